@@ -1,0 +1,238 @@
+"""What a plugin implements. A hook introduces the class; the object does the work.
+
+What is shared is a Component, made once per process. What belongs to one stream is made by its `open()`.
+So nothing here needs a lock: each method says which thread calls it, and never two at a time per object.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from pydantic import BaseModel, ConfigDict
+
+from wlkd.types import (
+    Commit,
+    Frame,
+    RecognitionParams,
+    Samples,
+    SessionInfo,
+    SpeechEvent,
+    StreamOffer,
+    Update,
+)
+
+
+class Options(BaseModel):
+    """Base of every component's options: unknown keys are refused, values are fixed once read.
+
+    Give each field a default, and `Field(description=...)` with its reason; both go into
+    `etc/wlkd.yaml` and error messages. Put the unit into the name: `timeout_seconds`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the daemon lends a component while it is provisioned."""
+
+    models_dir: Path
+    metrics: CollectorRegistry
+    """Register your own metrics here, named `wlkd_<component>_<noun>_<unit>`."""
+    status: Callable[[str], None]
+    """Say what is going on, in words ("loading base on cpu"). Each call also asks systemd for patience."""
+
+
+class Component(ABC):
+    """Everything a plugin registers: built from its options, provisioned, used, closed."""
+
+    Config: ClassVar[type[Options]] = Options
+
+    def __init__(self, config: Any) -> None:
+        """Keep `config` (an instance of `Config`) and touch nothing: no file, no socket, no device."""
+        self.config = config
+
+    async def provision(self, ctx: Context) -> None:  # noqa: B027 -- optional
+        """Get what the work needs: load models, open devices. May be slow.
+
+        Raises `ProvisionError` with the remedy. `close()` follows even then.
+        """
+
+    async def close(self) -> None:  # noqa: B027 -- optional
+        """Give everything back. Called after a failed `provision()` too; a second call does nothing."""
+
+
+class DecoderStream(ABC):
+    """One stream's bytes to samples. Called from a thread pool, one call at a time."""
+
+    @abstractmethod
+    def feed(self, data: bytes) -> Samples:
+        """Decode `data`, a piece cut anywhere. Returns what is complete so far, possibly nothing.
+
+        Raises `SessionError("undecodable_audio")`.
+        """
+
+    @abstractmethod
+    def finish(self) -> Samples:
+        """No more bytes will come. Returns the rest."""
+
+    def close(self) -> None:  # noqa: B027 -- optional
+        """Give back threads and buffers. Called exactly once, however the stream ended."""
+
+
+class Decoder(Component):
+    """Turns a client's bytes into mono float samples at 16 kHz."""
+
+    @abstractmethod
+    def open(self, offer: StreamOffer) -> DecoderStream:
+        """Start a stream. Cheap, on the event loop. Raises `SessionError("bad_request")` for an offer
+        that this decoder cannot serve."""
+
+
+class VadStream(ABC):
+    """One stream's speech detection. Called from a thread pool, one call at a time."""
+
+    @abstractmethod
+    def feed(self, frame: Frame) -> list[SpeechEvent]:
+        """Returns speech found so far and pauses, in order. Frames of speech keep their place in the session
+        and never overlap; silence is left out."""
+
+    @abstractmethod
+    def finish(self) -> list[SpeechEvent]:
+        """The audio ended: returns held-back speech, then a Pause if speech was going on."""
+
+
+class Vad(Component):
+    """Voice activity detection: keeps silence away from the model and finds the pauses."""
+
+    @abstractmethod
+    def open(self) -> VadStream:
+        """Start a stream. Cheap, on the event loop."""
+
+
+class Recognizer(ABC):
+    """One stream's recognition. Lives on the inference thread: every method is called there, one at a time."""
+
+    @abstractmethod
+    def accept(self, frame: Frame) -> None:
+        """Take speech for the next `Backend.run`."""
+
+    @abstractmethod
+    def end_segment(self, at: int) -> None:
+        """Speech paused, or the audio ended, at sample index `at`: the next `Backend.run` commits everything
+        accepted so far and closes the segment. No `accept` comes between this and that run."""
+
+
+class Backend(Component):
+    """A speech recognition model in this process, shared by all sessions."""
+
+    @abstractmethod
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes it can be asked for. Known after `provision()`."""
+
+    @abstractmethod
+    def open(self, params: RecognitionParams) -> Recognizer:
+        """Start a stream. Cheap, on the event loop. Raises `SessionError("bad_request")`."""
+
+    @abstractmethod
+    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+        """One step for every recognizer of the batch, in order; blocking, on the inference thread.
+
+        When it raises, no recognizer may have changed: the worker runs the members one by one to find
+        the one at fault.
+        """
+
+    def warm_up(self) -> None:
+        """One inference on made-up audio, so that the first client does not pay for it. Inference thread."""
+
+
+class Session(Protocol):
+    """A client's stream, as its transport sees it."""
+
+    @property
+    def info(self) -> SessionInfo: ...
+
+    async def feed(self, data: bytes) -> None:
+        """Hand over bytes. Waits while the session is behind, so that the transport slows its client.
+
+        Raises `SessionError` when the session has failed.
+        """
+
+    async def flush(self) -> None:
+        """Commit everything received so far and go on, as if the speaker had paused."""
+
+    async def finish(self) -> None:
+        """The audio has ended. `updates()` goes on until everything is committed, then stops."""
+
+    def updates(self) -> AsyncIterator[Update]:
+        """The transcript whenever it changed. A slow reader misses intermediate states, never words:
+        what it did not fetch is merged into one update. Raises `SessionError` when the session fails."""
+
+
+class Sessions(Protocol):
+    """Opens sessions for transports."""
+
+    def open(
+        self,
+        offer: StreamOffer,
+        *,
+        transport: str,
+        peer: str,
+        query: dict[str, str] | None = None,
+        token: str | None = None,
+        priority: str = "live",
+    ) -> AbstractAsyncContextManager[Session]:
+        """A session for the length of an `async with`; leaving it early abandons what is not yet transcribed.
+
+        `query` holds the client's wishes by name: `language`, `task`, `initial_prompt`, `static_prompt`,
+        `hotwords`. Raises `SessionError` (`unauthorized`, `server_full`, `draining`, `bad_request`) on entry.
+        """
+
+    def refusal(self, token: str | None = None) -> SessionRefusal | None:
+        """Why a session would be refused now, to say so before upgrading a connection; None: come in."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRefusal:
+    """A refusal in time for an HTTP status."""
+
+    code: str
+    message: str
+    retry_after_seconds: int | None = None
+
+
+class Http(Protocol):
+    """The shared HTTP server."""
+
+    def app(self, host: str | None = None, port: int | None = None) -> web.Application:
+        """The application that serves `host:port`, to add routes to; both None: the daemon's own address.
+
+        Sub-paths are matched after repeated slashes are collapsed. To be called in `Transport.start` only:
+        listening begins when every transport has started.
+        """
+
+
+class Transport(Component):
+    """Carries sessions to clients over one protocol."""
+
+    @abstractmethod
+    async def start(self, sessions: Sessions, http: Http) -> None:
+        """Add routes to `http`, or listen on a socket of its own. Returns when clients can come."""
+
+    async def stop_accepting(self) -> None:
+        """Draining begins: take no new clients, serve the present ones to their end.
+
+        HTTP transports need nothing here: the shared server does it."""
+
+
+class Registry(Protocol):
+    """What `wlkd_register_*` hooks call."""
+
+    def __call__(self, name: str, component: type[Component]) -> None: ...
