@@ -15,9 +15,7 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(
         prog="wlkd", description="Live speech-to-text on your own machine, as a system service."
     )
-    root.add_argument(
-        "--version", action="version", version=f"wlkd {importlib.import_module('wlkd').__version__}"
-    )
+    root.add_argument("--version", action="version", version=f"wlkd {importlib.import_module('wlkd').__version__}")
     subparsers = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         module = importlib.import_module(f"wlkd.cli.{name}")

@@ -59,13 +59,13 @@ class Component(ABC):
         """Keep `config` (an instance of `Config`) and touch nothing: no file, no socket, no device."""
         self.config = config
 
-    async def provision(self, ctx: Context) -> None:  # noqa: B027 -- optional
+    async def provision(self, ctx: Context) -> None:
         """Get what the work needs: load models, open devices. May be slow.
 
         Raises `ProvisionError` with the remedy. `close()` follows even then.
         """
 
-    async def close(self) -> None:  # noqa: B027 -- optional
+    async def close(self) -> None:
         """Give everything back. Called after a failed `provision()` too; a second call does nothing."""
 
 
@@ -83,7 +83,7 @@ class DecoderStream(ABC):
     def finish(self) -> Samples:
         """No more bytes will come. Returns the rest."""
 
-    def close(self) -> None:  # noqa: B027 -- optional
+    def close(self) -> None:
         """Give back threads and buffers. Called exactly once, however the stream ended."""
 
 

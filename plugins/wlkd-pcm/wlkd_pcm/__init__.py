@@ -1,0 +1,1 @@
+"""wlkd decoder: raw PCM, mu-law and A-law at any rate and channel count."""

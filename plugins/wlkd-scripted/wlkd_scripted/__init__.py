@@ -1,0 +1,1 @@
+"""wlkd backend: speaks a script; the ASR of fast tests."""

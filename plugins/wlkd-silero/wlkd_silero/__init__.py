@@ -1,0 +1,1 @@
+"""wlkd VAD: Silero through onnxruntime."""

@@ -1,0 +1,1 @@
+"""wlkd backend: SimulStreaming, Whisper decoded simultaneously with AlignAtt."""

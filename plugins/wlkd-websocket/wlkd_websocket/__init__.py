@@ -1,0 +1,1 @@
+"""wlkd transport: the /asr WebSocket and the built-in page."""
