@@ -1,0 +1,88 @@
+"""Decoder `pcm`: raw samples of any rate and channel count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import soxr  # type: ignore[import-untyped]
+from pydantic import Field
+
+from wlkd import SAMPLE_RATE, Decoder, DecoderStream, Options, Samples, SessionError, StreamOffer
+from wlkd_pcm.encodings import ENCODINGS
+from wlkd_pcm.formats import MAX_CHANNELS, MAX_RATE, MIN_RATE, Format, announced
+
+EMPTY: Samples = np.zeros(0, dtype=np.float32)
+
+
+class PcmOptions(Options):
+    """What a stream is taken for when its client says nothing about it."""
+
+    encoding: Literal["s16le", "s16be", "s24le", "s24be", "s32le", "f32le", "u8", "mulaw", "alaw"] = Field(
+        "s16le", description="Sample encoding of a stream that announces none."
+    )
+    sample_rate: int = Field(
+        SAMPLE_RATE, ge=MIN_RATE, le=MAX_RATE, description="Its rate in Hz; other rates are resampled to 16000."
+    )
+    channels: int = Field(1, ge=1, le=MAX_CHANNELS, description="Its interleaved channels, mixed down by mean.")
+
+
+class Pcm(Decoder):
+    Config = PcmOptions
+
+    def open(self, offer: StreamOffer) -> DecoderStream:
+        if offer.encoding is None and offer.content_type is None:
+            options: PcmOptions = self.config
+            offer = replace(
+                offer,
+                encoding=options.encoding,
+                sample_rate=options.sample_rate if offer.sample_rate is None else offer.sample_rate,
+                channels=options.channels if offer.channels is None else offer.channels,
+            )
+        fmt = announced(offer)
+        if fmt is None:
+            raise SessionError(
+                "bad_request",
+                f"{offer.encoding or offer.content_type!r} is not raw audio known here; "
+                f"known encodings: {', '.join(ENCODINGS)}",
+            )
+        return PcmStream(fmt)
+
+
+class PcmStream(DecoderStream):
+    """Whole sample frames of each piece become samples; the rest waits for the next piece."""
+
+    def __init__(self, fmt: Format) -> None:
+        self._encoding = ENCODINGS[fmt.encoding]
+        self._channels = fmt.channels
+        self._block = self._encoding.width * fmt.channels
+        self._remainder = b""
+        self._resampler = (
+            None
+            if fmt.sample_rate == SAMPLE_RATE
+            else soxr.ResampleStream(fmt.sample_rate, SAMPLE_RATE, 1, dtype="float32")
+        )
+
+    def feed(self, data: bytes) -> Samples:
+        data = self._remainder + data
+        whole = len(data) - len(data) % self._block
+        self._remainder = data[whole:]
+        return self._resample(self._mono(data[:whole])) if whole else EMPTY
+
+    def finish(self) -> Samples:
+        # A last sample cut short has no value to give.
+        self._remainder = b""
+        return self._resample(EMPTY, last=True)
+
+    def _mono(self, data: bytes) -> Samples:
+        samples = self._encoding.decode(data)
+        if self._channels == 1:
+            return samples
+        mono: Samples = samples.reshape(-1, self._channels).mean(axis=1, dtype=np.float32)
+        return mono
+
+    def _resample(self, samples: Samples, last: bool = False) -> Samples:
+        if self._resampler is None:
+            return samples
+        return np.asarray(self._resampler.resample_chunk(samples, last=last), dtype=np.float32)
