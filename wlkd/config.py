@@ -1,0 +1,439 @@
+"""The configuration: what can be said, its defaults, and reading it with every problem at once.
+
+The options of a component are described by its own `Config`; here stands what belongs to the core.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, TypeVar
+
+from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+
+from wlkd.document import Document, Place, read_document, read_scalar
+from wlkd.errors import ConfigError, PluginError, Problem
+from wlkd.explain import explain, mistake_at
+from wlkd.interfaces import Component, Options
+
+DEFAULT_PATH = Path("/etc/wlkd.yaml")
+COMMAND_LINE = "command line"
+"""Stands for the file in a problem with an override."""
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _language_code(text: str) -> str:
+    if not re.fullmatch("[a-z]{2,3}", text):
+        raise ValueError(f'"{text}" is not an ISO 639-1 code, like en')
+    return text
+
+
+LanguageCode = Annotated[str, AfterValidator(_language_code)]
+
+
+class Server(Options):
+    """The HTTP server that HTTP transports share."""
+
+    host: str = Field(default="0.0.0.0", description="Address to listen on; 127.0.0.1 keeps other machines out.")
+    port: int = Field(
+        default=7100, ge=1, le=65535, description="TCP port of the page, the WebSocket and the metrics."
+    )
+    tls_certificate: Path | None = Field(
+        default=None,
+        description="PEM file with the certificate chain; null: plain HTTP. Browsers give a page the microphone "
+        "only over HTTPS or on localhost. A bare name is a systemd credential (LoadCredential=).",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="PEM file with the key of tls_certificate; a bare name is a systemd credential."
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        default=(), description="Web pages that may connect, like https://example.org; empty: any."
+    )
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins_are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            scheme, found, host = origin.partition("://")
+            if not (scheme and found and host) or "/" in host:
+                raise ValueError(f'"{origin}" is not an origin: write scheme and host, like https://example.org')
+        return origins
+
+    @model_validator(mode="after")
+    def _tls_is_a_pair(self) -> Server:
+        if self.tls_certificate and not self.tls_key:
+            raise mistake_at("tls_certificate", "needs tls_key beside it")
+        if self.tls_key and not self.tls_certificate:
+            raise mistake_at("tls_key", "needs tls_certificate beside it")
+        return self
+
+
+class SessionLimits(Options):
+    """What one client may use, and how lines are cut."""
+
+    max_sessions: Count | Literal["auto"] = Field(
+        default="auto",
+        description="Streams at a time; further ones are refused. auto: what the hardware keeps up with.",
+    )
+    max_sessions_per_address: Count | None = Field(
+        default=None,
+        description="Streams at a time from one client address; null: no such limit, right behind a reverse proxy.",
+    )
+    max_backlog_seconds: Seconds = Field(
+        default=30.0,
+        description="Audio that may wait for recognition; beyond, the client is slowed down through TCP.",
+    )
+    max_message_bytes: int = Field(
+        default=4_194_304, ge=1024, description="Largest message of a client; a bigger one ends its session."
+    )
+    idle_timeout_seconds: Seconds = Field(
+        default=300.0, description="A session that sends nothing for that long is closed, to free its place."
+    )
+    drain_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="At a stop, open sessions get that long to finish. Keep TimeoutStopSec of the unit above it.",
+    )
+    line_pause_seconds: Seconds = Field(default=2.0, description="A pause of that length starts a new line.")
+    max_line_seconds: Seconds = Field(default=30.0, description="A line that got that long ends at the next word.")
+
+
+class Recognition(Options):
+    """What is asked of the backend where the client says nothing."""
+
+    language: LanguageCode | Literal["auto"] = Field(
+        default="auto",
+        description="ISO 639-1 code, like en; auto: decided from the first speech of a session, then kept.",
+    )
+    languages: tuple[LanguageCode, ...] = Field(
+        default=(), description="Codes that auto may decide for; empty: all."
+    )
+    task: Literal["transcribe", "translate"] = Field(
+        default="transcribe", description="translate: into English, whatever is spoken."
+    )
+    initial_prompt: str = Field(
+        default="",
+        description="Text put before the first words of a session; sets style and spelling, then scrolls away.",
+    )
+    static_prompt: str = Field(default="", description="Text put before every window; takes room from the context.")
+    hotwords: tuple[str, ...] = Field(default=(), description="Names and terms to expect.")
+
+    @model_validator(mode="after")
+    def _language_is_allowed(self) -> Recognition:
+        if self.languages and self.language != "auto" and self.language not in self.languages:
+            raise mistake_at("language", f"{self.language} is not among recognition.languages")
+        return self
+
+
+class Worker(Options):
+    """How audio of all sessions is cut into steps of the model."""
+
+    min_chunk_seconds: Seconds = Field(
+        default=0.5, description="New speech a session waits for before a step; less: lower latency, more work."
+    )
+    max_chunk_seconds: Seconds = Field(
+        default=3.0,
+        description="New speech that one step takes; more waits for the next, so that steps stay short.",
+    )
+    max_batch: Count = Field(default=16, description="Sessions in one step; bounds the memory of the device.")
+    stall_seconds: Seconds = Field(
+        default=60.0, description="A step older than that counts as stuck: the watchdog is no longer fed."
+    )
+
+    @model_validator(mode="after")
+    def _chunks_in_order(self) -> Worker:
+        if self.min_chunk_seconds > self.max_chunk_seconds:
+            raise mistake_at(
+                "min_chunk_seconds",
+                f"{self.min_chunk_seconds:g} is more than max_chunk_seconds ({self.max_chunk_seconds:g})",
+            )
+        return self
+
+
+class Auth(Options):
+    """Who may connect."""
+
+    tokens_file: Path | None = Field(
+        default=None,
+        description="File with one token a line; null: everybody may connect. A bare name is a systemd credential.",
+    )
+
+
+class Settings(Options):
+    """The core's part of the configuration."""
+
+    models_dir: Path = Field(
+        default=Path("/data/whisper_models"), description="Folder that holds a folder for each model."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What reaches the journal; debug is not for production."
+    )
+    server: Server = Field(
+        default=Server(), description="The HTTP server of the page, the WebSocket and the metrics."
+    )
+    sessions: SessionLimits = Field(
+        default=SessionLimits(), description="What one client may use, and how lines are cut."
+    )
+    recognition: Recognition = Field(
+        default=Recognition(), description="What is recognized where the client does not say otherwise."
+    )
+    worker: Worker = Field(
+        default=Worker(), description="How the audio of all sessions is cut into steps of the model."
+    )
+    warmup: bool = Field(
+        default=True, description="Run one inference before the first client comes, so it need not wait."
+    )
+    auth: Auth = Field(default=Auth(), description="Who may connect.")
+
+
+class Part(Options):
+    """A component and its options, an instance of its `Config`."""
+
+    name: str
+    options: SerializeAsAny[Options]
+
+
+class Config(Settings):
+    """The whole configuration, component options included: what `load_config` returns."""
+
+    decoders: dict[str, SerializeAsAny[Options]] = Field(
+        description="Decoders in use, by name, with their options; a session gets the one that fits its audio."
+    )
+    vad: Part = Field(description="Voice activity detection: keeps silence away from the model.")
+    backend: Part = Field(description="The speech recognition model.")
+    transports: dict[str, SerializeAsAny[Options]] = Field(
+        description="Protocols to serve, by name, with their options."
+    )
+
+
+class _PartText(Options):
+    """A part as the file writes it."""
+
+    name: str
+    options: dict[str, Any] | None = None
+
+
+DEFAULT_PARTS: Mapping[str, Any] = {
+    "decoders": {"pcm": {}, "av": {}},
+    "vad": {"name": "silero", "options": {}},
+    "backend": {"name": "simulstreaming", "options": {}},
+    "transports": {"websocket": {}},
+}
+"""Components that run where the file does not say; replaced as a whole, except that options keep their name."""
+
+
+class Components(Protocol):
+    """What the configuration needs to know about plugins; `wlkd.plugins.Plugins` is it."""
+
+    def component(self, kind: Any, name: str) -> type[Component]: ...
+
+    def check_config(self, config: Config) -> list[Problem]: ...
+
+
+def load_config(path: Path, plugins: Components, overrides: Mapping[str, Any] = {}) -> Config:
+    """Read the file at `path`, put `overrides` (dotted path to value) over it, and bind component options.
+
+    Plugins have checked the result. Raises `ConfigError` with every problem found, each with its line.
+    """
+    return _Reading(str(path), read_document(_text(path)), plugins, overrides).config()
+
+
+def make_config(values: Mapping[str, Any], plugins: Components) -> Config:
+    """The configuration of a file that says `values`. Raises `ConfigError`."""
+    return _Reading(None, Document(json.loads(json.dumps(values))), plugins, {}).config()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        remedy = f"wlkd check --print-default > {path}"
+        message = f"there is no such file; `{remedy}` makes one with every default"
+    except IsADirectoryError:
+        message = "is a folder; name the file"
+    except PermissionError:
+        message = f"user {getpass.getuser()} may not read it{_mode(path)}"
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise ConfigError([Problem("", "is not UTF-8 text", str(path), line)]) from error
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+    raise ConfigError([Problem("", message, str(path))])
+
+
+def _mode(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:  # a folder above may not be entered, so there is nothing to tell
+        return ""
+    return f" (mode {stat.filemode(status.st_mode)}, owner uid {status.st_uid})"
+
+
+class _Reading:
+    """One pass over one document: collects problems, and makes the configuration when there are none."""
+
+    def __init__(
+        self, file: str | None, source: Document, plugins: Components, overrides: Mapping[str, Any]
+    ) -> None:
+        self._file = file
+        self._source = source
+        self._plugins = plugins
+        self._overridden: list[Place] = []
+        self._problems = [
+            Problem(_dotted(mistake.path), mistake.message, file, mistake.line) for mistake in source.mistakes
+        ]
+        self._values = self._sections(source.values)
+        for option, value in overrides.items():
+            self._override(tuple(option.split(".")), value)
+
+    def config(self) -> Config:
+        core = {name: value for name, value in self._values.items() if name not in DEFAULT_PARTS}
+        settings = self._validate(Settings, core, (), known=Config)
+        parts: dict[str, Any] = {
+            "decoders": self._named_parts("decoders", "decoder"),
+            "vad": self._part("vad"),
+            "backend": self._part("backend"),
+            "transports": self._named_parts("transports", "transport"),
+        }
+        if self._problems or settings is None:
+            raise ConfigError(sorted(self._problems, key=_place))
+        config = Config(**dict(settings), **parts)
+        found = [self._located(problem) for problem in self._plugins.check_config(config)]
+        if found:
+            raise ConfigError(sorted(found, key=_place))
+        return config
+
+    def _sections(self, values: Any) -> dict[str, Any]:
+        """The top level, where an empty section means its defaults."""
+        if values is None:
+            return {}
+        if not isinstance(values, dict):
+            self._report((), "must be options, `name: value` in lines, not a list or a single value")
+            return {}
+        sections = {name for name, field in Settings.model_fields.items() if isinstance(field.default, Options)}
+        return {
+            name: {} if value is None and name in sections else value
+            for name, value in values.items()
+            if value is not None or name not in DEFAULT_PARTS
+        }
+
+    def _override(self, path: Place, value: Any) -> None:
+        self._overridden.append(path)
+        target = self._values
+        defaults: Any = DEFAULT_PARTS
+        for depth, part in enumerate(path[:-1]):
+            defaults = defaults.get(part) if isinstance(defaults, Mapping) else None
+            inner = target.get(str(part))
+            if inner is None:
+                inner = target[str(part)] = json.loads(json.dumps(defaults)) if defaults and depth == 0 else {}
+            if not isinstance(inner, dict):
+                self._report(path, f"{_dotted(path[: depth + 1])} has no options")
+                return
+            target = inner
+        target[str(path[-1])] = value
+
+    def _part(self, section: Literal["vad", "backend"]) -> Part | None:
+        given = self._values.get(section, DEFAULT_PARTS[section])
+        if isinstance(given, dict):
+            given = {"name": DEFAULT_PARTS[section]["name"], **given}
+        text = self._validate(_PartText, given, (section,))
+        if text is None:
+            return None
+        options = self._component_options(section, text.name, (section, "name"), text.options, (section, "options"))
+        return None if options is None else Part(name=text.name, options=options)
+
+    def _named_parts(self, section: str, kind: str) -> dict[str, Options]:
+        given = self._values.get(section, DEFAULT_PARTS[section])
+        if not isinstance(given, dict) or not given:
+            self._report((section,), f"must name at least one {kind}, as `name:` in an indented line")
+            return {}
+        found: dict[str, Options] = {}
+        for name, values in given.items():
+            options = self._component_options(kind, name, (section, name), values, (section, name))
+            if options is not None:
+                found[name] = options
+        return found
+
+    def _component_options(
+        self, kind: str, name: str, name_path: Place, values: Any, path: Place
+    ) -> Options | None:
+        """The options of a component, read by its own `Config`; None after a problem."""
+        try:
+            component = self._plugins.component(kind, name)
+        except PluginError as error:
+            self._report(name_path, str(error))
+            return None
+        return self._validate(component.Config, {} if values is None else values, path)
+
+    def _validate(
+        self, model: type[AnyOptions], values: Any, path: Place, known: type[Options] | None = None
+    ) -> AnyOptions | None:
+        """`values` as a `model`. Through JSON, where strict means what a person expects: `7100` is no text,
+        `true` is no number, and a path is written as text."""
+        try:
+            return model.model_validate_json(json.dumps(values), strict=True)
+        except ValidationError as error:
+            for below, message in explain(error, values, known or model):
+                self._report((*path, *below), message)
+        except Exception as error:  # a plugin's validator may raise anything; it must not take the check down
+            self._report(path, f"could not be read: {type(error).__name__}: {error}")
+        return None
+
+    def _report(self, path: Place, message: str) -> None:
+        self._problems.append(self._located(Problem(_dotted(path), message), path))
+
+    def _located(self, problem: Problem, path: Place | None = None) -> Problem:
+        """`problem` with the file and line of its path."""
+        place = path if path is not None else self._path_of(problem.path)
+        if self._is_overridden(place):
+            return Problem(problem.path, problem.message, COMMAND_LINE)
+        return Problem(problem.path, problem.message, self._file, self._source.line(place))
+
+    def _is_overridden(self, place: Place) -> bool:
+        return any(
+            place[: len(given)] == given or (given[: len(place)] == place and place not in self._source.lines)
+            for given in self._overridden
+            if place
+        )
+
+    def _path_of(self, dotted: str) -> Place:
+        """The path whose dotted form is `dotted`, where the document has one: a key may itself hold a dot."""
+        known = {_dotted(path): path for path in self._source.lines}
+        return known.get(dotted, tuple(dotted.split(".")) if dotted else ())
+
+
+def _dotted(path: Place) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def _place(problem: Problem) -> tuple[bool, int]:
+    return problem.line is None, problem.line or 0
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`PATH=VALUE` of the command line as an override; the value is read as in the file. Raises ValueError."""
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise ValueError(f"{text!r} is not PATH=VALUE, like server.port=7200")
+    return path.strip(), read_scalar(value)
+
+
+def option_paths(config: Options, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every option with its dotted path, to compare two configurations."""
+    for name, value in config.model_dump(mode="json").items():
+        yield from _flat(f"{prefix}{name}", value)
+
+
+def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _flat(f"{path}.{name}", inner)
+    else:
+        yield path, value

@@ -1,0 +1,292 @@
+"""Finds plugins through the entry-point group `wlkd`, loads them one by one, and keeps what they register.
+
+No plugin has a privileged path, and none can take another down: what fails is left out and said.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import Distribution, EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Literal
+
+import pluggy
+
+from wlkd import hookspecs
+from wlkd.errors import PluginError, Problem
+from wlkd.interfaces import Backend, Component, Decoder, Options, Transport, Vad
+from wlkd.types import StreamOffer
+
+if TYPE_CHECKING:
+    from wlkd.config import Config
+
+GROUP = "wlkd"
+"""Entry-point group, hook prefix and marker name."""
+
+Kind = Literal["decoder", "vad", "backend", "transport"]
+
+KINDS: Mapping[Kind, type[Component]] = {
+    "decoder": Decoder,
+    "vad": Vad,
+    "backend": Backend,
+    "transport": Transport,
+}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One component and where it came from."""
+
+    kind: Kind
+    name: str
+    component: type[Component]
+    plugin: str
+    """Name of the entry point."""
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A plugin that was left out, and why."""
+
+    plugin: str
+    distribution: str
+    version: str
+    reason: str
+    claims: frozenset[tuple[Kind, str]] = frozenset()
+    """Components that it would have registered, as far as is known."""
+
+    def __str__(self) -> str:
+        return f"plugin {self.plugin} ({self.distribution} {self.version}): {self.reason}"
+
+
+class Plugins:
+    """The loaded plugins: looks components up, asks hooks, tells observers."""
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        self.failures: list[Failure] = []
+        self.on_observer_error: Callable[[str], None] = _ignore
+        """Called with the plugin's name whenever one of its observers raised; for a counter."""
+        self._manager = manager
+        self._components: dict[tuple[Kind, str], Registered] = {}
+
+    @property
+    def components(self) -> list[Registered]:
+        """Everything registered, by kind and name."""
+        order = list(KINDS)
+        return sorted(self._components.values(), key=lambda entry: (order.index(entry.kind), entry.name))
+
+    def names(self, kind: Kind) -> list[str]:
+        """Registered names of one kind, sorted."""
+        return [entry.name for entry in self.components if entry.kind == kind]
+
+    def component(self, kind: Kind, name: str) -> type[Component]:
+        """The class registered as `name`.
+
+        Raises `PluginError` when there is none, naming those there are and the plugins that failed to load,
+        and when several plugins claim the name: which of them answers must not depend on the order of loading.
+        """
+        rivals = [failure for failure in self.failures if (kind, name) in failure.claims]
+        entry = self._components.get((kind, name))
+        if entry is None or rivals:
+            raise PluginError(self._unavailable(kind, name, rivals))
+        return entry.component
+
+    def check_config(self, config: Config) -> list[Problem]:
+        """What plugins find wrong with `config`. One that raises is itself a problem."""
+        problems: list[Problem] = []
+        for plugin, call in self._calls("wlkd_check_config", {"config": config}):
+            try:
+                problems.extend(call() or ())
+            except Exception as error:
+                logger.debug("wlkd_check_config of plugin %s raised", plugin, exc_info=True)
+                problems.append(Problem("", f"plugin {plugin} failed to check the configuration: {_reason(error)}"))
+        return problems
+
+    def choose_decoder(self, offer: StreamOffer) -> str | None:
+        """The first plugin's answer to which decoder reads `offer`; None when all pass. Raises what one raises."""
+        name: str | None = self._manager.hook.wlkd_choose_decoder(offer=offer)
+        return name
+
+    def notify(self, hook_name: str, **arguments: Any) -> None:
+        """Tell every observer, each in its own try: one that raises is logged and counted, no more."""
+        for plugin, call in self._calls(hook_name, arguments):
+            try:
+                call()
+            except Exception:
+                logger.exception("%s of plugin %s raised", hook_name, plugin)
+                self.on_observer_error(plugin)
+
+    def _calls(self, hook_name: str, arguments: Mapping[str, Any]) -> Iterable[tuple[str, Callable[[], Any]]]:
+        """One call per plugin that implements the hook, in pluggy's order: last registered first."""
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook_name)
+        for impl in reversed(caller.get_hookimpls()):
+            yield impl.plugin_name, partial(impl.function, *(arguments[name] for name in impl.argnames))
+
+    def _unavailable(self, kind: Kind, name: str, rivals: list[Failure]) -> str:
+        entry = self._components.get((kind, name))
+        if entry and rivals:
+            others = ", ".join(f"{rival.distribution} {rival.version}" for rival in rivals)
+            return (
+                f'{kind} "{name}" is offered by both {entry.distribution} {entry.version} and {others}: remove one'
+            )
+        if rivals:
+            return f'{kind} "{name}" is not available: {rivals[0]}'
+        known = self.names(kind)
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        failed = "".join(f"; {failure}" for failure in self.failures)
+        return f'no {kind} is called "{name}"; known: {", ".join(known) or "none"}{hint}{failed}'
+
+    def _register(self, plugin: str, point: EntryPoint) -> None:
+        """Take in what the hooks of `plugin`, the last one added to the manager, register: all of it or nothing."""
+        staged: dict[tuple[Kind, str], Registered] = {}
+        mistakes: list[str] = []
+
+        def registry(kind: Kind) -> Callable[[str, type[Component]], None]:
+            def register(name: str, component: type[Component]) -> None:
+                entry = Registered(kind, name, component, plugin, *_origin(point.dist))
+                mistakes.extend(_mistakes(entry))
+                if taken := staged.get((kind, name)) or self._components.get((kind, name)):
+                    mistakes.append(f'{kind} "{name}" is taken by {taken.distribution} {taken.version}')
+                staged.setdefault((kind, name), entry)
+
+            return register
+
+        try:
+            for kind in KINDS:
+                for owner, call in self._calls(f"wlkd_register_{kind}s", {"register": registry(kind)}):
+                    if owner == plugin:
+                        call()
+        except Exception as error:
+            mistakes.append(_reason(error))
+        if mistakes:
+            raise _Refused("; ".join(mistakes), frozenset(staged))
+        self._components.update(staged)
+
+    def _load(self, point: EntryPoint) -> None:
+        module = _import(point)
+        name = point.name
+        try:
+            self._manager.register(module, name=name)
+            self._manager.check_pending()
+            hooks = self._manager.get_hookcallers(module) or []
+            _check_hooks(module, hooks, name)
+            self._register(name, point)
+        except (pluggy.PluginValidationError, ValueError, _Refused) as error:
+            if self._manager.has_plugin(name):
+                self._manager.unregister(name=name)
+            claims = error.claims if isinstance(error, _Refused) else frozenset()
+            raise _Refused(_pluggy_words(error), claims) from error
+
+
+class _Refused(Exception):
+    """A plugin is left out, with the components it would have registered."""
+
+    def __init__(self, reason: str, claims: frozenset[tuple[Kind, str]] = frozenset()) -> None:
+        super().__init__(reason)
+        self.claims = claims
+
+
+def load_plugins(named: Iterable[str] = ()) -> Plugins:
+    """Load every plugin that is installed.
+
+    One that fails is left out, logged and listed in `failures`; raises `PluginError` instead when `named` has
+    its name. (A configuration names components: `Plugins.component` tells about the failures then.)
+    """
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    plugins = Plugins(manager)
+    for name, points in _discover().items():
+        if len(points) == 1:
+            try:
+                plugins._load(points[0])
+            except _Refused as error:
+                plugins.failures.append(Failure(name, *_origin(points[0].dist), str(error), error.claims))
+        else:
+            both = " and ".join(" ".join(_origin(point.dist)) for point in points)
+            reason = f'the name "{name}" is taken twice, by {both}: remove one of them'
+            # Which twin came first is an accident of sys.path, so neither is loaded.
+            plugins.failures.append(Failure(name, *_origin(points[0].dist), reason, frozenset()))
+    required = set(named)
+    for failure in plugins.failures:
+        if failure.plugin in required:
+            raise PluginError(str(failure))
+        logger.warning("%s; left out", failure)
+    return plugins
+
+
+def _discover() -> dict[str, list[EntryPoint]]:
+    """Entry points by name, in alphabetical order: what loads first does not depend on the file system."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, _origin(point.dist))):
+        found.setdefault(point.name, []).append(point)
+    return found
+
+
+def _import(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except (Exception, SystemExit) as error:
+        logger.debug("plugin %s failed to import", point.name, exc_info=True)
+        raise _Refused(f"failed to import: {_reason(error)}") from error
+
+
+def _origin(distribution: Distribution | None) -> tuple[str, str]:
+    if distribution is None:
+        return "unknown distribution", "?"
+    return distribution.metadata["Name"], distribution.version
+
+
+def _mistakes(entry: Registered) -> Iterable[str]:
+    base = KINDS[entry.kind]
+    if not (isinstance(entry.component, type) and issubclass(entry.component, base)):
+        yield f'{entry.kind} "{entry.name}" is not a subclass of wlkd.{base.__name__}'
+        return
+    if missing := sorted(entry.component.__abstractmethods__):
+        yield f'{entry.kind} "{entry.name}" does not define {", ".join(missing)}'
+    if not issubclass(entry.component.Config, Options):
+        yield f'{entry.kind} "{entry.name}": its Config is not a subclass of wlkd.Options'
+
+
+def _check_hooks(module: Any, callers: Iterable[pluggy.HookCaller], plugin: str) -> None:
+    """What pluggy lets pass silently: no hook at all, unmarked hooks, async hooks and wrappers."""
+    implemented = set()
+    for caller in callers:
+        implemented.add(caller.name)
+        for impl in caller.get_hookimpls():
+            if impl.plugin_name != plugin:
+                continue
+            if impl.hookwrapper or impl.wrapper:
+                raise _Refused(f"{caller.name} is a hook wrapper, which wlkd does not call")
+            if inspect.iscoroutinefunction(impl.function):
+                raise _Refused(f"{caller.name} is async: nobody would await it; hooks are plain functions")
+    for name, value in vars(module).items():
+        if name.startswith(f"{GROUP}_") and inspect.isfunction(value) and name not in implemented:
+            raise _Refused(f"{name} is not marked with @hookimpl")
+    if not implemented:
+        raise _Refused("implements no hook")
+
+
+def _pluggy_words(error: Exception) -> str:
+    words = str(error)
+    if isinstance(error, pluggy.PluginValidationError) and words.startswith("unknown hook"):
+        name = words.split("'")[1]
+        close = difflib.get_close_matches(name, [hook for hook in vars(hookspecs) if hook.startswith("wlkd_")], n=1)
+        return f"there is no hook {name}" + (f"; did you mean {close[0]}?" if close else "")
+    return words.replace("\n", "; ")
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _ignore(plugin: str) -> None:
+    """Nobody counts observer errors yet."""
