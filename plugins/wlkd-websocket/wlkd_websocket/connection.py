@@ -1,0 +1,149 @@
+"""One client on `/asr`, from the first message to the close frame."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from wlkd import Session, SessionError, Sessions
+from wlkd_websocket.messages import CLOSE_CODES, READY_TO_STOP, DiffMessages, FullMessages, error_message
+from wlkd_websocket.query import PCM, Query, parse_query
+
+if TYPE_CHECKING:
+    from wlkd_websocket.transport import WebSocketOptions
+
+log = logging.getLogger(__name__)
+
+MAX_REASON_BYTES = 123
+"""RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the close code."""
+
+
+class Socket(web.WebSocketResponse):
+    """A WebSocket that says in words why a message is too big.
+
+    aiohttp closes by itself when a frame announces more than `max_msg_size` bytes, before anything of it is
+    held, and would close without a message.
+    """
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        if code == WSCloseCode.MESSAGE_TOO_BIG and not message and not self.closed:
+            error = SessionError("message_too_big", "a message is larger than this server takes; send smaller ones")
+            message = _reason(error)
+            with contextlib.suppress(ConnectionError):
+                await self.send_str(error_message(error))
+        return await super().close(code=code, message=message, drain=drain)
+
+
+class Connection:
+    """Moves bytes in and updates out for one client, until one of them ends."""
+
+    def __init__(self, socket: Socket, options: WebSocketOptions, sessions: Sessions) -> None:
+        self._socket = socket
+        self._options = options
+        self._sessions = sessions
+
+    async def serve(self, query: Mapping[str, str], *, peer: str, token: str | None) -> None:
+        """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
+        pinging = asyncio.create_task(self._ping())
+        try:
+            await self._converse(parse_query(query, self._options.input), peer, token)
+            await self._close(WSCloseCode.OK, b"")
+        except SessionError as error:
+            log.info("%s: %s: %s", peer, error.code, error.message)
+            await self._fail(error)
+        except ConnectionError:
+            log.debug("%s: connection lost", peer)
+        except Exception:
+            log.exception("%s: connection ended by a defect", peer)
+            await self._fail(SessionError("internal", "internal error; the server's log has the details"))
+        finally:
+            pinging.cancel()
+
+    async def _converse(self, query: Query, peer: str, token: str | None) -> None:
+        async with self._sessions.open(
+            query.offer, transport="websocket", peer=peer, query=query.wishes, token=token
+        ) as session:
+            await self._socket.send_json(_config(query))
+            sending = asyncio.create_task(self._send(session, query))
+            receiving = asyncio.create_task(self._receive(session))
+            try:
+                await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+                if sending.done():
+                    sending.result()
+                    # Everything is said; the client closes, or is closed when it does not.
+                    await asyncio.wait({receiving}, timeout=self._options.close_timeout_seconds)
+                else:
+                    receiving.result()
+            finally:
+                sending.cancel()
+                receiving.cancel()
+                await asyncio.gather(sending, receiving, return_exceptions=True)
+
+    async def _receive(self, session: Session) -> None:
+        """Feed the session until the client goes away."""
+        ended = False
+        async for message in self._socket:
+            if message.type is WSMsgType.ERROR:
+                return
+            if ended:
+                # MediaRecorder may deliver a last chunk after the page has sent the end; keep reading so that
+                # the client's close is seen.
+                continue
+            if message.type is WSMsgType.TEXT:
+                raise SessionError("bad_request", "text message: send audio in binary messages only")
+            if message.data:
+                await session.feed(message.data)
+            else:
+                await session.finish()
+                ended = True
+
+    async def _send(self, session: Session, query: Query) -> None:
+        """Send updates to the end. Waiting for a slow client here lets the session merge what it misses."""
+        messages = DiffMessages(query.words) if query.mode == "diff" else FullMessages(query.words)
+        async for update in session.updates():
+            await self._send_text(messages.write(update))
+        await self._send_text(READY_TO_STOP)
+
+    async def _send_text(self, text: str) -> None:
+        try:
+            async with asyncio.timeout(self._options.send_timeout_seconds):
+                await self._socket.send_str(text)
+        except TimeoutError:
+            raise SessionError("too_slow", "the client does not read its updates") from None
+
+    async def _ping(self) -> None:
+        # Not aiohttp's heartbeat: that one closes a client whose pong waits unread behind audio that a busy
+        # session has not taken yet.
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await asyncio.sleep(self._options.ping_interval_seconds)
+                await self._socket.ping()
+
+    async def _fail(self, error: SessionError) -> None:
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(self._options.close_timeout_seconds):
+                await self._socket.send_str(error_message(error))
+        await self._close(CLOSE_CODES.get(error.code, WSCloseCode.INTERNAL_ERROR), _reason(error))
+
+    async def _close(self, code: int, reason: bytes) -> None:
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            # Twice: the close frame may wait behind unread updates, then the client's answer.
+            async with asyncio.timeout(2 * self._options.close_timeout_seconds):
+                await self._socket.close(code=code, message=reason)
+
+
+def _config(query: Query) -> dict[str, object]:
+    message: dict[str, object] = {"type": "config", "useAudioWorklet": query.offer == PCM}
+    if query.mode == "diff":
+        message["mode"] = "diff"
+    return message
+
+
+def _reason(error: SessionError) -> bytes:
+    """The reason in the close frame, cut between characters."""
+    return error.message.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()

@@ -1,0 +1,155 @@
+"""Updates as the JSON that clients read. `docs/API.md` describes every field."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from wlkd import Line, SessionError, Update, Word
+from wlkd.audio import seconds
+
+SPEAKER = 1
+SILENCE = -2
+"""The `speaker` of a line in which nobody speaks."""
+
+READY_TO_STOP = '{"type": "ready_to_stop"}'
+
+CLOSE_CODES = {
+    "bad_request": 1008,
+    "unauthorized": 1008,
+    "undecodable_audio": 1008,
+    "idle_timeout": 1008,
+    "message_too_big": 1009,
+    "backend_failed": 1011,
+    "internal": 1011,
+    "server_full": 1013,
+    "draining": 1013,
+    "too_slow": 1013,
+}
+"""WebSocket close code of each `SessionError` code; a code that is not listed is 1011."""
+
+
+def error_message(error: SessionError) -> str:
+    return json.dumps({"type": "error", "code": error.code, "message": error.message}, ensure_ascii=False)
+
+
+def clock(samples: int) -> str:
+    """`H:MM:SS`, rounded down."""
+    whole = int(seconds(samples))
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def word_fields(word: Word) -> dict[str, Any]:
+    return {
+        "text": word.text,
+        "start": round(seconds(word.start), 3),
+        "end": round(seconds(word.end), 3),
+        "confidence": None if word.confidence is None else round(word.confidence, 3),
+    }
+
+
+def line_fields(line: Line, with_words: bool) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "speaker": SILENCE if line.is_silence else SPEAKER,
+        "text": None if line.is_silence else line.text,
+        "start": clock(line.start),
+        "end": clock(line.end),
+        "start_seconds": round(seconds(line.start), 3),
+        "end_seconds": round(seconds(line.end), 3),
+    }
+    if line.language is not None:
+        fields["detected_language"] = line.language
+    if with_words:
+        fields["words"] = [word_fields(word) for word in line.words]
+    return fields
+
+
+class LineJson:
+    """The lines of one session as JSON; a line that cannot change any more is serialised once.
+
+    A full update carries the whole transcript several times a second, so an hour of speech would otherwise be
+    serialised again for each new word.
+    """
+
+    def __init__(self, with_words: bool) -> None:
+        self._with_words = with_words
+        self._closed: list[str] = []
+        self._closed_joined = ""
+
+    def all(self, lines: tuple[Line, ...]) -> str:
+        """The whole transcript as a JSON array. Only the last of `lines` may differ from earlier calls."""
+        if not lines:
+            return "[]"
+        self._close_up_to(lines)
+        last = self._dump(lines[-1])
+        return f"[{self._closed_joined}, {last}]" if self._closed_joined else f"[{last}]"
+
+    def since(self, first: int, lines: tuple[Line, ...]) -> str:
+        """`lines[first:]` as a JSON array; `first` is below `len(lines)`."""
+        self._close_up_to(lines)
+        return f"[{', '.join([*self._closed[first:], self._dump(lines[-1])])}]"
+
+    def _close_up_to(self, lines: tuple[Line, ...]) -> None:
+        for line in lines[len(self._closed) : -1]:
+            text = self._dump(line)
+            self._closed.append(text)
+            self._closed_joined += f", {text}" if self._closed_joined else text
+
+    def _dump(self, line: Line) -> str:
+        return json.dumps(line_fields(line, self._with_words), ensure_ascii=False)
+
+
+class FullMessages:
+    """Each update with the whole transcript in it."""
+
+    def __init__(self, with_words: bool = False) -> None:
+        self._lines = LineJson(with_words)
+
+    def write(self, update: Update) -> str:
+        return _message({"type": "transcript_update"}, f'"lines": {self._lines.all(update.lines)}', update)
+
+
+class DiffMessages:
+    """A snapshot first, then what changed.
+
+    A client drops `lines_pruned` lines from the front and appends `new_lines`. Only the front can be dropped,
+    so when the last line grew, the cheapest message that keeps the order prunes everything and sends it again;
+    when it did not, the new lines alone are enough.
+    """
+
+    def __init__(self, with_words: bool = False) -> None:
+        self._lines = LineJson(with_words)
+        self._sent: tuple[Line, ...] = ()
+        self._seq = 0
+
+    def write(self, update: Update) -> str:
+        lines, sent, self._sent = update.lines, self._sent, update.lines
+        self._seq += 1
+        if self._seq == 1:
+            return _message({"type": "snapshot", "seq": 1}, f'"lines": {self._lines.all(lines)}', update)
+        kept = len(sent) if not sent or sent[-1] == lines[len(sent) - 1] else 0
+        parts = [f'"n_lines": {len(lines)}']
+        if kept < len(sent):
+            parts.append(f'"lines_pruned": {len(sent)}')
+        if kept < len(lines):
+            parts.append(f'"new_lines": {self._lines.since(kept, lines)}')
+        return _message({"type": "diff", "seq": self._seq}, ", ".join(parts), update)
+
+
+def _message(head: dict[str, Any], lines: str, update: Update) -> str:
+    """One JSON object: `head`, the members in `lines`, and what every update carries."""
+    head["status"] = "no_audio_detected" if update.speech_start is None else "active_transcription"
+    rest = {
+        "buffer_transcription": update.tentative_text,
+        "buffer_diarization": "",
+        "buffer_translation": "",
+        "remaining_time_transcription": round(seconds(update.lag), 2),
+        "remaining_time_diarization": 0.0,
+        "new_words": [word_fields(word) for word in update.committed],
+        "language": update.language,
+        "received_seconds": round(seconds(update.received), 3),
+        "final": update.final,
+    }
+    opening = json.dumps(head)[:-1]
+    closing = json.dumps(rest, ensure_ascii=False)[1:]
+    return f"{opening}, {lines}, {closing}"
