@@ -287,7 +287,7 @@ class _Reading:
         self._plugins = plugins
         self._overridden: list[Place] = []
         self._problems = [
-            Problem(_dotted(mistake.path), mistake.message, file, mistake.line) for mistake in source.mistakes
+            Problem(_dotted(mistake.place), mistake.message, file, mistake.line) for mistake in source.mistakes
         ]
         self._values = self._sections(source.values)
         for option, value in overrides.items():
