@@ -1,0 +1,24 @@
+"""Vad `none`: everything is speech, and nothing pauses before the end."""
+
+from __future__ import annotations
+
+from wlkd import Frame, Pause, SpeechEvent, Vad, VadStream
+
+
+class Everything(Vad):
+    def open(self) -> VadStream:
+        return EverythingStream()
+
+
+class EverythingStream(VadStream):
+    def __init__(self) -> None:
+        self._end: int | None = None
+
+    def feed(self, frame: Frame) -> list[SpeechEvent]:
+        if not len(frame.samples):
+            return []
+        self._end = frame.end
+        return [frame]
+
+    def finish(self) -> list[SpeechEvent]:
+        return [] if self._end is None else [Pause(self._end)]

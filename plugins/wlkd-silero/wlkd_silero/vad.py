@@ -1,0 +1,79 @@
+"""Vad `silero`: passes speech on as it comes, keeps silence back, and tells the pauses.
+
+Silero VAD: https://github.com/snakers4/silero-vad (version 6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from pydantic import Field
+
+from wlkd import Context, Options, Vad, VadStream
+from wlkd.audio import samples as to_samples
+from wlkd_silero.gate import Gate, GateSettings
+from wlkd_silero.model import FRAME_SAMPLES, SileroModel, shipped_model
+from wlkd_silero.stream import SileroStream
+
+
+class SileroOptions(Options):
+    threshold: float = Field(0.5, gt=0, lt=1, description="Probability of speech at which speech begins.")
+    hysteresis: float = Field(
+        0.15, ge=0, lt=1, description="Speech may have ended when the probability is this much below threshold."
+    )
+    min_speech_ms: int = Field(
+        64, ge=0, le=1000, description="Shorter bursts are no speech. Delays only the onset, by that much."
+    )
+    min_silence_ms: int = Field(
+        512, ge=32, description="Silence that makes a pause; until then it is passed on as part of the speech."
+    )
+    speech_pad_ms: int = Field(
+        300, ge=0, le=2000, description="Audio passed on from before the onset: the first consonant comes late."
+    )
+    min_level_dbfs: float = Field(
+        -70.0, le=0, description="Frames quieter than this are silence, whatever the network thinks of them."
+    )
+    model: Path | None = Field(
+        None, description="Another Silero ONNX file of the same inputs; null: the one that faster-whisper ships."
+    )
+
+
+def _frames(milliseconds: int) -> int:
+    """Model frames in `milliseconds`, rounded up."""
+    return -(-to_samples(milliseconds / 1000) // FRAME_SAMPLES)
+
+
+class Silero(Vad):
+    Config = SileroOptions
+
+    def __init__(self, config: SileroOptions) -> None:
+        super().__init__(config)
+        self._options = config
+        self._model: SileroModel | None = None
+
+    async def provision(self, ctx: Context) -> None:
+        ctx.status("loading the Silero VAD")
+        self._model = await asyncio.to_thread(lambda: SileroModel(self._options.model or shipped_model()))
+
+    async def close(self) -> None:
+        self._model = None
+
+    def open(self) -> VadStream:
+        if self._model is None:
+            raise RuntimeError("open() before provision(), or after close()")
+        options = self._options
+        gate = Gate(
+            GateSettings(
+                onset=options.threshold,
+                release=max(options.threshold - options.hysteresis, 0.01),
+                min_speech=max(_frames(options.min_speech_ms), 1),
+                min_silence=_frames(options.min_silence_ms),
+            )
+        )
+        return SileroStream(
+            self._model,
+            gate,
+            pad=to_samples(options.speech_pad_ms / 1000),
+            min_power=10 ** (options.min_level_dbfs / 10),
+        )
