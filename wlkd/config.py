@@ -1,216 +1,36 @@
-"""The configuration: what can be said, its defaults, and reading it with every problem at once.
-
-The options of a component are described by its own `Config`; here stands what belongs to the core.
-"""
+"""Reads the configuration: YAML to options, with every problem at once and each at its line."""
 
 from __future__ import annotations
 
 import getpass
 import json
-import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
-from pydantic import AfterValidator, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import ValidationError
 
 from wlkd.document import Document, Place, read_document, read_scalar
 from wlkd.errors import ConfigError, PluginError, Problem
-from wlkd.explain import explain, mistake_at
+from wlkd.explain import explain
 from wlkd.interfaces import Component, Options
+from wlkd.options import (
+    AuthOptions,
+    Config,
+    Part,
+    RecognitionOptions,
+    ServerOptions,
+    SessionOptions,
+    Settings,
+    WorkerOptions,
+)
 
 DEFAULT_PATH = Path("/etc/wlkd.yaml")
 COMMAND_LINE = "command line"
 """Stands for the file in a problem with an override."""
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
-Seconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-
-
-def _language_code(text: str) -> str:
-    if not re.fullmatch("[a-z]{2,3}", text):
-        raise ValueError(f'"{text}" is not an ISO 639-1 code, like en')
-    return text
-
-
-LanguageCode = Annotated[str, AfterValidator(_language_code)]
-
-
-class Server(Options):
-    """The HTTP server that HTTP transports share."""
-
-    host: str = Field(default="0.0.0.0", description="Address to listen on; 127.0.0.1 keeps other machines out.")
-    port: int = Field(
-        default=7100, ge=1, le=65535, description="TCP port of the page, the WebSocket and the metrics."
-    )
-    tls_certificate: Path | None = Field(
-        default=None,
-        description="PEM file with the certificate chain; null: plain HTTP. Browsers give a page the microphone "
-        "only over HTTPS or on localhost. A bare name is a systemd credential (LoadCredential=).",
-    )
-    tls_key: Path | None = Field(
-        default=None, description="PEM file with the key of tls_certificate; a bare name is a systemd credential."
-    )
-    allowed_origins: tuple[str, ...] = Field(
-        default=(), description="Web pages that may connect, like https://example.org; empty: any."
-    )
-
-    @field_validator("allowed_origins")
-    @classmethod
-    def _origins_are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in origins:
-            scheme, found, host = origin.partition("://")
-            if not (scheme and found and host) or "/" in host:
-                raise ValueError(f'"{origin}" is not an origin: write scheme and host, like https://example.org')
-        return origins
-
-    @model_validator(mode="after")
-    def _tls_is_a_pair(self) -> Server:
-        if self.tls_certificate and not self.tls_key:
-            raise mistake_at("tls_certificate", "needs tls_key beside it")
-        if self.tls_key and not self.tls_certificate:
-            raise mistake_at("tls_key", "needs tls_certificate beside it")
-        return self
-
-
-class SessionLimits(Options):
-    """What one client may use, and how lines are cut."""
-
-    max_sessions: Count | Literal["auto"] = Field(
-        default="auto",
-        description="Streams at a time; further ones are refused. auto: what the hardware keeps up with.",
-    )
-    max_sessions_per_address: Count | None = Field(
-        default=None,
-        description="Streams at a time from one client address; null: no such limit, right behind a reverse proxy.",
-    )
-    max_backlog_seconds: Seconds = Field(
-        default=30.0,
-        description="Audio that may wait for recognition; beyond, the client is slowed down through TCP.",
-    )
-    max_message_bytes: int = Field(
-        default=4_194_304, ge=1024, description="Largest message of a client; a bigger one ends its session."
-    )
-    idle_timeout_seconds: Seconds = Field(
-        default=300.0, description="A session that sends nothing for that long is closed, to free its place."
-    )
-    drain_seconds: float = Field(
-        default=30.0,
-        ge=0,
-        description="At a stop, open sessions get that long to finish. Keep TimeoutStopSec of the unit above it.",
-    )
-    line_pause_seconds: Seconds = Field(default=2.0, description="A pause of that length starts a new line.")
-    max_line_seconds: Seconds = Field(default=30.0, description="A line that got that long ends at the next word.")
-
-
-class Recognition(Options):
-    """What is asked of the backend where the client says nothing."""
-
-    language: LanguageCode | Literal["auto"] = Field(
-        default="auto",
-        description="ISO 639-1 code, like en; auto: decided from the first speech of a session, then kept.",
-    )
-    languages: tuple[LanguageCode, ...] = Field(
-        default=(), description="Codes that auto may decide for; empty: all."
-    )
-    task: Literal["transcribe", "translate"] = Field(
-        default="transcribe", description="translate: into English, whatever is spoken."
-    )
-    initial_prompt: str = Field(
-        default="",
-        description="Text put before the first words of a session; sets style and spelling, then scrolls away.",
-    )
-    static_prompt: str = Field(default="", description="Text put before every window; takes room from the context.")
-    hotwords: tuple[str, ...] = Field(default=(), description="Names and terms to expect.")
-
-    @model_validator(mode="after")
-    def _language_is_allowed(self) -> Recognition:
-        if self.languages and self.language != "auto" and self.language not in self.languages:
-            raise mistake_at("language", f"{self.language} is not among recognition.languages")
-        return self
-
-
-class Worker(Options):
-    """How audio of all sessions is cut into steps of the model."""
-
-    min_chunk_seconds: Seconds = Field(
-        default=0.5, description="New speech a session waits for before a step; less: lower latency, more work."
-    )
-    max_chunk_seconds: Seconds = Field(
-        default=3.0,
-        description="New speech that one step takes; more waits for the next, so that steps stay short.",
-    )
-    max_batch: Count = Field(default=16, description="Sessions in one step; bounds the memory of the device.")
-    stall_seconds: Seconds = Field(
-        default=60.0, description="A step older than that counts as stuck: the watchdog is no longer fed."
-    )
-
-    @model_validator(mode="after")
-    def _chunks_in_order(self) -> Worker:
-        if self.min_chunk_seconds > self.max_chunk_seconds:
-            raise mistake_at(
-                "min_chunk_seconds",
-                f"{self.min_chunk_seconds:g} is more than max_chunk_seconds ({self.max_chunk_seconds:g})",
-            )
-        return self
-
-
-class Auth(Options):
-    """Who may connect."""
-
-    tokens_file: Path | None = Field(
-        default=None,
-        description="File with one token a line; null: everybody may connect. A bare name is a systemd credential.",
-    )
-
-
-class Settings(Options):
-    """The core's part of the configuration."""
-
-    models_dir: Path = Field(
-        default=Path("/data/whisper_models"), description="Folder that holds a folder for each model."
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="What reaches the journal; debug is not for production."
-    )
-    server: Server = Field(
-        default=Server(), description="The HTTP server of the page, the WebSocket and the metrics."
-    )
-    sessions: SessionLimits = Field(
-        default=SessionLimits(), description="What one client may use, and how lines are cut."
-    )
-    recognition: Recognition = Field(
-        default=Recognition(), description="What is recognized where the client does not say otherwise."
-    )
-    worker: Worker = Field(
-        default=Worker(), description="How the audio of all sessions is cut into steps of the model."
-    )
-    warmup: bool = Field(
-        default=True, description="Run one inference before the first client comes, so it need not wait."
-    )
-    auth: Auth = Field(default=Auth(), description="Who may connect.")
-
-
-class Part(Options):
-    """A component and its options, an instance of its `Config`."""
-
-    name: str
-    options: SerializeAsAny[Options]
-
-
-class Config(Settings):
-    """The whole configuration, component options included: what `load_config` returns."""
-
-    decoders: dict[str, SerializeAsAny[Options]] = Field(
-        description="Decoders in use, by name, with their options; a session gets the one that fits its audio."
-    )
-    vad: Part = Field(description="Voice activity detection: keeps silence away from the model.")
-    backend: Part = Field(description="The speech recognition model.")
-    transports: dict[str, SerializeAsAny[Options]] = Field(
-        description="Protocols to serve, by name, with their options."
-    )
 
 
 class _PartText(Options):
@@ -425,15 +245,19 @@ def parse_setting(text: str) -> tuple[str, Any]:
     return path.strip(), read_scalar(value)
 
 
-def option_paths(config: Options, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every option with its dotted path, to compare two configurations."""
-    for name, value in config.model_dump(mode="json").items():
-        yield from _flat(f"{prefix}{name}", value)
-
-
-def _flat(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for name, inner in value.items():
-            yield from _flat(f"{path}.{name}", inner)
-    else:
-        yield path, value
+__all__ = [
+    "COMMAND_LINE",
+    "DEFAULT_PARTS",
+    "DEFAULT_PATH",
+    "AuthOptions",
+    "Config",
+    "Part",
+    "RecognitionOptions",
+    "ServerOptions",
+    "SessionOptions",
+    "Settings",
+    "WorkerOptions",
+    "load_config",
+    "make_config",
+    "parse_setting",
+]

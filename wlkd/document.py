@@ -53,7 +53,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         if self.check_event(AliasEvent):
-            event = self.get_event()
+            event = self.get_event()  # type: ignore[no-untyped-call]
             raise ComposerError(None, None, "aliases are not supported: write the value out", event.start_mark)
         node: Node | None = super().compose_node(parent, index)
         return node
