@@ -34,7 +34,9 @@ class FakeSession:
     async def feed(self, data: bytes) -> None:
         await self.takes.wait()
         if data == b"rubbish":
-            raise SessionError("undecodable_audio", "this is not audio")
+            error = SessionError("undecodable_audio", "this is not audio")
+            self.queue.put_nowait(error)
+            raise error
         self.fed.append(data)
 
     async def flush(self) -> None:

@@ -270,6 +270,26 @@ async def test_a_client_that_does_not_read_is_dropped(rig):
     for _ in range(8):
         session.queue.put_nowait(huge)
     await asyncio.wait_for(session.closed.wait(), 5)
+    socket._response.connection.transport.abort()
+
+
+async def test_words_before_the_bad_piece_are_delivered(rig):
+    socket, session = await (await rig()).open()
+    session.queue.put_nowait(HELLO)
+    await socket.send_bytes(b"rubbish")
+    assert (await socket.receive_json(timeout=5))["lines"]
+    error, code, _ = await closing(socket)
+    assert (error["code"], code) == ("undecodable_audio", 1008)
+
+
+async def test_a_drained_session_delivers_and_says_why_it_ends(rig):
+    socket, session = await (await rig()).open()
+    await socket.send_bytes(b"audio")
+    session.queue.put_nowait(HELLO)
+    session.queue.put_nowait(None)
+    assert (await socket.receive_json(timeout=5))["lines"]
+    error, code, _ = await closing(socket)
+    assert (error["code"], code) == ("draining", 1013)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ class Connection:
         self._socket = socket
         self._options = options
         self._sessions = sessions
+        self._client_ended = False
 
     async def serve(self, query: Mapping[str, str], *, peer: str, token: str | None) -> None:
         """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
@@ -86,27 +87,34 @@ class Connection:
 
     async def _receive(self, session: Session) -> None:
         """Feed the session until the client goes away."""
-        ended = False
+        taking = True
         async for message in self._socket:
             if message.type is WSMsgType.ERROR:
                 return
-            if ended:
-                # MediaRecorder may deliver a last chunk after the page has sent the end; keep reading so that
-                # the client's close is seen.
+            if not taking:
+                # MediaRecorder may deliver a last chunk after the page has sent the end, and a client does not
+                # know yet that its session failed. Keep reading so that its close is seen.
                 continue
             if message.type is WSMsgType.TEXT:
                 raise SessionError("bad_request", "text message: send audio in binary messages only")
-            if message.data:
-                await session.feed(message.data)
-            else:
+            if not message.data:
+                taking = False
+                self._client_ended = True
                 await session.finish()
-                ended = True
+                continue
+            try:
+                await session.feed(message.data)
+            except SessionError:
+                # `updates()` still delivers the words of the audio before, and then raises the reason.
+                taking = False
 
     async def _send(self, session: Session, query: Query) -> None:
         """Send updates to the end. Waiting for a slow client here lets the session merge what it misses."""
         messages = DiffMessages(query.words) if query.mode == "diff" else FullMessages(query.words)
         async for update in session.updates():
             await self._send_text(messages.write(update))
+        if not self._client_ended:
+            raise SessionError("draining", "the server is shutting down; everything received is transcribed")
         await self._send_text(READY_TO_STOP)
 
     async def _send_text(self, text: str) -> None:
