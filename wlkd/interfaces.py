@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from wlkd.types import (
     Commit,
     Frame,
+    Priority,
     RecognitionParams,
     Samples,
     SessionInfo,
@@ -162,7 +163,8 @@ class Session(Protocol):
     async def feed(self, data: bytes) -> None:
         """Hand over bytes. Waits while the session is behind, so that the transport slows its client.
 
-        Raises `SessionError` when the session has failed.
+        Raises `SessionError` when the session has failed. Stop feeding then, but go on reading `updates()`:
+        they deliver what was spoken before, and end with the same error.
         """
 
     async def flush(self) -> None:
@@ -187,7 +189,7 @@ class Sessions(Protocol):
         peer: str,
         query: dict[str, str] | None = None,
         token: str | None = None,
-        priority: str = "live",
+        priority: Priority = "live",
     ) -> AbstractAsyncContextManager[Session]:
         """A session for the length of an `async with`; leaving it early abandons what is not yet transcribed.
 

@@ -34,6 +34,8 @@ class RecognitionParams:
 
     language: str | None = None
     """ISO 639-1 code, or None: detect from the first speech of the session, then keep."""
+    languages: tuple[str, ...] = ()
+    """Codes that detection may choose from; empty: all that the model knows."""
     task: Task = "transcribe"
     initial_prompt: str = ""
     """Text put before the first window only; scrolls away."""

@@ -1,1 +1,122 @@
-"""wlkd backend: speaks a script; the ASR of fast tests."""
+"""A backend that speaks a script: one word for each stretch of speech that it hears. For fast tests.
+
+It behaves like a real one where it matters to the core: words are committed late, a tentative tail goes ahead of them,
+a pause commits everything, and it can be told to be slow or to fail.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from wlkd import (
+    SAMPLE_RATE,
+    Backend,
+    Commit,
+    Frame,
+    Options,
+    RecognitionParams,
+    Recognizer,
+    Word,
+    hookimpl,
+)
+
+LANGUAGES = frozenset({"en", "zh", "de", "fr", "es"})
+
+
+class ScriptedOptions(Options):
+    """What is said, and how."""
+
+    script: tuple[str, ...] = Field(
+        default=tuple(" one two three four five six seven eight nine ten".replace(" ", "| ").split("|")[1:]),
+        min_length=1,
+        description="The words, with their leading spaces; said again and again.",
+    )
+    word_seconds: float = Field(default=0.5, gt=0, description="Speech that makes a word.")
+    step_seconds: float = Field(default=0.0, ge=0, description="How long each step takes.")
+    fail_on: str | None = Field(default=None, description="The step that would commit this word raises.")
+
+
+class Scripted(Backend):
+    """See the module."""
+
+    Config = ScriptedOptions
+    config: ScriptedOptions
+
+    def languages(self) -> frozenset[str]:
+        return LANGUAGES
+
+    def open(self, params: RecognitionParams) -> Recognizer:
+        return _Speaker(self.config, params.language or "en")
+
+    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+        time.sleep(self.config.step_seconds)
+        speakers = [speaker for speaker in batch if isinstance(speaker, _Speaker)]
+        for speaker in speakers:
+            speaker.check()
+        return [speaker.speak() for speaker in speakers]
+
+
+class _Speaker(Recognizer):
+    """Says the next word of the script for every `word_seconds` of speech."""
+
+    def __init__(self, options: ScriptedOptions, language: str) -> None:
+        self._options = options
+        self._language = language
+        self._word_samples = round(options.word_seconds * SAMPLE_RATE)
+        self._said = 0
+        self._pending: list[Frame] = []
+        self._ended_at: int | None = None
+
+    def accept(self, frame: Frame) -> None:
+        self._pending.append(frame)
+
+    def end_segment(self, at: int) -> None:
+        self._ended_at = at
+
+    def check(self) -> None:
+        """Raises when the next word is the one to fail on."""
+        if self._options.fail_on is not None and self._next(0).text == self._options.fail_on:
+            raise RuntimeError(f"told to fail on {self._options.fail_on!r}")
+
+    def speak(self) -> Commit:
+        """Commit the words that are certainly over; at a pause, all."""
+        heard = sum(len(frame.samples) for frame in self._pending)
+        ended = self._ended_at is not None
+        count = -(-heard // self._word_samples) if ended else max(heard // self._word_samples - 1, 0)
+        words = []
+        for _ in range(count):
+            words.append(self._next(len(words)))
+            self._drop(self._word_samples)
+        self._said += len(words)
+        until = self._ended_at if self._ended_at is not None else self._position
+        tentative = () if ended or not self._pending else (self._next(0),)
+        if ended:
+            self._pending.clear()
+            self._ended_at = None
+        return Commit(tuple(words), tentative, self._language, until or 0, segment_end=ended)
+
+    @property
+    def _position(self) -> int:
+        return self._pending[0].start if self._pending else 0
+
+    def _next(self, ahead: int) -> Word:
+        script = self._options.script
+        text = script[(self._said + ahead) % len(script)]
+        return Word(text, self._position, self._position + self._word_samples, confidence=1.0)
+
+    def _drop(self, count: int) -> None:
+        """Forget the oldest `count` samples."""
+        while count and self._pending:
+            frame = self._pending.pop(0)
+            if len(frame.samples) > count:
+                self._pending.insert(0, Frame(frame.start + count, frame.samples[count:]))
+                return
+            count -= len(frame.samples)
+
+
+@hookimpl
+def wlkd_register_backends(register):  # type: ignore[no-untyped-def]
+    register("scripted", Scripted)

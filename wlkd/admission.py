@@ -1,0 +1,233 @@
+"""Who may come in, and who is in: opens sessions for transports, within the limits of the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import itertools
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+
+from wlkd.audio import SAMPLE_RATE
+from wlkd.errors import SessionError
+from wlkd.interfaces import Backend, Decoder, SessionRefusal, Vad
+from wlkd.metrics import Metrics
+from wlkd.options import Config
+from wlkd.plugins import Plugins
+from wlkd.session import LiveSession
+from wlkd.types import Priority, RecognitionParams, SessionInfo, StreamOffer, Update
+from wlkd.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 10
+"""What a refused client is told to wait: about the time in which somebody stops speaking."""
+
+
+class Admission:
+    """See `wlkd.interfaces.Sessions`."""
+
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        decoders: Mapping[str, Decoder],
+        vad: Vad,
+        backend: Backend,
+        worker: Worker,
+        pool: Executor,
+        metrics: Metrics,
+        tokens: frozenset[str],
+        max_sessions: int,
+    ) -> None:
+        self._config = config
+        self._plugins = plugins
+        self._decoders = decoders
+        self._vad = vad
+        self._backend = backend
+        self._worker = worker
+        self._pool = pool
+        self._metrics = metrics
+        self._tokens = tokens
+        self.max_sessions = max_sessions
+        self._ids = itertools.count(1)
+        self._open: set[LiveSession] = set()
+        self._addresses: Counter[str] = Counter()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.draining = False
+        metrics.sessions_limit.set(max_sessions)
+
+    # For transports ------------------------------------------------------------------------------------------
+
+    def refusal(self, token: str | None = None) -> SessionRefusal | None:
+        if self.draining:
+            return SessionRefusal("draining", "the server is shutting down", RETRY_AFTER_SECONDS)
+        if self._tokens and not self._knows(token):
+            return SessionRefusal("unauthorized", "a valid token is required")
+        if len(self._open) >= self.max_sessions:
+            message = f"all {self.max_sessions} sessions are taken; try again later"
+            return SessionRefusal("server_full", message, RETRY_AFTER_SECONDS)
+        return None
+
+    @asynccontextmanager
+    async def open(
+        self,
+        offer: StreamOffer,
+        *,
+        transport: str,
+        peer: str,
+        query: dict[str, str] | None = None,
+        token: str | None = None,
+        priority: Priority = "live",
+    ) -> AsyncIterator[LiveSession]:
+        session = self._admit(offer, transport, peer, query or {}, token, priority)
+        reason = "disconnected"
+        try:
+            yield session
+            reason = "finished" if session.error is None else session.error.code
+        except SessionError as error:
+            reason = error.code
+            raise
+        finally:
+            await self._dismiss(session, reason)
+
+    # For the daemon ------------------------------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> frozenset[LiveSession]:
+        """Those who are in."""
+        return frozenset(self._open)
+
+    @property
+    def lag_seconds(self) -> float:
+        """The largest lag of an open session."""
+        return max((session.lag for session in self._open), default=0) / SAMPLE_RATE
+
+    async def finish_all(self) -> None:
+        """End the audio of all live sessions where it is; uploads go on to their own end."""
+        live = [session for session in self._open if session.info.params.priority == "live"]
+        await asyncio.gather(*(session.drain() for session in live))
+
+    async def drained(self) -> None:
+        """Wait until nobody is in."""
+        await self._empty.wait()
+
+    # Inside --------------------------------------------------------------------------------------------------
+
+    def _admit(
+        self,
+        offer: StreamOffer,
+        transport: str,
+        peer: str,
+        query: Mapping[str, str],
+        token: str | None,
+        priority: Priority,
+    ) -> LiveSession:
+        try:
+            session = self._make(offer, transport, peer, query, token, priority)
+        except SessionError as error:
+            self._metrics.sessions_refused.labels(error.code).inc()
+            logger.info("session refused: transport=%s peer=%s reason=%s (%s)", transport, peer, error.code, error)
+            raise
+        self._open.add(session)
+        self._addresses[peer] += 1
+        self._empty.clear()
+        self._metrics.sessions_open.labels(transport).inc()
+        info = session.info
+        language = info.params.language or "auto"
+        logger.info("session %s opened: transport=%s peer=%s language=%s", info.id, transport, peer, language)
+        self._plugins.notify("wlkd_session_opened", info=info)
+        session.start()
+        return session
+
+    def _make(
+        self,
+        offer: StreamOffer,
+        transport: str,
+        peer: str,
+        query: Mapping[str, str],
+        token: str | None,
+        priority: Priority,
+    ) -> LiveSession:
+        refusal = self.refusal(token)
+        if refusal is not None:
+            raise SessionError(refusal.code, refusal.message)
+        limit = self._config.sessions.max_sessions_per_address
+        if limit and self._addresses[peer] >= limit:
+            raise SessionError("server_full", f"{limit} sessions from {peer} are open already")
+        params = self._params(query, priority)
+        info = SessionInfo(f"{next(self._ids)}", transport, peer, offer, params, time.time())
+        decoder = self._decoder(offer).open(offer)
+        return LiveSession(
+            info,
+            decoder,
+            self._vad,
+            lambda on_outcome: self._worker.open(params, on_outcome),
+            self._pool,
+            self._config.sessions,
+            self._metrics,
+            self._updated,
+        )
+
+    def _decoder(self, offer: StreamOffer) -> Decoder:
+        name = self._plugins.choose_decoder(offer)
+        if name is None or name not in self._decoders:
+            known = ", ".join(self._decoders)
+            raise SessionError("bad_request", f"no decoder for {offer}; configured: {known}")
+        return self._decoders[name]
+
+    def _params(self, query: Mapping[str, str], priority: Priority) -> RecognitionParams:
+        defaults = self._config.recognition
+        language = query.get("language") or defaults.language
+        known = self._backend.languages()
+        if language != "auto" and language not in known:
+            raise SessionError("bad_request", f"unknown language {language!r}; known: auto, {', '.join(sorted(known))}")
+        task = query.get("task") or defaults.task
+        if task not in ("transcribe", "translate"):
+            raise SessionError("bad_request", f"unknown task {task!r}; known: transcribe, translate")
+        hotwords = tuple(word for part in query.get("hotwords", "").split(",") if (word := part.strip()))
+        return RecognitionParams(
+            language=None if language == "auto" else language,
+            languages=tuple(defaults.languages),
+            task=task,  # type: ignore[arg-type]
+            initial_prompt=query.get("initial_prompt", defaults.initial_prompt),
+            static_prompt=query.get("static_prompt", defaults.static_prompt),
+            hotwords=hotwords or tuple(defaults.hotwords),
+            priority=priority,
+        )
+
+    def _knows(self, token: str | None) -> bool:
+        # Compared in constant time, all of them: how long a refusal takes says nothing about the tokens.
+        given = (token or "").encode()
+        return any([hmac.compare_digest(given, known.encode()) for known in self._tokens])
+
+    def _updated(self, info: SessionInfo, update: Update) -> None:
+        self._plugins.notify("wlkd_session_updated", info=info, update=update)
+
+    async def _dismiss(self, session: LiveSession, reason: str) -> None:
+        info = session.info
+        lag = session.lag / SAMPLE_RATE
+        try:
+            await session.close()
+        finally:
+            self._open.discard(session)
+            self._addresses[info.peer] -= 1
+            self._addresses += Counter()  # drops the zeros, or every address ever seen stays
+            if not self._open:
+                self._empty.set()
+            self._metrics.sessions_open.labels(info.transport).dec()
+            self._metrics.sessions_closed.labels(info.transport, reason).inc()
+            logger.info(
+                "session %s closed: reason=%s audio=%.1fs words=%d lag=%.1fs",
+                info.id,
+                reason,
+                session.received_seconds,
+                session.words,
+                lag,
+            )
+            self._plugins.notify("wlkd_session_closed", info=info, reason=reason)

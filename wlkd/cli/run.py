@@ -1,0 +1,38 @@
+"""Run the daemon in the foreground until SIGTERM or Ctrl-C; this is what the systemd unit starts."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+
+from wlkd.cli.common import add_config_arguments, configured
+from wlkd.logs import set_up_logging
+
+HELP = "run the daemon"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config_arguments(parser)
+    parser.add_argument("--port", type=int, help="listen on this port instead of the configured one")
+    parser.add_argument("--host", help="listen on this address instead of the configured one")
+
+
+def main(args: argparse.Namespace) -> int:
+    from wlkd.app import serve
+    from wlkd.errors import ConfigError, ProvisionError
+
+    overrides = {f"server.{name}": value for name in ("host", "port") if (value := getattr(args, name)) is not None}
+    set_up_logging("info")
+    try:
+        config, plugins = configured(args, overrides)
+        set_up_logging(config.log_level)
+        asyncio.run(serve(config, plugins))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return os.EX_CONFIG
+    except ProvisionError as error:
+        print(f"wlkd: {error}", file=sys.stderr)
+        return os.EX_UNAVAILABLE
+    return os.EX_OK

@@ -1,0 +1,92 @@
+"""The shared HTTP server: one application per address, on which transports and the admin pages put their routes."""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+
+from aiohttp import web
+
+from wlkd.errors import ProvisionError
+from wlkd.systemd import InheritedSockets
+
+logger = logging.getLogger(__name__)
+
+_REPEATED_SLASHES = re.compile(r"/{2,}")
+SHUTDOWN_SECONDS = 2.0
+"""What connections get after their session has ended, to read the last bytes."""
+
+Address = tuple[str, int]
+
+
+@web.middleware
+async def collapse_slashes(request: web.Request, handler: web.Handler) -> web.StreamResponse:  # type: ignore[name-defined]
+    """Match `//asr` as `/asr`: deployed clients join their base address and the path with one slash too many."""
+    if "//" not in request.rel_url.raw_path:
+        return await handler(request)  # type: ignore[no-any-return]
+    path = _REPEATED_SLASHES.sub("/", request.rel_url.raw_path)
+    plain = request.clone(rel_url=request.rel_url.with_path(path, encoded=True, keep_query=True))
+    match = await request.app.router.resolve(plain)
+    match.add_app(request.app)
+    # The handler gets the request as it came: a clone has lost its connection to the protocol.
+    request.match_info.update(match)
+    return await match.handler(request)
+
+
+class HttpServer:
+    """See `wlkd.interfaces.Http`. Routes first, then `start()`; afterwards the routes are fixed."""
+
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, max_upload_bytes: int) -> None:
+        self._own: Address = (host, port)
+        self._tls = tls
+        self._max_upload_bytes = max_upload_bytes
+        self._apps: dict[Address, web.Application] = {}
+        self._runners: list[web.AppRunner] = []
+        self._sites: list[web.BaseSite] = []
+        self.addresses: list[Address] = []
+        """Where it listens, with the real ports, once started."""
+
+    def app(self, host: str | None = None, port: int | None = None) -> web.Application:
+        """The application for `host:port`; see `wlkd.interfaces.Http`."""
+        address = (host or self._own[0], self._own[1] if port is None else port)
+        if address not in self._apps:
+            self._apps[address] = web.Application(
+                middlewares=[collapse_slashes], client_max_size=self._max_upload_bytes
+            )
+        return self._apps[address]
+
+    async def start(self, sockets: InheritedSockets) -> None:
+        """Listen, on the sockets that systemd holds where there are such."""
+        for (host, port), app in self._apps.items():
+            # Access lines per request are noise in a journal; sessions have lines of their own.
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+            await runner.setup()
+            self._runners.append(runner)
+            given = sockets.take(port)
+            site: web.BaseSite
+            if given is not None:
+                site = web.SockSite(runner, given, ssl_context=self._tls)
+            else:
+                site = web.TCPSite(runner, host, port, ssl_context=self._tls)
+            try:
+                await site.start()
+            except OSError as error:
+                raise ProvisionError(
+                    f"cannot listen on {host}:{port}: {error.strerror or error}; "
+                    f"is another wlkd running? Change server.port, or stop the other program"
+                ) from error
+            self._sites.append(site)
+        self.addresses = [address[:2] for runner in self._runners for address in runner.addresses]
+
+    async def stop_accepting(self) -> None:
+        """Close the listening sockets; connections that are open go on."""
+        for site in self._sites:
+            await site.stop()
+        self._sites.clear()
+
+    async def close(self) -> None:
+        """End everything."""
+        while self._runners:
+            await self._runners.pop().cleanup()
+        self._sites.clear()

@@ -1,0 +1,69 @@
+"""Every metric of the core, on a registry of its own. Names: `wlkd_<noun>_<unit>[_total]`; no label per client."""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+_LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+
+
+class Metrics:
+    """The core's metrics. Components register theirs on `registry` beside them."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+
+        self.sessions_open = Gauge("wlkd_sessions_open", "Sessions being served now", ["transport"], registry=registry)
+        self.sessions_limit = Gauge("wlkd_sessions_limit", "Sessions admitted at most", registry=registry)
+        self.sessions_closed = Counter(
+            "wlkd_sessions_closed_total", "Sessions ended, by reason", ["transport", "reason"], registry=registry
+        )
+        self.sessions_refused = Counter(
+            "wlkd_sessions_refused_total", "Sessions not admitted, by reason", ["reason"], registry=registry
+        )
+        self.audio_seconds = Counter(
+            "wlkd_audio_received_seconds_total", "Audio decoded, silence included", registry=registry
+        )
+        self.speech_seconds = Counter("wlkd_speech_seconds_total", "Speech handed to the backend", registry=registry)
+        self.words = Counter("wlkd_words_committed_total", "Words committed", registry=registry)
+        self.commit_lag = Histogram(
+            "wlkd_commit_lag_seconds",
+            "Audio received and not yet settled, at each inference step",
+            buckets=_LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.steps = Counter("wlkd_inference_steps_total", "Session steps run by the backend", registry=registry)
+        self.batch_seconds = Histogram(
+            "wlkd_inference_batch_seconds", "Duration of one batch", buckets=_LATENCY_BUCKETS, registry=registry
+        )
+        self.batch_size = Histogram(
+            "wlkd_inference_batch_sessions",
+            "Sessions in one batch",
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+            registry=registry,
+        )
+        self.worker_busy = Gauge(
+            "wlkd_inference_busy_ratio", "Share of recent time spent in inference", registry=registry
+        )
+        self.chunk_seconds = Gauge(
+            "wlkd_inference_chunk_seconds", "New speech that makes a session due, now", registry=registry
+        )
+        self.loop_delay = Histogram(
+            "wlkd_event_loop_delay_seconds",
+            "How late the event loop woke a timer",
+            buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
+            registry=registry,
+        )
+        self.observer_errors = Counter(
+            "wlkd_observer_errors_total", "Exceptions raised by plugins' observers", ["plugin"], registry=registry
+        )
+        self.plugin_failures = Gauge("wlkd_plugin_load_failures", "Plugins that could not be loaded", registry=registry)
