@@ -1,0 +1,11 @@
+"""The models on disk: what they are, whether they fit together, where they come from.
+
+The daemon uses `check_pair` and the paths; it never downloads. `wlkd.models.get` is the only module of wlkd
+that opens connections to the outside, and only `wlkd models get` calls it.
+"""
+
+from wlkd.models.dims import ModelFileError, WhisperDims
+from wlkd.models.folder import decoder_file, encoder_dir
+from wlkd.models.pairs import check_pair
+
+__all__ = ["ModelFileError", "WhisperDims", "check_pair", "decoder_file", "encoder_dir"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 
 class ModelFileError(Exception):
@@ -38,11 +38,8 @@ class WhisperDims:
 
     def differences(self, other: WhisperDims) -> list[tuple[str, int, int]]:
         """Each (meaning, ours, theirs) that disagrees, in plain words."""
-        return [
-            (meaning, getattr(self, name), getattr(other, name))
-            for name, meaning in MEANINGS.items()
-            if getattr(self, name) != getattr(other, name)
-        ]
+        values = asdict(other)
+        return [(MEANINGS[name], ours, values[name]) for name, ours in asdict(self).items() if ours != values[name]]
 
 
 MEANINGS = {
