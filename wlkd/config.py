@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -96,12 +97,31 @@ def _mode(path: Path) -> str:
     return f" (mode {stat.filemode(status.st_mode)}, owner uid {status.st_uid})"
 
 
+def credential(path: Path) -> Path:
+    """`path`, or the systemd credential (LoadCredential=) of that name when it is a bare name."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(folder) / path if folder and len(path.parts) == 1 else path
+
+
+def _unreadable(config: Config) -> Iterator[Problem]:
+    """Files that the core needs and could not open."""
+    named = {
+        "server.tls_certificate": config.server.tls_certificate,
+        "server.tls_key": config.server.tls_key,
+        "auth.tokens_file": config.auth.tokens_file,
+    }
+    for option, path in named.items():
+        if path is not None:
+            try:
+                credential(path).open("rb").close()
+            except OSError as error:
+                yield Problem(option, f"user {getpass.getuser()} cannot read {credential(path)}: {error.strerror}")
+
+
 class _Reading:
     """One pass over one document: collects problems, and makes the configuration when there are none."""
 
-    def __init__(
-        self, file: str | None, source: Document, plugins: Components, overrides: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, file: str | None, source: Document, plugins: Components, overrides: Mapping[str, Any]) -> None:
         self._file = file
         self._source = source
         self._plugins = plugins
@@ -125,7 +145,7 @@ class _Reading:
         if self._problems or settings is None:
             raise ConfigError(sorted(self._problems, key=_place))
         config = Config(**dict(settings), **parts)
-        found = [self._located(problem) for problem in self._plugins.check_config(config)]
+        found = [self._located(problem) for problem in [*_unreadable(config), *self._plugins.check_config(config)]]
         if found:
             raise ConfigError(sorted(found, key=_place))
         return config
@@ -181,9 +201,7 @@ class _Reading:
                 found[name] = options
         return found
 
-    def _component_options(
-        self, kind: str, name: str, name_path: Place, values: Any, path: Place
-    ) -> Options | None:
+    def _component_options(self, kind: str, name: str, name_path: Place, values: Any, path: Place) -> Options | None:
         """The options of a component, read by its own `Config`; None after a problem."""
         try:
             component = self._plugins.component(kind, name)
@@ -257,6 +275,7 @@ __all__ = [
     "SessionOptions",
     "Settings",
     "WorkerOptions",
+    "credential",
     "load_config",
     "make_config",
     "parse_setting",

@@ -1,0 +1,36 @@
+"""List what the installed plugins offer, and which of them were left out and why. Exits 1 if one was."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+
+from wlkd.plugins import load_plugins
+
+HELP = "list the installed plugins"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None: plugins are installed and removed with pip."""
+
+
+def main(args: argparse.Namespace) -> int:
+    logging.getLogger("wlkd").setLevel(logging.ERROR)  # the table tells about failures
+    plugins = load_plugins()
+    rows = [("KIND", "NAME", "DISTRIBUTION", "STATUS")]
+    rows += [(entry.kind, entry.name, f"{entry.distribution} {entry.version}", "ok") for entry in plugins.components]
+    rows += [
+        ("plugin", failure.plugin, f"{failure.distribution} {failure.version}", f"left out: {failure.reason}")
+        for failure in plugins.failures
+    ]
+    print(table(rows))
+    return 1 if plugins.failures else 0
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
+    """`rows` with their columns aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
