@@ -1,0 +1,81 @@
+"""What to stream: clips with their references, listed in a manifest of one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class ManifestError(Exception):
+    """The manifest or a clip cannot be used; the message names the file, the line and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A recording and what is said in it."""
+
+    set: str
+    id: str
+    path: Path
+    seconds: float
+    language: str
+    """ISO 639-1, or `none` where nobody speaks."""
+    text: str
+    """The reference; empty: the right answer is nothing."""
+    word_ends: tuple[float, ...] = ()
+    """Seconds; the end of each word of the normalised reference. Empty where unknown: then no latency."""
+
+    @property
+    def is_speech(self) -> bool:
+        return bool(self.text.strip())
+
+
+def read_manifest(path: Path) -> list[Clip]:
+    """Every clip of the manifest; paths in it are relative to its folder. Raises `ManifestError`."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: cannot be read: {error}") from error
+    return [_clip(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _clip(path: Path, number: int, line: str) -> Clip:
+    try:
+        row: dict[str, Any] = json.loads(line)
+        return Clip(
+            set=str(row["set"]),
+            id=str(row["id"]),
+            path=path.parent / row["path"],
+            seconds=float(row["seconds"]),
+            language=str(row["language"]),
+            text=str(row["text"]),
+            word_ends=tuple(float(end) for end in row.get("word_ends") or ()),
+        )
+    except KeyError as error:
+        raise ManifestError(f"{path}:{number}: the key {error} is missing") from error
+    except (ValueError, TypeError) as error:
+        raise ManifestError(f"{path}:{number}: {error}") from error
+
+
+def select(clips: Sequence[Clip], sets: Sequence[str] = (), limit: int | None = None) -> list[Clip]:
+    """The clips of the named sets (all when none is named), at most `limit` of each, in the manifest's order.
+
+    Raises `ManifestError` for a set that is not there, or when nothing is left.
+    """
+    known = dict.fromkeys(clip.set for clip in clips)
+    if unknown := [name for name in sets if name not in known]:
+        raise ManifestError(f"no set {', '.join(unknown)} in the manifest; it has {', '.join(known)}")
+    taken: Counter[str] = Counter()
+    chosen = []
+    for clip in clips:
+        if (sets and clip.set not in sets) or (limit is not None and taken[clip.set] >= limit):
+            continue
+        taken[clip.set] += 1
+        chosen.append(clip)
+    if not chosen:
+        raise ManifestError("the manifest holds no clip to stream")
+    return chosen

@@ -1,0 +1,48 @@
+"""Text to the units that are counted: normalised words, or characters where words are not separated."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from wlkd.bench.clips import Clip
+
+Unit = Literal["word", "character"]
+CHARACTER_LANGUAGES = frozenset({"zh", "yue", "ja", "ko"})
+
+
+def unit_of(language: str) -> Unit:
+    return "character" if language in CHARACTER_LANGUAGES else "word"
+
+
+@functools.cache
+def _normalizer(language: str, fold: bool) -> Callable[[str], str]:
+    """Whisper's own normalisers (Radford et al. 2022, appendix C): the English one, and the basic one."""
+    from whisper_normalizer.basic import BasicTextNormalizer
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    normalize: Callable[[str], str]
+    normalize = EnglishTextNormalizer() if language == "en" else BasicTextNormalizer(remove_diacritics=fold)
+    return normalize
+
+
+def units(text: str, language: str, *, fold: bool = False) -> list[str]:
+    """The words, or the characters without spaces, of the normalised text. `fold` drops diacritics first."""
+    normal = _normalizer(language, fold)(text)
+    return list("".join(normal.split())) if unit_of(language) == "character" else normal.split()
+
+
+def unaccented(clips: Iterable[Clip]) -> frozenset[tuple[str, str]]:
+    """(set, language) pairs whose references hold no diacritic at all: sources that were typed without them.
+
+    There the diacritics of a hypothesis say nothing, and both sides are folded.
+    """
+    plain: dict[tuple[str, str], bool] = {}
+    for clip in clips:
+        if clip.is_speech and clip.language != "en":
+            marked = any(unicodedata.combining(mark) for mark in unicodedata.normalize("NFD", clip.text))
+            key = (clip.set, clip.language)
+            plain[key] = plain.get(key, True) and not marked
+    return frozenset(key for key, folds in plain.items() if folds)

@@ -1,0 +1,214 @@
+"""A small client of `/asr`, for wlkd and for the servers whose protocol it keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from unicodedata import east_asian_width
+
+import aiohttp
+
+CONNECT_TIMEOUT_SECONDS = 10.0
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+"""Full mode repeats the whole transcript in every update: many hours of speech must fit."""
+
+
+class ClientError(Exception):
+    """The stream cannot go on; the message says why, in words for the person at the terminal."""
+
+
+class Refused(ClientError):
+    """The server takes no more streams now (HTTP 503, or close code 1013)."""
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptLine:
+    """A committed line as the wire carries it; `text` is empty for silence."""
+
+    text: str
+    start: str
+    end: str
+    """`H:MM:SS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """One update: the whole committed transcript and the tail that may still change."""
+
+    lines: tuple[TranscriptLine, ...]
+    tentative: str
+    lag_seconds: float
+    """The server's own estimate of the audio that it has not transcribed yet."""
+
+    @property
+    def committed(self) -> str:
+        """All lines as one text."""
+        return _join(line.text for line in self.lines)
+
+    @property
+    def shown(self) -> str:
+        """The committed text and the tail."""
+        return _join((self.committed, self.tentative))
+
+
+def _join(texts: Iterable[str]) -> str:
+    """wlkd's texts bring their own spacing; other servers strip it, so texts that would run together get a space,
+    except in scripts whose characters are wide and stand without spaces."""
+    joined = ""
+    for text in texts:
+        seam = joined[-1:] + text[:1]
+        if len(seam) == 2 and not any(mark.isspace() or east_asian_width(mark) == "W" for mark in seam):
+            joined += " "
+        joined += text
+    return joined
+
+
+class AsrStream:
+    """One audio stream to a server. Use `connect`; send from one task and read updates in another."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, *, takes_pcm: bool) -> None:
+        self._socket = socket
+        self.takes_pcm = takes_pcm
+        """The server expects raw 16-bit little-endian PCM at 16 kHz, mono; else a container such as WebM."""
+
+    async def send(self, data: bytes) -> None:
+        """Send a piece of audio; waits while the server is behind. Empty data is not sent: it would end the audio.
+
+        Raises `ClientError` when the connection is gone.
+        """
+        if data:
+            await self._send(data)
+
+    async def end_audio(self) -> None:
+        """No more audio: the server transcribes the rest, and `updates()` then ends."""
+        await self._send(b"")
+
+    async def _send(self, data: bytes) -> None:
+        try:
+            await self._socket.send_bytes(data)
+        except ConnectionError as error:
+            raise ClientError(f"connection lost while sending: {error}") from error
+
+    async def updates(self) -> AsyncIterator[Transcript]:
+        """Every update until the server is ready to stop.
+
+        Raises `Refused`, or `ClientError` for an error message, a connection lost, or an answer that is no JSON.
+        """
+        while True:
+            content = _json(await self._socket.receive())
+            match content.get("type"):
+                case "ready_to_stop":
+                    return
+                case "error":
+                    raise _server_error(content)
+                case "transcript_update" | None:
+                    yield _transcript(content)
+
+
+@asynccontextmanager
+async def connect(
+    url: str, *, pcm: bool, language: str | None = None, token: str | None = None
+) -> AsyncIterator[AsrStream]:
+    """Open a stream, and close it on the way out.
+
+    `pcm` asks for raw PCM: wlkd decides per stream (`?format=pcm`); WhisperLiveKit ignores the wish and says in its
+    first message what it was started for. Raises `Refused`; `ClientError` when nobody answers, or when the server
+    wants the other kind of audio.
+    """
+    query = {"format": "pcm"} if pcm else {}
+    if language:
+        query["language"] = language
+    if token:
+        query["token"] = token
+    # total=None: a stream may last for days; only reaching the server is limited.
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as http:
+        try:
+            socket = await http.ws_connect(url, params=query, max_msg_size=MAX_MESSAGE_BYTES)
+        except aiohttp.WSServerHandshakeError as error:
+            raise _handshake_error(url, error) from error
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise ClientError(f"cannot reach {url}: {error or 'no answer'}") from error
+        async with socket:
+            takes_pcm = await _takes_pcm(socket)
+            if takes_pcm and not pcm:
+                raise ClientError(f"{url} takes raw PCM only, not a container")
+            if pcm and not takes_pcm:
+                raise ClientError(f"{url} takes no raw PCM; start WhisperLiveKit with --pcm-input, or send WebM")
+            yield AsrStream(socket, takes_pcm=takes_pcm)
+
+
+async def _takes_pcm(socket: aiohttp.ClientWebSocketResponse) -> bool:
+    """Reads the `config` message that opens every stream."""
+    try:
+        message = await socket.receive(timeout=CONNECT_TIMEOUT_SECONDS)
+    except TimeoutError as error:
+        raise ClientError("the server accepted the connection and said nothing; is this an /asr address?") from error
+    content = _json(message)
+    if content.get("type") == "error":
+        raise _server_error(content)
+    if content.get("type") != "config":
+        raise ClientError(f"the server's first message is no config message: {content}")
+    return bool(content.get("useAudioWorklet"))
+
+
+def _json(message: aiohttp.WSMessage) -> dict[str, Any]:
+    match message.type:
+        case aiohttp.WSMsgType.TEXT:
+            pass
+        case aiohttp.WSMsgType.CLOSE:
+            raise _closed(message.data, message.extra)
+        case aiohttp.WSMsgType.CLOSING | aiohttp.WSMsgType.CLOSED | aiohttp.WSMsgType.ERROR:
+            raise ClientError(f"connection lost{f': {message.data}' if message.data else ''}")
+        case _:
+            raise ClientError(f"the server sent a {message.type.name} message where JSON was due")
+    try:
+        content = json.loads(message.data)
+    except ValueError as error:
+        raise ClientError(f"the server sent no JSON: {message.data[:80]!r}") from error
+    if not isinstance(content, dict):
+        raise ClientError(f"the server sent no JSON object: {message.data[:80]!r}")
+    return content
+
+
+def _transcript(content: dict[str, Any]) -> Transcript:
+    if content.get("error"):
+        raise ClientError(str(content["error"]))
+    try:
+        return Transcript(
+            lines=tuple(
+                TranscriptLine(text=line["text"] or "", start=str(line["start"]), end=str(line["end"]))
+                for line in content["lines"]
+            ),
+            tentative=content["buffer_transcription"] or "",
+            lag_seconds=float(content["remaining_time_transcription"] or 0.0),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ClientError(f"an update does not follow the protocol: {error!r}") from error
+
+
+def _server_error(content: dict[str, Any]) -> ClientError:
+    message = content.get("message") or content.get("error") or "no reason given"
+    code = content.get("code", "error")
+    if code in ("server_full", "draining"):
+        return Refused(f"{code}: {message}")
+    return ClientError(f"{code}: {message}")
+
+
+def _closed(code: int | None, reason: str | None) -> ClientError:
+    told = f"closed by the server with {code}" + (f": {reason}" if reason else "")
+    return Refused(told) if code == aiohttp.WSCloseCode.TRY_AGAIN_LATER else ClientError(told)
+
+
+def _handshake_error(url: str, error: aiohttp.WSServerHandshakeError) -> ClientError:
+    if error.status == 503:
+        retry = error.headers.get("Retry-After", "") if error.headers else ""
+        return Refused(f"{url} is full (HTTP 503)", float(retry) if retry.isdigit() else None)
+    return ClientError(f"{url} answered HTTP {error.status} {error.message}")
