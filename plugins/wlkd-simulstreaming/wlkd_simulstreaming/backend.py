@@ -1,0 +1,98 @@
+"""The backend: opens streams and runs their steps in batches. Light to import; models load in `provision`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from wlkd import Backend, Commit, Context, Frame, Options, RecognitionParams, Recognizer, SessionError
+from wlkd.audio import SAMPLE_RATE
+from wlkd_simulstreaming.hypothesis import Hypothesis
+from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.stream import MAX_PREVIOUS_TOKENS, Conclusion, Stream
+
+if TYPE_CHECKING:
+    from wlkd_simulstreaming.loading import Model
+    from wlkd_simulstreaming.metrics import Metrics
+
+
+class SimulStreaming(Backend):
+    """Whisper, decoded while people speak."""
+
+    Config: ClassVar[type[Options]] = SimulStreamingOptions
+
+    def __init__(self, config: SimulStreamingOptions) -> None:
+        super().__init__(config)
+        self._model: Model | None = None
+        self._metrics: Metrics | None = None
+
+    async def provision(self, ctx: Context) -> None:
+        # PyTorch and CTranslate2 take a second to import, which `wlkd check` need not wait for.
+        from wlkd_simulstreaming.loading import load
+        from wlkd_simulstreaming.metrics import Metrics
+
+        self._metrics = Metrics(ctx.metrics)
+        self._model = await asyncio.to_thread(load, self.config, ctx, self._metrics)
+
+    async def close(self) -> None:
+        self._model = None
+
+    def languages(self) -> frozenset[str]:
+        model = self._loaded()
+        return frozenset(model.vocabulary.languages) if model.multilingual else frozenset({"en"})
+
+    def open(self, params: RecognitionParams) -> Stream:
+        model = self._loaded()
+        if not model.multilingual:
+            if params.language not in (None, "en"):
+                raise SessionError("bad_request", f"language {params.language}: this model knows English only")
+            if params.task == "translate":
+                raise SessionError("bad_request", "task translate: this model knows English only")
+        elif params.language is not None and params.language not in model.vocabulary.languages:
+            raise SessionError("bad_request", f"language {params.language}: not known to the model")
+        stream = Stream(self.config, model.vocabulary, params, None if model.multilingual else "en")
+        if stream.prompt_tokens > MAX_PREVIOUS_TOKENS:
+            raise SessionError(
+                "bad_request",
+                f"static_prompt and hotwords take {stream.prompt_tokens} tokens; at most {MAX_PREVIOUS_TOKENS} fit",
+            )
+        return stream
+
+    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+        model = self._loaded()
+        streams = [recognizer for recognizer in batch if isinstance(recognizer, Stream)]
+        if len(streams) != len(batch):
+            raise TypeError("a batch holds streams of this backend only")
+        steps = [stream.plan() for stream in streams]
+        work = [index for index, step in enumerate(steps) if step.worth_computing]
+        heard = dict(zip(work, model.inference.hear([streams[i] for i in work], [steps[i] for i in work]), strict=True))
+        conclusions: list[Conclusion] = []
+        for index, (stream, step) in enumerate(zip(streams, steps, strict=True)):
+            informed, language, hypothesis = heard.get(index, (step, step.state.language, Hypothesis(ended=True)))
+            conclusions.append(stream.conclude(informed, hypothesis, language))
+        # Nothing below can fail: a batch that raised has changed no stream.
+        for stream, conclusion in zip(streams, conclusions, strict=True):
+            stream.adopt(conclusion.state)
+            self._count(conclusion)
+        return [conclusion.commit for conclusion in conclusions]
+
+    def warm_up(self) -> None:
+        """Two seconds of faint noise, to the end of the text."""
+        noise = np.random.default_rng(0).normal(0, 0.01, 2 * SAMPLE_RATE).astype(np.float32)
+        stream = self.open(RecognitionParams())
+        stream.accept(Frame(0, noise))
+        stream.end_segment(len(noise))
+        self.run([stream])
+
+    def _count(self, conclusion: Conclusion) -> None:
+        if self._metrics is not None:
+            for guard in conclusion.guards:
+                self._metrics.guards.labels(guard).inc()
+
+    def _loaded(self) -> Model:
+        if self._model is None:
+            raise RuntimeError("the backend was used before it was provisioned, or after it was closed")
+        return self._model

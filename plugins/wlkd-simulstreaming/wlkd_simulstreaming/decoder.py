@@ -1,0 +1,255 @@
+"""Whisper's text decoder (Radford et al. 2022; Vaswani et al. 2017) for a batch of streams.
+
+Rows are padded on the left, so that one more token is one more cache slot for every row; positions and the slots
+that hold real tokens are kept per row. Keys and values of the audio lie transposed, (…, head width, frames), the way
+one matrix product writes them and the next ones read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wlkd_simulstreaming.checkpoint import Dims
+
+MASKED = -1e4
+"""Added to a masked score: nothing after softmax, and finite in float16, so that a fully masked row is no NaN."""
+
+
+@dataclass
+class Memory:
+    """What the decoder attends to: the encoded audio of every row, as keys and values of every layer."""
+
+    keys: list[Tensor]
+    """Per layer (rows, heads, head width, frames)."""
+    values: list[Tensor]
+    """Like `keys`."""
+    frames: Tensor
+    """(rows,): frames of each row, silence included; the rest is padding."""
+    content: Tensor
+    """(rows,): frames of real audio among them."""
+
+    def rows(self, index: Tensor) -> Memory:
+        """The rows `index` alone."""
+        return Memory(
+            [keys[index] for keys in self.keys],
+            [values[index] for values in self.values],
+            self.frames[index],
+            self.content[index],
+        )
+
+    def mask(self, lengths: Tensor, dtype: torch.dtype) -> Tensor:
+        """Added to scores over frames, (rows, 1, 1, frames): hides frames from `lengths` on."""
+        frames = torch.arange(self.keys[0].shape[-1], device=lengths.device)
+        return ((frames >= lengths[:, None]) * MASKED).to(dtype)[:, None, None]
+
+
+@dataclass
+class Cache:
+    """Self-attention of the tokens so far."""
+
+    keys: list[Tensor]
+    """Per layer (rows, heads, slots, head width); slots beyond `length` are free."""
+    values: list[Tensor]
+    valid: Tensor
+    """(rows, slots): whether a slot holds a token of the row; padding and rejected tokens do not count."""
+    positions: Tensor
+    """(rows,): position of each row's next token."""
+    length: int = 0
+    """Slots in use."""
+
+    def rows(self, index: Tensor) -> Cache:
+        """The rows `index` alone."""
+        return Cache(
+            [keys[index] for keys in self.keys],
+            [values[index] for values in self.values],
+            self.valid[index],
+            self.positions[index],
+            self.length,
+        )
+
+
+class Linear:
+    """A matrix product with bias, on weights of shape (out, in)."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight = weight
+        self.bias = bias
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+
+@dataclass(frozen=True)
+class Norm:
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias)
+
+
+class Block:
+    """The weights of one layer."""
+
+    def __init__(self, weights: dict[str, Tensor], prefix: str) -> None:
+        def linear(name: str) -> Linear:
+            return Linear(weights[f"{prefix}{name}.weight"], weights.get(f"{prefix}{name}.bias"))
+
+        def norm(name: str) -> Norm:
+            return Norm(weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"])
+
+        query, key, value = (linear(f"attn.{part}") for part in ("query", "key", "value"))
+        assert query.bias is not None and value.bias is not None
+        self.self_norm = norm("attn_ln")
+        self.self_qkv = Linear(
+            torch.cat([query.weight, key.weight, value.weight]),
+            # Whisper's keys have no bias.
+            torch.cat([query.bias, torch.zeros_like(query.bias), value.bias]),
+        )
+        self.self_out = linear("attn.out")
+        self.cross_norm = norm("cross_attn_ln")
+        self.cross_query = linear("cross_attn.query")
+        self.cross_key = linear("cross_attn.key")
+        self.cross_value = linear("cross_attn.value")
+        self.cross_out = linear("cross_attn.out")
+        self.mlp_norm = norm("mlp_ln")
+        self.mlp_in = linear("mlp.0")
+        self.mlp_out = linear("mlp.2")
+
+
+class TextDecoder:
+    """The decoder's weights on one device, and the computation over a batch."""
+
+    def __init__(
+        self,
+        dims: Dims,
+        weights: dict[str, Tensor],
+        alignment_heads: Sequence[tuple[int, int]],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        """`alignment_heads`: (layer, head) pairs whose attention follows the audio."""
+        self.dims = dims
+        self.device = device
+        self.dtype = dtype
+        own = {
+            name.removeprefix("decoder."): weight.to(device, dtype)
+            for name, weight in weights.items()
+            if name.startswith("decoder.")
+        }
+        self._embedding = own["token_embedding.weight"]
+        self._positions = own["positional_embedding"]
+        self._blocks = [Block(own, f"blocks.{n}.") for n in range(dims.n_text_layer)]
+        self._norm = Norm(own["ln.weight"], own["ln.bias"])
+        self._heads = dims.n_text_head
+        self._scale = (dims.n_text_state // dims.n_text_head) ** -0.5
+        self._alignment = [
+            torch.tensor([head for at, head in alignment_heads if at == layer], device=device)
+            for layer in range(dims.n_text_layer)
+        ]
+        self._silence: list[tuple[Tensor, Tensor]] = []
+
+    def remember_silence(self, states: Tensor) -> None:
+        """Keep the keys and values of `states` (1500, width), the encoding of 30 s of silence."""
+        self._silence = [self._attend_to(block, states) for block in self._blocks]
+
+    def memory(self, states: Sequence[Tensor], content: Sequence[int], tail: int) -> Memory:
+        """Keys and values of each row's `states` (frames, width), followed by `tail` frames of cached silence
+        from where the row's own end; `content`: frames of real audio per row."""
+        own = [len(row) for row in states]
+        ends = [min(frames + tail, self.dims.n_audio_ctx) for frames in own]
+        shape = (len(own), self.dims.n_text_state, max(ends))
+        keys, values = [], []
+        for layer, block in enumerate(self._blocks):
+            # Padding must be finite: its attention is zero, and zero times garbage may be NaN.
+            fresh = torch.empty if min(ends) == max(ends) else torch.zeros
+            layer_keys = fresh(shape, device=self.device, dtype=self.dtype)
+            layer_values = fresh(shape, device=self.device, dtype=self.dtype)
+            for row, (frames, end) in enumerate(zip(own, ends, strict=True)):
+                key, value = self._attend_to(block, states[row])
+                layer_keys[row, :, :frames] = key
+                layer_values[row, :, :frames] = value
+                if end > frames:
+                    silent_key, silent_value = self._silence[layer]
+                    layer_keys[row, :, frames:end] = silent_key[:, frames:end]
+                    layer_values[row, :, frames:end] = silent_value[:, frames:end]
+            keys.append(layer_keys.view(len(own), self._heads, -1, max(ends)))
+            values.append(layer_values.view(len(own), self._heads, -1, max(ends)))
+        return Memory(keys, values, torch.tensor(ends, device=self.device), torch.tensor(content, device=self.device))
+
+    def _attend_to(self, block: Block, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of (frames, width) states for one layer, each (width, frames)."""
+        turned = states.t()
+        bias = block.cross_value.bias
+        assert bias is not None
+        return block.cross_key.weight @ turned, torch.addmm(bias[:, None], block.cross_value.weight, turned)
+
+    def cache(self, memory: Memory, slots: int) -> Cache:
+        """Room for `slots` tokens for every row of `memory`."""
+        rows = len(memory.frames)
+        shape = (rows, self._heads, slots, self.dims.n_text_state // self._heads)
+        return Cache(
+            [torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in self._blocks],
+            [torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in self._blocks],
+            torch.zeros(rows, slots, dtype=torch.bool, device=self.device),
+            torch.zeros(rows, dtype=torch.long, device=self.device),
+        )
+
+    def forward(
+        self, memory: Memory, cache: Cache, tokens: Tensor, real: Tensor, watched: int
+    ) -> tuple[Tensor, Tensor]:
+        """Read `tokens` (rows, n), of which `real` (rows, n) are no padding, into `cache`.
+
+        Returns hidden states (rows, n, width) before the projection, and the alignment heads' attention over the
+        real audio at the last `watched` tokens, averaged: (rows, watched, frames).
+        """
+        rows, count = tokens.shape
+        before, after = cache.length, cache.length + count
+        cache.valid[:, before:after] = real
+        order = real.long().cumsum(1)
+        positions = (cache.positions[:, None] + order - 1).clamp(min=0)
+        cache.positions = cache.positions + order[:, -1]
+        cache.length = after
+        slots = torch.arange(after, device=self.device)
+        visible = cache.valid[:, None, :after] & (slots <= slots[before:after, None])
+        token_mask = (~visible * MASKED).to(self.dtype)[:, None]
+        memory_mask = memory.mask(memory.frames, self.dtype)
+        content_mask = memory.mask(memory.content, self.dtype)
+
+        x = self._embedding[tokens] + self._positions[positions]
+        attention: list[Tensor] = []
+        for layer, block in enumerate(self._blocks):
+            query, key, value = block.self_qkv(block.self_norm(x)).chunk(3, dim=-1)
+            cache.keys[layer][:, :, before:after] = self._split(key)
+            cache.values[layer][:, :, before:after] = self._split(value)
+            scores = self._split(query * self._scale) @ cache.keys[layer][:, :, :after].transpose(2, 3)
+            weights = (scores + token_mask).softmax(-1)
+            x = x + block.self_out(self._join(weights @ cache.values[layer][:, :, :after]))
+
+            query = self._split(block.cross_query(block.cross_norm(x)) * self._scale)
+            scores = query @ memory.keys[layer]
+            if len(self._alignment[layer]):
+                watched_scores = scores[:, self._alignment[layer], -watched:]
+                attention.append((watched_scores + content_mask).float().softmax(-1))
+            weights = (scores + memory_mask).softmax(-1)
+            x = x + block.cross_out(self._join(weights @ memory.values[layer].transpose(2, 3)))
+
+            x = x + block.mlp_out(F.gelu(block.mlp_in(block.mlp_norm(x))))
+        return x, torch.cat(attention, dim=1).mean(1)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Scores of every token after `hidden` (…, width): (…, vocabulary), float32."""
+        return F.linear(self._norm(hidden), self._embedding).float()
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(rows, n, width) to (rows, heads, n, head width)."""
+        return x.unflatten(-1, (self._heads, -1)).transpose(1, 2)
+
+    def _join(self, x: Tensor) -> Tensor:
+        """The reverse of `_split`."""
+        return x.transpose(1, 2).flatten(2)

@@ -1,0 +1,197 @@
+"""Greedy decoding of a batch: one prefill, then one token at a time for the rows that still go on.
+
+What a stream guessed in its last step is read together with the prefix, and kept as far as the model would have
+chosen it anyway (speculative decoding, Leviathan et al. 2023, with the last step as the draft): the result is that
+of plain greedy decoding, for a fraction of the sequential steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from wlkd_simulstreaming.alignatt import rewinds
+from wlkd_simulstreaming.attention import attended_frames
+from wlkd_simulstreaming.decoder import Memory, TextDecoder
+from wlkd_simulstreaming.guards import loop_start
+from wlkd_simulstreaming.hypothesis import Hypothesis, Request
+from wlkd_simulstreaming.tokens import Vocabulary
+
+END_FRAMES = 4
+"""A token this close to the end of the audio (80 ms) is the last that can have been heard."""
+
+
+@dataclass
+class _Row:
+    """A request being decoded."""
+
+    request: Request
+    rewind_threshold: int
+    eot: int
+    tokens: list[int] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    ended: bool = False
+    looped: bool = False
+    rewound: bool = False
+    done: bool = False
+
+    def take(self, token: int, logprob: float, frame: int) -> None:
+        """Append a token, or find that the row is done."""
+        if token == self.eot:
+            self.ended = self.done = True
+            return
+        if rewinds(self.frames[-1] if self.frames else None, frame, self.rewind_threshold):
+            # The step before the jump is doubtful too.
+            self._keep(len(self.tokens) - 1)
+            self.rewound = self.done = True
+            return
+        self.tokens.append(token)
+        self.frames.append(frame)
+        self.logprobs.append(logprob)
+        start = loop_start(self.tokens)
+        if start is not None:
+            self._keep(start)
+            self.looped = self.done = True
+        at_end = not self.request.to_end and frame >= self.request.content - END_FRAMES
+        self.done = self.done or at_end or len(self.tokens) >= self.request.max_tokens
+
+    def _keep(self, count: int) -> None:
+        del self.tokens[count:], self.frames[count:], self.logprobs[count:]
+
+    def hypothesis(self, no_speech: float | None) -> Hypothesis:
+        return Hypothesis(
+            tuple(self.tokens),
+            tuple(self.frames),
+            tuple(self.logprobs),
+            self.ended,
+            self.looped,
+            self.rewound,
+            no_speech,
+        )
+
+
+class GreedyDecoding:
+    """Decodes batches of requests with one decoder."""
+
+    def __init__(
+        self,
+        decoder: TextDecoder,
+        vocabulary: Vocabulary,
+        suppressed: Sequence[int],
+        suppressed_first: Sequence[int],
+        rewind_threshold: int,
+    ) -> None:
+        self._decoder = decoder
+        self._vocabulary = vocabulary
+        self._rewind_threshold = rewind_threshold
+        self._banned = torch.zeros(vocabulary.size, device=decoder.device)
+        # Text is all that may come: no special token but the end, and no timestamps.
+        self._banned[[token for token in suppressed if token != vocabulary.eot]] = -torch.inf
+        self._banned[vocabulary.eot + 1 :] = -torch.inf
+        self._banned_first = self._banned.clone()
+        self._banned_first[[token for token in suppressed_first if token != vocabulary.eot]] = -torch.inf
+
+    @torch.inference_mode()
+    def language_probabilities(self, memory: Memory, allowed: Sequence[str]) -> list[dict[str, float]]:
+        """How likely each row is in each of the `allowed` languages."""
+        rows = len(memory.frames)
+        start = torch.full((rows, 1), self._vocabulary.sot, device=self._decoder.device)
+        hidden, _ = self._decoder.forward(memory, self._decoder.cache(memory, 1), start, start > 0, 1)
+        tokens = [self._vocabulary.languages[code] for code in allowed]
+        probabilities = self._decoder.logits(hidden[:, -1])[:, tokens].softmax(-1)
+        return [dict(zip(allowed, row, strict=True)) for row in probabilities.tolist()]
+
+    @torch.inference_mode()
+    def decode(self, memory: Memory, requests: Sequence[Request]) -> list[Hypothesis]:
+        """One hypothesis per request, in order; `memory` has a row for each."""
+        rows = [_Row(request, self._rewind_threshold, self._vocabulary.eot) for request in requests]
+        longest = max(len(request.prefix) + len(request.draft) for request in requests)
+        room = max(request.max_tokens for request in requests)
+        cache = self._decoder.cache(memory, longest + room)
+        watched = 1 + max(len(request.draft) for request in requests)
+
+        tokens = torch.tensor(
+            [[0] * (longest - len(r.prefix) - len(r.draft)) + [*r.prefix, *r.draft] for r in requests],
+            device=self._decoder.device,
+        )
+        real = torch.tensor(
+            [[slot >= longest - len(r.prefix) - len(r.draft) for slot in range(longest)] for r in requests],
+            device=self._decoder.device,
+        )
+        hidden, attention = self._decoder.forward(memory, cache, tokens, real, watched)
+        no_speech = self._no_speech(hidden, requests)
+        choices = self._choose(hidden[:, -watched:], attention, self._first_places(requests, watched))
+        last = []
+        for index, row in enumerate(rows):
+            kept = self._verify(row, [column[index][watched - 1 - len(row.request.draft) :] for column in choices])
+            rejected = len(row.request.draft) - kept
+            if rejected:
+                cache.valid[index, longest - rejected : longest] = False
+                cache.positions[index] -= rejected
+            last.append(row.tokens[-1] if row.tokens else 0)
+
+        active = list(range(len(rows)))
+        while True:
+            going = [place for place, index in enumerate(active) if not rows[index].done]
+            if not going:
+                break
+            # Leaving finished rows in costs their share of every token; taking them out copies the others.
+            if 2 * len(going) <= len(active):
+                kept_rows = torch.tensor(going, device=self._decoder.device)
+                memory, cache = memory.rows(kept_rows), cache.rows(kept_rows)
+                active = [active[place] for place in going]
+            step = torch.tensor([[last[index]] for index in active], device=self._decoder.device)
+            hidden, attention = self._decoder.forward(memory, cache, step, torch.ones_like(step) > 0, 1)
+            picked, logprobs, frames = self._choose(hidden, attention, None)
+            for place, index in enumerate(active):
+                if not rows[index].done:
+                    rows[index].take(picked[place][0], logprobs[place][0], frames[place][0])
+                    last[index] = rows[index].tokens[-1] if rows[index].tokens else 0
+        return [row.hypothesis(silent) for row, silent in zip(rows, no_speech, strict=True)]
+
+    def _verify(self, row: _Row, choices: list[list[float]]) -> int:
+        """Take the model's choices along the draft as long as they agree with it, and the first that does not.
+
+        Returns how many tokens of the draft stand in the cache rightly.
+        """
+        picked, logprobs, frames = choices
+        for place, guess in enumerate([*row.request.draft, None]):
+            row.take(int(picked[place]), logprobs[place], int(frames[place]))
+            if row.done or picked[place] != guess:
+                return place
+        return len(row.request.draft)
+
+    def _choose(
+        self, hidden: Tensor, attention: Tensor, first: Tensor | None
+    ) -> tuple[list[list[int]], list[list[float]], list[list[int]]]:
+        """Best token, its log-probability and attended frame at each place of `hidden` (rows, n, width); `first`
+        (rows, n) marks where a text begins."""
+        logits = self._decoder.logits(hidden)
+        logits += self._banned
+        if first is not None:
+            logits[first] += self._banned_first
+        best = logits.max(-1)
+        logprobs = best.values - logits.logsumexp(-1)
+        return best.indices.tolist(), logprobs.tolist(), attended_frames(attention).tolist()
+
+    def _first_places(self, requests: Sequence[Request], watched: int) -> Tensor:
+        return torch.tensor(
+            [[r.fresh and place == watched - 1 - len(r.draft) for place in range(watched)] for r in requests],
+            device=self._decoder.device,
+        )
+
+    def _no_speech(self, hidden: Tensor, requests: Sequence[Request]) -> list[float | None]:
+        asked = [index for index, request in enumerate(requests) if request.fresh]
+        found: list[float | None] = [None] * len(requests)
+        if asked:
+            total = hidden.shape[1]
+            places = [total - len(r.prefix) - len(r.draft) + r.sot for r in (requests[i] for i in asked)]
+            starts = hidden[asked, places]
+            probabilities = self._decoder.logits(starts).softmax(-1)[:, self._vocabulary.no_speech].tolist()
+            for index, probability in zip(asked, probabilities, strict=True):
+                found[index] = probability
+        return found

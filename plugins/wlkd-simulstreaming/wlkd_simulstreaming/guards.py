@@ -1,0 +1,53 @@
+"""What keeps a stream from running wild: loops, words told twice, text made up over silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LONGEST_LOOP = 24
+"""Tokens in the longest n-gram looked for; Whisper's loops repeat a clause at most."""
+
+
+def loop_start(tokens: Sequence[int]) -> int | None:
+    """Where the tail of `tokens` begins to repeat itself, or None.
+
+    A single token must come six times in a row, a pair four times, and longer n-grams three times: people do say
+    "no no no". The index returned is that of the first repetition, so what is before it holds the n-gram once.
+    """
+    count = len(tokens)
+    for n in range(1, LONGEST_LOOP + 1):
+        times = {1: 6, 2: 4}.get(n, 3)
+        if n * times > count:
+            continue
+        unit = list(tokens[count - n :])
+        if all(list(tokens[count - n * k : count - n * (k - 1)]) == unit for k in range(2, times + 1)):
+            start = count - n * times
+            while start >= n and list(tokens[start - n : start]) == unit:
+                start -= n
+            return start + n
+    return None
+
+
+def told_again(settled: Sequence[str], fresh: Sequence[str], ends: Sequence[int], until: int) -> int:
+    """How many of the first `fresh` words repeat the last `settled` ones from audio that was settled before.
+
+    `ends` are the sample indices where the fresh words end; a true repetition ("very, very") ends after `until`,
+    the end of the last settled word.
+    """
+    for count in range(min(len(settled), len(fresh)), 0, -1):
+        if ends[count - 1] <= until and _plain(settled[-count:]) == _plain(fresh[:count]):
+            return count
+    return 0
+
+
+def _plain(words: Sequence[str]) -> list[str]:
+    return ["".join(letter for letter in word.casefold() if letter.isalnum()) for word in words]
+
+
+def is_no_speech(
+    probability: float | None, logprobs: Sequence[float], most_probability: float, least_logprob: float
+) -> bool:
+    """Whether a hypothesis is made up: the model doubts that there is speech, and doubts its own words too."""
+    if probability is None or not logprobs:
+        return False
+    return probability > most_probability and sum(logprobs) / len(logprobs) < least_logprob

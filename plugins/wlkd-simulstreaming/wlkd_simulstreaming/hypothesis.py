@@ -1,0 +1,42 @@
+"""What a stream asks of the token decoder, and what it hears back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one stream wants decoded."""
+
+    prefix: tuple[int, ...]
+    """Context, start sequence, and tokens committed inside the window."""
+    draft: tuple[int, ...]
+    """A guess of what follows."""
+    content: int
+    """Frames of real audio."""
+    fresh: bool
+    """Nothing is committed inside the window: blanks may not open the text, and silence is asked for."""
+    sot: int
+    """Index of `<|startoftranscript|>` in `prefix`."""
+    to_end: bool
+    """The audio is complete: decode to the end of the text."""
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What the decoder says after a request's prefix."""
+
+    tokens: tuple[int, ...] = ()
+    frames: tuple[int, ...] = ()
+    """The frame each token attends to."""
+    logprobs: tuple[float, ...] = ()
+    ended: bool = False
+    """The model ended the text."""
+    looped: bool = False
+    """Cut where it began to repeat itself."""
+    rewound: bool = False
+    """Cut where attention jumped back."""
+    no_speech: float | None = None
+    """Probability of `<|nospeech|>`; None where the window held committed text."""

@@ -1,0 +1,111 @@
+"""Everything a batch of steps needs computed: spectrogram, encoding, language, hypotheses."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from wlkd.audio import SAMPLE_RATE
+from wlkd_simulstreaming.decoder import Memory, TextDecoder
+from wlkd_simulstreaming.decoding import GreedyDecoding
+from wlkd_simulstreaming.encoder import Encoder
+from wlkd_simulstreaming.hypothesis import Hypothesis
+from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
+from wlkd_simulstreaming.metrics import Metrics
+from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.stream import Step, Stream
+from wlkd_simulstreaming.timing import FRAME_SAMPLES
+
+
+class Inference:
+    """One model on one device."""
+
+    def __init__(
+        self,
+        options: SimulStreamingOptions,
+        mel: LogMel,
+        encoder: Encoder,
+        decoder: TextDecoder,
+        decoding: GreedyDecoding,
+        languages: Sequence[str],
+        metrics: Metrics,
+    ) -> None:
+        """`languages`: those that detection chooses from; empty for a model of one language."""
+        self._options = options
+        self._mel = mel
+        self._encoder = encoder
+        self._decoder = decoder
+        self._decoding = decoding
+        self._languages = languages
+        self._metrics = metrics
+        if options.encode == "window":
+            decoder.remember_silence(encoder(mel.silence(MAX_MEL_FRAMES)[None])[0])
+
+    @torch.inference_mode()
+    def hear(self, streams: Sequence[Stream], steps: Sequence[Step]) -> list[tuple[Step, str | None, Hypothesis]]:
+        """For each step: the step with its language where that is decided, the language used, and what was heard."""
+        if not steps:
+            return []
+        memory = self._remember(self._encode(steps), steps)
+        with self._timed("decoder"):
+            steps, languages = self._decide_languages(streams, steps, memory)
+            requests = [
+                stream.request(step, language) for stream, step, language in zip(streams, steps, languages, strict=True)
+            ]
+            heard = self._decoding.decode(memory, requests)
+        self._metrics.tokens.inc(sum(len(hypothesis.tokens) for hypothesis in heard))
+        return list(zip(steps, languages, heard, strict=True))
+
+    def _encode(self, steps: Sequence[Step]) -> list[Tensor]:
+        """States (frames, width) of each step's window; rows of equal length share a call."""
+        by_length: dict[int, list[int]] = defaultdict(list)
+        for index, step in enumerate(steps):
+            by_length[self._encoded_frames(len(step.state.window))].append(index)
+        states: dict[int, Tensor] = {}
+        for frames, members in by_length.items():
+            with self._timed("mel"):
+                mel = torch.stack([self._mel(steps[index].state.window.samples, frames) for index in members])
+            with self._timed("encoder"):
+                states.update(zip(members, self._encoder(mel), strict=True))
+            self._metrics.encoded_seconds.inc(len(members) * frames * HOP_SAMPLES / SAMPLE_RATE)
+        return [states[index] for index in range(len(steps))]
+
+    def _encoded_frames(self, count: int) -> int:
+        """Mel frames to encode for `count` samples."""
+        if self._options.encode == "full":
+            return MAX_MEL_FRAMES
+        wanted = max(count / SAMPLE_RATE + self._options.padding_seconds, self._options.min_encoded_seconds)
+        steps = -(-wanted // self._options.length_step_seconds)
+        frames = round(steps * self._options.length_step_seconds * SAMPLE_RATE / FRAME_SAMPLES) * 2
+        return min(frames, MAX_MEL_FRAMES)
+
+    def _remember(self, states: Sequence[Tensor], steps: Sequence[Step]) -> Memory:
+        tail = self._options.silence_tail_frames if self._options.encode == "window" else 0
+        with self._timed("memory"):
+            return self._decoder.memory(states, [step.content for step in steps], tail)
+
+    def _decide_languages(
+        self, streams: Sequence[Stream], steps: Sequence[Step], memory: Memory
+    ) -> tuple[list[Step], list[str | None]]:
+        """Steps with the language that their speech settles, and the language to decode each with."""
+        decided, languages = list(steps), [step.state.language for step in steps]
+        open_rows = [index for index, language in enumerate(languages) if language is None]
+        if open_rows:
+            rows = memory if len(open_rows) == len(steps) else memory.rows(torch.tensor(open_rows))
+            found = self._decoding.language_probabilities(rows, self._languages)
+            for index, probabilities in zip(open_rows, found, strict=True):
+                decided[index] = streams[index].listen(steps[index], probabilities)
+                best = max(probabilities, key=lambda code: probabilities[code])
+                languages[index] = decided[index].state.language or best
+        return decided, languages
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self._metrics.seconds.labels(part).inc(time.perf_counter() - start)

@@ -1,0 +1,147 @@
+"""Loads a pair of model files onto a device. The only module of the plugin that opens files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import torch
+
+from wlkd import Context, ProvisionError
+from wlkd_simulstreaming.checkpoint import Checkpoint, load_checkpoint
+from wlkd_simulstreaming.decoder import TextDecoder
+from wlkd_simulstreaming.decoding import GreedyDecoding
+from wlkd_simulstreaming.encoder import CTranslate2Encoder, Encoder, TorchEncoder
+from wlkd_simulstreaming.inference import Inference
+from wlkd_simulstreaming.mel import LogMel
+from wlkd_simulstreaming.metrics import Metrics
+from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.tokens import Vocabulary
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model ready for work."""
+
+    inference: Inference
+    vocabulary: Vocabulary
+    multilingual: bool
+
+
+def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Model:
+    """Load what `options` name. Raises `ProvisionError` with the file and the remedy."""
+    folder = ctx.models_dir / f"faster-whisper-{options.model}"
+    decoder_file = ctx.models_dir / f"pytorch-whisper-{options.model}" / f"{options.model}.pt"
+    for name in ("model.bin", "config.json", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise ProvisionError(
+                f"{folder / name}: the encoder's file is missing; `wlkd models get {options.model}` fetches it, "
+                "or set models_dir to the folder that has it"
+            )
+    device = _device(options)
+    threads = options.threads or os.cpu_count() or 1
+    torch.set_num_threads(threads)
+    ctx.status(f"loading {options.model} on {device}")
+    checkpoint = load_checkpoint(decoder_file)
+    vocabulary = _vocabulary(folder, checkpoint)
+    settings = _settings(folder)
+    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    encoder = _encoder(options, folder, checkpoint, device, dtype, threads)
+    heads: Sequence[Sequence[int]] = settings["alignment_heads"]
+    decoder = TextDecoder(checkpoint.dims, checkpoint.weights, [(layer, head) for layer, head in heads], device, dtype)
+    multilingual = checkpoint.dims.n_vocab >= 51865
+    languages = sorted(set(options.languages or vocabulary.languages)) if multilingual else []
+    unknown = [code for code in languages if code not in vocabulary.languages]
+    if unknown:
+        raise ProvisionError(f"languages: {', '.join(unknown)}: not known to the model {options.model}")
+    decoding = GreedyDecoding(
+        decoder, vocabulary, settings["suppress_ids"], settings["suppress_ids_begin"], options.rewind_threshold
+    )
+    inference = Inference(options, LogMel(checkpoint.dims.n_mels), encoder, decoder, decoding, languages, metrics)
+    return Model(inference, vocabulary, multilingual)
+
+
+def _device(options: SimulStreamingOptions) -> torch.device:
+    if options.device == "cpu" or (options.device == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ProvisionError(
+            "device cuda: PyTorch finds no usable GPU (no driver, no CUDA build of torch, or a missing CUDA library); "
+            "install a CUDA build of torch, or set `device: cpu`"
+        )
+    if options.device_index >= torch.cuda.device_count():
+        raise ProvisionError(
+            f"device_index {options.device_index}: there are {torch.cuda.device_count()} GPUs, counted from 0"
+        )
+    return torch.device("cuda", options.device_index)
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        settings: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise ProvisionError(f"{path}: not readable as JSON ({error}); copy it again") from error
+    for key in ("alignment_heads", "suppress_ids", "suppress_ids_begin"):
+        if key not in settings:
+            raise ProvisionError(f"{path}: has no `{key}`; it was converted by an old tool, fetch the model again")
+    return settings
+
+
+def _vocabulary(folder: Path, checkpoint: Checkpoint) -> Vocabulary:
+    path = folder / "tokenizer.json"
+    try:
+        vocabulary = Vocabulary.load(path)
+    except Exception as error:  # the tokenizers library raises plain Exception
+        raise ProvisionError(f"{path}: not a readable Whisper tokenizer ({error}); copy it again") from error
+    if vocabulary.size != checkpoint.dims.n_vocab:
+        raise ProvisionError(
+            f"{path} and {checkpoint.path} do not belong together: {vocabulary.size} tokens against "
+            f"{checkpoint.dims.n_vocab}; get both of the same size"
+        )
+    return vocabulary
+
+
+def _encoder(
+    options: SimulStreamingOptions,
+    folder: Path,
+    checkpoint: Checkpoint,
+    device: torch.device,
+    dtype: torch.dtype,
+    threads: int,
+) -> Encoder:
+    if options.encoder == "torch":
+        return TorchEncoder(checkpoint.dims, checkpoint.weights, device, dtype)
+    compute_type = options.compute_type
+    if compute_type == "auto":
+        compute_type = "int8" if device.type == "cpu" else "float16"
+    try:
+        model = ctranslate2.models.Whisper(
+            str(folder),
+            device=device.type,
+            device_index=device.index or 0,
+            compute_type=compute_type,
+            intra_threads=threads,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ProvisionError(
+            f"{folder / 'model.bin'}: CTranslate2 cannot load it on {device} with compute_type {compute_type} ({error})"
+        ) from error
+    if model.n_mels != checkpoint.dims.n_mels:
+        raise ProvisionError(
+            f"{folder / 'model.bin'} and {checkpoint.path} do not belong together: {model.n_mels} mel bins against "
+            f"{checkpoint.dims.n_mels}; get both of the same size"
+        )
+    encoder = CTranslate2Encoder(model, device, dtype)
+    width = encoder(torch.zeros(1, model.n_mels, 2)).shape[-1]
+    if width != checkpoint.dims.n_text_state:
+        raise ProvisionError(
+            f"{folder / 'model.bin'} and {checkpoint.path} do not belong together: width {width} against "
+            f"{checkpoint.dims.n_text_state}; get both of the same size"
+        )
+    return encoder

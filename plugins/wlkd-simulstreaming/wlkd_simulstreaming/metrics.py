@@ -1,0 +1,31 @@
+"""What the backend tells the operator."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter
+
+
+class Metrics:
+    """Counters of one backend, on the daemon's registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.guards = Counter(
+            "wlkd_simulstreaming_guards_total",
+            "Times a guard had to step in: loop, rewind, told_again, no_speech, forced, stuck.",
+            ["guard"],
+            registry=registry,
+        )
+        self.tokens = Counter(
+            "wlkd_simulstreaming_tokens_total", "Tokens decoded, tentative ones included.", registry=registry
+        )
+        self.seconds = Counter(
+            "wlkd_simulstreaming_seconds_total",
+            "Time spent on inference, by part: mel, encoder, memory, decoder.",
+            ["part"],
+            registry=registry,
+        )
+        self.encoded_seconds = Counter(
+            "wlkd_simulstreaming_encoded_audio_seconds_total",
+            "Audio sent through the encoder, padding included.",
+            registry=registry,
+        )

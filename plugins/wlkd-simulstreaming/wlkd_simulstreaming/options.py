@@ -1,0 +1,80 @@
+"""The options of the backend, with their reasons."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from wlkd import Options
+
+
+class SimulStreamingOptions(Options):
+    """Whisper on CTranslate2 (encoder) and PyTorch (token decoder), decoded with AlignAtt."""
+
+    model: str = Field(
+        "base",
+        description="Size of the model: `faster-whisper-<model>` and `pytorch-whisper-<model>` in the models folder.",
+    )
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        "auto", description="`auto` takes a GPU where there is one and says so; `cuda` fails without one."
+    )
+    device_index: int = Field(0, ge=0, description="Which GPU.")
+    compute_type: str = Field(
+        "auto", description="Precision of the CTranslate2 encoder; `auto`: int8 on the CPU, float16 on a GPU."
+    )
+    encoder: Literal["ctranslate2", "torch"] = Field(
+        "ctranslate2", description="`torch` serves devices that CTranslate2 does not, from the decoder's .pt file."
+    )
+    threads: int = Field(0, ge=0, description="CPU threads of one inference; 0: one per core.")
+
+    encode: Literal["window", "full"] = Field(
+        "window",
+        description="`window` encodes the speech at hand and appends the cached encoding of silence; `full` pads "
+        "every step to 30 s, several times as expensive.",
+    )
+    padding_seconds: float = Field(1.0, ge=0.2, le=15, description="Silence encoded behind the speech at least.")
+    length_step_seconds: float = Field(
+        1.0,
+        ge=0.02,
+        le=30,
+        description="Encoded lengths are rounded up to multiples of this, so that streams share encoder calls.",
+    )
+    min_encoded_seconds: float = Field(0.0, ge=0, le=30, description="Shortest length to encode.")
+    silence_tail_frames: int = Field(
+        300, ge=0, le=1500, description="Frames (20 ms) of cached silence that the decoder sees behind the encoding."
+    )
+
+    first_commit_seconds: float = Field(
+        2.5, ge=0, description="Nothing is committed before a stretch of speech is this long: short windows mislead."
+    )
+    frame_threshold: int = Field(
+        25, ge=1, description="AlignAtt: a token that attends to the last so many frames (20 ms) waits for more audio."
+    )
+    rewind_threshold: int = Field(
+        200, ge=10, description="Attention jumping back by more frames than this ends the hypothesis."
+    )
+    max_window_seconds: float = Field(12.0, ge=4, le=28, description="The window is cut when it grows beyond this.")
+    kept_window_seconds: float = Field(
+        4.0, ge=1, le=20, description="How much audio a cut leaves in the window, about."
+    )
+    context_tokens: int = Field(
+        64, ge=0, le=200, description="Tokens of earlier text put before the window; each costs prefill time."
+    )
+    stuck_seconds: float = Field(
+        24.0, ge=5, description="Speech without a committed word for this long resets the stream's window and context."
+    )
+
+    languages: tuple[str, ...] = Field((), description="Languages that detection may choose from; empty: all.")
+    language_seconds: float = Field(2.0, ge=0.5, description="Speech to hear before the language is decided.")
+    language_confidence: float = Field(
+        0.5, ge=0, le=1, description="Below this probability detection listens on, to `language_limit_seconds`."
+    )
+    language_limit_seconds: float = Field(6.0, ge=1, description="The language is decided by then at the latest.")
+
+    no_speech_probability: float = Field(
+        0.6, ge=0, le=1, description="Windows above it whose words are also improbable count as no speech."
+    )
+    no_speech_logprob: float = Field(
+        -1.0, le=0, description="Mean token log-probability below which doubtful speech is taken for none."
+    )

@@ -1,0 +1,51 @@
+"""From a hypothesis to words with times and confidence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from wlkd import Word
+from wlkd_simulstreaming.hypothesis import Hypothesis
+from wlkd_simulstreaming.tokens import Vocabulary, split_words
+from wlkd_simulstreaming.window import Window
+
+FRAME_SAMPLES = 320
+"""Samples per frame of the encoder's output: 20 ms."""
+LONGEST_TAIL_FRAMES = 15
+"""A word ends where the next one begins, but at most this many frames (0.3 s) after its last attended one."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A word of a hypothesis."""
+
+    word: Word
+    tokens: tuple[int, ...]
+    first: int
+    """Index of its first token in the hypothesis."""
+    stop: int
+    """Index behind its last token."""
+
+
+def timed_words(
+    heard: Hypothesis, vocabulary: Vocabulary, language: str | None, window: Window, content: int
+) -> list[Said]:
+    """The words of `heard`, a hypothesis about `window` with `content` frames; trailing bytes of an unfinished
+    character are left out."""
+    pieces = split_words(heard.tokens, vocabulary, language)
+    words = []
+    for number, piece in enumerate(pieces):
+        start = heard.frames[piece.first]
+        latest = max(heard.frames[piece.first : piece.stop])
+        following = heard.frames[pieces[number + 1].first] if number + 1 < len(pieces) else content
+        end = max(min(following, latest + LONGEST_TAIL_FRAMES), latest + 1)
+        logprobs = heard.logprobs[piece.first : piece.stop]
+        word = Word(
+            piece.text,
+            window.session(min(start * FRAME_SAMPLES, len(window))),
+            window.session(min(end * FRAME_SAMPLES, len(window))),
+            round(math.exp(sum(logprobs) / len(logprobs)), 3),
+        )
+        words.append(Said(word, heard.tokens[piece.first : piece.stop], piece.first, piece.stop))
+    return words
