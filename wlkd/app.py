@@ -23,7 +23,7 @@ from wlkd.interfaces import Backend, Component, Context, Decoder, Transport, Vad
 from wlkd.metrics import Metrics
 from wlkd.options import Config
 from wlkd.plugins import Plugins
-from wlkd.systemd import InheritedSockets, Notifier, inherited_sockets, watchdog_seconds
+from wlkd.systemd import Notifier, inherited_sockets, watchdog_seconds
 from wlkd.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -104,8 +104,13 @@ class Daemon:
         self._plugins = plugins
         self._notifier = Notifier()
         self._stop = asyncio.Event()
+        self._sockets = inherited_sockets()
         self.http = HttpServer(
-            config.server.host, config.server.port, tls_context(config), config.sessions.max_message_bytes
+            config.server.host,
+            config.server.port,
+            tls_context(config),
+            config.sessions.max_message_bytes,
+            self._sockets,
         )
 
     def stop(self) -> None:
@@ -114,15 +119,13 @@ class Daemon:
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Serve until stopped. `started` is called when clients can come. Raises `ProvisionError`."""
-        sockets = inherited_sockets()
-        activated = bool(sockets)
         async with AsyncExitStack() as stack:
-            stack.callback(sockets.close)
+            stack.callback(self._sockets.close)
             patience = asyncio.create_task(self._ask_for_patience())
             stack.callback(patience.cancel)
             core = await stack.enter_async_context(running_core(self._config, self._plugins, self._say))
             health = Health(core.worker, core.admission, core.metrics, self._config.worker.stall_seconds)
-            transports = await self._start_transports(core, health, sockets, stack)
+            transports = await self._start_transports(core, health, stack)
             for watch in (self._keep_systemd_informed(health), health.measure_loop_delay()):
                 task = asyncio.create_task(watch)
                 stack.callback(task.cancel)
@@ -134,12 +137,10 @@ class Daemon:
                 logger.info("serving on %s:%d", host, port)
             started()
             await self._stop.wait()
-            await self._drain(core, transports, activated=activated)
+            await self._drain(core, transports)
         logger.info("stopped")
 
-    async def _start_transports(
-        self, core: Core, health: Health, sockets: InheritedSockets, stack: AsyncExitStack
-    ) -> list[Transport]:
+    async def _start_transports(self, core: Core, health: Health, stack: AsyncExitStack) -> list[Transport]:
         stack.push_async_callback(self.http.close)
         ctx = Context(self._config.models_dir, core.metrics.registry, self._say)
         add_admin_routes(self.http.app(), core.metrics, health, self._plugins)
@@ -150,16 +151,18 @@ class Daemon:
             await transport.provision(ctx)
             await transport.start(core.admission, self.http)
             transports.append(transport)
-        await self.http.start(sockets)
+        await self.http.start()
+        for address in self._sockets.untaken:
+            logger.warning("nothing serves %s, which wlkd.socket listens on: clients would wait there", address)
         return transports
 
-    async def _drain(self, core: Core, transports: list[Transport], *, activated: bool) -> None:
+    async def _drain(self, core: Core, transports: list[Transport]) -> None:
         admission = core.admission
         deadline = self._config.sessions.drain_seconds
         self._notifier.stopping()
         admission.draining = True
         logger.info("draining: %d sessions to finish, at most %g s", len(admission.sessions), deadline)
-        if activated:
+        if self._sockets.activated:
             # The sockets stay open at systemd: who connects now is served by the next instance.
             await self.http.stop_accepting()
         for transport in transports:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 import ssl
 
 from aiohttp import web
@@ -37,10 +38,18 @@ async def collapse_slashes(request: web.Request, handler: web.Handler) -> web.St
 class HttpServer:
     """See `wlkd.interfaces.Http`. Routes first, then `start()`; afterwards the routes are fixed."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, max_upload_bytes: int) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        max_upload_bytes: int = 2**20,
+        sockets: InheritedSockets | None = None,
+    ) -> None:
         self._own: Address = (host, port)
         self._tls = tls
         self._max_upload_bytes = max_upload_bytes
+        self._sockets = sockets or InheritedSockets()
         self._apps: dict[Address, web.Application] = {}
         self._runners: list[web.AppRunner] = []
         self._sites: list[web.BaseSite] = []
@@ -56,26 +65,20 @@ class HttpServer:
             )
         return self._apps[address]
 
-    async def start(self, sockets: InheritedSockets) -> None:
+    def listen(self, host: str, port: int) -> socket.socket:
+        """A socket bound to `host:port`; see `wlkd.interfaces.Http`."""
+        given = self._sockets.take(host, port)
+        return given if given is not None else bind(host, port)
+
+    async def start(self) -> None:
         """Listen, on the sockets that systemd holds where there are such."""
         for (host, port), app in self._apps.items():
             # Access lines per request are noise in a journal; sessions have lines of their own.
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
             await runner.setup()
             self._runners.append(runner)
-            given = sockets.take(port)
-            site: web.BaseSite
-            if given is not None:
-                site = web.SockSite(runner, given, ssl_context=self._tls)
-            else:
-                site = web.TCPSite(runner, host, port, ssl_context=self._tls)
-            try:
-                await site.start()
-            except OSError as error:
-                raise ProvisionError(
-                    f"cannot listen on {host}:{port}: {error.strerror or error}; "
-                    f"is another wlkd running? Change server.port, or stop the other program"
-                ) from error
+            site = web.SockSite(runner, self.listen(host, port), ssl_context=self._tls)
+            await site.start()
             self._sites.append(site)
         self.addresses = [address[:2] for runner in self._runners for address in runner.addresses]
 
@@ -90,3 +93,26 @@ class HttpServer:
         while self._runners:
             await self._runners.pop().cleanup()
         self._sites.clear()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A TCP socket bound to `host:port`. Raises `ProvisionError` with the remedy."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ProvisionError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    try:
+        # A restart must not wait until the old connections' TIME_WAIT is over.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setblocking(False)
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        raise ProvisionError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; "
+            f"is another wlkd running? Change the port, or stop the other program"
+        ) from error
+    return sock

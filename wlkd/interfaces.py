@@ -6,6 +6,7 @@ So nothing here needs a lock: each method says which thread calls it, and never 
 
 from __future__ import annotations
 
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -218,6 +219,13 @@ class Http(Protocol):
 
         Sub-paths are matched after repeated slashes are collapsed. To be called in `Transport.start` only:
         listening begins when every transport has started.
+        """
+
+    def listen(self, host: str, port: int) -> socket.socket:
+        """A socket bound to `host:port`, for a transport that speaks TCP itself: the one that systemd holds for
+        that port, or a new one. Hand it to `asyncio.start_server(..., sock=...)`; from then on it is yours to close.
+
+        To be called in `Transport.start` only. Raises `ProvisionError` when the address is taken.
         """
 
 

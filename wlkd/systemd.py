@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 import sdnotify
 
@@ -61,34 +60,46 @@ def under_systemd(environment: Mapping[str, str] = os.environ) -> bool:
     return "JOURNAL_STREAM" in environment
 
 
-@dataclass(frozen=True)
 class InheritedSockets:
-    """Listening sockets from socket activation, by port. Who takes one owns it."""
+    """Listening sockets from socket activation. Who takes one owns it."""
 
-    by_port: dict[int, socket.socket]
+    def __init__(self, sockets: Iterable[socket.socket] = ()) -> None:
+        self._sockets = list(sockets)
+        self.activated = bool(self._sockets)
+        """Systemd holds our sockets, also while nobody serves them."""
 
-    def take(self, port: int) -> socket.socket | None:
-        """The socket that listens on `port`, if there is one."""
-        return self.by_port.pop(port, None)
+    def take(self, host: str, port: int) -> socket.socket | None:
+        """The socket that listens on `port`, if there is one; of several the one that is bound to `host`."""
+        candidates = [sock for sock in self._sockets if sock.getsockname()[1] == port]
+        if not candidates:
+            return None
+        chosen = next((sock for sock in candidates if sock.getsockname()[0] == host), candidates[0])
+        self._sockets.remove(chosen)
+        return chosen
 
-    def __bool__(self) -> bool:
-        return bool(self.by_port)
+    @property
+    def untaken(self) -> list[str]:
+        """Addresses on which clients would wait in vain."""
+        return ["{}:{}".format(*sock.getsockname()[:2]) for sock in self._sockets]
 
     def close(self) -> None:
         """Close those that nobody took."""
-        while self.by_port:
-            self.by_port.popitem()[1].close()
+        while self._sockets:
+            self._sockets.pop().close()
 
 
 def inherited_sockets(environment: Mapping[str, str] = os.environ) -> InheritedSockets:
-    """The sockets of `wlkd.socket`; sd_listen_fds(3)."""
+    """The sockets of `wlkd.socket`; sd_listen_fds(3). Only TCP is used, anything else is left alone."""
     if environment.get("LISTEN_PID") != str(os.getpid()):
-        return InheritedSockets({})
+        return InheritedSockets()
     count = int(environment.get("LISTEN_FDS", "0"))
-    sockets: dict[int, socket.socket] = {}
+    sockets = []
     for descriptor in range(LISTEN_FDS_START, LISTEN_FDS_START + count):
         os.set_inheritable(descriptor, False)
         sock = socket.socket(fileno=descriptor)
-        sock.setblocking(False)
-        sockets[sock.getsockname()[1]] = sock
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setblocking(False)
+            sockets.append(sock)
+        else:
+            sock.detach()
     return InheritedSockets(sockets)
