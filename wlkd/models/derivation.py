@@ -49,5 +49,6 @@ def _find() -> Derive:
             reasons.append(f"{entry.value} cannot be imported: {error}")
         else:
             return found
-    missing = "; ".join(reasons) or "no installed plugin offers it"
-    raise DerivationUnavailable(f"a decoder cannot be derived here: {missing}; `pip install wlkd-simulstreaming`")
+    if reasons:
+        raise DerivationUnavailable(f"a decoder cannot be derived here: {'; '.join(reasons)}")
+    raise DerivationUnavailable("no installed plugin can derive a decoder; `pip install wlkd-simulstreaming`")

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Fetches encoders (faster-whisper-SIZE) into the current directory, or --into DIR.
+set -eu
+
+usage() {
+    echo "usage: $(basename "$0") all|base|small|medium|large-v3 [--into DIR]"
+    echo "Their decoders: download_decoder_pt.sh SIZE"
+}
+
+find_wlkd() {
+    for candidate in "$(command -v wlkd || true)" "$(dirname "$0")/../.venv/bin/wlkd" /opt/wlkd/bin/wlkd; do
+        if [ -n "$candidate" ] && [ -x "$candidate" ]; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "wlkd is not installed: run scripts/install.sh, or scripts/run --setup in a checkout" >&2
+    exit 69
+}
+
+case "${1:-}" in
+    all) sizes="base small medium large-v3" ;;
+    base | small | medium | large-v3) sizes=$1 ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 64 ;;
+esac
+shift
+into=.
+case "${1:-}" in
+    --into) into=${2:?"--into needs a folder"} ;;
+    "") ;;
+    *) usage >&2; exit 64 ;;
+esac
+
+wlkd=$(find_wlkd)
+# Unquoted on purpose: one argument per size.
+# shellcheck disable=SC2086
+exec "$wlkd" models get $sizes --encoder-only --into "$into"
