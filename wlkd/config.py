@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
+import pwd
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -80,13 +80,20 @@ def _text(path: Path) -> str:
     except IsADirectoryError:
         message = "is a folder; name the file"
     except PermissionError:
-        message = f"user {getpass.getuser()} may not read it{_mode(path)}"
+        message = f"user {_user()} may not read it{_mode(path)}"
     except UnicodeDecodeError as error:
         line = path.read_bytes().count(b"\n", 0, error.start) + 1
         raise ConfigError([Problem("", "is not UTF-8 text", str(path), line)]) from error
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
     raise ConfigError([Problem("", message, str(path))])
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a user of a container or of systemd that has no entry
+        return str(os.geteuid())
 
 
 def _mode(path: Path) -> str:
@@ -114,8 +121,10 @@ def _unreadable(config: Config) -> Iterator[Problem]:
         if path is not None:
             try:
                 credential(path).open("rb").close()
+            except PermissionError:
+                yield Problem(option, f"user {_user()} may not read {credential(path)}{_mode(credential(path))}")
             except OSError as error:
-                yield Problem(option, f"user {getpass.getuser()} cannot read {credential(path)}: {error.strerror}")
+                yield Problem(option, f"{credential(path)} cannot be read: {error.strerror}")
 
 
 class _Reading:
@@ -130,7 +139,8 @@ class _Reading:
             Problem(_dotted(mistake.place), mistake.message, file, mistake.line) for mistake in source.mistakes
         ]
         self._values = self._sections(source.values)
-        for option, value in overrides.items():
+        # Names first: an option on the command line belongs to the component that the command line names.
+        for option, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(".name")):
             self._override(tuple(option.split(".")), value)
 
     def config(self) -> Config:
@@ -155,7 +165,8 @@ class _Reading:
         if values is None:
             return {}
         if not isinstance(values, dict):
-            self._report((), "must be options, `name: value` in lines, not a list or a single value")
+            message = "must be options, `name: value` in lines, not a list or a single value"
+            self._problems.append(Problem("", message, self._file, self._source.lines[()]))
             return {}
         sections = {name for name, field in Settings.model_fields.items() if isinstance(field.default, Options)}
         return {
@@ -177,6 +188,8 @@ class _Reading:
                 self._report(path, f"{_dotted(path[: depth + 1])} has no options")
                 return
             target = inner
+        if path in (("vad", "name"), ("backend", "name")) and target.get("name") != value:
+            target["options"] = {}  # what the file says there is for the component that it names
         target[str(path[-1])] = value
 
     def _part(self, section: Literal["vad", "backend"]) -> Part | None:
@@ -221,7 +234,8 @@ class _Reading:
             for below, message in explain(error, values, known or model):
                 self._report((*path, *below), message)
         except Exception as error:  # a plugin's validator may raise anything; it must not take the check down
-            self._report(path, f"could not be read: {type(error).__name__}: {error}")
+            reason = str(error).partition("\n")[0]
+            self._report(path, f"could not be read: {type(error).__name__}: {reason}")
         return None
 
     def _report(self, path: Place, message: str) -> None:

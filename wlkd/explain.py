@@ -99,9 +99,7 @@ def _words(path: Place, alternatives: list[ErrorDetails], model: type[BaseModel]
     expected = [_expected(details) for details in alternatives]
     if None in expected:
         words = first["msg"].removeprefix("Value error, ")
-        return (
-            words if first["type"] != "string_pattern_mismatch" else f"{_said(first['input'])} is not of that form"
-        )
+        return words if first["type"] != "string_pattern_mismatch" else f"{_said(first['input'])} is not of that form"
     given = _said(first["input"])
     remedy = "; leave the line out for the default" if first["input"] is None else ""
     return f"must be {' or '.join(filter(None, dict.fromkeys(expected)))}, not {given}{remedy}"
@@ -109,7 +107,11 @@ def _words(path: Place, alternatives: list[ErrorDetails], model: type[BaseModel]
 
 def _expected(details: ErrorDetails) -> str | None:
     template = _EXPECTED.get(details["type"])
-    return template.format(**details.get("ctx", {})) if template else None
+    limits = {
+        name: int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+        for name, limit in details.get("ctx", {}).items()
+    }
+    return template.format(**limits) if template else None
 
 
 def _said(value: Any) -> str:

@@ -1,0 +1,251 @@
+"""Reading the configuration: defaults, files that cannot be read, overrides, credentials, plugin checks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wlkd import Component, ConfigError, Options, PluginError, Problem
+from wlkd.config import Config, credential, load_config, make_config, parse_setting
+from wlkd.document import read_document
+
+
+class Pcm(Component):
+    class Config(Options):
+        sample_rate: int = 16_000
+
+
+class Whisper(Component):
+    class Config(Options):
+        model: str = "base"
+        beam_size: int = 1
+
+
+class Scripted(Component):
+    class Config(Options):
+        script: tuple[str, ...] = ("one", "two")
+
+
+class Parts:
+    """Loaded plugins with three sorts of components, and a check that the test gives."""
+
+    def __init__(self, *found: Problem) -> None:
+        self.found = list(found)
+        self.checked: list[Config] = []
+
+    def component(self, kind: str, name: str) -> type[Component]:
+        known: dict[str, type[Component]] = {
+            "pcm": Pcm,
+            "av": Pcm,
+            "silero": Pcm,
+            "simulstreaming": Whisper,
+            "scripted": Scripted,
+            "websocket": Component,
+        }
+        if name not in known:
+            raise PluginError(f"no {kind} {name}")
+        return known[name]
+
+    def check_config(self, config: Config) -> list[Problem]:
+        self.checked.append(config)
+        return self.found
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "wlkd.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(path: Path, parts: Parts | None = None, overrides: dict[str, Any] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, parts or Parts(), overrides or {})
+    return [str(problem).replace(str(path), path.name) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "server:\nsessions:\nbackend:\n", "backend: {}\n"])
+def test_what_the_file_leaves_out_has_its_default(tmp_path: Path, text: str) -> None:
+    config = load_config(write(tmp_path, text), Parts())
+    assert config.server.port == 7100
+    assert config.models_dir == Path("/data/whisper_models")
+    assert config.sessions.max_sessions == "auto"
+    assert config.decoders == {"pcm": Pcm.Config(), "av": Pcm.Config()}
+    assert (config.vad.name, config.backend.name, list(config.transports)) == (
+        "silero",
+        "simulstreaming",
+        ["websocket"],
+    )
+    assert config.backend.options == Whisper.Config()
+
+
+def test_the_file_sets_core_and_component_options(tmp_path: Path) -> None:
+    text = """
+server: {port: 7200, allowed_origins: [https://example.org]}
+recognition:
+  language: no
+  hotwords: [wlkd, "1984"]
+decoders:
+  pcm: {sample_rate: 8000}
+backend:
+  options: {model: small}
+"""
+    config = load_config(write(tmp_path, text), Parts())
+    assert config.server.port == 7200
+    assert config.server.allowed_origins == ("https://example.org",)
+    assert config.recognition.language == "no", "Norwegian, not false"
+    assert config.recognition.hotwords == ("wlkd", "1984")
+    assert config.decoders == {"pcm": Pcm.Config(sample_rate=8000)}
+    assert config.backend.options == Whisper.Config(model="small")
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path / "wlkd.yaml")
+    assert problem.startswith("wlkd.yaml: there is no such file; `wlkd check --print-default > ")
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+    assert problems(tmp_path) == [f"{tmp_path.name}: is a folder; name the file"]
+
+
+def test_an_unreadable_file_names_the_user_and_the_mode(tmp_path: Path, monkeypatch: Any) -> None:
+    path = write(tmp_path, "server:\n")
+    path.chmod(0o600)
+
+    def refuse(*_: Any, **__: Any) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)  # root reads everything, so the refusal is made here
+    monkeypatch.setattr("os.geteuid", lambda: 4_000_000)
+    assert problems(path) == [
+        f"wlkd.yaml: user 4000000 may not read it (mode -rw-------, owner uid {os.getuid()})",
+    ]
+
+
+def test_other_encodings_are_refused_at_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "wlkd.yaml"
+    path.write_bytes(b"server:\n  port: 7100\nrecognition:\n  initial_prompt: caf\xe9\n")
+    assert problems(path) == ["wlkd.yaml:4: is not UTF-8 text"]
+
+
+def test_a_byte_order_mark_is_no_character(tmp_path: Path) -> None:
+    path = tmp_path / "wlkd.yaml"
+    path.write_bytes(b"\xef\xbb\xbfserver: {port: 7300}\r\n")
+    assert load_config(path, Parts()).server.port == 7300
+
+
+def test_a_control_character_is_refused_at_its_line(tmp_path: Path) -> None:
+    assert problems(write(tmp_path, "server:\n  port: 7100\x07\n")) == ["wlkd.yaml:2: character U+0007 is not allowed"]
+
+
+def test_overrides_beat_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "server:\n  port: 7200\nbackend:\n  options: {model: small, beam_size: 3}\n")
+    config = load_config(
+        path, Parts(), {"server.port": 7300, "backend.options.model": "tiny.en", "decoders.pcm.sample_rate": 8000}
+    )
+    assert config.server.port == 7300
+    assert config.backend.options == Whisper.Config(model="tiny.en", beam_size=3)
+    assert config.decoders["pcm"] == Pcm.Config(sample_rate=8000)
+    assert "av" in config.decoders, "an override of one decoder's option keeps the default decoders"
+
+
+def test_another_backend_on_the_command_line_drops_the_options_of_the_files_backend(tmp_path: Path) -> None:
+    path = write(tmp_path, "backend:\n  name: simulstreaming\n  options: {model: small}\n")
+    config = load_config(path, Parts(), {"backend.options.script": ["a"], "backend.name": "scripted"})
+    assert config.backend.options == Scripted.Config(script=("a",))
+
+
+def test_a_bad_override_is_told_to_the_command_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "server:\n  port: 1\n  prot: 2\n")
+    assert problems(path, overrides={"server.port": 70_000, "warmup.x": 1, "log_level.x": 1}) == [
+        "wlkd.yaml:3: server.prot: unknown option; known: allowed_origins, host, port, tls_certificate, tls_key",
+        "command line: log_level: must be 'debug', 'info', 'warning' or 'error', not a mapping",
+        "command line: server.port: must be at most 65535, not 70000",
+        "command line: warmup: must be true or false, not a mapping",
+    ]
+
+
+def test_an_override_below_a_value_of_the_file_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "log_level: info\n")
+    assert problems(path, overrides={"log_level.x": 1}) == ["command line: log_level.x: log_level has no options"]
+
+
+def test_settings_of_the_command_line_are_read_as_in_the_file() -> None:
+    assert parse_setting("server.port=7200") == ("server.port", 7200)
+    assert parse_setting("recognition.language=no") == ("recognition.language", "no")
+    assert parse_setting("recognition.hotwords=[a, b]") == ("recognition.hotwords", ["a", "b"])
+    assert parse_setting("recognition.initial_prompt=a=b") == ("recognition.initial_prompt", "a=b")
+    with pytest.raises(ValueError, match="is not PATH=VALUE"):
+        parse_setting("server.port")
+    with pytest.raises(ValueError, match="not valid YAML"):
+        parse_setting("recognition.hotwords=[a")
+
+
+def test_plugins_check_what_was_read_and_their_problems_get_lines(tmp_path: Path) -> None:
+    path = write(tmp_path, "backend:\n  name: simulstreaming\n  options:\n    model: huge\n")
+    parts = Parts(Problem("backend.options.model", "no folder for huge"), Problem("", "something general"))
+    assert problems(path, parts) == [
+        "wlkd.yaml:4: backend.options.model: no folder for huge",
+        "wlkd.yaml: something general",
+    ]
+    assert parts.checked[0].backend.options == Whisper.Config(model="huge")
+
+
+def test_plugins_are_not_asked_about_a_configuration_that_cannot_be_read(tmp_path: Path) -> None:
+    parts = Parts()
+    problems(write(tmp_path, "server: {port: x}\n"), parts)
+    assert parts.checked == []
+
+
+def test_a_component_whose_validator_breaks_is_a_problem_of_its_options(tmp_path: Path) -> None:
+    class Broken(Parts):
+        def component(self, kind: str, name: str) -> type[Component]:
+            class Unfinished(Component):
+                class Config(Options):
+                    def __init__(self, **_: Any) -> None: ...
+
+                    @classmethod
+                    def model_validate_json(cls, *_: Any, **__: Any) -> Any:
+                        raise KeyError("oops")
+
+            return Unfinished
+
+    assert problems(write(tmp_path, "vad:\n  options: {}\n"), Broken())[0] == (
+        "wlkd.yaml:2: vad.options: could not be read: KeyError: 'oops'"
+    )
+
+
+def test_a_configuration_without_a_file() -> None:
+    assert make_config({"backend": {"name": "scripted"}}, Parts()).backend.options == Scripted.Config()
+    with pytest.raises(ConfigError, match=r"^server\.port: must be at least 1, not 0$"):
+        make_config({"server": {"port": 0}}, Parts())
+
+
+def test_a_bare_name_is_a_systemd_credential(tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "tokens").write_text("secret\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert credential(Path("tokens")) == tmp_path / "tokens"
+    assert credential(Path("/etc/wlkd/tokens")) == Path("/etc/wlkd/tokens")
+    config = make_config({"auth": {"tokens_file": "tokens"}}, Parts())
+    assert config.auth.tokens_file == Path("tokens")
+
+
+def test_options_are_fixed_once_read() -> None:
+    config = make_config({}, Parts())
+    with pytest.raises(ValueError, match="frozen"):
+        config.server.port = 1
+
+
+@given(st.text(alphabet=st.sampled_from("a: -\n\t[]{}#&*!|>'\"%@`0.,?\x00\x07é\ud800")))
+def test_no_text_makes_the_reader_raise(text: str) -> None:
+    document = read_document(text)
+    assert all(1 <= mistake.line <= text.count("\n") + 2 for mistake in document.mistakes)
+
+
+def test_nesting_without_end_is_refused() -> None:
+    [mistake] = read_document("[" * 5000).mistakes
+    assert mistake.message == "nested too deeply"
