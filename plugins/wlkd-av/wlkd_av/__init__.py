@@ -1,1 +1,16 @@
 """wlkd decoder: WebM, Ogg, MP4, MP3, FLAC, WAV and AAC as a stream, through PyAV."""
+
+from wlkd import StreamOffer, hookimpl
+from wlkd.interfaces import Registry
+from wlkd_av.decoder import Av
+
+
+@hookimpl
+def wlkd_register_decoders(register: Registry) -> None:
+    register("av", Av)
+
+
+@hookimpl(trylast=True)
+def wlkd_choose_decoder(offer: StreamOffer) -> str | None:
+    # Last, for everything that no other decoder recognised: libav looks at the bytes, not at the offer.
+    return "av"
