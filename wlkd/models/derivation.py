@@ -23,15 +23,16 @@ class DerivationUnavailable(Exception):
     """Nothing that is installed can write a checkpoint."""
 
 
-def derive_decoder(models_dir: Path, size: str) -> Path:
+def derive_decoder(models_dir: Path, size: str, derive: Derive | None = None) -> Path:
     """Write `pytorch-whisper-<size>/<size>.pt` from `faster-whisper-<size>/model.bin`, and its digest beside it.
 
-    Returns the checkpoint. Raises ModelFileError, DerivationUnavailable, OSError.
+    `derive` does the work; by default what a plugin offers. Returns the checkpoint.
+    Raises ModelFileError, DerivationUnavailable, OSError.
     """
     source, target = encoder_dir(models_dir, size) / "model.bin", decoder_file(models_dir, size)
     if not source.exists():
         raise ModelFileError(f"{source}: is missing; the decoder is rebuilt from it")
-    derive = _find()
+    derive = derive or _find()
     if not target.parent.exists():
         target.parent.mkdir(mode=0o755)
         target.parent.chmod(0o755)

@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from wlkd.models.catalogue import MODELS, Model, PinnedFile
-from wlkd.models.derivation import DerivationUnavailable, derive_decoder
+from wlkd.models.derivation import DerivationUnavailable, Derive, derive_decoder
 from wlkd.models.digest import matches, note_of, read_note, sha256
 from wlkd.models.dims import ModelFileError
 from wlkd.models.folder import decoder_file, encoder_dir
@@ -61,8 +61,11 @@ def get_encoder(model: Model, into: Path, say: Say, sources: Sequence[Source] | 
         raise GetError(f"{folder.name}: {names} could not be had: {'; '.join(failures)}")
 
 
-def get_decoder(model: Model, into: Path, say: Say, sources: Sequence[Source] | None = None) -> None:
-    """The decoder's checkpoint, from `sources` (by default: OpenAI), else rebuilt from the encoder's file."""
+def get_decoder(
+    model: Model, into: Path, say: Say, sources: Sequence[Source] | None = None, derive: Derive | None = None
+) -> None:
+    """The decoder's checkpoint, from `sources` (by default: OpenAI), else rebuilt by `derive` (by default: what a
+    plugin offers) from the encoder's file."""
     target = decoder_file(into, model.size)
     if matches(target, model.decoder) or _is_as_derived(target):
         say(f"{target.parent.name}: up to date")
@@ -79,7 +82,7 @@ def get_decoder(model: Model, into: Path, say: Say, sources: Sequence[Source] | 
         return
     say(f"{target.name}: rebuilding it from {encoder_dir(into, model.size).name}/model.bin instead")
     try:
-        derive_decoder(into, model.size)
+        derive_decoder(into, model.size, derive)
     except (ModelFileError, DerivationUnavailable) as error:
         raise GetError(f"{target.name} could not be had: {'; '.join([*failures, str(error)])}") from error
     say(f"{target.name}: derived; the weights are the same, in float16")

@@ -50,6 +50,8 @@ class HttpSource(Source):
     def __init__(self, label: str, address: Callable[[PinnedFile], str]) -> None:
         self.label = label
         self._address = address
+        # Not urlopen: it reads the proxy variables once per process.
+        self._opener = urllib.request.build_opener()
 
     def fetch(self, file: PinnedFile, part: Path, advance: Advance) -> None:
         while True:
@@ -72,7 +74,7 @@ class HttpSource(Source):
         request = urllib.request.Request(self._address(file))
         if present:
             request.add_header("Range", f"bytes={present}-")
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
+        with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
             # 200 to a request for a range: the server sends everything again.
             resumed = answer.status == 206
             written = present if resumed else 0
