@@ -1,0 +1,78 @@
+"""The shipped `etc/wlkd.yaml` says what the code does: it is what `wlkd check --print-default` writes.
+
+After a change of options: `python tests/test_shipped_configuration.py` writes it anew.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from wlkd.cli.template import default_configuration
+from wlkd.config import Config, Settings, make_config
+from wlkd.document import read_document
+from wlkd.plugins import Plugins, Registered, load_plugins
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = ROOT / "etc" / "wlkd.yaml"
+
+
+def shipped_components(plugins: Plugins) -> list[Registered]:
+    """Those of the distributions in this repository, whatever else is installed beside them."""
+    projects = [tomllib.loads(path.read_text())["project"]["name"] for path in ROOT.glob("plugins/*/pyproject.toml")]
+    missing = [failure for failure in plugins.failures if failure.distribution in projects]
+    assert not missing, f"the file would not be whole: {missing}"
+    return [entry for entry in plugins.components if entry.distribution in projects]
+
+
+@pytest.fixture(scope="module")
+def plugins() -> Plugins:
+    return load_plugins()
+
+
+def test_the_shipped_file_is_the_generated_one(plugins: Plugins) -> None:
+    expected = default_configuration(shipped_components(plugins))
+    assert SHIPPED.read_text(encoding="utf-8") == expected, f"write it anew: python {Path(__file__).relative_to(ROOT)}"
+
+
+def test_the_shipped_file_means_the_defaults(plugins: Plugins) -> None:
+    document = read_document(SHIPPED.read_text(encoding="utf-8"))
+    assert not document.mistakes
+    assert make_config(document.values, plugins) == make_config({}, plugins)
+
+
+def test_every_option_gives_its_reason(plugins: Plugins) -> None:
+    models: list[tuple[str, type[BaseModel]]] = [("", Settings), ("", Config)]
+    models += [(f"{entry.kind} {entry.name}: ", entry.component.Config) for entry in shipped_components(plugins)]
+    silent = [where for prefix, model in models for where, field in options(model, prefix) if not field.description]
+    assert not silent, f"Field(description=...) is missing: {silent}"
+
+
+def test_what_is_commented_out_is_right_too(plugins: Plugins) -> None:
+    """Uncommenting a component that is not in use by default gives options that it takes."""
+    for entry in shipped_components(plugins):
+        text = default_configuration([entry])
+        if f"# {entry.kind}s:" in text or entry.kind in ("vad", "backend"):
+            block = text[text.index(f"{entry.kind}:\n") :].split("\n\n")[0].replace("\n# ", "\n")
+            values = read_document(block).values
+            assert values[entry.kind]["name"] == entry.name
+            entry.component.Config.model_validate(values[entry.kind].get("options", {}))
+
+
+def options(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}", field
+        default = field.default
+        if isinstance(default, BaseModel):
+            yield from options(type(default), f"{prefix}{name}.")
+
+
+if __name__ == "__main__":
+    SHIPPED.write_text(default_configuration(shipped_components(load_plugins())), encoding="utf-8")
+    sys.exit()
