@@ -1,0 +1,84 @@
+// Explanations above the transcript: what happened, and what to do about it.
+
+import { t } from "./i18n.js";
+
+const box = document.getElementById("notice");
+
+function element(tag, text, className = "") {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  made.className = className;
+  return made;
+}
+
+function copyable(text) {
+  const code = element("code", text);
+  const button = element("button", t("copyAddress"), "mini");
+  button.type = "button";
+  button.addEventListener("click", () => {
+    // Without a secure origin there is no clipboard: select, so that the keyboard can copy.
+    getSelection().selectAllChildren(code);
+    document.execCommand("copy");
+  });
+  const both = element("span", "", "copyable");
+  both.append(code, button);
+  return both;
+}
+
+/** A paragraph of the text `key` whose `{name}`s are elements to copy from. */
+function withCopyable(key, values) {
+  const paragraph = element("li", "");
+  const marks = Object.fromEntries(Object.keys(values).map((name) => [name, `\u0000${name}\u0000`]));
+  for (const [index, part] of t(key, marks).split("\u0000").entries()) {
+    paragraph.append(index % 2 ? copyable(values[part]) : part);
+  }
+  return paragraph;
+}
+
+function remediesForInsecureOrigin() {
+  const list = element("ul", "");
+  list.append(element("li", t("insecureTls")));
+  const agent = navigator.userAgent;
+  if (agent.includes("Firefox/")) {
+    const flags = "media.devices.insecure.enabled, media.getusermedia.insecure.enabled";
+    list.append(withCopyable("insecureFirefox", { flags }));
+  } else if (agent.includes("Chrome/")) {
+    const scheme = agent.includes("Edg/") ? "edge" : "chrome";
+    const flags = `${scheme}://flags/#unsafely-treat-insecure-origin-as-secure`;
+    list.append(withCopyable("insecureFlag", { flags, origin: location.origin }));
+  }
+  return list;
+}
+
+let shown = null;
+
+/** Explain `kind` (the prefix of its texts). `actions` are `[text key, function]`. */
+export function explain(kind, values = {}, actions = []) {
+  shown = { kind, values, actions };
+  const text = element("div", "", "notice-text");
+  text.append(element("strong", t(`${kind}Title`)), element("p", t(`${kind}Body`, values)));
+  if (kind === "insecure") text.append(remediesForInsecureOrigin());
+  const buttons = element("div", "", "notice-actions");
+  for (const [key, action] of actions) {
+    const button = element("button", t(key));
+    button.type = "button";
+    button.addEventListener("click", action);
+    buttons.append(button);
+  }
+  box.replaceChildren(text, buttons);
+  box.dataset.kind = kind;
+  box.hidden = false;
+}
+
+/** Take the explanation away; with `kind`, only if it is that one. */
+export function dismiss(kind) {
+  if (shown === null || (kind && shown.kind !== kind)) return;
+  shown = null;
+  box.hidden = true;
+  delete box.dataset.kind;
+}
+
+/** Say it again in the page's new language. */
+export function translateNotice() {
+  if (shown) explain(shown.kind, shown.values, shown.actions);
+}
