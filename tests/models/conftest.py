@@ -45,8 +45,10 @@ class Maker:
         replaced = {name.replace("__", "/"): value for name, value in changes.items()}
         (folder / "model.bin").write_bytes(model_bin(whisper_variables(dims) | replaced))
         (folder / "config.json").write_text(json.dumps({"alignment_heads": [[2, 1]], "lang_ids": []}))
-        (folder / "tokenizer.json").write_text("{}")
-        (folder / "vocabulary.txt").write_text("".join(f"word{index}\n" for index in range(dims.n_vocab)))
+        words = [f"word{index}" for index in range(dims.n_vocab - 1)] + ["<|startoftranscript|>"]
+        special = {"id": dims.n_vocab - 1, "content": "<|startoftranscript|>"}
+        (folder / "tokenizer.json").write_text(json.dumps({"added_tokens": [special]}))
+        (folder / "vocabulary.txt").write_text("".join(f"{word}\n" for word in words))
         return folder
 
     def decoder(self, size: str, dims: WhisperDims = DIMS) -> Path:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import tempfile
 import zipfile
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +18,7 @@ from wlkd.models import ModelFileError, check_pair
 from wlkd.models.checkpoint import read_dims
 from wlkd.models.folder import explain, private_paths, sizes_in
 from wlkd.models.modelbin import ModelBin
+from wlkd.models.verify import Verdict, bytes_to_read, verify
 
 
 def test_a_pair_that_fits_has_no_problems(maker):
@@ -128,10 +133,64 @@ def test_small_files_of_another_model_are_noticed(maker):
     (encoder / "config.json").write_text('{"alignment_heads": [[11, 7]]}')
     (encoder / "vocabulary.txt").write_text("one\ntwo\n")
     (encoder / "tokenizer.json").write_text('{"model": {"vocab"')
-    config, tokenizer, vocabulary = check_pair(maker.root, "toy")
+    config, vocabulary, tokenizer = check_pair(maker.root, "toy")
     assert "alignment head [11, 7]" in config
     assert "tokenizer.json: is not complete JSON" in tokenizer
     assert "vocabulary.txt: has 2 entries" in vocabulary
+
+
+def test_the_tokenizer_of_another_model_is_noticed(maker, dims):
+    encoder = maker.encoder("toy")
+    maker.decoder("toy")
+    other = maker.encoder("other", replace(dims, n_vocab=10))
+    (other / "tokenizer.json").replace(encoder / "tokenizer.json")
+    (problem,) = check_pair(maker.root, "toy")
+    assert "tokenizer.json: numbers <|startoftranscript|> unlike" in problem
+
+
+def test_a_vocabulary_in_json_will_do(maker, dims):
+    encoder = maker.encoder("toy")
+    maker.decoder("toy")
+    words = (encoder / "vocabulary.txt").read_text().splitlines()
+    (encoder / "vocabulary.txt").unlink()
+    (encoder / "vocabulary.json").write_text(json.dumps(words))
+    assert check_pair(maker.root, "toy") == []
+    (encoder / "vocabulary.json").write_text(json.dumps({"word": 1}))
+    assert "is not a list of words" in check_pair(maker.root, "toy")[0]
+
+
+@contextmanager
+def rights_of_nobody():
+    """As the service's user sees it; the saved user id brings us back."""
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")
+@pytest.mark.parametrize("locked", ["faster-whisper-toy", "pytorch-whisper-toy", "pytorch-whisper-toy/toy.pt", "."])
+def test_another_user_is_told_what_is_locked_and_how_to_open_it(maker, locked):
+    # Not pytest's own folder: nobody else may enter that.
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        elsewhere = replace(maker, root=root)
+        elsewhere.encoder("toy")
+        elsewhere.decoder("toy")
+        for path in [root, *root.rglob("*")]:
+            path.chmod(0o755)
+        (root / locked).chmod(0o700 if (root / locked).is_dir() else 0o600)
+        with rights_of_nobody():
+            problems = check_pair(root, "toy")
+            private = private_paths(root, "toy")
+            verdicts = [finding.verdict for finding in verify(root, "toy")]
+            to_read = bytes_to_read(root, "toy")
+        assert problems and all("user nobody" in problem and "`chmod a+r" in problem for problem in problems)
+        assert all(str(root / locked) in problem for problem in problems)
+        assert private == []
+        assert Verdict.DAMAGED in verdicts
+        assert to_read < bytes_to_read(root, "toy")
 
 
 def test_a_malformed_list_of_heads_is_a_problem_not_a_crash(maker):

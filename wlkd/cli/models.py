@@ -179,8 +179,9 @@ def _get(models_dir: Path, args: argparse.Namespace) -> int:
         try:
             get(size, models_dir, encoder=not args.decoder_only, decoder=not args.encoder_only, say=_say)
         except GetError as error:
-            _say(f"wlkd: {error}")
+            _say(f"{size} is not complete:\n{error}")
             status = 1
+            continue
         except OSError as error:
             _say(f"wlkd: {models_dir}: cannot be written: {error}")
             return 1

@@ -21,6 +21,17 @@ def decoder_file(models_dir: Path, size: str) -> Path:
     return models_dir / f"{DECODER_PREFIX}{size}" / f"{size}.pt"
 
 
+def absent(path: Path) -> bool:
+    """Is there surely nothing at `path`? What lies in a folder that one may not enter is not absent."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def sizes_in(models_dir: Path) -> list[str]:
     """Every size of which the folder holds at least one half, in order. Raises OSError."""
     return sorted(
@@ -35,12 +46,12 @@ def sizes_in(models_dir: Path) -> list[str]:
 
 def explain(path: Path, error: OSError) -> str:
     """Why `path` cannot be read, with the remedy."""
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"{path}: is missing"
     if not isinstance(error, PermissionError):
         return f"{path}: cannot be read: {error.strerror or error}"
     user = user_name(os.geteuid())
-    barrier = next((parent for parent in reversed(path.parents) if not os.access(parent, os.X_OK)), None)
+    barrier = next((folder for folder in reversed(path.parents) if not os.access(folder, os.X_OK)), None)
     if barrier is not None:
         return f"{path}: user {user} cannot enter {barrier}; `chmod a+rx {barrier}`"
     details = path.stat()
@@ -59,12 +70,15 @@ def user_name(uid: int) -> str:
 
 
 def private_paths(models_dir: Path, size: str) -> list[Path]:
-    """What another user, such as the service's, cannot read although its reader here can."""
+    """What another user, such as the service's, cannot read although its reader here can.
+
+    What cannot even be looked at here is left out: `check_pair` tells about it.
+    """
     decoder = decoder_file(models_dir, size)
     candidates = [encoder_dir(models_dir, size), decoder.parent, decoder]
-    if candidates[0].is_dir():
+    if os.access(candidates[0], os.R_OK | os.X_OK):
         candidates += sorted(candidates[0].iterdir())
-    return [path for path in candidates if path.exists() and not _public(path)]
+    return [path for path in candidates if os.access(path, os.R_OK) and not _public(path)]
 
 
 def _public(path: Path) -> bool:

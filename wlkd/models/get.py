@@ -37,10 +37,16 @@ def get(size: str, into: Path, *, encoder: bool, decoder: bool, say: Say) -> Non
     """
     model = MODELS[size]
     _make_folder(into)
-    if encoder:
-        get_encoder(model, into, say)
-    if decoder:
-        get_decoder(model, into, say)
+    errors = []
+    # One half's publisher may be out of reach while the other's is not.
+    for wanted, get_half in ((encoder, get_encoder), (decoder, get_decoder)):
+        if wanted:
+            try:
+                get_half(model, into, say)
+            except GetError as error:
+                errors.append(str(error))
+    if errors:
+        raise GetError("\n".join(errors))
 
 
 def get_encoder(model: Model, into: Path, say: Say, sources: Sequence[Source] | None = None) -> None:
@@ -57,6 +63,7 @@ def get_encoder(model: Model, into: Path, say: Say, sources: Sequence[Source] | 
             sources = encoder_sources(model, Path(scratch))
         still, failures = _fetch(missing, folder, sources, say)
     if still:
+        _drop_if_empty(folder)
         names = ", ".join(file.name for file in still)
         raise GetError(f"{folder.name}: {names} could not be had: {'; '.join(failures)}")
 
@@ -80,10 +87,13 @@ def get_decoder(
         # The note speaks of a derived checkpoint, which this one replaced.
         note_of(target).unlink(missing_ok=True)
         return
-    say(f"{target.name}: rebuilding it from {encoder_dir(into, model.size).name}/model.bin instead")
+    source = encoder_dir(into, model.size) / "model.bin"
+    if source.exists():
+        say(f"{target.name}: rebuilding it from {source.parent.name}/model.bin instead")
     try:
         derive_decoder(into, model.size, derive)
     except (ModelFileError, DerivationUnavailable) as error:
+        _drop_if_empty(target.parent)
         raise GetError(f"{target.name} could not be had: {'; '.join([*failures, str(error)])}") from error
     say(f"{target.name}: derived; the weights are the same, in float16")
 
@@ -163,6 +173,11 @@ def _check_space(into: Path, files: Sequence[PinnedFile]) -> None:
     needed, free = sum(file.nbytes for file in files), shutil.disk_usage(into).free
     if free < needed:
         raise GetError(f"{into}: needs {needed / 1e6:,.0f} MB, only {free / 1e6:,.0f} MB are free")
+
+
+def _drop_if_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _make_folder(folder: Path) -> None:

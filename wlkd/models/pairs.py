@@ -8,10 +8,11 @@ from typing import Any
 
 from wlkd.models.checkpoint import read_dims
 from wlkd.models.dims import ModelFileError, WhisperDims
-from wlkd.models.folder import decoder_file, encoder_dir, explain, sizes_in
+from wlkd.models.folder import absent, decoder_file, encoder_dir, explain, sizes_in
 from wlkd.models.modelbin import ModelBin
 
 VOCABULARIES = ("vocabulary.txt", "vocabulary.json")
+SPECIAL_TOKENS = ("<|startoftranscript|>", "<|notimestamps|>")
 
 
 def check_pair(models_dir: Path, size: str) -> list[str]:
@@ -21,13 +22,13 @@ def check_pair(models_dir: Path, size: str) -> list[str]:
     `wlkd models verify` can.
     """
     encoder, decoder = encoder_dir(models_dir, size), decoder_file(models_dir, size)
-    if not encoder.exists() and not decoder.exists():
+    if absent(encoder) and absent(decoder):
         return [f"{encoder}: is missing, and so is {decoder}; {_what_is_there(models_dir)}"]
     problems: list[str] = []
     encoder_dims = _dims_of_encoder(encoder, size, problems)
     decoder_dims = _dims_of_decoder(decoder, encoder, size, problems)
     if encoder_dims is not None and decoder_dims is not None:
-        problems += _mismatch(encoder / "model.bin", encoder_dims, decoder, decoder_dims)
+        problems += _mismatch(encoder / "model.bin", encoder_dims, decoder, decoder_dims, size)
     return problems
 
 
@@ -58,13 +59,11 @@ def _dims_of_encoder(folder: Path, size: str, problems: list[str]) -> WhisperDim
     except ModelFileError as error:
         problems.append(f"{error}; {remedy}")
         return None
-    except FileNotFoundError as error:
-        problems.append(f"{explain(folder / 'model.bin', error)}; {remedy}")
-        return None
     except OSError as error:
-        problems.append(explain(folder / "model.bin", error))
+        missing = isinstance(error, FileNotFoundError)
+        problems.append(explain(folder / "model.bin", error) + (f"; {remedy}" if missing else ""))
         return None
-    for check in (_check_config, _check_tokenizer, _check_vocabulary):
+    for check in (_check_config, _check_vocabulary, _check_tokenizer):
         try:
             check(folder, dims)
         except ModelFileError as error:
@@ -92,20 +91,38 @@ def _is_head(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(isinstance(number, int) for number in value)
 
 
-def _check_tokenizer(folder: Path, _: WhisperDims) -> None:
-    path = folder / "tokenizer.json"
-    if not isinstance(_json(path), dict):
-        raise ModelFileError(f"{path}: is not a tokenizer")
-
-
 def _check_vocabulary(folder: Path, dims: WhisperDims) -> None:
-    path = next((folder / name for name in VOCABULARIES if (folder / name).exists()), folder / VOCABULARIES[0])
-    words = len(_json(path)) if path.suffix == ".json" else _content(path).count(b"\n")
-    if words != dims.n_vocab:
+    path, words = _vocabulary(folder)
+    if len(words) != dims.n_vocab:
         raise ModelFileError(
-            f"{path}: has {words:,} entries, but {folder / 'model.bin'} has {dims.n_vocab:,}: "
+            f"{path}: has {len(words):,} entries, but {folder / 'model.bin'} has {dims.n_vocab:,}: "
             f"incomplete, or of another model"
         )
+
+
+def _check_tokenizer(folder: Path, _: WhisperDims) -> None:
+    path = folder / "tokenizer.json"
+    content = _json(path)
+    tokens = content.get("added_tokens") if isinstance(content, dict) else None
+    if not isinstance(tokens, list):
+        raise ModelFileError(f"{path}: is not a tokenizer")
+    # English-only and multilingual models, and large-v3, number their special tokens differently.
+    ids = {token.get("content"): token.get("id") for token in tokens if isinstance(token, dict)}
+    vocabulary, words = _vocabulary(folder)
+    for token in SPECIAL_TOKENS:
+        if token in words and ids.get(token) != words.index(token):
+            raise ModelFileError(f"{path}: numbers {token} unlike {vocabulary}: the two are of different models")
+
+
+def _vocabulary(folder: Path) -> tuple[Path, list[str]]:
+    path = next((folder / name for name in VOCABULARIES if not absent(folder / name)), folder / VOCABULARIES[0])
+    if path.suffix == ".txt":
+        # Not splitlines: the words hold characters that it takes for line ends.
+        return path, _content(path).decode("utf-8", "replace").removesuffix("\n").split("\n")
+    words = _json(path)
+    if not isinstance(words, list):
+        raise ModelFileError(f"{path}: is not a list of words")
+    return path, words
 
 
 def _json(path: Path) -> Any:
@@ -137,11 +154,11 @@ def _dims_of_decoder(path: Path, encoder: Path, size: str, problems: list[str]) 
     return None
 
 
-def _mismatch(encoder: Path, ours: WhisperDims, decoder: Path, theirs: WhisperDims) -> list[str]:
+def _mismatch(encoder: Path, ours: WhisperDims, decoder: Path, theirs: WhisperDims, size: str) -> list[str]:
     differences = ", ".join(f"{meaning} {a} and {b}" for meaning, a, b in ours.differences(theirs))
     if not differences:
         return []
     return [
         f"{encoder} and {decoder} do not belong together ({differences}); both must be of the same size: "
-        f"copy the right one, or remove {decoder} and rebuild it with `wlkd models derive-decoder`"
+        f"copy the right one, or remove {decoder} and rebuild it with `wlkd models derive-decoder {size}`"
     ]

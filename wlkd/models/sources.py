@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 import zipfile
 from abc import ABC, abstractmethod
@@ -68,7 +69,8 @@ class HttpSource(Source):
             except (OSError, http.client.HTTPException) as error:
                 # An interrupted transfer goes on where it stopped, as long as each attempt brings something.
                 if not part.exists() or part.stat().st_size <= present:
-                    raise SourceUnavailable(_reason(error)) from error
+                    host = urllib.parse.urlsplit(self._address(file)).hostname
+                    raise SourceUnavailable(f"{host}: {_reason(error)}") from error
 
     def _transfer(self, file: PinnedFile, part: Path, present: int, advance: Advance) -> None:
         request = urllib.request.Request(self._address(file))
@@ -140,4 +142,6 @@ class WheelSource(Source):
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
         error = error.reason
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error) or type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,19 +50,27 @@ def verify(models_dir: Path, size: str, advance: Advance = lambda _: None) -> li
     folder, checkpoint = encoder_dir(models_dir, size), decoder_file(models_dir, size)
     if size in MODELS:
         findings = [_encoder_file(folder / file.name, file, advance) for file in MODELS[size].encoder]
-    elif folder.is_dir():
-        findings = [_unpinned(path, advance) for path in sorted(folder.iterdir()) if path.is_file()]
     else:
-        findings = [Finding(folder, Verdict.MISSING)]
+        findings = _own_conversion(folder, advance)
     return [*findings, _checkpoint(checkpoint, MODELS[size].decoder if size in MODELS else None, advance)]
 
 
 def bytes_to_read(models_dir: Path, size: str) -> int:
     """What `verify` will tell `advance` altogether."""
     folder = encoder_dir(models_dir, size)
-    names = [file.name for file in MODELS[size].encoder] if size in MODELS else None
-    paths = [path for path in folder.glob("*") if names is None or path.name in names]
-    return sum(path.stat().st_size for path in [*paths, decoder_file(models_dir, size)] if path.is_file())
+    if size in MODELS:
+        paths = [folder / file.name for file in MODELS[size].encoder]
+    else:
+        paths = list(folder.glob("*"))
+    return sum(path.stat().st_size for path in [*paths, decoder_file(models_dir, size)] if os.access(path, os.R_OK))
+
+
+def _own_conversion(folder: Path, advance: Advance) -> list[Finding]:
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        return [_unreadable(folder, error)]
+    return [_unpinned(path, advance) for path in paths]
 
 
 def _encoder_file(path: Path, pinned: PinnedFile, advance: Advance) -> Finding:
