@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from unicodedata import east_asian_width
 
 import aiohttp
+
+from wlkd.audio import samples
+from wlkd.types import Line, Word
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -29,20 +32,11 @@ class Refused(ClientError):
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptLine:
-    """A committed line as the wire carries it; `text` is empty for silence."""
-
-    text: str
-    start: str
-    end: str
-    """`H:MM:SS`."""
-
-
-@dataclass(frozen=True, slots=True)
 class Transcript:
     """One update: the whole committed transcript and the tail that may still change."""
 
-    lines: tuple[TranscriptLine, ...]
+    lines: tuple[Line, ...]
+    """Without word times in the answer, a line has one word: all of it."""
     tentative: str
     lag_seconds: float
     """The server's own estimate of the audio that it has not transcribed yet."""
@@ -113,20 +107,14 @@ class AsrStream:
 
 
 @asynccontextmanager
-async def connect(
-    url: str, *, pcm: bool, language: str | None = None, token: str | None = None
-) -> AsyncIterator[AsrStream]:
+async def connect(url: str, *, pcm: bool, wishes: Mapping[str, str] | None = None) -> AsyncIterator[AsrStream]:
     """Open a stream, and close it on the way out.
 
-    `pcm` asks for raw PCM: wlkd decides per stream (`?format=pcm`); WhisperLiveKit ignores the wish and says in its
-    first message what it was started for. Raises `Refused`; `ClientError` when nobody answers, or when the server
-    wants the other kind of audio.
+    `pcm` asks for raw PCM: wlkd decides per stream (`?format=`); WhisperLiveKit ignores the wish and says in its first
+    message what it was started for. `wishes` go into the query too: `language`, `token`, `words`, and so on.
+    Raises `Refused`; `ClientError` when nobody answers, or when the server wants the other kind of audio.
     """
-    query = {"format": "pcm"} if pcm else {}
-    if language:
-        query["language"] = language
-    if token:
-        query["token"] = token
+    query = {"format": "pcm" if pcm else "container", **(wishes or {})}
     # total=None: a stream may last for days; only reaching the server is limited.
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as http:
@@ -183,15 +171,29 @@ def _transcript(content: dict[str, Any]) -> Transcript:
         raise ClientError(str(content["error"]))
     try:
         return Transcript(
-            lines=tuple(
-                TranscriptLine(text=line["text"] or "", start=str(line["start"]), end=str(line["end"]))
-                for line in content["lines"]
-            ),
+            lines=tuple(_line(line) for line in content["lines"]),
             tentative=content["buffer_transcription"] or "",
             lag_seconds=float(content["remaining_time_transcription"] or 0.0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ClientError(f"an update does not follow the protocol: {error!r}") from error
+
+
+def _line(line: Mapping[str, Any]) -> Line:
+    text = line["text"] or ""
+    start = samples(line["start_seconds"]) if "start_seconds" in line else _clock(line["start"])
+    end = samples(line["end_seconds"]) if "end_seconds" in line else _clock(line["end"])
+    words = tuple(
+        Word(word["text"], samples(word["start"]), samples(word["end"]), word["confidence"])
+        for word in line.get("words", ())
+    )
+    return Line(start, end, words or ((Word(text, start, end),) if text else ()), line.get("detected_language"))
+
+
+def _clock(text: str) -> int:
+    """`H:MM:SS` as a sample index."""
+    hours, minutes, rest = text.split(":")
+    return samples(3600 * int(hours) + 60 * int(minutes) + float(rest))
 
 
 def _server_error(content: dict[str, Any]) -> ClientError:

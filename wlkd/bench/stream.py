@@ -59,10 +59,16 @@ class Target:
     patience: float = 120.0
     """Seconds to wait, on top of the clip's duration, before a stream counts as failed."""
 
-    def language_of(self, clip: Clip) -> str | None:
+    def wishes_for(self, clip: Clip) -> dict[str, str]:
+        """The query of the clip's stream."""
+        wishes = {}
         if self.language != "manifest":
-            return self.language
-        return clip.language if clip.is_speech else None
+            wishes["language"] = self.language
+        elif clip.is_speech:
+            wishes["language"] = clip.language
+        if self.token:
+            wishes["token"] = self.token
+        return wishes
 
 
 async def stream_clip(
@@ -80,11 +86,10 @@ async def stream_clip(
     loop = asyncio.get_running_loop()
     recording = Recording(clip, loop.time() - run_began, target.pace)
     duration = pieces[-1].end / target.pace if pieces else 0.0
-    language = target.language_of(clip)
     try:
         async with (
             asyncio.timeout(duration + target.patience),
-            connect(target.url, pcm=target.encoding == "pcm", language=language, token=target.token) as stream,
+            connect(target.url, pcm=target.encoding == "pcm", wishes=target.wishes_for(clip)) as stream,
         ):
             await _converse(stream, recording, pieces, run_began, on_sent)
     except TimeoutError:

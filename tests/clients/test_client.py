@@ -1,0 +1,73 @@
+import pytest
+
+from wlkd.audio import samples
+from wlkd.client import ClientError, Refused, Transcript, connect
+from wlkd.types import Line, Word
+
+
+async def converse(url, *, pcm=True, wishes=None, audio=(b"\0" * 8000,)):
+    async with connect(url, pcm=pcm, wishes=wishes) as stream:
+        for data in audio:
+            await stream.send(data)
+        await stream.end_audio()
+        return [update async for update in stream.updates()]
+
+
+async def test_updates_until_ready_to_stop(fake_asr):
+    async with fake_asr(script=[(0.25, " one", " two")], rest=" one two.") as server:
+        updates = await converse(server.url, wishes={"language": "de", "token": "t"})
+    assert [update.committed for update in updates] == [" one", " one two."]
+    assert [update.shown for update in updates] == [" one two", " one two."]
+    assert updates[0].lines[0].end == samples(1.0)
+    assert server.queries == [{"format": "pcm", "language": "de", "token": "t"}]
+
+
+async def test_empty_pieces_do_not_end_the_audio(fake_asr):
+    async with fake_asr() as server:
+        await converse(server.url, audio=(b"", b"\0\0", b""))
+    assert (server.heard, server.ended) == ([b"\0\0"], 1)
+
+
+async def test_a_full_server_says_when_to_come_back(fake_asr):
+    async with fake_asr(full=True) as server:
+        with pytest.raises(Refused) as refused:
+            await converse(server.url)
+    assert refused.value.retry_after_seconds == 7
+
+
+@pytest.mark.parametrize(
+    ("wishes", "pcm", "message"),
+    [
+        ({"pcm": False}, True, "takes no raw PCM"),
+        ({"pcm": True}, False, "takes raw PCM only"),
+        ({"config": {"type": "hello"}}, True, "no config message"),
+        ({"config": {"type": "error", "code": "bad_request", "message": "no such language"}}, True, "no such language"),
+        ({"config": {"type": "error", "code": "server_full", "message": "later"}}, True, "server_full: later"),
+        ({"fail_after": 0.1}, True, "undecodable_audio: what was that?"),
+    ],
+)
+async def test_failures_in_words(fake_asr, wishes, pcm, message):
+    async with fake_asr(**wishes) as server:
+        with pytest.raises(ClientError, match=message):
+            await converse(server.url, pcm=pcm)
+
+
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:1/asr", "no address"])
+async def test_nobody_there(url):
+    with pytest.raises(ClientError, match="cannot reach"):
+        await converse(url)
+
+
+@pytest.mark.parametrize(
+    ("texts", "joined"),
+    [
+        (["one", "two"], "one two"),
+        ([" one", " two"], " one two"),
+        (["one ", "", "two"], "one two"),
+        (["你好", "世界"], "你好世界"),
+        (["Straße", "über"], "Straße über"),
+    ],
+)
+def test_lines_as_one_text(texts, joined):
+    lines = tuple(Line(0, 0, (Word(text, 0, 0),)) for text in texts)
+    assert Transcript(lines, "", 0.0).committed == joined

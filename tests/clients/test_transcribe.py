@@ -1,0 +1,72 @@
+"""`wlkd transcribe --server` against a made-up server; in process in `test_transcribe_in_process.py`."""
+
+import argparse
+import asyncio
+
+import pytest
+
+from wlkd.cli import transcribe
+
+
+@pytest.fixture
+def wlkd_transcribe(fake_asr):
+    """Runs the command against a made-up server; returns its exit status and the server."""
+
+    async def call(*arguments, **wishes):
+        parser = argparse.ArgumentParser()
+        transcribe.add_arguments(parser)
+        async with fake_asr(**{"pcm": False, **wishes}) as server:
+            args = parser.parse_args([*map(str, arguments), "--server", server.url])
+            return await asyncio.to_thread(transcribe.main, args), server
+
+    return call
+
+
+@pytest.fixture
+def talk(tmp_path):
+    path = tmp_path / "talk.webm"
+    path.write_bytes(b"webm" * 50_000)
+    return path
+
+
+async def test_the_file_goes_out_whole_and_the_text_comes_to_stdout(wlkd_transcribe, talk, capsys):
+    status, server = await wlkd_transcribe(talk, "--language", "de", rest=" Guten Tag.")
+    assert status == 0
+    assert capsys.readouterr().out == "Guten Tag.\n"
+    assert b"".join(server.heard) == talk.read_bytes()
+    assert server.queries == [{"format": "container", "language": "de", "words": "true"}]
+
+
+async def test_a_file_for_each_file(wlkd_transcribe, talk, tmp_path):
+    out = tmp_path / "deep" / "out"
+    status, _ = await wlkd_transcribe(talk, "--format", "srt", "--output-dir", out, rest=" Hi.")
+    assert status == 0
+    assert (out / "talk.srt").read_text() == "1\n00:00:00,000 --> 00:00:01,000\nHi.\n"
+
+
+async def test_one_bad_file_does_not_stop_the_others(wlkd_transcribe, talk, tmp_path, capsys):
+    status, _ = await wlkd_transcribe(tmp_path / "absent.mp3", talk, rest=" Hi.")
+    assert status == 1
+    said = capsys.readouterr()
+    assert f"==> {talk} <==\nHi.\n" in said.out
+    assert "absent.mp3" in said.err
+
+
+async def test_the_server_says_why(wlkd_transcribe, talk, capsys):
+    status, _ = await wlkd_transcribe(talk, fail_after=1.0)
+    assert status == 1
+    assert "undecodable_audio: what was that?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.mp3", "b.mp3", "--format", "srt"], "add --output-dir"),
+        (["x/a.mp3", "y/a.mp3", "--output-dir", "."], "both become a.txt"),
+    ],
+)
+async def test_wishes_that_make_no_sense(wlkd_transcribe, capsys, arguments, message):
+    status, server = await wlkd_transcribe(*arguments)
+    assert status == 64
+    assert message in capsys.readouterr().err
+    assert server.queries == []

@@ -1,0 +1,151 @@
+"""A transcript as a file: plain text, SRT, WebVTT, JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from unicodedata import east_asian_width
+
+from wlkd.audio import seconds
+from wlkd.types import Line, Word
+
+ROW_COLUMNS = 42
+"""Width of a subtitle row; wide (East Asian) characters take two columns, as on a terminal."""
+MAX_CUE_COLUMNS = 2 * ROW_COLUMNS
+MAX_CUE_SECONDS = 7.0
+"""Two rows for at most seven seconds: what broadcasters ask for, so that people can read along."""
+MAX_GAP_SECONDS = 1.0
+"""A longer silence between two words takes the text off the screen."""
+SENTENCE_ENDS = tuple(".?!…。？！")
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What is on the screen at once; times are sample indices."""
+
+    start: int
+    end: int
+    text: str
+
+
+def cues(lines: Sequence[Line]) -> Iterator[Cue]:
+    """The lines cut into readable cues: at their ends, at silences, after sentences, and where they grow too long."""
+    for line in lines:
+        group: list[Word] = []
+        for word in line.words:
+            if group and _is_full(group, word):
+                yield _cue(group)
+                group = []
+            group.append(word)
+        if group:
+            yield _cue(group)
+
+
+def _is_full(group: Sequence[Word], word: Word) -> bool:
+    """Whether `word` must not join the group."""
+    if not word.text[:1].isspace() and not _is_wide(word.text[:1]):
+        return False  # Part of the word before, such as a full stop of its own.
+    text = "".join(member.text for member in group)
+    if seconds(word.start - group[-1].end) > MAX_GAP_SECONDS:
+        return True
+    if seconds(word.end - group[0].start) > MAX_CUE_SECONDS or columns((text + word.text).strip()) > MAX_CUE_COLUMNS:
+        return True
+    return text.rstrip().endswith(SENTENCE_ENDS) and columns(text) > ROW_COLUMNS
+
+
+def _cue(group: Sequence[Word]) -> Cue:
+    return Cue(group[0].start, group[-1].end, "".join(word.text for word in group).strip())
+
+
+def rows(text: str) -> str:
+    """The text on one row, or on two of about equal width."""
+    total = columns(text)
+    if total <= ROW_COLUMNS:
+        return text
+    breaks = [place for place, mark in enumerate(text) if mark == " "]
+    if not breaks:
+        breaks = [place for place, mark in enumerate(text) if place and _is_wide(mark)]
+    if not breaks:
+        return text
+    place = min(breaks, key=lambda place: abs(2 * columns(text[:place]) - total))
+    return f"{text[:place]}\n{text[place:].lstrip()}"
+
+
+def columns(text: str) -> int:
+    """Width of the text on a terminal or a screen."""
+    return sum(2 if _is_wide(mark) else 1 for mark in text)
+
+
+def _is_wide(mark: str) -> bool:
+    return bool(mark) and east_asian_width(mark) in "WF"
+
+
+def as_text(lines: Sequence[Line], source: str) -> str:
+    """One line of text for each line that has words."""
+    return "".join(f"{line.text.strip()}\n" for line in lines if not line.is_silence)
+
+
+def as_srt(lines: Sequence[Line], source: str) -> str:
+    """SubRip."""
+    return "\n".join(
+        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{rows(cue.text)}\n"
+        for number, cue in enumerate(cues(lines), start=1)
+    )
+
+
+def as_vtt(lines: Sequence[Line], source: str) -> str:
+    """WebVTT (W3C), without styles."""
+    escapes = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+    return "WEBVTT\n" + "".join(
+        f"\n{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n{rows(cue.text).translate(escapes)}\n"
+        for cue in cues(lines)
+    )
+
+
+def as_json(lines: Sequence[Line], source: str) -> str:
+    """One JSON object on one line; times in seconds."""
+    spoken = [line for line in lines if not line.is_silence]
+    document = {
+        "source": source,
+        "language": next((line.language for line in spoken if line.language), None),
+        "text": "".join(line.text for line in spoken).strip(),
+        "lines": [_line(line) for line in spoken],
+    }
+    return json.dumps(document, ensure_ascii=False) + "\n"
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "start": round(seconds(line.start), 3),
+        "end": round(seconds(line.end), 3),
+        "language": line.language,
+        "text": line.text,
+        "words": [
+            {
+                "start": round(seconds(word.start), 3),
+                "end": round(seconds(word.end), 3),
+                "text": word.text,
+                "confidence": word.confidence,
+            }
+            for word in line.words
+        ],
+    }
+
+
+def _time(at: int, point: str) -> str:
+    """`HH:MM:SS` and milliseconds after `point`."""
+    total = round(1000 * seconds(at))
+    return f"{total // 3_600_000:02}:{total // 60_000 % 60:02}:{total // 1000 % 60:02}{point}{total % 1000:03}"
+
+
+WRITERS: Mapping[str, Callable[[Sequence[Line], str], str]] = {
+    "text": as_text,
+    "srt": as_srt,
+    "vtt": as_vtt,
+    "json": as_json,
+}
+"""By format name: lines and the name of their source to the file's content."""
+
+SUFFIXES: Mapping[str, str] = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}
