@@ -22,7 +22,7 @@ from tqdm import tqdm
 from wlkd.models.catalogue import MODELS
 from wlkd.models.derivation import DerivationUnavailable, derive_decoder
 from wlkd.models.dims import ModelFileError, WhisperDims
-from wlkd.models.folder import decoder_file, encoder_dir, explain, private_paths, sizes_in
+from wlkd.models.folder import contents, decoder_file, encoder_dir, explain, private_paths, sizes_in
 from wlkd.models.pairs import check_pair, decoder_dims, encoder_dims
 from wlkd.models.verify import BAD, bytes_to_read, verify
 
@@ -117,7 +117,9 @@ def _list(models_dir: Path, _: argparse.Namespace) -> int:
         partner = next((other for other, dims in decoders.items() if dims == encoders.get(size)), None)
         if problems and partner not in (None, size):
             problems.append(f"{decoder_file(models_dir, str(partner))} would fit this encoder")
-        unfinished = [path for folder in _folders(models_dir, size) for path in sorted(folder.glob("*.part"))]
+        unfinished = [
+            path for folder in _folders(models_dir, size) for path in contents(folder) if path.suffix == ".part"
+        ]
         problems += [f"{path}: a download that stopped; `wlkd models get {size}` goes on" for path in unfinished]
         private = private_paths(models_dir, size)
         problems += [f"{path}: other users cannot read it; `chmod -R a+rX {path}`" for path in private]
@@ -193,10 +195,7 @@ def _get(models_dir: Path, args: argparse.Namespace) -> int:
 def _derive(models_dir: Path, args: argparse.Namespace) -> int:
     try:
         target = derive_decoder(models_dir, args.size)
-    except (ModelFileError, DerivationUnavailable) as error:
-        print(f"wlkd: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
+    except (ModelFileError, DerivationUnavailable, OSError) as error:
         print(f"wlkd: {error}", file=sys.stderr)
         return 1
     print(f"{target}: written ({target.stat().st_size:,} bytes)")

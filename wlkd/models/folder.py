@@ -44,6 +44,11 @@ def sizes_in(models_dir: Path) -> list[str]:
     )
 
 
+def contents(folder: Path) -> list[Path]:
+    """What is in `folder`, in order; nothing, when it is absent or may not be entered."""
+    return sorted(folder.iterdir()) if os.access(folder, os.R_OK | os.X_OK) and folder.is_dir() else []
+
+
 def explain(path: Path, error: OSError) -> str:
     """Why `path` cannot be read, with the remedy."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
@@ -75,9 +80,8 @@ def private_paths(models_dir: Path, size: str) -> list[Path]:
     What cannot even be looked at here is left out: `check_pair` tells about it.
     """
     decoder = decoder_file(models_dir, size)
-    candidates = [encoder_dir(models_dir, size), decoder.parent, decoder]
-    if os.access(candidates[0], os.R_OK | os.X_OK):
-        candidates += sorted(candidates[0].iterdir())
+    encoder = encoder_dir(models_dir, size)
+    candidates = [encoder, decoder.parent, decoder, *contents(encoder)]
     return [path for path in candidates if os.access(path, os.R_OK) and not _public(path)]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wlkd.models.catalogue import MODELS, PinnedFile
 from wlkd.models.digest import read_note, sha256
-from wlkd.models.folder import decoder_file, encoder_dir, explain
+from wlkd.models.folder import contents, decoder_file, encoder_dir, explain
 
 
 class Verdict(Enum):
@@ -58,10 +58,7 @@ def verify(models_dir: Path, size: str, advance: Advance = lambda _: None) -> li
 def bytes_to_read(models_dir: Path, size: str) -> int:
     """What `verify` will tell `advance` altogether."""
     folder = encoder_dir(models_dir, size)
-    if size in MODELS:
-        paths = [folder / file.name for file in MODELS[size].encoder]
-    else:
-        paths = list(folder.glob("*"))
+    paths = [folder / file.name for file in MODELS[size].encoder] if size in MODELS else contents(folder)
     return sum(path.stat().st_size for path in [*paths, decoder_file(models_dir, size)] if os.access(path, os.R_OK))
 
 
@@ -117,4 +114,4 @@ def _unpinned(path: Path, advance: Advance) -> Finding:
 def _unreadable(path: Path, error: OSError) -> Finding:
     if isinstance(error, FileNotFoundError):
         return Finding(path, Verdict.MISSING)
-    return Finding(path, Verdict.DAMAGED, explain(path, error))
+    return Finding(path, Verdict.DAMAGED, explain(path, error).removeprefix(f"{path}: "))
