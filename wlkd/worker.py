@@ -52,6 +52,7 @@ class Stream:
         self._queued = 0
         self._in_flight = 0
         self._running = False
+        self._closed = False
         self._changed = asyncio.Event()
         self.pauses = 0
         self.waiting_since: float | None = None
@@ -90,13 +91,16 @@ class Stream:
 
     def close(self) -> None:
         """Leave the worker. A step that is running is finished and its outcome dropped."""
+        self._closed = True
         self._queue.clear()
         self._queued = self.pauses = 0
+        self.waiting_since = None
         self._worker.discard(self)
         self._changed.set()
 
     @property
-    def due_samples(self) -> int:
+    def queued(self) -> int:
+        """Samples that no step has taken yet."""
         return self._queued
 
     def take(self, limit: int) -> Step:
@@ -129,7 +133,8 @@ class Stream:
         self._in_flight = 0
         self._running = False
         self._changed.set()
-        self.on_outcome(outcome)
+        if not self._closed:
+            self.on_outcome(outcome)
 
     @property
     def running(self) -> bool:
@@ -250,7 +255,7 @@ class Worker:
         if stream.running or stream.waiting_since is None:
             return False
         overdue = now - stream.waiting_since >= self._options.max_chunk_seconds
-        return stream.pauses > 0 or stream.due_samples >= chunk or overdue
+        return stream.pauses > 0 or stream.queued >= chunk or overdue
 
     def _account(self, began: float, size: int) -> None:
         now = time.monotonic()

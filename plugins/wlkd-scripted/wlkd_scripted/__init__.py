@@ -30,7 +30,7 @@ class ScriptedOptions(Options):
     """What is said, and how."""
 
     script: tuple[str, ...] = Field(
-        default=tuple(" one two three four five six seven eight nine ten".replace(" ", "| ").split("|")[1:]),
+        default=(" one", " two", " three", " four", " five", " six", " seven", " eight", " nine", " ten"),
         min_length=1,
         description="The words, with their leading spaces; said again and again.",
     )
@@ -67,40 +67,48 @@ class _Speaker(Recognizer):
         self._language = language
         self._word_samples = round(options.word_seconds * SAMPLE_RATE)
         self._said = 0
+        self._end = 0
         self._pending: list[Frame] = []
         self._ended_at: int | None = None
 
     def accept(self, frame: Frame) -> None:
         self._pending.append(frame)
+        self._end = frame.end
 
     def end_segment(self, at: int) -> None:
         self._ended_at = at
 
     def check(self) -> None:
-        """Raises when the next word is the one to fail on."""
-        if self._options.fail_on is not None and self._next(0).text == self._options.fail_on:
+        """Raises when the word to fail on is due."""
+        due = (self._next(ahead).text for ahead in range(self._due()))
+        if self._options.fail_on is not None and self._options.fail_on in due:
             raise RuntimeError(f"told to fail on {self._options.fail_on!r}")
 
     def speak(self) -> Commit:
         """Commit the words that are certainly over; at a pause, all."""
-        heard = sum(len(frame.samples) for frame in self._pending)
-        ended = self._ended_at is not None
-        count = -(-heard // self._word_samples) if ended else max(heard // self._word_samples - 1, 0)
+        ended_at = self._ended_at
         words = []
-        for _ in range(count):
-            words.append(self._next(len(words)))
+        for _ in range(self._due()):
+            words.append(self._next(0))
+            self._said += 1
             self._drop(self._word_samples)
-        self._said += len(words)
-        until = self._ended_at if self._ended_at is not None else self._position
-        tentative = () if ended or not self._pending else (self._next(0),)
-        if ended:
+        if ended_at is not None:
             self._pending.clear()
             self._ended_at = None
-        return Commit(tuple(words), tentative, self._language, until or 0, segment_end=ended)
+            return Commit(tuple(words), (), self._language, ended_at, segment_end=True)
+        tentative = (self._next(0),) if self._pending else ()
+        return Commit(tuple(words), tentative, self._language, self._position)
+
+    def _due(self) -> int:
+        """How many words the next step commits."""
+        heard = sum(len(frame.samples) for frame in self._pending)
+        if self._ended_at is not None:
+            return -(-heard // self._word_samples)
+        return max(heard // self._word_samples - 1, 0)
 
     @property
     def _position(self) -> int:
-        return self._pending[0].start if self._pending else 0
+        return self._pending[0].start if self._pending else self._end
 
     def _next(self, ahead: int) -> Word:
         script = self._options.script

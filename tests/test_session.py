@@ -1,0 +1,222 @@
+"""One stream from bytes to words, through the whole core, on the scripted backend."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wlkd.admission import Admission
+from wlkd.app import running_core
+from wlkd.config import make_config
+from wlkd.errors import SessionError
+from wlkd.interfaces import Session
+from wlkd.plugins import load_plugins
+from wlkd.testing import speech_like
+from wlkd.types import StreamOffer, Update
+
+PCM = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
+
+
+@asynccontextmanager
+async def core(values: Mapping[str, Any] = {}) -> AsyncIterator[Admission]:
+    plugins = load_plugins()
+    complete = {
+        "decoders": {"pcm": {}},
+        "vad": {"name": "none"},
+        "backend": {"name": "scripted"},
+        "worker": {"min_chunk_seconds": 0.2},
+        **values,
+    }
+    async with running_core(make_config(complete, plugins), plugins) as running:
+        yield running.admission
+
+
+def pcm(seconds: float) -> bytes:
+    return (speech_like(seconds) * 32767).astype("<i2").tobytes()
+
+
+def opened(admission: Admission, **arguments: Any) -> Any:
+    return admission.open(PCM, **{"transport": "test", "peer": "here", **arguments})
+
+
+async def rest(session: Session) -> list[Update]:
+    return [update async for update in session.updates()]
+
+
+async def test_everything_sent_is_committed_when_the_audio_ends() -> None:
+    async with core() as admission, opened(admission) as session:
+        await session.feed(pcm(2.5))
+        await session.finish()
+        updates = await rest(session)
+        last = updates[-1]
+        assert last.text == " one two three four five"
+        assert last.final and last.segment_end and last.lag == 0 and last.tentative == ()
+        assert "".join(word.text for update in updates for word in update.committed) == last.text
+
+
+async def test_words_come_while_the_audio_goes_on() -> None:
+    async with core() as admission, opened(admission) as session:
+        await session.feed(pcm(1.2))
+        updates = session.updates()
+        update = await anext(updates)
+        while not update.committed:
+            update = await anext(updates)
+        assert update.text.startswith(" one")
+        assert update.tentative_text
+        assert not update.final
+        assert update.speech_start == 0 and update.speech_end is None
+
+
+async def test_flush_commits_everything_and_goes_on() -> None:
+    async with core() as admission, opened(admission) as session:
+        await session.feed(pcm(1))
+        await session.flush()
+        update = await anext(session.updates())
+        assert update.text == " one two" and update.segment_end
+        await session.feed(pcm(0.5))
+        await session.finish()
+        assert (await rest(session))[-1].text == " one two three"
+
+
+async def test_a_slow_reader_misses_no_word() -> None:
+    async with core() as admission, opened(admission) as session:
+        for _ in range(10):
+            await session.feed(pcm(0.5))
+            await asyncio.sleep(0.01)
+        await session.finish()
+        await asyncio.sleep(0.3)
+        updates = await rest(session)
+        assert sum(len(update.committed) for update in updates) == 10
+        assert len(updates) < 5
+
+
+async def test_a_session_that_is_behind_makes_its_client_wait() -> None:
+    slow = {"name": "scripted", "options": {"step_seconds": 0.3}}
+    limits = {"max_backlog_seconds": 1}
+    async with core({"backend": slow, "sessions": limits}) as admission, opened(admission) as session:
+        fed = 0
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                for _ in range(40):
+                    await session.feed(pcm(0.5))
+                    fed += 1
+        assert 2 <= fed < 10
+
+
+async def test_a_session_that_never_catches_up_is_told_so() -> None:
+    stuck = {"name": "scripted", "options": {"step_seconds": 1.5}}
+    limits = {"max_backlog_seconds": 1, "max_blocked_seconds": 0.3}
+    async with core({"backend": stuck, "sessions": limits}) as admission, opened(admission) as session:
+        with pytest.raises(SessionError) as caught:
+            while True:
+                await session.feed(pcm(2))
+        assert caught.value.code == "too_slow"
+
+
+async def test_a_failing_backend_ends_its_session_only() -> None:
+    backend = {"name": "scripted", "options": {"fail_on": " three"}}
+    async with core({"backend": backend}) as admission, opened(admission) as good, opened(admission) as bad:
+        await good.feed(pcm(0.5))
+        await good.finish()
+        await bad.feed(pcm(3))
+        words = []
+        with pytest.raises(SessionError) as caught:
+            async for update in bad.updates():
+                words += update.committed
+        assert caught.value.code == "backend_failed"
+        with pytest.raises(SessionError):
+            await bad.feed(pcm(1))
+        assert (await rest(good))[-1].text == " one"
+
+
+async def test_words_spoken_before_a_bad_piece_are_delivered() -> None:
+    offer = StreamOffer(encoding="f32le", sample_rate=16000, channels=1)
+    async with core() as admission, admission.open(offer, transport="test", peer="here") as session:
+        await session.feed(speech_like(1.5).astype("<f4").tobytes())
+        await session.feed(np.full(100, np.nan, dtype="<f4").tobytes())
+        updates: list[Update] = []
+        with pytest.raises(SessionError) as caught:
+            async for update in session.updates():
+                updates.append(update)
+        assert caught.value.code == "undecodable_audio"
+        assert updates[-1].text == " one two three"
+
+
+async def test_a_silent_client_is_closed_after_its_words_are_out() -> None:
+    async with core({"sessions": {"idle_timeout_seconds": 0.2}}) as admission, opened(admission) as session:
+        await session.feed(pcm(0.5))
+        updates: list[Update] = []
+        with pytest.raises(SessionError) as caught:
+            async for update in session.updates():
+                updates.append(update)
+        assert caught.value.code == "idle_timeout"
+        assert updates[-1].text == " one"
+
+
+async def test_leaving_in_the_middle_frees_everything() -> None:
+    async with core() as admission:
+        before = len(asyncio.all_tasks())
+        for _ in range(20):
+            async with opened(admission) as session:
+                await session.feed(pcm(1))
+        assert admission.sessions == frozenset()
+        assert len(asyncio.all_tasks()) == before
+
+
+async def test_limits_refuse_the_next_one_and_harm_nobody() -> None:
+    limits = {"max_sessions": 2, "max_sessions_per_address": 1}
+    async with core({"sessions": limits}) as admission:
+        async with opened(admission, peer="a"):
+            with pytest.raises(SessionError, match="from a are open already"):
+                async with opened(admission, peer="a"):
+                    pass
+            async with opened(admission, peer="b") as second:
+                assert admission.refusal() is not None
+                with pytest.raises(SessionError) as caught:
+                    async with opened(admission, peer="c"):
+                        pass
+                assert caught.value.code == "server_full"
+                await second.feed(pcm(0.5))
+                await second.finish()
+                assert (await rest(second))[-1].text == " one"
+        assert admission.refusal() is None
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"language": "xx"}, "unknown language 'xx'"),
+        ({"task": "sing"}, "unknown task 'sing'"),
+    ],
+)
+async def test_bad_wishes_are_refused(query: dict[str, str], message: str) -> None:
+    async with core() as admission:
+        with pytest.raises(SessionError, match=message) as caught:
+            async with opened(admission, query=query):
+                pass
+        assert caught.value.code == "bad_request"
+
+
+async def test_only_known_tokens_come_in(tmp_path: Any) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("# ours\nsecret\n")
+    async with core({"auth": {"tokens_file": str(tokens)}}) as admission:
+        for token in (None, "", "wrong"):
+            refusal = admission.refusal(token)
+            assert refusal is not None and refusal.code == "unauthorized"
+        async with opened(admission, token="secret") as session:
+            assert session.info.transport == "test"
+
+
+async def test_draining_finishes_what_was_received() -> None:
+    async with core() as admission, opened(admission) as session:
+        await session.feed(pcm(1.5))
+        admission.draining = True
+        await admission.finish_all()
+        with pytest.raises(SessionError) as caught:
+            await session.feed(pcm(1))
+        assert caught.value.code == "draining"
+        assert (await rest(session))[-1].text == " one two three"

@@ -1,0 +1,206 @@
+"""The worker shares one backend fairly, and one stream's failure is its own."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from wlkd.audio import SAMPLE_RATE
+from wlkd.errors import SessionError
+from wlkd.interfaces import Backend, Options, Recognizer
+from wlkd.metrics import Metrics
+from wlkd.options import WorkerOptions
+from wlkd.types import Commit, Frame, Pause, RecognitionParams, Word
+from wlkd.worker import Outcome, Stream, Worker
+
+
+class Ear(Recognizer):
+    """Remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.heard = 0
+        self.ended_at: int | None = None
+
+    def accept(self, frame: Frame) -> None:
+        if np.isnan(frame.samples).any():
+            raise SessionError("undecodable_audio", "not a number")
+        self.frames.append(frame)
+
+    def end_segment(self, at: int) -> None:
+        self.ended_at = at
+
+
+class Echo(Backend):
+    """Commits one word per step: how many samples came in; raises when it hears the sample value 9."""
+
+    def __init__(self, step_seconds: float = 0.0) -> None:
+        super().__init__(Options())
+        self.step_seconds = step_seconds
+        self.batches: list[int] = []
+        self.threads: set[str] = set()
+
+    def languages(self) -> frozenset[str]:
+        return frozenset({"en"})
+
+    def open(self, params: RecognitionParams) -> Recognizer:
+        return Ear()
+
+    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+        self.threads.add(threading.current_thread().name)
+        time.sleep(self.step_seconds)
+        ears = [ear for ear in batch if isinstance(ear, Ear)]
+        for ear in ears:
+            if any((frame.samples == 9).any() for frame in ear.frames):
+                raise RuntimeError("nine")
+        self.batches.append(len(ears))
+        commits = []
+        for ear in ears:
+            heard = sum(len(frame.samples) for frame in ear.frames)
+            ended = ear.ended_at is not None
+            commits.append(Commit((Word(f" {heard}", 0, heard),), until=heard, segment_end=ended))
+            ear.frames.clear()
+            ear.ended_at = None
+        return commits
+
+
+def speech(seconds: float, start: int = 0, value: float = 0.1) -> Frame:
+    return Frame(start, np.full(round(seconds * SAMPLE_RATE), value, dtype=np.float32))
+
+
+class Setup:
+    def __init__(self, backend: Echo, options: WorkerOptions) -> None:
+        self.backend = backend
+        self.worker = Worker(backend, options, Metrics())
+
+    async def __aenter__(self) -> "Setup":
+        await self.worker.start(warm_up=True)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.worker.close()
+
+    def stream(self, priority: str = "live") -> tuple[Stream, list[Outcome]]:
+        outcomes: list[Outcome] = []
+        params = RecognitionParams(priority=priority)  # type: ignore[arg-type]
+        return self.worker.open(params, outcomes.append), outcomes
+
+
+def setup(step_seconds: float = 0.0, **options: float) -> Setup:
+    return Setup(Echo(step_seconds), WorkerOptions(**options))  # type: ignore[arg-type]
+
+
+async def test_nothing_runs_before_there_is_a_chunk() -> None:
+    async with setup(min_chunk_seconds=0.5, max_chunk_seconds=3) as case:
+        stream, outcomes = case.stream()
+        stream.push(speech(0.4))
+        await asyncio.sleep(0.05)
+        assert outcomes == []
+        stream.push(speech(0.1, start=6400))
+        await stream.drained()
+        assert [outcome.words[0].text for outcome in outcomes] == [" 8000"]
+        assert case.backend.threads == {"inference_0"}
+
+
+async def test_a_pause_is_due_at_once_and_closes_its_step() -> None:
+    async with setup(min_chunk_seconds=1, max_chunk_seconds=3) as case:
+        stream, outcomes = case.stream()
+        stream.push(speech(0.25))
+        stream.push(Pause(4000))
+        stream.push(speech(0.25, start=8000))
+        stream.push(Pause(12000))
+        await stream.drained()
+        assert [(outcome.words[0].text, outcome.segment_end) for outcome in outcomes] == [(" 4000", True)] * 2
+
+
+async def test_speech_that_stops_arriving_is_not_left_behind() -> None:
+    async with setup(min_chunk_seconds=0.2, max_chunk_seconds=0.2) as case:
+        stream, outcomes = case.stream()
+        stream.push(speech(0.1))
+        await asyncio.wait_for(stream.drained(), 5)
+        assert [outcome.words[0].text for outcome in outcomes] == [" 1600"]
+
+
+async def test_a_long_backlog_is_worked_off_in_bounded_steps() -> None:
+    async with setup(min_chunk_seconds=0.5, max_chunk_seconds=1) as case:
+        stream, outcomes = case.stream()
+        stream.push(speech(2.5))
+        stream.push(Pause(40000))
+        await stream.drained()
+        assert [outcome.words[0].text for outcome in outcomes] == [" 16000", " 16000", " 8000"]
+        assert [outcome.segment_end for outcome in outcomes] == [False, False, True]
+
+
+async def test_streams_that_are_due_together_run_together() -> None:
+    async with setup(step_seconds=0.05, max_batch=3) as case:
+        streams = [case.stream()[0] for _ in range(4)]
+        for stream in streams:
+            stream.push(speech(1))
+        await asyncio.gather(*(stream.drained() for stream in streams))
+        assert sum(case.backend.batches) == 4
+        assert max(case.backend.batches) == 3
+
+
+async def test_uploads_wait_for_live_sessions() -> None:
+    async with setup(step_seconds=0.02, max_batch=1) as case:
+        upload, _ = case.stream("batch")
+        live, _ = case.stream()
+        order: list[str] = []
+        upload.on_outcome = lambda _: order.append("upload")
+        live.on_outcome = lambda _: order.append("live")
+        upload.push(speech(6))
+        live.push(speech(6))
+        await asyncio.gather(upload.drained(), live.drained())
+        assert order[:2] == ["live", "live"] or order[1:3] == ["live", "live"]
+        assert order.count("upload") == 2
+
+
+@pytest.mark.parametrize("bad", [float("nan"), 9.0])
+async def test_a_step_that_raises_costs_nobody_else(bad: float) -> None:
+    async with setup() as case:
+        (good, good_outcomes), (poor, poor_outcomes) = case.stream(), case.stream()
+        good.push(speech(1))
+        poor.push(speech(1, value=bad))
+        await asyncio.gather(good.drained(), poor.drained())
+        assert isinstance(good_outcomes[0], Commit)
+        assert isinstance(poor_outcomes[0], SessionError)
+        assert poor_outcomes[0].code == ("undecodable_audio" if np.isnan(bad) else "backend_failed")
+
+
+async def test_the_chunk_grows_with_the_load_and_shrinks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with setup(step_seconds=0.2, min_chunk_seconds=0.1, max_chunk_seconds=2) as case:
+        stream, _ = case.stream()
+        calm = case.worker.chunk_seconds
+        for _ in range(30):
+            stream.push(speech(2))
+        await stream.drained()
+        busy = case.worker.chunk_seconds
+        assert calm == pytest.approx(0.1)
+        assert busy > 0.5
+        later = time.monotonic() + 10
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        assert case.worker.chunk_seconds == pytest.approx(0.1)
+
+
+async def test_a_closed_stream_frees_its_place_and_is_not_called_again() -> None:
+    async with setup(step_seconds=0.05) as case:
+        stream, outcomes = case.stream()
+        stream.push(speech(1))
+        await asyncio.sleep(0.01)
+        stream.close()
+        await asyncio.sleep(0.15)
+        assert outcomes == []
+        assert case.worker.stalled_for() == 0
+
+
+async def test_a_running_batch_shows_its_age() -> None:
+    async with setup(step_seconds=0.1) as case:
+        stream, _ = case.stream()
+        stream.push(speech(1))
+        await asyncio.sleep(0.05)
+        assert 0 < case.worker.stalled_for() < 1
+        await stream.drained()
+        assert case.worker.stalled_for() == 0

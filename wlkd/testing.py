@@ -1,0 +1,227 @@
+"""For the tests of wlkd and of plugins: a real daemon in ten lines, and what every decoder, VAD and backend must keep.
+
+Installed as a pytest plugin, so that its fixtures are there without an import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wlkd.app import Daemon
+from wlkd.audio import SAMPLE_RATE, samples
+from wlkd.config import make_config
+from wlkd.interfaces import Backend, DecoderStream, VadStream
+from wlkd.plugins import load_plugins
+from wlkd.types import Commit, Frame, Pause, RecognitionParams, Samples, SpeechEvent, Word
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class RunningDaemon:
+    """A daemon that serves on this machine."""
+
+    daemon: Daemon
+    port: int
+
+    @property
+    def http(self) -> str:
+        """Base address for HTTP."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        """Base address for WebSockets."""
+        return f"ws://127.0.0.1:{self.port}"
+
+
+@asynccontextmanager
+async def running_daemon(values: Mapping[str, Any]) -> AsyncIterator[RunningDaemon]:
+    """The daemon with the configuration `values`, in this event loop, on a free port; drained at the end.
+
+    The backend is `scripted` unless `values` name one.
+    """
+    port = free_port()
+    server = {"host": "127.0.0.1", "port": port, **values.get("server", {})}
+    complete = {"backend": {"name": "scripted"}, "warmup": False, **values, "server": server}
+    plugins = load_plugins()
+    daemon = Daemon(make_config(complete, plugins), plugins)
+    started = asyncio.Event()
+    running = asyncio.create_task(daemon.run(started.set))
+    waiting = asyncio.create_task(started.wait())
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        waiting.cancel()
+        await running
+    try:
+        yield RunningDaemon(daemon, port)
+    finally:
+        daemon.stop()
+        await running
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.fixture
+def wlkd_daemon() -> Callable[[Mapping[str, Any]], AbstractAsyncContextManager[RunningDaemon]]:
+    """`async with wlkd_daemon({...}) as daemon:`, see `running_daemon`."""
+    return running_daemon
+
+
+@pytest.fixture
+def models_dir() -> Path:
+    """The folder of the real models; skips where base is not there."""
+    path = Path(os.environ.get("WLKD_MODELS_DIR", REPOSITORY / "models"))
+    if not (path / "faster-whisper-base" / "model.bin").is_file():
+        pytest.skip(f"no model in {path}: run `wlkd models get base --into {path}`")
+    return path
+
+
+@pytest.fixture
+def speech_dir() -> Path:
+    """The folder of real speech with references; skips where it is not there."""
+    path = Path(os.environ.get("WLKD_SPEECH_DIR", REPOSITORY.parent / "shared" / "speech"))
+    if not (path / "manifest.jsonl").is_file():
+        pytest.skip(f"no speech in {path}: set WLKD_SPEECH_DIR to a folder with manifest.jsonl")
+    return path
+
+
+def speech_like(seconds: float, *, rate: int = SAMPLE_RATE, seed: int = 0) -> Samples:
+    """Made-up audio, shape (seconds * rate,), that a VAD may take for anything: noise in syllables."""
+    count = round(seconds * rate)
+    noise = np.random.default_rng(seed).standard_normal(count).astype(np.float32)
+    syllables = 0.5 + 0.5 * np.sin(2 * np.pi * 4 * np.arange(count, dtype=np.float32) / rate)
+    return np.asarray(0.2 * noise * syllables, dtype=np.float32)
+
+
+def pieces(data: bytes, *, seed: int = 0, longest: int = 5000) -> Iterable[bytes]:
+    """`data` cut anywhere, empty pieces among them."""
+    lengths = random.Random(seed)
+    offset = 0
+    while offset < len(data):
+        size = lengths.randint(0, longest)
+        yield data[offset : offset + size]
+        offset += size
+
+
+def decoded(stream: DecoderStream, data: Iterable[bytes]) -> Samples:
+    """Everything that `stream` makes of `data`; closes it."""
+    try:
+        parts = [stream.feed(piece) for piece in data]
+        parts.append(stream.finish())
+    finally:
+        stream.close()
+    return np.concatenate(parts)
+
+
+def check_decoder(open_stream: Callable[[], DecoderStream], data: bytes) -> Samples:
+    """The contract of decoders: samples do not depend on where bytes are cut, and a stream may end at any point.
+
+    Returns what `data` decodes to.
+    """
+    whole = decoded(open_stream(), [data])
+    assert whole.dtype == np.float32 and whole.ndim == 1
+    for seed in range(3):
+        cut = decoded(open_stream(), pieces(data, seed=seed))
+        np.testing.assert_array_equal(cut, whole, err_msg=f"cut with seed {seed}")
+    open_stream().close()
+    abandoned = open_stream()
+    abandoned.feed(data[: len(data) // 2])
+    abandoned.close()
+    return whole
+
+
+def vad_events(stream: VadStream, audio: Samples, sizes: Iterable[int]) -> list[SpeechEvent]:
+    """Everything that `stream` says of `audio`, fed in frames of `sizes` samples, the last size repeated."""
+    events: list[SpeechEvent] = []
+    position = size = 0
+    remaining = iter(sizes)
+    while position < len(audio):
+        size = next(remaining, size)
+        events += stream.feed(Frame(position, audio[position : position + size]))
+        position += size
+    return events + stream.finish()
+
+
+def check_vad(open_stream: Callable[[], VadStream], audio: Samples) -> None:
+    """The contract of VADs: frames in order and apart, their samples those of the audio, a pause after the last.
+
+    The same speech is found however the audio is cut.
+    """
+    found = []
+    for sizes in ([len(audio)], [512], [160], [4000, 1, 511, 3000]):
+        position = 0
+        covered = np.zeros(len(audio), dtype=bool)
+        events = vad_events(open_stream(), audio, sizes)
+        for event in events:
+            if isinstance(event, Frame):
+                assert event.start >= position, "frames overlap or go back"
+                position = event.end
+                np.testing.assert_array_equal(event.samples, audio[event.start : event.end])
+                covered[event.start : event.end] = True
+        if covered.any():
+            assert isinstance(events[-1], Pause), "speech that goes on at the end is not closed by a pause"
+        found.append((covered.tobytes(), tuple(event for event in events if isinstance(event, Pause))))
+    assert len(set(found)) == 1, "the speech found depends on how the audio was cut"
+
+
+def recognized(
+    backend: Backend,
+    speech: Sequence[Samples],
+    *,
+    chunk_seconds: float = 1.0,
+    params: RecognitionParams | None = None,
+) -> list[Commit]:
+    """What `backend` commits for stretches of speech, a step for each chunk, a pause after each stretch."""
+    recognizer = backend.open(params or RecognitionParams(language="en"))
+    chunk = samples(chunk_seconds)
+    commits: list[Commit] = []
+    position = 0
+    for stretch in speech:
+        for offset in range(0, len(stretch), chunk):
+            recognizer.accept(Frame(position + offset, stretch[offset : offset + chunk]))
+            if offset + chunk >= len(stretch):
+                recognizer.end_segment(position + len(stretch))
+            commits += backend.run([recognizer])
+        position += len(stretch) + SAMPLE_RATE
+    return commits
+
+
+def check_backend(backend: Backend, speech: Sequence[Samples]) -> list[Word]:
+    """The contract of backends: words in order, times inside the audio, every stretch closed, streams independent.
+
+    `speech`: stretches, each at least a second. Returns the words.
+    """
+    commits = recognized(backend, speech)
+    words = [word for commit in commits for word in commit.words]
+    assert all(word.start <= word.end for word in words)
+    assert [word.start for word in words] == sorted(word.start for word in words)
+    assert sum(commit.segment_end for commit in commits) == len(speech)
+    for commit in commits:
+        assert not (commit.segment_end and commit.tentative), "a closed segment has no tentative words"
+    untils = [commit.until for commit in commits]
+    assert untils == sorted(untils), "settled audio became unsettled"
+
+    first, second = (backend.open(RecognitionParams(language="en")) for _ in range(2))
+    for recognizer in (first, second):
+        recognizer.accept(Frame(0, speech[0]))
+        recognizer.end_segment(len(speech[0]))
+    pair = backend.run([first, second])
+    assert [word.text for word in pair[0].words] == [word.text for word in pair[1].words], "batch members differ"
+    return words
