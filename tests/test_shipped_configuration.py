@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from wlkd.cli.template import default_configuration
-from wlkd.config import Config, Settings, make_config
+from wlkd.config import DEFAULT_PARTS, Config, Settings, make_config
 from wlkd.document import read_document
 from wlkd.plugins import Plugins, Registered, load_plugins
 
@@ -54,15 +54,16 @@ def test_every_option_gives_its_reason(plugins: Plugins) -> None:
     assert not silent, f"Field(description=...) is missing: {silent}"
 
 
-def test_what_is_commented_out_is_right_too(plugins: Plugins) -> None:
-    """Uncommenting a component that is not in use by default gives options that it takes."""
+@pytest.mark.parametrize("kind", ["vad", "backend"])
+def test_what_could_stand_instead_is_right_too(plugins: Plugins, kind: str) -> None:
+    """Removing the `# ` of an alternative gives a section that means that component's defaults."""
     for entry in shipped_components(plugins):
-        text = default_configuration([entry])
-        if f"# {entry.kind}s:" in text or entry.kind in ("vad", "backend"):
-            block = text[text.index(f"{entry.kind}:\n") :].split("\n\n")[0].replace("\n# ", "\n")
-            values = read_document(block).values
-            assert values[entry.kind]["name"] == entry.name
-            entry.component.Config.model_validate(values[entry.kind].get("options", {}))
+        if entry.kind == kind and entry.name != DEFAULT_PARTS[kind]["name"]:
+            _, _, rest = default_configuration([entry]).partition(f"# Instead:\n#\n# {kind}:\n")
+            block = f"{kind}:\n" + rest.partition("\n\n")[0].replace("# ", "", 1).replace("\n# ", "\n")
+            config = make_config(read_document(block).values, plugins)
+            part = config.vad if kind == "vad" else config.backend
+            assert (part.name, part.options) == (entry.name, entry.component.Config())
 
 
 def options(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:

@@ -1,0 +1,85 @@
+"""`wlkd check` and `wlkd plugins`, as the operator calls them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from wlkd.cli.plugins import table
+from wlkd.document import read_document
+
+
+def wlkd(*arguments: str, folder: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `wlkd` in `folder`; `path`: a folder with more distributions."""
+    environment = os.environ | ({"PYTHONPATH": str(path)} if path else {})
+    return subprocess.run(
+        [sys.executable, "-m", "wlkd", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_every_problem_is_printed_and_the_status_is_78(tmp_path: Path) -> None:
+    (tmp_path / "wlkd.yaml").write_text(
+        "server:\n  port: 70000\nbackend:\n  name: scripted\n  options:\n    word_second: 1\n"
+    )
+    done = wlkd("check", "--config", "wlkd.yaml", "--set", "vad.name=none", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert [line for line in done.stderr.splitlines() if not line.startswith("WARNING")] == [
+        "wlkd.yaml:2: server.port: must be at most 65535, not 70000",
+        "wlkd.yaml:6: backend.options.word_second: unknown option; known: fail_on, script, step_seconds, word_seconds",
+    ]
+
+
+def test_a_good_configuration_says_what_would_run(tmp_path: Path) -> None:
+    (tmp_path / "wlkd.yaml").write_text("backend: {name: scripted}\nserver: {port: 7200}\n")
+    began = time.monotonic()
+    done = wlkd("check", "--config", "wlkd.yaml", folder=tmp_path)
+    assert time.monotonic() - began < 10, "no model may be loaded (about a second on an idle machine)"
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("wlkd.yaml: ok: backend scripted, vad silero, decoders pcm, av, transports websocket")
+    assert "port 7200" in done.stdout
+
+
+def test_a_missing_file_names_the_command_that_makes_one_and_that_command_works(tmp_path: Path) -> None:
+    done = wlkd("check", "--config", "wlkd.yaml", folder=tmp_path)
+    assert done.returncode == 78
+    assert "`wlkd check --print-default > wlkd.yaml` makes one" in done.stderr
+    printed = wlkd("check", "--print-default", folder=tmp_path)
+    assert printed.returncode == 0
+    assert set(read_document(printed.stdout).values) >= {"server", "backend", "transports"}
+    (tmp_path / "wlkd.yaml").write_text(printed.stdout)
+    assert wlkd("check", "--config", "wlkd.yaml", "--set", "backend.name=scripted", folder=tmp_path).returncode == 0
+
+
+def test_a_malformed_setting_is_a_usage_error(tmp_path: Path) -> None:
+    done = wlkd("check", "--set", "server.port", folder=tmp_path)
+    assert done.returncode == 2
+    assert "is not PATH=VALUE" in done.stderr
+
+
+def test_plugins_are_listed_with_what_was_left_out(tmp_path: Path) -> None:
+    info = tmp_path / "acme_broken-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-broken\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[wlkd]\nbroken = acme_broken\n")
+    (tmp_path / "acme_broken.py").write_text("import no_such_library_anywhere\n")
+    done = wlkd("plugins", folder=tmp_path, path=tmp_path)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert rows[0] == ["KIND", "NAME", "DISTRIBUTION", "STATUS"]
+    assert ["backend", "scripted", "wlkd-scripted", "0.1.0", "ok"] in rows
+    [broken] = [line for line in done.stdout.splitlines() if " broken " in line]
+    assert broken.endswith(
+        "left out: failed to import: ModuleNotFoundError: No module named 'no_such_library_anywhere'"
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_columns_are_aligned() -> None:
+    assert table([("A", "B"), ("long", "x"), ("y", "z")]) == "A     B\nlong  x\ny     z"
