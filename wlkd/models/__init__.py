@@ -6,6 +6,7 @@ that opens connections to the outside, and only `wlkd models get` calls it.
 
 from wlkd.models.dims import ModelFileError, WhisperDims
 from wlkd.models.folder import decoder_file, encoder_dir
+from wlkd.models.modelbin import ModelBin
 from wlkd.models.pairs import check_pair
 
-__all__ = ["ModelFileError", "WhisperDims", "check_pair", "decoder_file", "encoder_dir"]
+__all__ = ["ModelBin", "ModelFileError", "WhisperDims", "check_pair", "decoder_file", "encoder_dir"]

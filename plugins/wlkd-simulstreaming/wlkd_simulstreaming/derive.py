@@ -19,8 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wlkd.models.dims import ModelFileError
-from wlkd.models.modelbin import ModelBin
+from wlkd.models import ModelBin, ModelFileError
 
 FLOATS = ("<f2", "<f4")
 
