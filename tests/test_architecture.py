@@ -17,7 +17,7 @@ LAYERS = [
     {"bench"},
     {"app", "testing"},
     {"admission", "admin", "health", "http"},
-    {"session", "worker", "systemd", "plugins", "client", "logs"},
+    {"session", "worker", "systemd", "plugins", "client", "logs", "subtitles", "terminal"},
     {"config", "options", "metrics", "transcript", "models"},
     {"hookspecs", "interfaces", "audio", "explain", "document"},
     {"types", "errors"},

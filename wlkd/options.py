@@ -31,9 +31,7 @@ class ServerOptions(Options):
     """The HTTP server that HTTP transports share."""
 
     host: str = Field(default="0.0.0.0", description="Address to listen on; 127.0.0.1 keeps other machines out.")
-    port: int = Field(
-        default=7100, ge=1, le=65535, description="TCP port of the page, the WebSocket and the metrics."
-    )
+    port: int = Field(default=7100, ge=1, le=65535, description="TCP port of the page, the WebSocket and the metrics.")
     tls_certificate: Path | None = Field(
         default=None,
         description="PEM file with the certificate chain; null: plain HTTP. Browsers give a page the microphone "
@@ -121,9 +119,7 @@ class RecognitionOptions(Options):
         default="auto",
         description="ISO 639-1 code, like en; auto: decided from the first speech of a session, then kept.",
     )
-    languages: tuple[LanguageCode, ...] = Field(
-        default=(), description="Codes that auto may decide for; empty: all."
-    )
+    languages: tuple[LanguageCode, ...] = Field(default=(), description="Codes that auto may decide for; empty: all.")
     task: Literal["transcribe", "translate"] = Field(
         default="transcribe", description="translate: into English, whatever is spoken."
     )

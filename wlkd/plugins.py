@@ -134,9 +134,7 @@ class Plugins:
         entry = self._components.get((kind, name))
         if entry and rivals:
             others = ", ".join(f"{rival.distribution} {rival.version}" for rival in rivals)
-            return (
-                f'{kind} "{name}" is offered by both {entry.distribution} {entry.version} and {others}: remove one'
-            )
+            return f'{kind} "{name}" is offered by both {entry.distribution} {entry.version} and {others}: remove one'
         if rivals:
             return f'{kind} "{name}" is not available: {rivals[0]}'
         known = self.names(kind)
