@@ -173,7 +173,7 @@ def _verify(models_dir: Path, args: argparse.Namespace) -> int:
 
 
 def _get(models_dir: Path, args: argparse.Namespace) -> int:
-    # Here alone does wlkd load what opens connections.
+    # The downloader is imported here and nowhere else.
     from wlkd.models.get import GetError, get
 
     status = 0
