@@ -1,4 +1,4 @@
-"""The command line. Each subcommand lives in `wlkd.cli` and is imported only when its parser is needed."""
+"""The command line. Each subcommand is a module of `wlkd.cli`, imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -7,32 +7,38 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("run", "check", "plugins", "models", "transcribe", "listen", "bench")
+COMMANDS = {
+    "run": "run the daemon",
+    "check": "check the configuration without starting anything",
+    "plugins": "list the installed plugins and what they bring",
+    "models": "list, verify, fetch and derive models",
+    "transcribe": "transcribe files",
+    "listen": "transcribe the microphone in the terminal",
+    "bench": "measure the accuracy and latency of a server",
+}
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line, every subcommand included."""
+def parser(command: str | None) -> argparse.ArgumentParser:
+    """The command line, with the arguments of `command`."""
     root = argparse.ArgumentParser(
         prog="wlkd", description="Live speech-to-text on your own machine, as a system service."
     )
     root.add_argument("--version", action="version", version=f"wlkd {importlib.import_module('wlkd').__version__}")
     subparsers = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        module = importlib.import_module(f"wlkd.cli.{name}")
-        sub = subparsers.add_parser(
-            name,
-            help=module.HELP,
-            description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(sub)
-        sub.set_defaults(main=module.main)
+    for name, summary in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name == command:
+            module = importlib.import_module(f"wlkd.cli.{name}")
+            sub.description = module.__doc__
+            module.add_arguments(sub)
+            sub.set_defaults(main=module.main)
     return root
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit status."""
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    args = parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
     status: int = args.main(args)
     return status
 

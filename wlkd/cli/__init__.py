@@ -1,1 +1,1 @@
-"""The subcommands of `wlkd`, one module each: `HELP`, `add_arguments(parser)` and `main(args) -> int`."""
+"""The subcommands of `wlkd`, one module each: `add_arguments(parser)` and `main(args) -> int`."""

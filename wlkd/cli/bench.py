@@ -32,7 +32,6 @@ from wlkd.bench.stream import Target
 from wlkd.bench.summary import summarize
 from wlkd.bench.text import unaccented
 
-HELP = "measure accuracy and latency of an /asr server"
 EXTRA = ("jiwer", "whisper_normalizer", "soundfile")
 """What the `bench` extra installs."""
 

@@ -13,8 +13,6 @@ from wlkd.config import Config
 from wlkd.errors import ConfigError
 from wlkd.plugins import Plugins, load_plugins
 
-HELP = "check the configuration"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_arguments(parser)

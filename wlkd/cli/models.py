@@ -26,7 +26,6 @@ from wlkd.models.folder import contents, decoder_file, encoder_dir, explain, pri
 from wlkd.models.pairs import check_pair, decoder_dims, encoder_dims
 from wlkd.models.verify import BAD, bytes_to_read, verify
 
-HELP = "list, verify, get and complete models"
 CONFIG = Path("/etc/wlkd.yaml")
 DEFAULT_DIR = Path("/data/whisper_models")
 

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 from wlkd.plugins import load_plugins
 
-HELP = "list the installed plugins"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """None: plugins are installed and removed with pip."""

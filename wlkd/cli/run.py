@@ -10,8 +10,6 @@ import sys
 from wlkd.cli.common import add_config_arguments, configured
 from wlkd.logs import set_up_logging
 
-HELP = "run the daemon"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_arguments(parser)

@@ -30,8 +30,6 @@ from wlkd.interfaces import Sessions
 from wlkd.subtitles import SUFFIXES, WRITERS
 from wlkd.types import Line, StreamOffer
 
-HELP = "transcribe files"
-
 CHUNK_BYTES = 64 * 1024
 REASON_SECONDS = 5.0
 """After sending has failed, how long to wait for the answer that says why."""
