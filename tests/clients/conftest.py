@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,6 +35,7 @@ class FakeAsr:
     heard: list[bytes] = field(default_factory=list)
     queries: list[dict[str, str]] = field(default_factory=list)
     ended: int = 0
+    told_the_end: asyncio.Event = field(default_factory=asyncio.Event)
     open: int = 0
     most_open: int = 0
 
@@ -59,6 +61,7 @@ class FakeAsr:
             assert message.type is WSMsgType.BINARY
             if not message.data:
                 self.ended += 1
+                self.told_the_end.set()
                 if self.rest:
                     await socket.send_json(update(self.rest))
                 if not self.silent_end:

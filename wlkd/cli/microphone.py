@@ -1,0 +1,122 @@
+"""Where `wlkd listen` gets its audio: a recording program, or standard input. Raw 16-bit PCM, 16 kHz, mono."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+READ_BYTES = 3200
+"""100 ms."""
+QUEUED_READS = 50
+
+RECORDERS: Mapping[str, Callable[[str | None], list[str]]] = {
+    "parec": lambda device: [
+        *("parec", "--raw", "--format=s16le", "--rate=16000", "--channels=1", "--latency-msec=100"),
+        *([f"--device={device}"] if device else []),
+    ],
+    "arecord": lambda device: [
+        *("arecord", "-q", "-t", "raw", "-f", "S16_LE", "-r", "16000", "-c", "1"),
+        *(["-D", device] if device else []),
+    ],
+    "ffmpeg": lambda device: [
+        *("ffmpeg", "-v", "error", "-nostdin", "-f", "alsa", "-i", device or "default"),
+        *("-ar", "16000", "-ac", "1", "-f", "s16le", "pipe:1"),
+    ],
+}
+"""Programs that record the default or the named device, best first, and how to call them."""
+
+
+class MicrophoneError(Exception):
+    """The microphone cannot be read; the message says the remedy."""
+
+
+class Source(ABC):
+    """Audio as it comes."""
+
+    @abstractmethod
+    async def read(self) -> bytes:
+        """The next piece; empty: the audio is over. Raises `MicrophoneError`."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """No more, please: `read` returns what was heard until now, then nothing."""
+
+
+class Microphone(Source):
+    """A recording program that runs."""
+
+    def __init__(self, process: asyncio.subprocess.Process, name: str) -> None:
+        self._process = process
+        self._name = name
+        self._stopped = False
+
+    async def read(self) -> bytes:
+        assert self._process.stdout is not None and self._process.stderr is not None
+        data = await self._process.stdout.read(READ_BYTES)
+        if not data and not self._stopped:
+            complaint = (await self._process.stderr.read()).decode(errors="replace").strip()
+            raise MicrophoneError(f"{self._name} stopped: {complaint or 'it did not say why'}; try --device")
+        return data
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._process.returncode is None:
+            self._process.terminate()
+
+
+class StandardInput(Source):
+    """A file descriptor, read in a thread of its own: a read from a pipe that stays silent cannot be called off."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._loop = asyncio.get_running_loop()
+        self._pieces: asyncio.Queue[bytes] = asyncio.Queue(QUEUED_READS)
+        self._stopped = False
+        # A daemon thread, for the same reason: it must not keep the program from ending.
+        threading.Thread(target=self._read_all, name="standard input", daemon=True).start()
+
+    async def read(self) -> bytes:
+        if self._stopped and self._pieces.empty():
+            return b""
+        return await self._pieces.get()
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._pieces.empty():
+            self._pieces.put_nowait(b"")  # For a `read` that waits.
+
+    def _read_all(self) -> None:
+        data = b" "
+        while data and not self._stopped:
+            data = os.read(self._descriptor, READ_BYTES)
+            # Waits while the server is behind, so that whoever writes to us waits too.
+            asyncio.run_coroutine_threadsafe(self._pieces.put(data), self._loop).result()
+
+
+@asynccontextmanager
+async def microphone(device: str | None) -> AsyncIterator[Source]:
+    """The default microphone, or the one that the recording program knows as `device`.
+
+    Raises `MicrophoneError` when there is no such program.
+    """
+    name = next((name for name in RECORDERS if shutil.which(name)), None)
+    if name is None:
+        raise MicrophoneError(f"recording needs one of {', '.join(RECORDERS)}; install one, or pipe PCM to `-`")
+    process = await asyncio.create_subprocess_exec(
+        *RECORDERS[name](device),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for us; we then let the program end in good order.
+    )
+    source = Microphone(process, name)
+    try:
+        yield source
+    finally:
+        source.stop()
+        await process.wait()
