@@ -1,7 +1,7 @@
 """The models on disk: what they are, whether they fit together, where they come from.
 
-The daemon uses `check_pair` and the paths; it never downloads. `wlkd.models.get` (with its `sources`) is the only part of wlkd
-that fetches anything from outside, and only `wlkd models get` calls it.
+The daemon uses `check_pair` and the paths; it never downloads. `wlkd.models.get` (with its `sources`) is the
+only part of wlkd that fetches anything from outside, and only `wlkd models get` calls it.
 """
 
 from wlkd.models.dims import ModelFileError, WhisperDims
