@@ -1,0 +1,205 @@
+#!/usr/bin/env bash
+# Install wlkd as a systemd service; run it again to update. Running it twice changes nothing.
+usage() {
+    cat <<'TEXT'
+Usage: scripts/install.sh [--prefix DIR] [--model SIZE] [--models DIR] [--offline BUNDLE] [--units-only]
+
+Makes a virtual environment in the prefix, fetches the model, installs the units, their account and folders, and
+/etc/wlkd.yaml. An /etc/wlkd.yaml that somebody has changed is left alone. Afterwards: systemctl enable --now wlkd
+
+  --prefix DIR      where the program goes (default: /opt/wlkd)
+  --model SIZE      tiny.en, base (default), small, medium, large-v3
+  --models DIR      models folder (default: models_dir of an existing /etc/wlkd.yaml, else /data/whisper_models)
+  --offline BUNDLE  use no network: a folder, or a tar file, with wheels/ and models/
+  --units-only      leave the virtual environment and the models as they are
+
+Environment: WLKD_TORCH, WLKD_TORCH_INDEX as for scripts/setup.
+TEXT
+}
+set -euo pipefail
+
+prefix=/opt/wlkd model='' models='' bundle='' units_only=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        -h | --help) usage; exit 0 ;;
+        --units-only) units_only=1; shift ;;
+        --prefix | --model | --models | --offline)
+            [ $# -ge 2 ] || { echo "install.sh: $1 needs a value" >&2; exit 2; }
+            case $1 in
+                --prefix) prefix=$2 ;;
+                --model) model=$2 ;;
+                --models) models=$2 ;;
+                --offline) bundle=$2 ;;
+            esac
+            shift 2 ;;
+        *) echo "install.sh: unknown argument $1" >&2; usage >&2; exit 2 ;;
+    esac
+done
+
+fail() { echo "install.sh: $*" >&2; exit 1; }
+say() { echo "install.sh: $*"; }
+
+case $prefix$models in *[!A-Za-z0-9/._-]*) fail "folders may have letters, digits and ._- in their names" ;; esac
+case $prefix in /*) ;; *) fail "--prefix must begin with /" ;; esac
+[ "$(id -u)" = 0 ] || fail "must run as root: it installs a service"
+
+source=$(cd "$(dirname "$0")/.." && pwd)
+share=$prefix/share/wlkd
+units=/etc/systemd/system
+changed=''
+
+# put MODE FROM TO: a file of ours, written only when it differs.
+put() {
+    if ! cmp -s "$2" "$3"; then
+        install -D -m "$1" "$2" "$3"
+        say "wrote $3"
+        changed=1
+    fi
+}
+
+# Python 3.11 or later that the service's account can reach, too: one in a home folder cannot be.
+find_python() {
+    local name path
+    for name in python3.13 python3.12 python3.11 python3; do
+        path=$(PATH=/usr/bin:/usr/local/bin command -v "$name") || continue
+        case $(readlink -f "$path") in /root/* | /home/*) continue ;; esac
+        if "$path" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$path"
+            return
+        fi
+    done
+    fail "needs a Python of 3.11 or later in /usr, with its venv module (Debian: apt install python3-venv)"
+}
+
+unpack_bundle() {
+    [ -e "$bundle" ] || fail "$bundle: there is no such bundle"
+    if [ -f "$bundle" ]; then
+        unpacked=$(mktemp -d)
+        trap 'rm -rf "$unpacked"' EXIT
+        tar -xf "$bundle" -C "$unpacked"
+        bundle=$unpacked
+    fi
+    [ -d "$bundle/wheels" ] || bundle=$(dirname "$(find "$bundle" -maxdepth 2 -type d -name wheels -print -quit)")
+    [ -d "$bundle/wheels" ] || fail "the bundle has no wheels/"
+}
+
+# What the environment was made from: the same again needs no work.
+fingerprint() {
+    if [ -n "$bundle" ]; then
+        (cd "$bundle/wheels" && ls -l --time-style=+ | sha256sum)
+    else
+        (cd "$source" && find pyproject.toml wlkd plugins -name tests -prune -o -name '*.egg-info' -prune -o \
+            -name build -prune -o -name __pycache__ -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+    fi | cut -d' ' -f1
+}
+
+install_packages() {
+    local stamp pip torch=${WLKD_TORCH:-torch==2.13.0}
+    stamp="$(fingerprint) $torch"
+    [ "$(cat "$share/packages" 2>/dev/null)" != "$stamp" ] || return 0
+    [ -x "$prefix/bin/python" ] || "$(find_python)" -m venv "$prefix"
+    say "installing packages into $prefix (some minutes the first time)"
+    pip=("$prefix/bin/python" -m pip install --quiet --disable-pip-version-check)
+    if [ -n "$bundle" ]; then
+        # Ours are named by file and reinstalled: an update may carry the same version number.
+        "${pip[@]}" --no-index --find-links "$bundle/wheels" "$bundle"/wheels/wlkd*.whl
+        "${pip[@]}" --no-index --no-deps --force-reinstall "$bundle"/wheels/wlkd*.whl
+    else
+        # First and pinned: an open requirement for torch brings gigabytes of CUDA libraries.
+        "${pip[@]}" ${WLKD_TORCH_INDEX:+--index-url "$WLKD_TORCH_INDEX"} "$torch"
+        local copy
+        copy=$(mktemp -d)
+        # From a copy: building leaves files in the source.
+        cp -r "$source"/{pyproject.toml,README.md,wlkd,plugins} "$copy"
+        "${pip[@]}" "$copy" "$copy"/plugins/*/
+        "${pip[@]}" --no-deps --force-reinstall "$copy" "$copy"/plugins/*/
+        rm -rf "$copy"
+    fi
+    mkdir -p "$share"
+    echo "$stamp" >"$share/packages"
+    changed=1
+}
+
+install_model() {
+    if [ -n "$bundle" ]; then
+        local folder
+        for folder in "$bundle"/models/*/; do
+            [ -d "$folder" ] || fail "the bundle has no models/"
+            mkdir -p "$models"
+            # Readable for the service's account, whatever the bundle was packed with.
+            cp -r --update --no-preserve=mode,ownership "$folder" "$models/"
+        done
+    else
+        "$prefix/bin/wlkd" models get "${model:-base}" --into "$models"
+    fi
+}
+
+# The shipped file, for this model and folder. What we wrote is remembered, to tell whether somebody changed it.
+install_configuration() {
+    local new=$share/wlkd.yaml.new written=$share/wlkd.yaml.written
+    if [ -z "$model" ] && [ -f "$written" ]; then
+        model=$(sed -n '/^backend:/,$s/^    model: //p' "$written" | head -1)
+    fi
+    sed -e "s|^models_dir: .*|models_dir: $models|" -e "/^backend:/,\$s|^    model: .*|    model: ${model:-base}|" \
+        "$source/etc/wlkd.yaml" >"$new"
+    if [ ! -e /etc/wlkd.yaml ] || cmp -s /etc/wlkd.yaml "$written"; then
+        put 644 "$new" /etc/wlkd.yaml
+        cp "$new" "$written"
+    elif ! cmp -s "$new" "$written"; then
+        put 644 "$new" /etc/wlkd.yaml.new
+        say "/etc/wlkd.yaml was changed here and stays; the new defaults are in /etc/wlkd.yaml.new"
+        cp "$new" "$written"
+    fi
+    rm "$new"
+}
+
+install_units() {
+    local unit place
+    place=$(mktemp)
+    for unit in wlkd.service wlkd@.service wlkd.socket; do
+        sed "s|/opt/wlkd/|$prefix/|g" "$source/systemd/$unit" >"$place"
+        put 644 "$place" "$units/$unit"
+    done
+    rm "$place"
+    put 644 "$source/systemd/sysusers.conf" /etc/sysusers.d/wlkd.conf
+    put 644 "$source/systemd/tmpfiles.conf" /etc/tmpfiles.d/wlkd.conf
+    systemd-sysusers /etc/sysusers.d/wlkd.conf
+    systemd-tmpfiles --create /etc/tmpfiles.d/wlkd.conf
+    put 644 "$source/systemd/gpu.conf" "$share/gpu.conf"
+    put 644 "$source/docs/operations.md" "$share/docs/operations.md"
+    put 644 "$source/docs/haproxy.cfg" "$share/docs/haproxy.cfg"
+    for unit in run_wlk.sh download_models.sh download_decoder_pt.sh; do
+        put 755 "$source/scripts/$unit" "$prefix/bin/$unit"
+    done
+    put 755 "$source/scripts/uninstall.sh" "$share/uninstall.sh"
+    if [ ! -e /usr/local/bin/wlkd ]; then
+        mkdir -p /usr/local/bin 2>/dev/null && ln -s "$prefix/bin/wlkd" /usr/local/bin/wlkd 2>/dev/null ||
+            say "could not make /usr/local/bin/wlkd; the command is $prefix/bin/wlkd"
+    fi
+    if [ -n "$changed" ] && [ -d /run/systemd/system ]; then
+        systemctl daemon-reload
+    fi
+}
+
+if [ -z "$models" ] && [ -f /etc/wlkd.yaml ]; then
+    models=$(sed -n 's/^models_dir: *//p' /etc/wlkd.yaml | tr -d "\"'")
+fi
+models=${models:-/data/whisper_models}
+if [ -n "$units_only" ]; then
+    [ -x "$prefix/bin/wlkd" ] || fail "$prefix/bin/wlkd is not there; leave --units-only out"
+    mkdir -p "$share"
+else
+    [ -z "$bundle" ] || unpack_bundle
+    install_packages
+    install_model
+fi
+install_units
+install_configuration
+"$prefix/bin/wlkd" check --config /etc/wlkd.yaml
+if [ -z "$changed" ]; then
+    say "nothing to do"
+elif systemctl --quiet is-active wlkd 2>/dev/null; then
+    say "done; systemctl restart wlkd uses the new version"
+else
+    say "done; systemctl enable --now wlkd starts it"
+fi

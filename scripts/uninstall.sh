@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Remove what install.sh installed. /etc/wlkd.yaml, /etc/wlkd and the models stay.
+usage() {
+    cat <<'TEXT'
+Usage: scripts/uninstall.sh [--prefix DIR] [--purge]
+
+  --prefix DIR   where the program is (default: /opt/wlkd)
+  --purge        remove /etc/wlkd.yaml and /etc/wlkd too
+TEXT
+}
+set -euo pipefail
+
+prefix=/opt/wlkd purge=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        -h | --help) usage; exit 0 ;;
+        --purge) purge=1; shift ;;
+        --prefix)
+            [ $# -ge 2 ] || { echo "uninstall.sh: $1 needs a value" >&2; exit 2; }
+            prefix=$2; shift 2 ;;
+        *) echo "uninstall.sh: unknown argument $1" >&2; usage >&2; exit 2 ;;
+    esac
+done
+[ "$(id -u)" = 0 ] || { echo "uninstall.sh: must run as root" >&2; exit 1; }
+
+units=/etc/systemd/system
+if [ -d /run/systemd/system ]; then
+    systemctl disable --now wlkd.socket wlkd.service 2>/dev/null || true
+    mapfile -t instances < <(systemctl list-units --all --plain --no-legend 'wlkd@*' | cut -d' ' -f1)
+    [ ${#instances[@]} = 0 ] || systemctl disable --now "${instances[@]}"
+fi
+rm -rf "$units"/wlkd{.service,@.service,.socket,.service.d,@.service.d} /etc/{sysusers,tmpfiles}.d/wlkd.conf
+[ ! -d /run/systemd/system ] || systemctl daemon-reload
+[ "$(readlink /usr/local/bin/wlkd)" != "$prefix/bin/wlkd" ] || rm /usr/local/bin/wlkd
+if [ -d "$prefix/share/wlkd" ] && [ -f "$prefix/pyvenv.cfg" ]; then
+    rm -rf "$prefix"
+else
+    echo "uninstall.sh: $prefix was not made by install.sh and stays" >&2
+fi
+if [ -n "$purge" ]; then
+    rm -rf /etc/wlkd.yaml /etc/wlkd.yaml.new /etc/wlkd
+else
+    echo "kept: /etc/wlkd.yaml, /etc/wlkd, the models and the account wlkd"
+fi
