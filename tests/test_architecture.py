@@ -24,7 +24,16 @@ LAYERS = [
 ]
 """Top to bottom. A module imports from its own layer or one below."""
 
-PLUGIN_SURFACE = {"wlkd", "wlkd.audio", "wlkd.errors", "wlkd.interfaces", "wlkd.models", "wlkd.testing", "wlkd.types"}
+PLUGIN_SURFACE = {
+    "wlkd",
+    "wlkd.audio",
+    "wlkd.errors",
+    "wlkd.interfaces",
+    "wlkd.models",
+    "wlkd.subtitles",
+    "wlkd.testing",
+    "wlkd.types",
+}
 """What plugins may import: what docs/plugins.md documents for them."""
 
 
