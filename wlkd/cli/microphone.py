@@ -60,6 +60,7 @@ class Microphone(Source):
         data = await self._process.stdout.read(READ_BYTES)
         if not data and not self._stopped:
             complaint = (await self._process.stderr.read()).decode(errors="replace").strip()
+            await self._process.wait()  # Else `stop` would signal a process that asyncio has yet to reap.
             raise MicrophoneError(f"{self._name} stopped: {complaint or 'it did not say why'}; try --device")
         return data
 
