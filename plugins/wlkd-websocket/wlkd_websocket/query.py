@@ -33,9 +33,7 @@ class Query:
 def parse_query(query: Mapping[str, str], default_input: Input) -> Query:
     """Read the query of one connection. Raises `SessionError("bad_request")` for a value that makes no sense."""
     if query.get("target_language"):
-        raise SessionError(
-            "bad_request", "target_language: translation is not configured on this server; leave it out"
-        )
+        raise SessionError("bad_request", "target_language: translation is not configured on this server; leave it out")
     mode = _choice(query, "mode", ("full", "diff"), "full")
     return Query(
         offer=_offer(query, default_input),

@@ -1,0 +1,111 @@
+"""docs/API.md is true: its examples run, its tables are the code's, the demo is its JavaScript."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+import sys
+import textwrap
+import wave
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wlkd_websocket.messages import CLOSE_CODES, DiffMessages, FullMessages
+from wlkd_websocket.query import RAW_ENCODINGS, WISHES
+from wlkd_websocket.transport import WebSocketOptions
+
+from wlkd import Line, SessionError, Update, Word
+from wlkd.testing import running_daemon, speech_like
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+
+
+def api() -> str:
+    return (DOCS / "API.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", api(), re.M | re.S)
+
+
+def section(title: str) -> str:
+    return re.split(r"^#{2,3} ", api().split(f"# {title}\n", 1)[1], maxsplit=1, flags=re.M)[0]
+
+
+def first_column(text: str) -> set[str]:
+    cells = re.findall(r"^\| (`.*?`) \|", text, re.M)
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+async def test_the_python_example_transcribes_a_file(tmp_path):
+    script, speech = tmp_path / "transcribe.py", tmp_path / "speech.wav"
+    script.write_text(blocks("python")[0], encoding="utf-8")
+    with wave.open(str(speech), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((speech_like(2) * 32767).astype("<i2").tobytes())
+    async with running_daemon({"vad": {"name": "none"}}) as daemon:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(script), f"{daemon.ws}/asr", str(speech), stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, out.decode()) == (0, " one two three four\n")
+
+
+def test_the_diff_example_follows_the_transcript():
+    names: dict[str, Any] = {}
+    exec(blocks("python")[1], names)
+    full, diff, held = FullMessages(), DiffMessages(), []
+    words = tuple(Word(f" {n}", n, n + 1) for n in range(6))
+    states = [(), (Line(0, 1, words[:1]),), (Line(0, 2, words[:2]),), (Line(0, 2, words[:2]), Line(2, 6, words[2:]))]
+    for lines in states:
+        update = Update(lines=lines)
+        held = names["apply_update"](held, json.loads(diff.write(update)))
+        assert held == json.loads(full.write(update))["lines"]
+    with pytest.raises(ValueError, match="reconnect"):
+        names["apply_update"](held, {"type": "diff", "n_lines": 99})
+
+
+def test_the_demo_is_the_javascript_of_the_document():
+    demo = (DOCS / "websocket-demo.html").read_text(encoding="utf-8")
+    for block in blocks("js"):
+        assert textwrap.indent(block, "    ") in demo
+
+
+def test_every_error_is_documented_with_its_close_code():
+    documented = dict(re.findall(r"^\| `(\w+)` \| (\d{4}) \|", api(), re.M))
+    assert {code: int(close) for code, close in documented.items()} == CLOSE_CODES
+    known = set(re.findall(r"`(\w+)`", inspect.getdoc(SessionError).split("Codes:", 1)[1]))
+    assert set(CLOSE_CODES) == known
+
+
+def test_every_query_name_and_format_is_documented():
+    asking = section("Asking")
+    others = {"mode", "words", "format", "sample_rate", "channels", "target_language", "token"}
+    assert first_column(asking) == {*WISHES, *others}
+    assert {*RAW_ENCODINGS, "container", "pcm"} <= set(re.findall(r"`(\w+)`", asking))
+
+
+def test_every_option_is_documented_with_its_default():
+    documented = dict(re.findall(r"^\| `?([\w`, ]+?)`? \| (.*?) \|", section("Options of the server"), re.M))
+    listed = {name: default.strip("`") for cell, default in documented.items() for name in re.findall(r"\w+", cell)}
+    listed = {name: default for name, default in listed.items() if name != "option"}
+    fields = WebSocketOptions.model_fields
+    assert listed.keys() == fields.keys()
+    for name, field in fields.items():
+        if field.default is not None:
+            assert json.loads(f'"{listed[name]}"' if isinstance(field.default, str) else listed[name]) == field.default
+
+
+def test_every_field_of_every_message_is_documented():
+    word = Word(" a", 0, 1, 0.5)
+    update = Update(lines=(Line(0, 1, (word,), "en"),), committed=(word,), language="en")
+    full = json.loads(FullMessages(with_words=True).write(update))
+    assert first_column(section("`transcript_update`")) == {*full, *full["lines"][0], *full["new_words"][0]} - {"type"}
+    diffs = DiffMessages()
+    diffs.write(update)
+    grown = Update(lines=(Line(0, 2, (word, word), "en"),))
+    diff = json.loads(diffs.write(grown))
+    assert first_column(section("`snapshot` and `diff`")) == set(diff) - set(full) | {"seq"}
