@@ -42,8 +42,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint; runs no code from it. Raises `ProvisionError`."""
     if not path.is_file():
         raise ProvisionError(
-            f"{path}: the decoder file is missing; `wlkd models derive-decoder {path.stem}` makes it from the encoder's "
-            f"model.bin, `wlkd models get {path.stem}` downloads it"
+            f"{path}: the decoder file is missing; `wlkd models derive-decoder {path.stem}` makes it "
+            f"from the encoder's model.bin, `wlkd models get {path.stem}` downloads it"
         )
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=False)

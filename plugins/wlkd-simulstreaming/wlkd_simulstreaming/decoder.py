@@ -1,8 +1,7 @@
 """Whisper's text decoder (Radford et al. 2022; Vaswani et al. 2017) for a batch of streams.
 
 Rows are padded on the left, so that one more token is one more cache slot for every row; positions and the slots
-that hold real tokens are kept per row. Keys and values of the audio lie transposed, (…, head width, frames), the way
-one matrix product writes them and the next ones read them.
+that hold real tokens are kept per row.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wlkd_simulstreaming.checkpoint import Dims
+from wlkd_simulstreaming.layers import Block, MakeLinear, Norm, stacked
 
 MASKED = -1e4
 """Added to a masked score: nothing after softmax, and finite in float16, so that a fully masked row is no NaN."""
@@ -25,7 +25,7 @@ class Memory:
     """What the decoder attends to: the encoded audio of every row, as keys and values of every layer."""
 
     keys: list[Tensor]
-    """Per layer (rows, heads, head width, frames)."""
+    """Per layer (rows, heads, frames, head width)."""
     values: list[Tensor]
     """Like `keys`."""
     frames: Tensor
@@ -44,7 +44,7 @@ class Memory:
 
     def mask(self, lengths: Tensor, dtype: torch.dtype) -> Tensor:
         """Added to scores over frames, (rows, 1, 1, frames): hides frames from `lengths` on."""
-        frames = torch.arange(self.keys[0].shape[-1], device=lengths.device)
+        frames = torch.arange(self.keys[0].shape[2], device=lengths.device)
         return ((frames >= lengths[:, None]) * MASKED).to(dtype)[:, None, None]
 
 
@@ -73,55 +73,6 @@ class Cache:
         )
 
 
-class Linear:
-    """A matrix product with bias, on weights of shape (out, in)."""
-
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        self.weight = weight
-        self.bias = bias
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
-
-
-@dataclass(frozen=True)
-class Norm:
-    weight: Tensor
-    bias: Tensor
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, self.weight.shape, self.weight, self.bias)
-
-
-class Block:
-    """The weights of one layer."""
-
-    def __init__(self, weights: dict[str, Tensor], prefix: str) -> None:
-        def linear(name: str) -> Linear:
-            return Linear(weights[f"{prefix}{name}.weight"], weights.get(f"{prefix}{name}.bias"))
-
-        def norm(name: str) -> Norm:
-            return Norm(weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"])
-
-        query, key, value = (linear(f"attn.{part}") for part in ("query", "key", "value"))
-        assert query.bias is not None and value.bias is not None
-        self.self_norm = norm("attn_ln")
-        self.self_qkv = Linear(
-            torch.cat([query.weight, key.weight, value.weight]),
-            # Whisper's keys have no bias.
-            torch.cat([query.bias, torch.zeros_like(query.bias), value.bias]),
-        )
-        self.self_out = linear("attn.out")
-        self.cross_norm = norm("cross_attn_ln")
-        self.cross_query = linear("cross_attn.query")
-        self.cross_key = linear("cross_attn.key")
-        self.cross_value = linear("cross_attn.value")
-        self.cross_out = linear("cross_attn.out")
-        self.mlp_norm = norm("mlp_ln")
-        self.mlp_in = linear("mlp.0")
-        self.mlp_out = linear("mlp.2")
-
-
 class TextDecoder:
     """The decoder's weights on one device, and the computation over a batch."""
 
@@ -132,6 +83,7 @@ class TextDecoder:
         alignment_heads: Sequence[tuple[int, int]],
         device: torch.device,
         dtype: torch.dtype,
+        make_linear: MakeLinear,
     ) -> None:
         """`alignment_heads`: (layer, head) pairs whose attention follows the audio."""
         self.dims = dims
@@ -142,52 +94,55 @@ class TextDecoder:
             for name, weight in weights.items()
             if name.startswith("decoder.")
         }
+        layers = range(dims.n_text_layer)
         self._embedding = own["token_embedding.weight"]
         self._positions = own["positional_embedding"]
-        self._blocks = [Block(own, f"blocks.{n}.") for n in range(dims.n_text_layer)]
+        self._blocks = [Block(own, f"blocks.{n}.", make_linear) for n in layers]
         self._norm = Norm(own["ln.weight"], own["ln.bias"])
+        self._project = make_linear(self._embedding, None)
+        crossings = [stacked(own, f"blocks.{n}.cross_attn.", ("key", "value")) for n in layers]
+        self._attend_to_audio = make_linear(
+            torch.cat([weight for weight, _ in crossings]), torch.cat([bias for _, bias in crossings])
+        )
         self._heads = dims.n_text_head
         self._scale = (dims.n_text_state // dims.n_text_head) ** -0.5
         self._alignment = [
-            torch.tensor([head for at, head in alignment_heads if at == layer], device=device)
-            for layer in range(dims.n_text_layer)
+            torch.tensor([head for at, head in alignment_heads if at == layer], device=device) for layer in layers
         ]
-        self._silence: list[tuple[Tensor, Tensor]] = []
+        self._silence: Tensor | None = None
 
     def remember_silence(self, states: Tensor) -> None:
         """Keep the keys and values of `states` (1500, width), the encoding of 30 s of silence."""
-        self._silence = [self._attend_to(block, states) for block in self._blocks]
+        self._silence = self._keys_and_values(states)
 
     def memory(self, states: Sequence[Tensor], content: Sequence[int], tail: int) -> Memory:
         """Keys and values of each row's `states` (frames, width), followed by `tail` frames of cached silence
         from where the row's own end; `content`: frames of real audio per row."""
-        own = [len(row) for row in states]
-        ends = [min(frames + tail, self.dims.n_audio_ctx) for frames in own]
-        shape = (len(own), self.dims.n_text_state, max(ends))
-        keys, values = [], []
-        for layer, block in enumerate(self._blocks):
-            # Padding must be finite: its attention is zero, and zero times garbage may be NaN.
-            fresh = torch.empty if min(ends) == max(ends) else torch.zeros
-            layer_keys = fresh(shape, device=self.device, dtype=self.dtype)
-            layer_values = fresh(shape, device=self.device, dtype=self.dtype)
-            for row, (frames, end) in enumerate(zip(own, ends, strict=True)):
-                key, value = self._attend_to(block, states[row])
-                layer_keys[row, :, :frames] = key
-                layer_values[row, :, :frames] = value
-                if end > frames:
-                    silent_key, silent_value = self._silence[layer]
-                    layer_keys[row, :, frames:end] = silent_key[:, frames:end]
-                    layer_values[row, :, frames:end] = silent_value[:, frames:end]
-            keys.append(layer_keys.view(len(own), self._heads, -1, max(ends)))
-            values.append(layer_values.view(len(own), self._heads, -1, max(ends)))
-        return Memory(keys, values, torch.tensor(ends, device=self.device), torch.tensor(content, device=self.device))
+        silence = self._silence
+        ends = [len(row) if silence is None else min(len(row) + tail, len(silence[0, 0, 0])) for row in states]
+        # Padding must be finite: its attention is zero, and zero times garbage may be NaN.
+        fresh = torch.empty if min(ends) == max(ends) else torch.zeros
+        head_width = self.dims.n_text_state // self._heads
+        both = fresh(
+            (self.dims.n_text_layer, 2, len(states), self._heads, max(ends), head_width),
+            device=self.device,
+            dtype=self.dtype,
+        )
+        for row, (own, end) in enumerate(zip(states, ends, strict=True)):
+            both[:, :, row, :, : len(own)] = self._keys_and_values(own)
+            if silence is not None:
+                both[:, :, row, :, len(own) : end] = silence[:, :, :, len(own) : end]
+        return Memory(
+            list(both[:, 0]),
+            list(both[:, 1]),
+            torch.tensor(ends, device=self.device),
+            torch.tensor(content, device=self.device),
+        )
 
-    def _attend_to(self, block: Block, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of (frames, width) states for one layer, each (width, frames)."""
-        turned = states.t()
-        bias = block.cross_value.bias
-        assert bias is not None
-        return block.cross_key.weight @ turned, torch.addmm(bias[:, None], block.cross_value.weight, turned)
+    def _keys_and_values(self, states: Tensor) -> Tensor:
+        """Of (frames, width) states: (layers, 2, heads, frames, head width)."""
+        flat = self._attend_to_audio(states)
+        return flat.view(len(states), self.dims.n_text_layer, 2, self._heads, -1).permute(1, 2, 3, 0, 4)
 
     def cache(self, memory: Memory, slots: int) -> Cache:
         """Room for `slots` tokens for every row of `memory`."""
@@ -208,7 +163,7 @@ class TextDecoder:
         Returns hidden states (rows, n, width) before the projection, and the alignment heads' attention over the
         real audio at the last `watched` tokens, averaged: (rows, watched, frames).
         """
-        rows, count = tokens.shape
+        count = tokens.shape[1]
         before, after = cache.length, cache.length + count
         cache.valid[:, before:after] = real
         order = real.long().cumsum(1)
@@ -232,23 +187,23 @@ class TextDecoder:
             x = x + block.self_out(self._join(weights @ cache.values[layer][:, :, :after]))
 
             query = self._split(block.cross_query(block.cross_norm(x)) * self._scale)
-            scores = query @ memory.keys[layer]
+            scores = query @ memory.keys[layer].transpose(2, 3)
             if len(self._alignment[layer]):
                 watched_scores = scores[:, self._alignment[layer], -watched:]
                 attention.append((watched_scores + content_mask).float().softmax(-1))
             weights = (scores + memory_mask).softmax(-1)
-            x = x + block.cross_out(self._join(weights @ memory.values[layer].transpose(2, 3)))
+            x = x + block.cross_out(self._join(weights @ memory.values[layer]))
 
             x = x + block.mlp_out(F.gelu(block.mlp_in(block.mlp_norm(x))))
         return x, torch.cat(attention, dim=1).mean(1)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores of every token after `hidden` (…, width): (…, vocabulary), float32."""
-        return F.linear(self._norm(hidden), self._embedding).float()
+        return self._project(self._norm(hidden)).float()
 
     def _split(self, x: Tensor) -> Tensor:
         """(rows, n, width) to (rows, heads, n, head width)."""
-        return x.unflatten(-1, (self._heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:-1], self._heads, -1).transpose(1, 2)
 
     def _join(self, x: Tensor) -> Tensor:
         """The reverse of `_split`."""

@@ -124,10 +124,12 @@ class GreedyDecoding:
         )
         hidden, attention = self._decoder.forward(memory, cache, tokens, real, watched)
         no_speech = self._no_speech(hidden, requests)
-        choices = self._choose(hidden[:, -watched:], attention, self._first_places(requests, watched))
+        first = self._first_places(requests, watched)
+        picked, logprobs, frames = self._choose(hidden[:, -watched:], attention, first)
         last = []
         for index, row in enumerate(rows):
-            kept = self._verify(row, [column[index][watched - 1 - len(row.request.draft) :] for column in choices])
+            start = watched - 1 - len(row.request.draft)
+            kept = self._verify(row, picked[index][start:], logprobs[index][start:], frames[index][start:])
             rejected = len(row.request.draft) - kept
             if rejected:
                 cache.valid[index, longest - rejected : longest] = False
@@ -153,14 +155,13 @@ class GreedyDecoding:
                     last[index] = rows[index].tokens[-1] if rows[index].tokens else 0
         return [row.hypothesis(silent) for row, silent in zip(rows, no_speech, strict=True)]
 
-    def _verify(self, row: _Row, choices: list[list[float]]) -> int:
+    def _verify(self, row: _Row, picked: list[int], logprobs: list[float], frames: list[int]) -> int:
         """Take the model's choices along the draft as long as they agree with it, and the first that does not.
 
         Returns how many tokens of the draft stand in the cache rightly.
         """
-        picked, logprobs, frames = choices
         for place, guess in enumerate([*row.request.draft, None]):
-            row.take(int(picked[place]), logprobs[place], int(frames[place]))
+            row.take(picked[place], logprobs[place], frames[place])
             if row.done or picked[place] != guess:
                 return place
         return len(row.request.draft)

@@ -70,7 +70,7 @@ class TorchEncoder(Encoder):
 
     def _attend(self, prefix: str, x: Tensor) -> Tensor:
         query, key, value = (
-            self._linear(f"{prefix}{part}.", x).unflatten(-1, (self._heads, -1)).transpose(1, 2)
+            self._linear(f"{prefix}{part}.", x).view(*x.shape[:2], self._heads, -1).transpose(1, 2)
             for part in ("query", "key", "value")
         )
         attended = F.scaled_dot_product_attention(query, key, value)

@@ -18,6 +18,7 @@ from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.encoder import CTranslate2Encoder, Encoder, TorchEncoder
 from wlkd_simulstreaming.inference import Inference
+from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
 from wlkd_simulstreaming.mel import LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
@@ -52,8 +53,11 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     settings = _settings(folder)
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     encoder = _encoder(options, folder, checkpoint, device, dtype, threads)
+    make_linear = Int8Linear if _decodes_in_int8(options, device) else FloatLinear
     heads: Sequence[Sequence[int]] = settings["alignment_heads"]
-    decoder = TextDecoder(checkpoint.dims, checkpoint.weights, [(layer, head) for layer, head in heads], device, dtype)
+    decoder = TextDecoder(
+        checkpoint.dims, checkpoint.weights, [(layer, head) for layer, head in heads], device, dtype, make_linear
+    )
     multilingual = checkpoint.dims.n_vocab >= 51865
     languages = sorted(set(options.languages or vocabulary.languages)) if multilingual else []
     unknown = [code for code in languages if code not in vocabulary.languages]
@@ -79,6 +83,12 @@ def _device(options: SimulStreamingOptions) -> torch.device:
             f"device_index {options.device_index}: there are {torch.cuda.device_count()} GPUs, counted from 0"
         )
     return torch.device("cuda", options.device_index)
+
+
+def _decodes_in_int8(options: SimulStreamingOptions, device: torch.device) -> bool:
+    if options.decoder_compute_type == "int8" and device.type != "cpu":
+        raise ProvisionError(f"decoder_compute_type int8: for the CPU only, and this is {device}; use auto")
+    return device.type == "cpu" and options.decoder_compute_type != "float32"
 
 
 def _settings(folder: Path) -> dict[str, Any]:

@@ -23,6 +23,9 @@ class SimulStreamingOptions(Options):
     compute_type: str = Field(
         "auto", description="Precision of the CTranslate2 encoder; `auto`: int8 on the CPU, float16 on a GPU."
     )
+    decoder_compute_type: Literal["auto", "float32", "int8"] = Field(
+        "auto", description="Precision of the token decoder's weights on the CPU; `auto`: int8. A GPU uses float16."
+    )
     encoder: Literal["ctranslate2", "torch"] = Field(
         "ctranslate2", description="`torch` serves devices that CTranslate2 does not, from the decoder's .pt file."
     )

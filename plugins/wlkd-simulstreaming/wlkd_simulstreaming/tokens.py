@@ -42,10 +42,10 @@ class Vocabulary:
         self.no_timestamps = self._special("<|notimestamps|>")
         # Language tokens stand between <|startoftranscript|> and <|translate|>, in every version of the vocabulary.
         self.languages: dict[str, int] = {
-            tokenizer.id_to_token(i)[2:-2]: i for i in range(self.sot + 1, self.translate)
+            self._written(token)[2:-2]: token for token in range(self.sot + 1, self.translate)
         }
         alphabet = byte_alphabet()
-        self._bytes = [bytes(alphabet[letter] for letter in tokenizer.id_to_token(token)) for token in range(self.eot)]
+        self._bytes = [bytes(alphabet[letter] for letter in self._written(token)) for token in range(self.eot)]
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
@@ -57,6 +57,12 @@ class Vocabulary:
             if token is not None:
                 return int(token)
         raise KeyError(names[0])
+
+    def _written(self, token: int) -> str:
+        text: str | None = self._tokenizer.id_to_token(token)
+        if text is None:
+            raise KeyError(token)
+        return text
 
     @property
     def size(self) -> int:

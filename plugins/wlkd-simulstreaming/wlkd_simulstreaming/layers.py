@@ -1,0 +1,98 @@
+"""The layers that the token decoder is built from, in float or, on the CPU, with int8 weights."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Linear(ABC):
+    """A matrix product with bias: (…, in) to (…, out)."""
+
+    @abstractmethod
+    def __call__(self, x: Tensor) -> Tensor: ...
+
+
+class FloatLinear(Linear):
+    """On weights (out, in) as they are."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self._weight = weight
+        self._bias = bias
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, self._weight, self._bias)
+
+
+class Int8Linear(Linear):
+    """On int8 weights, scaled per output, and inputs quantised as they come. CPU only.
+
+    A step reads every weight of the decoder once per token: at a quarter of the size they stay in the cache.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        weight = weight.float()
+        scales = (weight.abs().amax(1) / 127).clamp(min=1e-8)
+        with warnings.catch_warnings():
+            # PyTorch announces that these functions will move; there is no other way to this kernel yet.
+            warnings.simplefilter("ignore", UserWarning)
+            quantized = torch.quantize_per_channel(
+                weight, scales, torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8
+            )
+        self._packed = torch.ops.quantized.linear_prepack(quantized, None if bias is None else bias.float())
+
+    def __call__(self, x: Tensor) -> Tensor:
+        # The reduced range keeps CPUs without VNNI from overflowing.
+        product: Tensor = torch.ops.quantized.linear_dynamic(x, self._packed, True)
+        return product
+
+
+MakeLinear = Callable[[Tensor, Tensor | None], Linear]
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Layer normalisation over the last dimension."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias)
+
+
+class Block:
+    """One layer of the decoder, by the checkpoint's names."""
+
+    def __init__(self, weights: dict[str, Tensor], prefix: str, make: MakeLinear) -> None:
+        def linear(name: str) -> Linear:
+            return make(weights[f"{prefix}{name}.weight"], weights.get(f"{prefix}{name}.bias"))
+
+        def norm(name: str) -> Norm:
+            return Norm(weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"])
+
+        self.self_norm = norm("attn_ln")
+        self.self_qkv = make(*stacked(weights, prefix + "attn.", ("query", "key", "value")))
+        self.self_out = linear("attn.out")
+        self.cross_norm = norm("cross_attn_ln")
+        self.cross_query = linear("cross_attn.query")
+        self.cross_out = linear("cross_attn.out")
+        self.mlp_norm = norm("mlp_ln")
+        self.mlp_in = linear("mlp.0")
+        self.mlp_out = linear("mlp.2")
+
+
+def stacked(weights: dict[str, Tensor], prefix: str, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """Weights and biases of several layers on one input, one above the other; Whisper's keys have no bias."""
+    stack = [weights[f"{prefix}{name}.weight"] for name in names]
+    biases = [
+        weights.get(f"{prefix}{name}.bias", torch.zeros_like(weight[:, 0]))
+        for name, weight in zip(names, stack, strict=True)
+    ]
+    return torch.cat(stack), torch.cat(biases)
