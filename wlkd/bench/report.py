@@ -42,6 +42,15 @@ def table(scores: Sequence[ClipScore]) -> str:
     return "\n\n".join(blocks)
 
 
+def accuracy_table(scores: Sequence[ClipScore]) -> str:
+    """Error rates alone, for answers that were not streamed."""
+    rows = [(name, str(row.streams), _error(row), str(row.spurious_words)) for name, row in by_set(scores).items()]
+    overall = summarize(scores)
+    if len(rows) > 1:
+        rows.append(("all", str(overall.streams), _error(overall), str(overall.spurious_words)))
+    return _grid(("set", "clips", "error % (95 %)", "spurious"), rows)
+
+
 def document(scores: Sequence[ClipScore], *, setup: Mapping[str, Any], limits_missed: Sequence[str]) -> dict[str, Any]:
     """Everything as one JSON object: `setup` as given, `summary`, `sets`, `minutes`, `clips`, `limits_missed`."""
     return {
@@ -81,11 +90,10 @@ def _clip(score: ClipScore) -> dict[str, Any]:
 
 
 def _row(name: str, summary: Summary) -> list[str]:
-    error = " ".join(filter(None, (_rate(summary.wer, ""), _rate(summary.cer, "c"))))
     return [
         name,
         str(summary.streams),
-        error or "-",
+        _error(summary),
         _spread(summary.committed, with_p99=True),
         _spread(summary.tentative),
         _spread(summary.first_word),
@@ -101,6 +109,10 @@ def _row(name: str, summary: Summary) -> list[str]:
 def _minute(minute: Minute) -> list[str]:
     lags = ["-" if lag is None else f"{lag:.2f}" for lag in (minute.lag_mean, minute.lag_max)]
     return [str(minute.number), _spread(minute.committed, with_p99=True), *lags]
+
+
+def _error(summary: Summary) -> str:
+    return " ".join(filter(None, (_rate(summary.wer, ""), _rate(summary.cer, "c")))) or "-"
 
 
 def _rate(rate: Rate | None, mark: str) -> str:
