@@ -1,0 +1,317 @@
+"""The REST API through the `openai` package, unmodified; what that package cannot send, through aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import aiohttp
+import openai
+import pytest
+
+
+def client(daemon, token="unused") -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=f"{daemon.http}/v1", api_key=token, max_retries=0, timeout=30)
+
+
+async def post(daemon, fields, *, path="/v1/audio/transcriptions", headers=None):
+    """`fields` in their order; a value of bytes is a file. Returns status and JSON."""
+    form = aiohttp.FormData(default_to_multipart=True)
+    for name, value in fields:
+        if isinstance(value, bytes):
+            form.add_field(name, value, filename="speech.wav", content_type="application/octet-stream")
+        else:
+            form.add_field(name, value)
+    async with aiohttp.ClientSession() as http, http.post(daemon.http + path, data=form, headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_json_by_the_synchronous_client(serving, make_wav, says):
+    async with serving() as daemon:
+
+        def transcribe():
+            with openai.OpenAI(base_url=f"{daemon.http}/v1", api_key="unused") as sync:
+                return sync.audio.transcriptions.create(model="whisper-1", file=("a.wav", make_wav(3)))
+
+        answer = await asyncio.to_thread(transcribe)
+    assert answer.text == says(3)
+    assert answer.usage.seconds == 3
+
+
+async def test_verbose_json_has_segments_words_and_their_times(serving, make_wav, says):
+    async with serving() as daemon, client(daemon) as api:
+        answer = await api.audio.transcriptions.create(
+            model="gpt-4o-transcribe",
+            file=("a.wav", make_wav(2)),
+            response_format="verbose_json",
+            timestamp_granularities=["word", "segment"],
+            language="de",
+            prompt="Numbers:",
+            temperature=0.2,
+        )
+    assert (answer.text, answer.language, answer.duration) == (says(2), "de", 2.0)
+    assert [(word.word, word.start, word.end) for word in answer.words] == [
+        ("one", 0.0, 0.5),
+        ("two", 0.5, 1.0),
+        ("three", 1.0, 1.5),
+        ("four", 1.5, 2.0),
+    ]
+    [segment] = answer.segments
+    assert (segment.id, segment.start, segment.end, segment.text) == (0, 0.0, 2.0, " one two three four")
+    assert segment.avg_logprob == 0.0
+
+
+async def test_granularity_decides_what_verbose_json_holds(serving, make_wav):
+    async with serving() as daemon, client(daemon) as api:
+        file = ("a.wav", make_wav(1))
+        plain = await api.audio.transcriptions.create(model="m", file=file, response_format="verbose_json")
+        words = await api.audio.transcriptions.create(
+            model="m", file=file, response_format="verbose_json", timestamp_granularities=["word"]
+        )
+    assert (plain.words, len(plain.segments)) == (None, 1)
+    assert (len(words.words), words.segments) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("format", "expected"),
+    [
+        ("text", "one two\n"),
+        ("srt", "1\n00:00:00,000 --> 00:00:01,000\none two\n"),
+        ("vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\none two\n"),
+    ],
+)
+async def test_formats_that_are_text(serving, make_wav, format, expected):
+    async with serving() as daemon, client(daemon) as api:
+        answer = await api.audio.transcriptions.create(
+            model="whisper-1", file=("a.wav", make_wav(1)), response_format=format
+        )
+    assert answer == expected
+
+
+async def test_a_stream_of_deltas_adds_up_to_the_text(serving, make_wav, says):
+    values = {"backend": {"name": "scripted", "options": {"step_seconds": 0.05}}, "worker": {"max_chunk_seconds": 1}}
+    async with serving(values) as daemon, client(daemon) as api:
+        stream = await api.audio.transcriptions.create(model="m", file=("a.wav", make_wav(9)), stream=True)
+        *deltas, done = [event async for event in stream]
+    assert {event.type for event in deltas} == {"transcript.text.delta"}
+    assert len(deltas) > 3
+    assert done.type == "transcript.text.done"
+    assert "".join(event.delta for event in deltas) == done.text == says(9)
+
+
+async def test_translation_asks_the_backend_to_translate(serving, make_wav, says):
+    async with serving() as daemon, client(daemon) as api:
+        answer = await api.audio.translations.create(
+            model="whisper-1", file=("a.wav", make_wav(1)), response_format="verbose_json"
+        )
+    assert answer.text == says(1)
+    assert answer.model_extra["task"] == "translate"
+
+
+async def test_models(serving):
+    async with serving(models=["whisper-1", "base"]) as daemon, client(daemon) as api:
+        assert [model.id async for model in api.models.list()] == ["whisper-1", "base"]
+        assert (await api.models.retrieve("base")).owned_by == "wlkd"
+        with pytest.raises(openai.NotFoundError, match="does not exist") as caught:
+            await api.models.retrieve("gpt-9")
+    assert caught.value.code == "model_not_found"
+
+
+async def test_every_order_of_the_fields_counts(serving, make_wav, says):
+    file, model, language, format = (
+        ("file", make_wav(2)),
+        ("model", "whisper-1"),
+        ("language", "fr"),
+        ("response_format", "verbose_json"),
+    )
+    orders = [(model, language, format, file), (file, model, language, format), (model, file, language, format)]
+    async with serving() as daemon:
+        for order in orders:
+            status, answer = await post(daemon, order)
+            assert (status, answer["language"], answer["text"]) == (200, "fr", says(2))
+
+
+async def test_other_rates_and_channels_are_resampled(serving, make_wav, says):
+    async with serving() as daemon:
+        for rate, channels in [(8_000, 1), (44_100, 2), (48_000, 1)]:
+            _, answer = await post(daemon, [("model", "m"), ("file", make_wav(2, rate=rate, channels=channels))])
+            assert answer["text"].split()[:3] == says(2).split()[:3]
+
+
+BAD_FORMS = [
+    ([("model", "m")], "file", "missing_parameter"),
+    ([("model", "m"), ("file", b"")], "file", "missing_parameter"),
+    ([("file", b"RIFF")], "model", "missing_parameter"),
+    ([("model", "m"), ("file", b"x"), ("file", b"x")], "file", "duplicate_parameter"),
+    ([("model", "m"), ("model", "n"), ("file", b"x")], "model", "duplicate_parameter"),
+    ([("model", "m"), ("diarise", "yes"), ("file", b"x")], "diarise", "unknown_parameter"),
+    ([("model", "m"), ("response_format", "xml"), ("file", b"x")], "response_format", "invalid_value"),
+    ([("model", "m"), ("file", b"x"), ("response_format", "diarized_json")], "response_format", "invalid_value"),
+    ([("model", "m"), ("temperature", "hot"), ("file", b"x")], "temperature", "invalid_value"),
+    ([("model", "m"), ("temperature", "nan"), ("file", b"x")], "temperature", "invalid_value"),
+    ([("model", "m"), ("stream", "perhaps"), ("file", b"x")], "stream", "invalid_value"),
+    ([("model", "m"), ("timestamp_granularities[]", "word"), ("file", b"x")], "timestamp_granularities", None),
+    ([("model", "m"), ("prompt", "x" * 70_000), ("file", b"x")], "prompt", "too_long"),
+    ([("model", "m"), ("language", "tlh"), ("file", b"x")], None, "bad_request"),
+]
+
+
+@pytest.mark.parametrize(("fields", "param", "code"), BAD_FORMS)
+async def test_a_bad_form_is_refused_in_words(serving, fields, param, code):
+    async with serving() as daemon:
+        status, answer = await post(daemon, fields)
+    error = answer["error"]
+    assert (status, error["type"], error["param"]) == (400, "invalid_request_error", param)
+    assert code is None or error["code"] == code
+    assert error["message"]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [b"this is not audio, whatever its name says " * 200, b"\x00" * 2_000_000, b"RIFF\xff\xff\xff\xffWAVEfmt "],
+    ids=["text", "zeros", "header only"],
+)
+@pytest.mark.parametrize("stream", ["true", "false"])
+async def test_what_is_not_audio_is_refused_in_words(serving, make_wav, says, file, stream):
+    async with serving() as daemon:
+        status, answer = await post(daemon, [("model", "m"), ("stream", stream), ("file", file)])
+        assert (status, answer["error"]["code"]) == (400, "undecodable_audio")
+        _, answer = await post(daemon, [("model", "m"), ("file", make_wav(1))])
+        assert answer["text"] == says(1)
+
+
+async def test_a_header_that_lies_about_the_length_hides_nothing(serving, make_wav, says):
+    honest = make_wav(2)
+    async with serving() as daemon:
+        for lie in (0, 100, 0xFFFFFFFF):
+            file = honest[:40] + lie.to_bytes(4, "little") + honest[44:]
+            status, answer = await post(daemon, [("model", "m"), ("file", file)])
+            assert (status, answer["text"]) == (200, says(2))
+
+
+async def test_a_cut_file_gives_the_words_before_the_cut(serving, make_wav):
+    async with serving() as daemon:
+        status, answer = await post(daemon, [("model", "m"), ("file", make_wav(4)[:64_044])])
+    assert (status, answer["text"]) == (200, "one two three four")
+
+
+async def test_a_form_cut_short_is_refused(serving):
+    body = b'--xx\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhis'
+    headers = {"Content-Type": "multipart/form-data; boundary=xx"}
+    async with serving() as daemon, aiohttp.ClientSession() as http:
+        async with http.post(f"{daemon.http}/v1/audio/transcriptions", data=body, headers=headers) as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (400, "invalid_form")
+        async with http.post(f"{daemon.http}/v1/audio/transcriptions", json={"model": "m"}) as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (400, "invalid_content_type")
+
+
+async def test_a_file_too_large_is_refused_announced_or_not(serving):
+    async def endless():
+        for _ in range(64):
+            yield bytes(65_536)
+
+    async with serving(max_upload_bytes=2_000_000) as daemon:
+        headers = {"Content-Type": "multipart/form-data; boundary=xx", "Content-Length": "1000000000"}
+        url = f"{daemon.http}/v1/audio/transcriptions"
+        async with aiohttp.ClientSession() as http, http.post(url, data=b"", headers=headers) as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (413, "message_too_big")
+        status, answer = await post(daemon, [("model", "m"), ("file", bytes(4_000_000))])
+        assert (status, answer["error"]["param"]) == (413, "file")
+        form = aiohttp.FormData()
+        form.add_field("model", "m")
+        form.add_field("file", endless(), filename="zeros.wav")
+        async with aiohttp.ClientSession() as http, http.post(url, data=form) as answer:
+            assert (answer.status, (await answer.json())["error"]["param"]) == (413, "file")
+
+
+async def test_a_stalled_upload_is_given_up(serving):
+    async def stalling():
+        yield b"RIFF"
+        await asyncio.sleep(20)
+
+    form = aiohttp.FormData()
+    form.add_field("model", "m")
+    form.add_field("file", stalling(), filename="slow.wav")
+    began = time.monotonic()
+    async with (
+        serving(upload_timeout_seconds=0.3) as daemon,
+        aiohttp.ClientSession() as http,
+        http.post(f"{daemon.http}/v1/audio/transcriptions", data=form) as answer,
+    ):
+        assert (answer.status, (await answer.json())["error"]["code"]) == (408, "idle_timeout")
+    assert time.monotonic() - began < 10
+
+
+async def test_a_client_that_leaves_takes_its_transcription_along(serving, make_wav, says):
+    values = {
+        "backend": {"name": "scripted", "options": {"step_seconds": 0.3}},
+        "sessions": {"max_sessions": 1},
+        "worker": {"max_chunk_seconds": 1},
+    }
+    async with serving(values) as daemon:
+        leaving = asyncio.create_task(post(daemon, [("model", "m"), ("file", make_wav(600))]))
+        await asyncio.sleep(0.6)
+        status, answer = await post(daemon, [("model", "m"), ("file", make_wav(1))])
+        assert (status, answer["error"]["code"], answer["error"]["type"]) == (503, "server_full", "server_error")
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        await asyncio.sleep(1.5)
+        assert (await post(daemon, [("model", "m"), ("file", make_wav(1))]))[1]["text"] == says(1)
+
+
+async def test_live_sessions_come_first(serving, make_wav):
+    """While an upload has much to do, the words of a live session are not behind it."""
+    options = {"transports": {"openai": {}, "websocket": {}}}
+    values = {"backend": {"name": "scripted", "options": {"step_seconds": 0.05}}, "worker": {"max_chunk_seconds": 1}}
+    async with serving({**values, **options}) as daemon, aiohttp.ClientSession() as http:
+        upload = asyncio.create_task(post(daemon, [("model", "m"), ("file", make_wav(60))]))
+        await asyncio.sleep(0.3)
+        async with http.ws_connect(f"{daemon.ws}/asr?format=pcm") as live:
+            began = time.monotonic()
+            await live.send_bytes(bytes(64_000))
+            await live.send_bytes(b"")
+            async for message in live:
+                if json.loads(message.data)["type"] == "ready_to_stop":
+                    break
+            assert time.monotonic() - began < 1.0
+            assert not upload.done()
+        status, answer = await upload
+    assert status == 200
+    assert len(answer["text"].split()) == 120
+
+
+async def test_a_token_is_asked_for_where_there_are_tokens(serving, make_wav, says, tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+    async with serving({"auth": {"tokens_file": str(tokens)}}) as daemon:
+        async with client(daemon, "wrong") as api:
+            with pytest.raises(openai.AuthenticationError) as caught:
+                await api.audio.transcriptions.create(model="m", file=("a.wav", make_wav(1)))
+            assert caught.value.code == "invalid_api_key"
+            with pytest.raises(openai.AuthenticationError):
+                await api.models.list()
+        async with client(daemon, "sesame") as api:
+            assert (await api.audio.transcriptions.create(model="m", file=("a.wav", make_wav(1)))).text == says(1)
+
+
+async def test_a_failing_backend_is_a_server_error(serving, make_wav):
+    values = {"backend": {"name": "scripted", "options": {"fail_on": " three"}}, "worker": {"max_chunk_seconds": 1}}
+    async with serving(values) as daemon, client(daemon) as api:
+        with pytest.raises(openai.InternalServerError) as caught:
+            await api.audio.transcriptions.create(model="m", file=("a.wav", make_wav(5)))
+        assert caught.value.code == "backend_failed"
+        stream = await api.audio.transcriptions.create(model="m", file=("a.wav", make_wav(5)), stream=True)
+        with pytest.raises(openai.APIError, match="failed"):
+            [event async for event in stream]
+
+
+async def test_an_upload_is_never_too_slow(serving, make_wav):
+    values = {
+        "backend": {"name": "scripted", "options": {"step_seconds": 0.2}},
+        "sessions": {"max_backlog_seconds": 1.0, "max_blocked_seconds": 0.05},
+        "worker": {"max_chunk_seconds": 1},
+    }
+    async with serving(values) as daemon:
+        status, answer = await post(daemon, [("model", "m"), ("file", make_wav(8))])
+    assert (status, len(answer["text"].split())) == (200, 16)

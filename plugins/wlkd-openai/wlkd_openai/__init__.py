@@ -1,0 +1,15 @@
+"""wlkd transport: the OpenAI transcription API, REST and realtime."""
+
+from __future__ import annotations
+
+from wlkd import hookimpl
+from wlkd.interfaces import Registry
+from wlkd_openai.transport import OpenAI
+
+
+@hookimpl
+def wlkd_register_transports(register: Registry) -> None:
+    register("openai", OpenAI)
+
+
+__all__ = ["OpenAI", "wlkd_register_transports"]

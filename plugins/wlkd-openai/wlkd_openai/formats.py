@@ -1,0 +1,114 @@
+"""A finished transcript in each response format, and a growing one as events."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from typing import Any
+
+from aiohttp import web
+
+from wlkd import Line, Update
+from wlkd.audio import seconds
+from wlkd.subtitles import as_srt, as_vtt
+from wlkd_openai.errors import ApiError
+from wlkd_openai.form import Wishes
+
+CONTENT_TYPES = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
+
+
+def response(update: Update, wishes: Wishes) -> web.Response:
+    """The whole answer, from the last update of a session."""
+    match wishes.format:
+        case "json":
+            return _json({"text": update.text.strip(), "usage": _usage(update)})
+        case "verbose_json":
+            return _json(_verbose(update, wishes))
+        case "text":
+            text = update.text.strip() + "\n"
+        case "srt":
+            text = as_srt(update.lines, wishes.model)
+        case "vtt":
+            text = as_vtt(update.lines, wishes.model)
+    return web.Response(text=text, content_type=CONTENT_TYPES[wishes.format], charset="utf-8")
+
+
+def event(fields: dict[str, Any]) -> bytes:
+    """One server-sent event."""
+    return f"data: {json.dumps(fields, ensure_ascii=False)}\n\n".encode()
+
+
+def error_event(error: ApiError) -> bytes:
+    """The event that ends a stream which cannot go on."""
+    return event({"error": error.fields})
+
+
+class Deltas:
+    """The events of one streamed transcription. The deltas, put together, are the text of the last event."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def write(self, update: Update) -> bytes:
+        """What `update` adds; nothing when no word was committed."""
+        text = "".join(word.text for word in update.committed)
+        if not self._begun:
+            text = text.lstrip()
+        if text:
+            self._begun = True
+        delta = event({"type": "transcript.text.delta", "delta": text}) if text else b""
+        if update.final:
+            delta += event({"type": "transcript.text.done", "text": update.text.lstrip()})
+        return delta
+
+
+def _json(fields: dict[str, Any]) -> web.Response:
+    return web.json_response(text=json.dumps(fields, ensure_ascii=False))
+
+
+def _usage(update: Update) -> dict[str, Any]:
+    return {"type": "duration", "seconds": math.ceil(seconds(update.received))}
+
+
+def _verbose(update: Update, wishes: Wishes) -> dict[str, Any]:
+    spoken = [line for line in update.lines if not line.is_silence]
+    fields: dict[str, Any] = {
+        "task": wishes.task,
+        "language": update.language or "unknown",
+        "duration": round(seconds(update.received), 3),
+        "text": update.text.strip(),
+        "usage": _usage(update),
+    }
+    if "segment" in wishes.granularities:
+        fields["segments"] = [_segment(number, line) for number, line in enumerate(spoken)]
+    if "word" in wishes.granularities:
+        fields["words"] = [
+            {
+                "word": word.text.strip(),
+                "start": round(seconds(word.start), 3),
+                "end": round(seconds(word.end), 3),
+            }
+            for line in spoken
+            for word in line.words
+        ]
+    return fields
+
+
+def _segment(number: int, line: Line) -> dict[str, Any]:
+    """A line as a segment. Tokens and the probability of silence are not known outside the model: empty and 0."""
+    confidences = [word.confidence for word in line.words if word.confidence is not None]
+    text = line.text.encode()
+    return {
+        "id": number,
+        "seek": 0,
+        "start": round(seconds(line.start), 3),
+        "end": round(seconds(line.end), 3),
+        "text": line.text,
+        "tokens": [],
+        "temperature": 0.0,
+        # A word of confidence 0 would make the mean minus infinity, which JSON does not know.
+        "avg_logprob": sum(math.log(max(c, 1e-6)) for c in confidences) / len(confidences) if confidences else 0.0,
+        "compression_ratio": round(len(text) / len(zlib.compress(text)), 3),
+        "no_speech_prob": 0.0,
+    }

@@ -1,0 +1,204 @@
+"""One uploaded file, from its request to its transcript."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from aiohttp import BodyPartReader, hdrs, web
+
+from wlkd import Session, SessionError, Sessions, StreamOffer, Update
+from wlkd_openai import formats
+from wlkd_openai.errors import ApiError
+from wlkd_openai.form import Wishes, field_name, parse
+from wlkd_openai.spool import Spool, too_large
+
+if TYPE_CHECKING:
+    from wlkd_openai.transport import OpenAIOptions
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+MAX_FIELDS = 64
+MAX_FIELD_BYTES = 64 * 1024
+FORM_BYTES = 1024 * 1024
+"""What a body may hold besides its file."""
+WATCH_SECONDS = 0.5
+
+
+class Upload:
+    """Reads the form, hears the file, answers. Recognition starts while the file still arrives if it can."""
+
+    def __init__(
+        self,
+        request: web.Request,
+        task: Literal["transcribe", "translate"],
+        sessions: Sessions,
+        options: OpenAIOptions,
+        token: str | None,
+    ) -> None:
+        self._request = request
+        self._task = task
+        self._sessions = sessions
+        self._options = options
+        self._token = token
+        self._fields: dict[str, list[str]] = {}
+        self._offer: StreamOffer | None = None
+
+    async def serve(self) -> web.StreamResponse:
+        """Raises `ApiError`, `SessionError`, or `ConnectionError` when the client left."""
+        if not self._request.content_type.startswith("multipart/"):
+            raise ApiError(400, "send multipart/form-data, with the audio in 'file'", code="invalid_content_type")
+        if (self._request.content_length or 0) > self._options.max_upload_bytes + FORM_BYTES:
+            raise too_large(self._options.max_upload_bytes)
+        async with Spool(self._options.max_upload_bytes) as spool, AsyncExitStack() as recognition:
+            early: tuple[Session, dict[str, str]] | None = None
+            async for part in self._parts():
+                name = field_name(part.name or "")
+                if name != "file":
+                    await self._read_field(name, part)
+                    continue
+                self._offer = _offer(part, again=self._offer is not None)
+                if "model" in self._fields:
+                    # Somebody who names the model first has most likely said everything before the file.
+                    query = parse(self._fields, self._task).query
+                    early = await recognition.enter_async_context(self._hearing(spool, query)), query
+                await self._read_file(part, spool)
+            wishes = parse(self._fields, self._task)
+            if not spool.size:
+                what = "the file is empty" if self._offer else "you must provide the audio as 'file'"
+                raise ApiError(400, what, code="missing_parameter", param="file")
+            if early is not None and early[1] == wishes.query:
+                session = early[0]
+            else:
+                await recognition.aclose()
+                session = await recognition.enter_async_context(self._hearing(spool, wishes.query))
+            return await self._while_connected(session, wishes)
+
+    async def _parts(self) -> AsyncIterator[BodyPartReader]:
+        try:
+            body = await self._request.multipart()
+            while (part := await self._in_time(body.next())) is not None:
+                if not isinstance(part, BodyPartReader):
+                    raise ApiError(400, "a part of the form is itself multipart", code="invalid_form")
+                yield part
+        except ValueError as error:
+            raise ApiError(400, f"the form is malformed or cut short: {error}", code="invalid_form") from error
+
+    async def _read_field(self, name: str, part: BodyPartReader) -> None:
+        text = bytearray()
+        while piece := await self._in_time(part.read_chunk()):
+            text += piece
+            if len(text) > MAX_FIELD_BYTES:
+                raise ApiError(400, f"'{name}' is longer than {MAX_FIELD_BYTES} bytes", code="too_long", param=name)
+        self._fields.setdefault(name, []).append(text.decode(errors="replace").strip())
+        if sum(map(len, self._fields.values())) > MAX_FIELDS:
+            raise ApiError(400, f"more than {MAX_FIELDS} fields", code="invalid_form")
+
+    async def _read_file(self, part: BodyPartReader, spool: Spool) -> None:
+        while piece := await self._in_time(part.read_chunk(64 * 1024)):
+            await spool.write(piece)
+        await spool.complete()
+
+    async def _in_time(self, reading: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._options.upload_timeout_seconds):
+                return await reading
+        except TimeoutError:
+            raise ApiError(408, "the upload stopped arriving", code="idle_timeout") from None
+
+    @asynccontextmanager
+    async def _hearing(self, spool: Spool, query: dict[str, str]) -> AsyncIterator[Session]:
+        """A session that is being fed the file."""
+        peer = self._request.remote or "unknown"
+        async with self._sessions.open(
+            self._offer or StreamOffer(),
+            transport="openai",
+            peer=peer,
+            query=query,
+            token=self._token,
+            priority="batch",
+        ) as session:
+            feeding = asyncio.create_task(_feed(session, spool))
+            try:
+                yield session
+            finally:
+                feeding.cancel()
+                await asyncio.gather(feeding, return_exceptions=True)
+
+    async def _while_connected(self, session: Session, wishes: Wishes) -> web.StreamResponse:
+        """The answer, unless the client leaves before."""
+        answering = asyncio.create_task(self._stream(session) if wishes.stream else _whole(session, wishes))
+        leaving = asyncio.create_task(_left(self._request))
+        waiting: set[asyncio.Task[web.StreamResponse] | asyncio.Task[None]] = {answering, leaving}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                raise ConnectionResetError("the client left before its transcript was ready")
+            return await answering
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _stream(self, session: Session) -> web.StreamResponse:
+        """Events as words are committed. Nothing is sent before the first word, so that errors until then have a
+        status of their own."""
+        answer = web.StreamResponse(headers={hdrs.CACHE_CONTROL: "no-cache", "X-Accel-Buffering": "no"})
+        answer.content_type = "text/event-stream"
+        answer.charset = "utf-8"
+        deltas = formats.Deltas()
+        try:
+            async for update in session.updates():
+                if data := deltas.write(update):
+                    await self._send(answer, data)
+        except SessionError as error:
+            if not answer.prepared:
+                raise
+            await self._send(answer, formats.error_event(ApiError.of(error)))
+        await answer.write_eof()
+        return answer
+
+    async def _send(self, answer: web.StreamResponse, data: bytes) -> None:
+        if not answer.prepared:
+            await answer.prepare(self._request)
+        try:
+            async with asyncio.timeout(self._options.send_timeout_seconds):
+                await answer.write(data)
+        except TimeoutError:
+            raise ConnectionResetError("the client does not read its events") from None
+
+
+async def _whole(session: Session, wishes: Wishes) -> web.Response:
+    last = Update()
+    async for update in session.updates():
+        last = update
+    return formats.response(last, wishes)
+
+
+async def _feed(session: Session, spool: Spool) -> None:
+    try:
+        async for piece in spool.read():
+            await session.feed(piece)
+        await session.finish()
+    except SessionError as error:
+        # `updates()` raises it too, where the answer is made.
+        logger.debug("upload: the session takes no more audio: %s", error)
+
+
+async def _left(request: web.Request) -> None:
+    """Returns when the client is gone."""
+    # aiohttp has no event for it: it tells a handler by failing its next read or write, and there is none meanwhile.
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+def _offer(part: BodyPartReader, *, again: bool) -> StreamOffer:
+    if again:
+        raise ApiError(400, "'file' was given twice", code="duplicate_parameter", param="file")
+    content_type = part.headers.get(hdrs.CONTENT_TYPE, "")
+    # Clients that do not know the type say application/octet-stream, text/plain or nothing; the decoder looks then.
+    return StreamOffer(content_type=content_type if content_type.startswith(("audio/", "video/")) else None)
