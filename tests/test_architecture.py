@@ -16,9 +16,11 @@ LAYERS = [
     {"__main__", "cli"},
     {"bench"},
     {"app", "testing"},
-    {"admission", "admin", "health", "http"},
+    {"core", "reload"},
+    {"core", "reload"},
+    {"admission", "admin", "health", "http", "recognition"},
     {"session", "worker", "systemd", "plugins", "client", "logs", "subtitles", "terminal"},
-    {"config", "options", "metrics", "transcript", "models"},
+    {"config", "options", "metrics", "transcript", "models", "memory"},
     {"hookspecs", "interfaces", "audio", "explain", "document"},
     {"types", "errors"},
 ]

@@ -1,0 +1,7 @@
+"""What all tests of the repository share."""
+
+from hypothesis import settings
+
+# A deadline in milliseconds measures the machine, not the code.
+settings.register_profile("wlkd", deadline=None)
+settings.load_profile("wlkd")
