@@ -17,7 +17,6 @@ LAYERS = [
     {"bench"},
     {"app", "testing"},
     {"core", "reload"},
-    {"core", "reload"},
     {"admission", "admin", "health", "http", "recognition"},
     {"session", "worker", "systemd", "plugins", "client", "logs", "subtitles", "terminal"},
     {"config", "options", "metrics", "transcript", "models", "memory"},
