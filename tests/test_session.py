@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from wlkd.admission import Admission
-from wlkd.app import running_core
 from wlkd.config import make_config
+from wlkd.core import running_core
 from wlkd.errors import SessionError
 from wlkd.interfaces import Session
 from wlkd.plugins import load_plugins

@@ -108,6 +108,23 @@ class Admission:
         """The largest lag of an open session."""
         return max((session.lag for session in self._open), default=0) / SAMPLE_RATE
 
+    @property
+    def drain_seconds(self) -> float:
+        """What open sessions get at a stop."""
+        return self._config.sessions.drain_seconds
+
+    def apply(self, config: Config, tokens: frozenset[str], max_sessions: int) -> None:
+        """Admit by `config` from now on. Open sessions keep what they came in with."""
+        self._config = config
+        self._tokens = tokens
+        self.max_sessions = max_sessions
+        self._metrics.sessions_limit.set(max_sessions)
+
+    def switch(self, backend: Backend, worker: Worker) -> None:
+        """Give new sessions to `worker`. Open ones stay where they are."""
+        self._backend = backend
+        self._worker = worker
+
     async def finish_all(self) -> None:
         """End the audio of all live sessions where it is; uploads go on to their own end."""
         live = [session for session in self._open if session.info.params.priority == "live"]
@@ -223,9 +240,10 @@ class Admission:
             self._metrics.sessions_open.labels(info.transport).dec()
             self._metrics.sessions_closed.labels(info.transport, reason).inc()
             logger.info(
-                "session %s closed: reason=%s audio=%.1fs words=%d lag=%.1fs",
+                "session %s closed: reason=%s after=%.1fs audio=%.1fs words=%d lag=%.1fs",
                 info.id,
                 reason,
+                time.time() - info.opened_at,
                 session.received_seconds,
                 session.words,
                 lag,

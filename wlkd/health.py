@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Iterable
 
 from wlkd.admission import Admission
 from wlkd.metrics import Metrics
@@ -16,8 +17,14 @@ TICK_SECONDS = 0.1
 class Health:
     """Built when the core works; `ready` is set once the transports listen."""
 
-    def __init__(self, worker: Worker, admission: Admission, metrics: Metrics, stall_seconds: float) -> None:
-        self._worker = worker
+    def __init__(
+        self,
+        workers: Callable[[], Iterable[Worker]],
+        admission: Admission,
+        metrics: Metrics,
+        stall_seconds: float,
+    ) -> None:
+        self._workers = workers
         self._admission = admission
         self._metrics = metrics
         self._stall_seconds = stall_seconds
@@ -25,9 +32,12 @@ class Health:
 
     def sick_because(self) -> str | None:
         """Why the daemon should be restarted; None: it works. That it can be asked shows that the loop turns."""
-        stalled = self._worker.stalled_for()
-        if stalled > self._stall_seconds:
-            return f"inference has been stuck for {stalled:.0f} s"
+        for worker in self._workers():
+            if worker.ended:
+                return "the inference worker has ended"
+            stalled = worker.stalled_for()
+            if stalled > self._stall_seconds:
+                return f"inference has been stuck for {stalled:.0f} s"
         return None
 
     def not_ready_because(self) -> str | None:
@@ -40,14 +50,14 @@ class Health:
 
     def status(self) -> str:
         """One line for `systemctl status`."""
-        admission = self._admission
         sick = self.sick_because()
         if sick is not None:
             return sick
-        doing = "draining" if admission.draining else "serving"
-        return (
-            f"{doing} {len(admission.sessions)} of {admission.max_sessions} sessions, lag {admission.lag_seconds:.1f} s"
-        )
+        admission = self._admission
+        count, lag = len(admission.sessions), f"lag {admission.lag_seconds:.1f} s"
+        if admission.draining:
+            return f"draining, {count} sessions remain, {lag}"
+        return f"serving {count} of {admission.max_sessions} sessions, {lag}"
 
     async def measure_loop_delay(self) -> None:
         """Observe for ever how late the event loop wakes a timer."""

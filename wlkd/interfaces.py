@@ -135,6 +135,14 @@ class Recognizer(ABC):
 class Backend(Component):
     """A speech recognition model in this process, shared by all sessions."""
 
+    def memory_needed(self, models_dir: Path) -> int:
+        """Bytes of main memory that `provision()` will take, estimated from the sizes of files; 0: hardly any.
+
+        A reload that changes the model loads the new one beside the old only where so much is free. May be called
+        before `provision()`.
+        """
+        return 0
+
     @abstractmethod
     def languages(self) -> frozenset[str]:
         """ISO 639-1 codes it can be asked for. Known after `provision()`."""

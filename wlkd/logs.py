@@ -24,6 +24,12 @@ def _ours_or_serious(record: logging.LogRecord) -> bool:
     return record.name.startswith("wlkd") or record.levelno >= logging.WARNING
 
 
+def complain(problem: object) -> None:
+    """Say on standard error why the daemon cannot start: to a person as it is, to the journal as an error."""
+    mark = "<3>" if under_systemd() else ""
+    print(*(f"{mark}{line}" for line in str(problem).splitlines()), sep="\n", file=sys.stderr)
+
+
 def set_up_logging(level: str) -> None:
     """Send wlkd's records of `level` and above to standard error, and the libraries' warnings."""
     handler = logging.StreamHandler(sys.stderr)
@@ -35,3 +41,4 @@ def set_up_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(True)

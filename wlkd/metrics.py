@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
+    Metric,
     PlatformCollector,
     ProcessCollector,
 )
+from prometheus_client.registry import Collector
 
 _LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
 
+class _BackendMetrics(Collector):
+    """Shows the metrics of the backend that new sessions get. The one that a reload replaced has the same names."""
+
+    def __init__(self) -> None:
+        self.registry: CollectorRegistry | None = None
+
+    def collect(self) -> Iterable[Metric]:
+        return () if self.registry is None else self.registry.collect()
+
+
 class Metrics:
-    """The core's metrics. Components register theirs on `registry` beside them."""
+    """The core's metrics. Components register theirs on `registry` beside them; the backend has its own."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
+        self._backend = _BackendMetrics()
+        registry.register(self._backend)
 
         self.sessions_open = Gauge("wlkd_sessions_open", "Sessions being served now", ["transport"], registry=registry)
         self.sessions_limit = Gauge("wlkd_sessions_limit", "Sessions admitted at most", registry=registry)
@@ -67,3 +83,7 @@ class Metrics:
             "wlkd_observer_errors_total", "Exceptions raised by plugins' observers", ["plugin"], registry=registry
         )
         self.plugin_failures = Gauge("wlkd_plugin_load_failures", "Plugins that could not be loaded", registry=registry)
+
+    def show_backend(self, registry: CollectorRegistry) -> None:
+        """From now on show the metrics of this backend."""
+        self._backend.registry = registry

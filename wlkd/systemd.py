@@ -45,6 +45,10 @@ class Notifier:
         """The daemon is alive."""
         self._notifier.notify("WATCHDOG=1")
 
+    def trigger_watchdog(self) -> None:
+        """The daemon is not well: treat it as if the watchdog had run out."""
+        self._notifier.notify("WATCHDOG=trigger")
+
 
 def watchdog_seconds(environment: Mapping[str, str] = os.environ) -> float | None:
     """The unit's WatchdogSec if this process is meant, else None; sd_watchdog_enabled(3)."""

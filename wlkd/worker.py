@@ -163,6 +163,7 @@ class Worker:
         self._metrics = metrics
         self._streams: set[Stream] = set()
         self._wake = asyncio.Event()
+        self._vacated = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
         self._task: asyncio.Task[None] | None = None
         self._busy_ratio = 0.0
@@ -194,6 +195,14 @@ class Worker:
     def discard(self, stream: Stream) -> None:
         """Forget a closed stream."""
         self._streams.discard(stream)
+        if not self._streams:
+            self._vacated.set()
+
+    async def vacant(self) -> None:
+        """Wait until no stream is left; for a worker that gets no new ones."""
+        while self._streams:
+            self._vacated.clear()
+            await self._vacated.wait()
 
     def wake(self) -> None:
         """Something was handed in."""
@@ -202,6 +211,11 @@ class Worker:
     def stalled_for(self) -> float:
         """Seconds since the running batch began; 0 when none is running."""
         return 0.0 if self.busy_since is None else time.monotonic() - self.busy_since
+
+    @property
+    def ended(self) -> bool:
+        """It serves no more, though nobody has closed it: a defect."""
+        return self._task is not None and self._task.done()
 
     @property
     def busy_ratio(self) -> float:

@@ -11,6 +11,7 @@ from wlkd.cli.common import add_config_arguments, configured
 from wlkd.cli.template import default_configuration
 from wlkd.config import Config
 from wlkd.errors import ConfigError
+from wlkd.logs import complain
 from wlkd.plugins import Plugins, load_plugins
 
 
@@ -31,7 +32,7 @@ def main(args: argparse.Namespace) -> int:
     try:
         config, plugins = configured(args)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return os.EX_CONFIG
     print(f"{args.config}: ok: {summary(config, plugins)}")
     return os.EX_OK

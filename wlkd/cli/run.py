@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import os
-import sys
 
 from wlkd.cli.common import add_config_arguments, configured
-from wlkd.logs import set_up_logging
+from wlkd.logs import complain, set_up_logging
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,16 +21,17 @@ def main(args: argparse.Namespace) -> int:
     from wlkd.app import serve
     from wlkd.errors import ConfigError, ProvisionError
 
+    # Ended by the watchdog (SIGABRT), the journal shows where each thread was stuck.
+    faulthandler.enable()
     overrides = {f"server.{name}": value for name in ("host", "port") if (value := getattr(args, name)) is not None}
     set_up_logging("info")
     try:
         config, plugins = configured(args, overrides)
         set_up_logging(config.log_level)
-        asyncio.run(serve(config, plugins))
+        asyncio.run(serve(config, plugins, lambda: configured(args, overrides)[0]))
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        complain(error)
         return os.EX_CONFIG
     except ProvisionError as error:
-        print(f"wlkd: {error}", file=sys.stderr)
+        complain(f"wlkd: {error}")
         return os.EX_UNAVAILABLE
-    return os.EX_OK

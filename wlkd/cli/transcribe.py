@@ -139,7 +139,7 @@ async def _transcriber(args: argparse.Namespace) -> AsyncIterator[Transcriber]:
             wishes["token"] = token
         yield functools.partial(remotely, args.server, wishes)
         return
-    from wlkd.app import running_core
+    from wlkd.core import running_core
 
     # Tokens guard the daemon's clients; whoever can read the model needs none.
     config, plugins = configured(args, {"auth.tokens_file": None})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import Field
 
@@ -36,6 +37,7 @@ class ScriptedOptions(Options):
     )
     word_seconds: float = Field(default=0.5, gt=0, description="Speech that makes a word.")
     step_seconds: float = Field(default=0.0, ge=0, description="How long each step takes.")
+    memory_bytes: int = Field(default=0, ge=0, description="What it claims to need.")
     fail_on: str | None = Field(default=None, description="The step that would commit this word raises.")
 
 
@@ -44,6 +46,9 @@ class Scripted(Backend):
 
     Config = ScriptedOptions
     config: ScriptedOptions
+
+    def memory_needed(self, models_dir: Path) -> int:
+        return self.config.memory_bytes
 
     def languages(self) -> frozenset[str]:
         return LANGUAGES

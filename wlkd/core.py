@@ -1,0 +1,132 @@
+"""Everything between the transports and the model: made, changed while it works, and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar, cast
+
+from wlkd.admission import Admission
+from wlkd.config import credential
+from wlkd.errors import ProvisionError
+from wlkd.interfaces import Component, Context, Decoder, Vad
+from wlkd.metrics import Metrics
+from wlkd.options import Config
+from wlkd.plugins import Plugins
+from wlkd.recognition import Recognition, make_backend
+from wlkd.worker import Worker
+
+logger = logging.getLogger(__name__)
+C = TypeVar("C", bound=Component)
+
+SESSIONS_PER_CORE = 4
+
+
+class Core:
+    """See the module. `running_core` makes one."""
+
+    def __init__(self, admission: Admission, recognition: Recognition, metrics: Metrics) -> None:
+        self.admission = admission
+        self.metrics = metrics
+        self._recognition = recognition
+        self._leaving: dict[Recognition, asyncio.Task[None]] = {}
+        metrics.show_backend(recognition.registry)
+
+    def workers(self) -> Iterable[Worker]:
+        """Of the backend in use, and of those that still have sessions."""
+        return [self._recognition.worker, *(old.worker for old in self._leaving)]
+
+    def switch(self, recognition: Recognition) -> None:
+        """New sessions get `recognition`; the one before is closed when its last session has ended."""
+        old, self._recognition = self._recognition, recognition
+        self.metrics.show_backend(recognition.registry)
+        self.admission.switch(recognition.backend, recognition.worker)
+        self._leaving[old] = asyncio.create_task(self._see_off(old), name="closing the replaced backend")
+
+    async def close(self) -> None:
+        """Close every backend."""
+        leaving, self._leaving = self._leaving, {}
+        for task in leaving.values():
+            task.cancel()
+        for recognition in (*leaving, self._recognition):
+            await recognition.close()
+
+    async def _see_off(self, old: Recognition) -> None:
+        await old.worker.vacant()
+        del self._leaving[old]
+        await old.close()
+        logger.info("closed the backend %s that a reload had replaced", old.name)
+
+
+@asynccontextmanager
+async def running_core(
+    config: Config, plugins: Plugins, status: Callable[[str], None] = logger.info
+) -> AsyncIterator[Core]:
+    """Provision decoders, VAD and backend, start the worker; close everything again in reverse order.
+
+    Raises `ProvisionError`; what was provisioned until then is closed.
+    """
+    metrics = Metrics()
+    metrics.plugin_failures.set(len(plugins.failures))
+    plugins.on_observer_error = lambda plugin: metrics.observer_errors.labels(plugin).inc()
+    tokens = read_tokens(config.auth.tokens_file)
+    ctx = Context(models_dir=config.models_dir, metrics=metrics.registry, status=status)
+    async with AsyncExitStack() as stack:
+        pool = ThreadPoolExecutor(min(8, 2 * cores()), thread_name_prefix="audio")
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+
+        async def provision(component: C) -> C:
+            stack.push_async_callback(component.close)
+            await component.provision(ctx)
+            return component
+
+        decoders: dict[str, Decoder] = {}
+        for name, options in config.decoders.items():
+            decoders[name] = await provision(cast(Decoder, plugins.component("decoder", name)(options)))
+        vad = await provision(cast(Vad, plugins.component("vad", config.vad.name)(config.vad.options)))
+        recognition = await Recognition.open(config, make_backend(config, plugins), metrics, status)
+        admission = Admission(
+            config,
+            plugins,
+            decoders,
+            vad,
+            recognition.backend,
+            recognition.worker,
+            pool,
+            metrics,
+            tokens,
+            session_limit(config),
+        )
+        core = Core(admission, recognition, metrics)
+        stack.push_async_callback(core.close)
+        yield core
+
+
+def session_limit(config: Config) -> int:
+    """How many sessions at a time, in figures."""
+    limit = config.sessions.max_sessions
+    return SESSIONS_PER_CORE * cores() if limit == "auto" else limit
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def read_tokens(path: Path | None) -> frozenset[str]:
+    """One token a line; empty lines and lines that begin with # do not count. Raises `ProvisionError`."""
+    if path is None:
+        return frozenset()
+    try:
+        lines = credential(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProvisionError(f"auth.tokens_file: cannot read {credential(path)}: {error}") from error
+    tokens = frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    if not tokens:
+        raise ProvisionError(f"auth.tokens_file: {credential(path)} holds no token, so nobody could connect")
+    return tokens
