@@ -1,20 +1,24 @@
-"""A daemon without audio: sessions that do what a test tells them, behind the real transport and a real socket."""
+"""A daemon without audio: sessions that do what a test tells them, behind the real transport and a real socket.
+
+And a reverse proxy for the real daemon, whose connections can be broken.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
+from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer
 from wlkd_websocket.transport import WebSocket, WebSocketOptions
 
 from wlkd import SessionError, SessionRefusal, StreamOffer, Update
+from wlkd.testing import RunningDaemon
 
 
 @dataclass
@@ -125,3 +129,60 @@ async def rig() -> AsyncIterator[Callable[..., Any]]:
     yield build
     for client in clients:
         await client.close()
+
+
+class Proxy:
+    """A reverse proxy that serves a daemon below `/speech/`, and can break every connection."""
+
+    def __init__(self, daemon: RunningDaemon) -> None:
+        self._daemon = daemon
+        self._open: set[asyncio.BaseTransport] = set()
+        self.accepting = True
+        self.url = ""
+
+    def cut(self) -> None:
+        """Break what is open and take nothing new."""
+        self.accepting = False
+        for transport in self._open:
+            transport.abort()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if not self.accepting:
+            request.transport.abort()
+        path = request.rel_url.raw_path_qs.removeprefix("/speech")
+        async with aiohttp.ClientSession() as client:
+            if request.headers.get("Upgrade", "").lower() != "websocket":
+                async with client.get(self._daemon.http + path) as answer:
+                    headers = {"Content-Type": answer.headers["Content-Type"]}
+                    return web.Response(body=await answer.read(), status=answer.status, headers=headers)
+            front = web.WebSocketResponse()
+            await front.prepare(request)
+            self._open.add(request.transport)
+            async with client.ws_connect(self._daemon.ws + path, max_msg_size=0) as back:
+                pumps = {asyncio.create_task(pump(front, back)), asyncio.create_task(pump(back, front))}
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            return front
+
+
+async def pump(source: Any, target: Any) -> None:
+    async for message in source:
+        await target.send_frame(message.data.encode() if message.type is WSMsgType.TEXT else message.data, message.type)
+    await target.close()
+
+
+@pytest.fixture
+def proxied() -> Callable[[RunningDaemon], AbstractAsyncContextManager[Proxy]]:
+    @asynccontextmanager
+    async def proxied(daemon: RunningDaemon) -> AsyncIterator[Proxy]:
+        proxy, app = Proxy(daemon), web.Application()
+        app.router.add_get("/speech/{path:.*}", proxy.handle)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}/speech/"
+        try:
+            yield proxy
+        finally:
+            await runner.cleanup()
+
+    return proxied

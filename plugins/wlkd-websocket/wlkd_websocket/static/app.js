@@ -193,18 +193,22 @@ function fileName(extension) {
   return `transcript-${local.slice(0, 16).replace("T", "-").replace(":", "")}.${extension}`;
 }
 
+/** The way that works without a secure origin and without permission. */
+function copyBySelection(text) {
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
 async function copy() {
   const text = toText(transcript);
-  if (navigator.clipboard) {
+  try {
     await navigator.clipboard.writeText(text);
-  } else {
-    // Plain HTTP has no clipboard API.
-    const area = document.createElement("textarea");
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
+  } catch {
+    copyBySelection(text);
   }
   $("copy").textContent = t("copied");
   setTimeout(() => ($("copy").textContent = t("copy")), 1500);
