@@ -7,17 +7,12 @@ from pydantic import Field
 
 from wlkd import SAMPLE_RATE, Decoder, DecoderStream, Options, Samples, SessionError, StreamOffer
 from wlkd_av.demux import EMPTY, Demuxer, Limits, TooMuch
-from wlkd_av.sniff import (
-    SIGNATURE_BYTES,
-    WEBM_HEADER,
-    container_format,
-    describe,
-    mp4_index_first,
-    webm_header_may_begin,
-)
+from wlkd_av.sniff import MAX_HEADER_BYTES, Choice, Wait, choose, container_format, describe
 
 MIB = 1 << 20
 HEAD_BYTES = 64
+MAX_BARREN = 8
+"""Containers in a row that may hold nothing: each costs a thread and a demuxer."""
 
 
 class AvOptions(Options):
@@ -46,93 +41,102 @@ class AvStream(DecoderStream):
     def __init__(self, options: AvOptions) -> None:
         self._options = options
         self._limits = Limits(options.max_bad_packets, options.max_burst_seconds * SAMPLE_RATE)
-        self._head = b""
-        """The first bytes of the stream, for messages."""
         self._held = bytearray()
         """Bytes that no demuxer has yet."""
         self._keep_whole = False
         """An MP4 file with its index at the end: held until it is complete."""
-        self._format: str | None = None
+        self._head = b""
+        """The first bytes of the present container, for messages."""
+        self._choice: Choice | None = None
         self._demuxer: Demuxer | None = None
         self._demuxed = 0
         """Bytes handed to the present demuxer."""
+        self._tail = b""
+        """The last of them: a header may be cut in two."""
         self._decoded = 0
         """Samples of all containers."""
+        self._barren = 0
+        """Containers in a row without any."""
 
     def feed(self, data: bytes) -> Samples:
-        if not data:
-            return EMPTY
-        self._head += data[: max(HEAD_BYTES - len(self._head), 0)]
-        if self._demuxer is None:
-            self._held += data
-            return self._begin()
-        if self._format == "matroska":
-            return self._across_restarts(data)
-        return self._demux(self._demuxer, data)
+        self._held += data
+        parts = [EMPTY]
+        while self._held:
+            if self._demuxer is None and not self._begin():
+                break
+            assert self._demuxer is not None
+            restart = self._find_restart()
+            piece = bytes(self._held[:restart])
+            del self._held[:restart]
+            parts.append(self._demux(self._demuxer, piece))
+            if restart is not None:
+                parts.append(self._end(self._demuxer))
+                self._demuxer = None
+        return np.concatenate(parts)
 
     def finish(self) -> Samples:
+        if self._demuxer is not None:
+            # A failure that is known before the end is no mere lack of an end.
+            self._check(self._demuxer)
+        elif self._held:
+            # The stream ended before a demuxer was chosen; now all its bytes are there.
+            self._demuxer = Demuxer(container_format(self._head), self._limits)
+            self._demuxer.decode_file(bytes(self._held))
         if self._demuxer is None:
-            return self._decode_held()
-        # A failure that is known before the end is no mere lack of an end.
-        self._check(self._demuxer)
-        rest = self._demux(self._demuxer, bytes(self._held))
-        return np.concatenate([rest, self._end(self._demuxer)])
+            return EMPTY
+        samples = self._end(self._demuxer)
+        if self._decoded == 0:
+            self._check(self._demuxer)
+        return samples
 
     def close(self) -> None:
         if self._demuxer is not None:
             self._demuxer.close()
         self._held.clear()
 
-    def _begin(self) -> Samples:
-        """Choose a demuxer, once the held bytes suffice, and hand them over."""
-        if self._keep_whole:
-            self._check_size(self._options.max_mp4_bytes)
-            return EMPTY
-        if len(self._held) < SIGNATURE_BYTES:
-            return EMPTY
-        held = bytes(self._held)
-        self._format = container_format(held)
-        if self._format == "mp4":
-            index_first = mp4_index_first(held)
-            self._keep_whole = index_first is False
-            if not index_first:
-                self._check_size(self._options.max_mp4_bytes if self._keep_whole else self._options.max_probe_bytes)
-                return EMPTY
-        self._held.clear()
-        demuxer = self._start()
-        return self._across_restarts(held) if self._format == "matroska" else self._demux(demuxer, held)
+    def _begin(self) -> bool:
+        """Choose a demuxer, if the held bytes suffice."""
+        self._head = bytes(self._held[:HEAD_BYTES])
+        choice = Wait.WHOLE_FILE if self._keep_whole else choose(bytes(self._held))
+        if isinstance(choice, Wait):
+            self._keep_whole = choice is Wait.WHOLE_FILE
+            self._check_held()
+            return False
+        del self._held[: choice.offset]
+        self._choice = choice
+        self._demuxer, self._demuxed, self._tail = Demuxer(choice.format, self._limits, choice.options), 0, b""
+        return True
 
-    def _check_size(self, limit: int) -> None:
-        if len(self._held) > limit:
-            self._held.clear()
-            raise SessionError(
-                "undecodable_audio",
-                f"an MP4 file of more than {limit / MIB:.3g} MiB with its index at the end; write the index first "
-                "(ffmpeg -movflags +faststart) or in fragments",
+    def _check_held(self) -> None:
+        if self._keep_whole and len(self._held) > self._options.max_mp4_bytes:
+            raise self._undecodable(
+                f"its index is at the end, beyond {self._options.max_mp4_bytes / MIB:.3g} MiB; write the index first "
+                "(ffmpeg -movflags +faststart) or in fragments"
             )
+        if not self._keep_whole and len(self._held) > self._options.max_probe_bytes:
+            raise self._undecodable(f"no audio stream within {len(self._held)} bytes")
 
-    def _start(self) -> Demuxer:
-        self._demuxer, self._demuxed = Demuxer(self._format, self._limits), 0
-        return self._demuxer
+    def _find_restart(self) -> int | None:
+        """How many of the held bytes belong to the present container, if another one follows it.
 
-    def _across_restarts(self, data: bytes) -> Samples:
-        """A recorder that stops and starts again sends a new WebM header in mid-stream: a new container."""
-        assert self._demuxer is not None
-        data = bytes(self._held) + data
-        parts = []
-        # The header at the very beginning is no restart.
-        while match := WEBM_HEADER.search(data, 1 if self._demuxed == 0 else 0):
-            parts += [self._demux(self._demuxer, data[: match.start()]), self._end(self._demuxer)]
-            data = data[match.start() :]
-            self._start()
-        cut = max(webm_header_may_begin(data), 1 if self._demuxed == 0 else 0)
-        self._held = bytearray(data[cut:])
-        parts.append(self._demux(self._demuxer, data[:cut]))
-        return np.concatenate(parts)
+        Of a header that was cut in two, the first part has gone to the present demuxer already, where it is
+        no more than a broken end; the whole header is put back in front of the held bytes.
+        """
+        assert self._choice is not None
+        if self._choice.restart is None:
+            return None
+        # The container's own header is no restart.
+        window = self._tail + self._held
+        match = self._choice.restart.search(window, 1 if self._demuxed == len(self._tail) else 0)
+        if match is None:
+            self._tail = bytes(window[1 - MAX_HEADER_BYTES :])
+            return None
+        cut = match.start() - len(self._tail)
+        if cut < 0:
+            self._held[:0] = self._tail[cut:]
+        return max(cut, 0)
 
     def _demux(self, demuxer: Demuxer, data: bytes) -> Samples:
-        if not data:
-            return EMPTY
         samples = demuxer.feed(data)
         self._demuxed += len(data)
         self._decoded += len(samples)
@@ -146,20 +150,9 @@ class AvStream(DecoderStream):
     def _end(self, demuxer: Demuxer) -> Samples:
         """The container ends. One that lacks its own end counts as far as it goes."""
         samples = demuxer.finish()
-        return self._settle(demuxer, samples)
-
-    def _decode_held(self) -> Samples:
-        """The stream ended before a demuxer was chosen; now all its bytes are there."""
-        if not self._held:
-            return EMPTY
-        held = bytes(self._held)
-        self._held.clear()
-        demuxer = Demuxer(container_format(held), self._limits)
-        return self._settle(demuxer, demuxer.decode_file(held))
-
-    def _settle(self, demuxer: Demuxer, samples: Samples) -> Samples:
         self._decoded += len(samples)
-        if self._decoded == 0 or isinstance(demuxer.failure, TooMuch):
+        self._barren = 0 if demuxer.yielded else self._barren + 1
+        if self._barren > MAX_BARREN or isinstance(demuxer.failure, TooMuch):
             self._check(demuxer)
         return samples
 
@@ -168,5 +161,6 @@ class AvStream(DecoderStream):
             raise self._undecodable(str(demuxer.failure)) from demuxer.failure
 
     def _undecodable(self, reason: str) -> SessionError:
-        found = f"{self._format} container" if self._format else describe(self._head)
-        return SessionError("undecodable_audio", f"cannot decode this stream: {found}: {reason}")
+        name = container_format(self._head)
+        found = f"this {name} stream" if name else describe(self._head)
+        return SessionError("undecodable_audio", f"cannot decode {found}: {reason}")

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 FORMATS = (
     "matroska,webm,ogg,mov,mp4,m4a,3gp,3g2,mj2,mp3,flac,wav,w64,aac,loas,aiff,au,caf,amr,ac3,eac3,asf,mpegts,flv,avi,"
-    "wv,tta,ape"
+    "wv,tta,ape,u8,s16le,s24le,s32le,f32le,f64le,alaw,mulaw"
 )
 """Demuxers that strangers' bytes may reach. Playlists, image readers and `concat`, which open other files, are out."""
 
@@ -33,9 +33,11 @@ OPEN_OPTIONS = {
     "probesize": "262144",
     "format_whitelist": FORMATS,
     "protocol_whitelist": "none",
-    # Streamed WAV has 0, 2^32-1 or the length of its first piece in the header: read on to the end.
-    "ignore_length": "1",
+    "ignore_length": "1",  # of WAV; see wav.py
 }
+
+MIN_RATE, MAX_RATE = 1_000, 768_000
+"""Hz. Rates beyond any sound card cost the resampler minutes or gigabytes: they come from attacks and damage."""
 
 EMPTY: Samples = np.zeros(0, dtype=np.float32)
 
@@ -59,8 +61,10 @@ class Limits:
 class Demuxer:
     """Bytes in, samples out. The thread starts with the first byte and ends with the container."""
 
-    def __init__(self, format_name: str | None, limits: Limits) -> None:
+    def __init__(self, format_name: str | None, limits: Limits, options: dict[str, str] | None = None) -> None:
+        """`format_name` and `options` are libav's; no name: libav finds out."""
         self._format = format_name
+        self._options = OPEN_OPTIONS | (options or {})
         self._limits = limits
         self._pipe = Pipe()
         self._thread: threading.Thread | None = None
@@ -69,6 +73,9 @@ class Demuxer:
         self._pending = 0
         self.opened = False
         """An audio stream was found."""
+        self.yielded = False
+        """Samples came of it."""
+        self._crash: Exception | None = None
         self.failure: Undecodable | None = None
         """Why the thread ended early."""
 
@@ -87,10 +94,9 @@ class Demuxer:
             self._thread.join()
         return self._take()
 
-    def decode_file(self, data: bytes) -> Samples:
-        """A whole file instead of a stream, decoded in the caller's thread."""
+    def decode_file(self, data: bytes) -> None:
+        """A whole file instead of a stream, decoded in the caller's thread; `finish()` returns its samples."""
         self._run(io.BytesIO(data))
-        return self._take()
 
     def close(self) -> None:
         """Ends the thread wherever it is. A second call does nothing."""
@@ -100,6 +106,8 @@ class Demuxer:
         self._samples.clear()
 
     def _take(self) -> Samples:
+        if self._crash is not None:
+            raise self._crash
         taken = np.concatenate(self._samples) if self._samples else EMPTY
         self._samples.clear()
         self._pending = 0
@@ -107,7 +115,9 @@ class Demuxer:
 
     def _run(self, source: Pipe | io.BytesIO) -> None:
         try:
-            with av.open(source, "r", format=self._format, container_options=OPEN_OPTIONS) as container:
+            with av.open(
+                source, "r", format=self._format, container_options=self._options, metadata_errors="replace"
+            ) as container:
                 stream = _audio_stream(container)
                 self.opened = True
                 self._decode(container, stream)
@@ -115,7 +125,10 @@ class Demuxer:
             self.failure = error
         except (av.error.FFmpegError, ValueError) as error:
             log.debug("libav gave up: %s", error)
-            self.failure = Undecodable(f"{self._format or 'unknown format'}: {_reason(error)}")
+            self.failure = Undecodable(_reason(error) if self.opened else f"no audio found ({_reason(error)})")
+        except Exception as error:
+            # Nobody joins this thread for its exception: the caller raises it.
+            self._crash = error
         finally:
             self._pipe.leave()
 
@@ -125,7 +138,7 @@ class Demuxer:
         for packet in _packets(container, stream, self._limits.bad_packets):
             try:
                 frames = stream.decode(packet)
-            except av.error.InvalidDataError as error:
+            except av.error.FFmpegError as error:
                 bad += 1
                 log.debug("bad %s packet: %s", stream.codec_context.name, error)
                 if bad > self._limits.bad_packets:
@@ -145,13 +158,18 @@ class Demuxer:
         if self._pending > self._limits.burst_samples:
             raise TooMuch(f"one piece of input holds more than {self._limits.burst_samples // SAMPLE_RATE} s")
         self._samples.append(samples)
+        self.yielded = True
 
 
 def _audio_stream(container: InputContainer) -> AudioStream:
+    # PyAV leaves codec_context out, against its own annotations, when libav has no decoder.
+    for stream in container.streams.audio:
+        if stream.codec_context is not None:
+            return stream
     if container.streams.audio:
-        return container.streams.audio[0]
-    others = ", ".join(f"{stream.type} ({stream.name})" for stream in container.streams) or "nothing else either"
-    raise Undecodable(f"a {container.format.name} container without audio; it holds {others}")
+        raise Undecodable("its audio codec is unknown")
+    others = ", ".join(stream.type for stream in container.streams) or "nothing"
+    raise Undecodable(f"no audio in it, but {others}")
 
 
 def _packets(container: InputContainer, stream: AudioStream, patience: int) -> Iterator[av.Packet[AudioStream]]:
@@ -167,7 +185,7 @@ def _packets(container: InputContainer, stream: AudioStream, patience: int) -> I
             bad += 1
             log.debug("damaged container: %s", error)
             if bad > patience:
-                raise Undecodable(f"the {container.format.name} container is damaged") from error
+                raise Undecodable("the container is damaged") from error
 
 
 def _reason(error: Exception) -> str:
@@ -186,9 +204,11 @@ class Mixer:
         before = EMPTY
         if setup != self._setup:
             # A stream may change its layout or rate on the way; a resampler may not.
+            if not MIN_RATE <= frame.sample_rate <= MAX_RATE:
+                raise Undecodable(f"a sample rate of {frame.sample_rate} Hz")
             before = self.rest()
             self._setup = setup
-            self._resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+            self._resampler = AudioResampler(format="fltp", layout=frame.layout, rate=SAMPLE_RATE)
         frame.pts = None  # timestamps of live streams jump; samples are counted instead
         return np.concatenate([before, self._push(frame)])
 
@@ -198,5 +218,6 @@ class Mixer:
 
     def _push(self, frame: AudioFrame | None) -> Samples:
         assert self._resampler is not None
-        out = [mixed.to_ndarray().reshape(-1) for mixed in self._resampler.resample(frame)]
+        # Mixed down by mean here: libav's own mix to mono lifts what is alike on both sides by 3 dB, beyond ±1.
+        out = [resampled.to_ndarray().mean(axis=0) for resampled in self._resampler.resample(frame)]
         return np.concatenate(out).astype(np.float32, copy=False) if out else EMPTY

@@ -21,7 +21,7 @@ class Pipe:
     def give(self, data: bytes) -> None:
         """Writer: hand over `data` and wait until it is used up."""
         with self._changed:
-            if self._left:
+            if self._left or not data:
                 return
             self._piece, self._hungry = memoryview(data), False
             self._changed.notify_all()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from wlkd_av.wav import wav_samples
 
 EBML_MAGIC = b"\x1aE\xdf\xa3"
 
@@ -16,8 +20,13 @@ WEBM_HEADER = re.compile(
     + re.escape(b"\x42\x86\x81\x01"),
     re.DOTALL,
 )
-WEBM_HEADER_BYTES = 16
-"""The longest match of WEBM_HEADER."""
+MP4_HEADER = re.compile(rb"\x00\x00\x00[\x08-\xff]ftyp")
+WAV_HEADER = re.compile(rb"RIFF.{4}WAVE", re.DOTALL)
+HEADERS = {"matroska": WEBM_HEADER, "mp4": MP4_HEADER, "wav": WAV_HEADER}
+"""What begins a new container in mid-stream, where libav would not notice: a recorder stopped and started again."""
+MAX_HEADER_BYTES = 16
+"""The longest match of all of them."""
+
 SIGNATURE_BYTES = 12
 """Enough for every signature below."""
 
@@ -26,7 +35,6 @@ SIGNATURES = (
     (0, b"OggS", "ogg"),
     (0, b"fLaC", "flac"),
     (0, b"RIFF", "wav"),
-    (0, b"ID3", "mp3"),
     (4, b"ftyp", "mp4"),
     (4, b"styp", "mp4"),
 )
@@ -44,20 +52,53 @@ OTHER_THINGS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How libav is to be opened."""
+
+    format: str | None
+    """libav's name of the demuxer; None: let libav look at more of the stream."""
+    options: dict[str, str] = field(default_factory=dict)
+    offset: int = 0
+    """Bytes of header that the demuxer does without."""
+    restart: re.Pattern[bytes] | None = None
+    """Begins another container of this kind."""
+
+
+class Wait(Enum):
+    """What a choice has to wait for."""
+
+    MORE = auto()
+    WHOLE_FILE = auto()
+
+
+def choose(head: bytes) -> Choice | Wait:
+    """The demuxer for a stream that begins with `head`."""
+    if len(head) < SIGNATURE_BYTES:
+        return Wait.MORE
+    name = container_format(head)
+    choice = Choice(name, restart=HEADERS.get(name or ""))
+    if name == "mp4":
+        index_first = mp4_index_first(head)
+        if index_first is None:
+            return Wait.MORE
+        return choice if index_first else Wait.WHOLE_FILE
+    if name == "wav":
+        try:
+            samples = wav_samples(head)
+        except EOFError:
+            return Wait.MORE
+        if samples is not None:
+            return replace(choice, format=samples.demuxer, options=samples.options, offset=samples.offset)
+    return choice
+
+
 def container_format(head: bytes) -> str | None:
     """libav's name of the container that begins with `head`; None: let libav look at more of it."""
     for offset, signature, name in SIGNATURES:
         if head.startswith(signature, offset):
             return name
     return None
-
-
-def webm_header_may_begin(data: bytes) -> int:
-    """Where at the end of `data` a header may have been cut in two; `len(data)` if nowhere."""
-    for at in range(max(len(data) - WEBM_HEADER_BYTES + 1, 0), len(data)):
-        if EBML_MAGIC.startswith(data[at : at + len(EBML_MAGIC)]):
-            return at
-    return len(data)
 
 
 def describe(head: bytes) -> str:
