@@ -31,32 +31,64 @@ class Cue:
 
 
 def cues(lines: Sequence[Line]) -> Iterator[Cue]:
-    """The lines cut into readable cues: at their ends, at silences, after sentences, and where they grow too long."""
+    """The lines cut into readable cues: at their ends, at silences, after sentences, and evenly where they are long."""
     for line in lines:
-        group: list[Word] = []
-        for word in line.words:
-            if group and _is_full(group, word):
-                yield _cue(group)
-                group = []
-            group.append(word)
-        if group:
-            yield _cue(group)
+        for phrase in _phrases(line.words):
+            for group in _split(phrase):
+                yield Cue(group[0].start, group[-1].end, _text(group).strip())
 
 
-def _is_full(group: Sequence[Word], word: Word) -> bool:
-    """Whether `word` must not join the group."""
-    if not word.text[:1].isspace() and not _is_wide(word.text[:1]):
-        return False  # Part of the word before, such as a full stop of its own.
-    text = "".join(member.text for member in group)
-    if seconds(word.start - group[-1].end) > MAX_GAP_SECONDS:
-        return True
-    if seconds(word.end - group[0].start) > MAX_CUE_SECONDS or columns((text + word.text).strip()) > MAX_CUE_COLUMNS:
-        return True
-    return text.rstrip().endswith(SENTENCE_ENDS) and columns(text) > ROW_COLUMNS
+def _phrases(words: Sequence[Word]) -> Iterator[list[Word]]:
+    """Words between silences, and between sentences that fill a row or more."""
+    phrase: list[Word] = []
+    for word in words:
+        if phrase and not _continues(word):
+            text = _text(phrase)
+            sentence_ended = text.rstrip().endswith(SENTENCE_ENDS) and columns(text) > ROW_COLUMNS
+            if sentence_ended or seconds(word.start - phrase[-1].end) > MAX_GAP_SECONDS:
+                yield phrase
+                phrase = []
+        phrase.append(word)
+    if phrase:
+        yield phrase
 
 
-def _cue(group: Sequence[Word]) -> Cue:
-    return Cue(group[0].start, group[-1].end, "".join(word.text for word in group).strip())
+def _split(phrase: list[Word]) -> list[list[Word]]:
+    """The phrase in as few parts as can be read, of about equal width: no last word alone on the screen."""
+    for parts in range(1, len(phrase) + 1):
+        groups = _evenly(phrase, parts)
+        if all(_is_readable(group) for group in groups):
+            return groups
+    return groups  # A single word that is too long stays whole.
+
+
+def _evenly(phrase: Sequence[Word], parts: int) -> list[list[Word]]:
+    """The words in `parts` groups by the place of their middle in the text; groups that stay empty are left out."""
+    total = columns(_text(phrase))
+    groups: list[list[Word]] = [[] for _ in range(parts)]
+    before, part = 0, 0
+    for word in phrase:
+        width = columns(word.text)
+        if not _continues(word):
+            part = min(parts - 1, int(parts * (before + width / 2) / max(total, 1)))
+        groups[part].append(word)
+        before += width
+    return [group for group in groups if group]
+
+
+def _is_readable(group: Sequence[Word]) -> bool:
+    duration = seconds(group[-1].end - group[0].start)
+    return duration <= MAX_CUE_SECONDS and columns(_text(group).strip()) <= MAX_CUE_COLUMNS
+
+
+def _continues(word: Word) -> bool:
+    """Whether it belongs to the word before, such as a full stop of its own: no space before it, in a script that
+    has spaces."""
+    return not word.text[:1].isspace() and not _is_wide(word.text[:1])
+
+
+def _text(words: Sequence[Word]) -> str:
+    return "".join(word.text for word in words)
 
 
 def rows(text: str) -> str:

@@ -60,6 +60,22 @@ def test_long_lines_become_readable_cues_that_lose_nothing():
     assert all(before.end <= after.start for before, after in pairwise(made))
 
 
+def test_no_last_word_stands_alone():
+    text = "The words of Shelley's fragment upon the moon wandering companionless, pale for weariness."
+    words = line(*((f" {word}", place * 0.4, place * 0.4 + 0.3) for place, word in enumerate(text.split())))
+    first, second = (columns(cue.text) for cue in cues([words]))
+    assert abs(first - second) < 15
+
+
+def test_a_word_longer_than_the_screen_stays_whole():
+    assert [cue.text for cue in cues([line((" " + "x" * 200, 0.0, 1.0), (" y", 1.0, 1.1))])] == ["x" * 200, "y"]
+
+
+def test_wide_characters_are_split_without_spaces():
+    made = list(cues([line(*(("字", place * 0.1, place * 0.1 + 0.1) for place in range(60)))]))
+    assert [len(cue.text) for cue in made] == [30, 30]
+
+
 def test_a_silence_inside_a_line_takes_the_text_off_the_screen():
     assert [cue.text for cue in cues([line((" one", 0.0, 0.5), (" two", 3.0, 3.5))])] == ["one", "two"]
 
