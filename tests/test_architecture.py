@@ -34,6 +34,7 @@ PLUGIN_SURFACE = {
     "wlkd.subtitles",
     "wlkd.testing",
     "wlkd.types",
+    "wlkd.window",
 }
 """What plugins may import: what docs/plugins.md documents for them."""
 

@@ -7,6 +7,6 @@ only part of wlkd that fetches anything from outside, and only `wlkd models get`
 from wlkd.models.dims import ModelFileError, WhisperDims
 from wlkd.models.folder import decoder_file, encoder_dir
 from wlkd.models.modelbin import ModelBin
-from wlkd.models.pairs import check_pair
+from wlkd.models.pairs import check_encoder, check_pair
 
-__all__ = ["ModelBin", "ModelFileError", "WhisperDims", "check_pair", "decoder_file", "encoder_dir"]
+__all__ = ["ModelBin", "ModelFileError", "WhisperDims", "check_encoder", "check_pair", "decoder_file", "encoder_dir"]

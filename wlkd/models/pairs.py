@@ -32,6 +32,16 @@ def check_pair(models_dir: Path, size: str) -> list[str]:
     return problems
 
 
+def check_encoder(models_dir: Path, size: str) -> list[str]:
+    """Like `check_pair`, for backends that run on `faster-whisper-<size>` alone."""
+    encoder = encoder_dir(models_dir, size)
+    if absent(encoder):
+        return [f"{encoder}: is missing; {_what_is_there(models_dir)}"]
+    problems: list[str] = []
+    _dims_of_encoder(encoder, size, problems)
+    return problems
+
+
 def encoder_dims(models_dir: Path, size: str) -> WhisperDims:
     """Raises ModelFileError or OSError."""
     return ModelBin.open(encoder_dir(models_dir, size) / "model.bin").dims()

@@ -1,0 +1,75 @@
+"""The policy: what two decodes say alike is committed, once."""
+
+from wlkd_localagreement.agreement import agreed, unsaid
+from wlkd_localagreement.options import LocalAgreementOptions
+from wlkd_localagreement.stream import Heard, Stream
+
+from wlkd import Frame, RecognitionParams, Word
+from wlkd.testing import speech_like
+
+SECOND = 16_000
+
+
+def words(text: str, start: float = 0.0) -> tuple[Word, ...]:
+    """One word each half second."""
+    return tuple(
+        Word(f" {word}", round((start + n / 2) * SECOND), round((start + (n + 1) / 2) * SECOND))
+        for n, word in enumerate(text.split())
+    )
+
+
+def step(stream: Stream, text: str, *, start: float = 0.0, heard_seconds: float = 1.0, end: int | None = None) -> str:
+    """Decode one more second to `text`; returns what is committed."""
+    at = stream.plan().state.window.end
+    stream.accept(Frame(at, speech_like(heard_seconds)))
+    if end is not None:
+        stream.end_segment(end)
+    state, commit = stream.conclude(stream.plan(), Heard(words(text, start), "en"))
+    stream.adopt(state)
+    return "".join(word.text for word in commit.words)
+
+
+def stream(**options: float) -> Stream:
+    return Stream(LocalAgreementOptions(**options), RecognitionParams(language="en"))  # type: ignore[arg-type]
+
+
+def test_agreement_ignores_case_and_punctuation() -> None:
+    assert agreed(words("and So my"), words("And so, your")) == 2
+
+
+def test_the_first_decode_commits_nothing_and_the_second_what_both_say() -> None:
+    case = stream()
+    assert step(case, "and so my fell") == ""
+    assert step(case, "and so my fellow americans") == " and so my"
+    assert step(case, "and so my fellow americans ask") == " fellow americans"
+
+
+def test_a_pause_commits_everything_and_starts_afresh() -> None:
+    case = stream()
+    step(case, "one two")
+    assert step(case, "one two three", end=3 * SECOND) == " one two three"
+    assert len(case.plan().state.window) == 0
+    assert case.plan().state.context == " one two three"
+
+
+def test_committed_words_that_move_a_little_are_not_said_again() -> None:
+    committed = words("we shall")
+    moved = words("we shall shall overcome", start=0.2)
+    assert [word.text for word in unsaid(moved, committed)] == [" shall", " overcome"]
+
+
+def test_a_full_window_is_cut_behind_a_sentence_and_the_text_becomes_context() -> None:
+    case = stream(max_window_seconds=4)
+    step(case, "one. two three", heard_seconds=3)
+    assert step(case, "one. two three four", heard_seconds=1.5) == " one. two three"
+    state = case.plan().state
+    assert state.context == " one."
+    assert [word.text for word in state.committed] == [" two", " three"]
+    assert state.window.session(0) == SECOND // 2
+
+
+def test_a_full_window_without_agreement_is_dropped() -> None:
+    case = stream(max_window_seconds=4)
+    step(case, "la", heard_seconds=3)
+    step(case, "lo", heard_seconds=2)
+    assert len(case.plan().state.window) < 4 * SECOND

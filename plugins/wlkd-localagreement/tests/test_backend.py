@@ -1,0 +1,44 @@
+"""The backend with the real model, on real speech."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from prometheus_client import CollectorRegistry
+from wlkd_localagreement.backend import LocalAgreement
+from wlkd_localagreement.options import LocalAgreementOptions
+
+from wlkd import Context, ProvisionError, RecognitionParams
+from wlkd.testing import check_backend, recognized
+
+
+def context(models_dir: Path) -> Context:
+    return Context(models_dir, CollectorRegistry(), lambda _: None)
+
+
+@pytest.mark.model
+async def test_real_speech_becomes_the_right_words(models_dir: Path, speech_dir: Path) -> None:
+    clips = [json.loads(line) for line in (speech_dir / "manifest.jsonl").read_text().splitlines()]
+    clip = next(clip for clip in clips if clip["id"] == "1089-134686-0015")
+    speech, _ = soundfile.read(speech_dir / clip["path"], dtype="float32")
+    backend = LocalAgreement(LocalAgreementOptions())
+    await backend.provision(context(models_dir))
+    try:
+        backend.warm_up()
+        words = check_backend(backend, [speech])
+        said = "".join(word.text for word in words).lower()
+        for word in ("dusk", "deepening", "thoughts", "bell"):
+            assert word in said
+        commits = recognized(backend, [speech], params=RecognitionParams())
+        assert commits[-1].language == "en"
+        assert recognized(backend, [np.zeros(16_000, dtype=np.float32)])[0].words == ()
+    finally:
+        await backend.close()
+
+
+async def test_a_missing_model_names_the_folder(tmp_path: Path) -> None:
+    backend = LocalAgreement(LocalAgreementOptions(model="small"))
+    with pytest.raises(ProvisionError, match="faster-whisper-small"):
+        await backend.provision(context(tmp_path))

@@ -1,0 +1,148 @@
+"""The backend: decodes every stream's window with faster-whisper, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from wlkd import (
+    Backend,
+    Commit,
+    Context,
+    Frame,
+    Options,
+    ProvisionError,
+    RecognitionParams,
+    Recognizer,
+    SessionError,
+    Word,
+)
+from wlkd.audio import SAMPLE_RATE, samples
+from wlkd.models import check_encoder, encoder_dir
+from wlkd_localagreement.options import LocalAgreementOptions
+from wlkd_localagreement.stream import Heard, Step, Stream
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
+LEAST_SAMPLES = samples(0.1)
+"""Shorter stretches hold no word."""
+
+
+class LocalAgreement(Backend):
+    """Whisper through faster-whisper alone: no PyTorch, every window decoded anew."""
+
+    Config: ClassVar[type[Options]] = LocalAgreementOptions
+    config: LocalAgreementOptions
+
+    def __init__(self, config: LocalAgreementOptions) -> None:
+        super().__init__(config)
+        self._model: WhisperModel | None = None
+
+    async def provision(self, ctx: Context) -> None:
+        problems = check_encoder(ctx.models_dir, self.config.model)
+        if problems:
+            raise ProvisionError("\n".join(problems))
+        ctx.status(f"loading {self.config.model} on {self.config.device}")
+        self._model = await asyncio.to_thread(self._load, ctx)
+
+    async def close(self) -> None:
+        self._model = None
+
+    def languages(self) -> frozenset[str]:
+        return frozenset(self._loaded().supported_languages)
+
+    def open(self, params: RecognitionParams) -> Stream:
+        model = self._loaded()
+        if not model.model.is_multilingual:
+            if params.task == "translate":
+                raise SessionError("bad_request", "task translate: this model knows English only")
+            return Stream(self.config, RecognitionParams(language="en", initial_prompt=params.initial_prompt))
+        return Stream(self.config, params)
+
+    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+        streams = [recognizer for recognizer in batch if isinstance(recognizer, Stream)]
+        concluded = []
+        for stream in streams:
+            step = stream.plan()
+            concluded.append(stream.conclude(step, self._hear(stream, step)))
+        # Nothing below can fail: a batch that raised has changed no stream.
+        for stream, (state, _) in zip(streams, concluded, strict=True):
+            stream.adopt(state)
+        return [commit for _, commit in concluded]
+
+    def warm_up(self) -> None:
+        """Two seconds of faint noise."""
+        noise = np.random.default_rng(0).normal(0, 0.01, 2 * SAMPLE_RATE).astype(np.float32)
+        stream = self.open(RecognitionParams(language="en"))
+        stream.accept(Frame(0, noise))
+        stream.end_segment(len(noise))
+        self.run([stream])
+
+    def _hear(self, stream: Stream, step: Step) -> Heard:
+        window = step.state.window
+        if len(window) < LEAST_SAMPLES:
+            return Heard(language=step.state.language)
+        language = step.state.language or self._detect(stream, step)
+        segments, _ = self._loaded().transcribe(
+            window.samples,
+            language=language,
+            task=stream.params.task,
+            beam_size=self.config.beam_size,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            initial_prompt=stream.prompt(step) or None,
+            hotwords=", ".join(stream.params.hotwords) or None,
+            no_speech_threshold=self.config.no_speech_probability,
+            word_timestamps=True,
+        )
+        words = [
+            Word(
+                word.word,
+                window.session(min(round(word.start * SAMPLE_RATE), len(window))),
+                window.session(min(round(word.end * SAMPLE_RATE), len(window))),
+                round(word.probability, 3),
+            )
+            for segment in segments
+            for word in segment.words or ()
+        ]
+        sure = step.state.language is not None or len(window) >= samples(self.config.language_seconds)
+        return Heard(tuple(words), language, sure or step.end is not None)
+
+    def _detect(self, stream: Stream, step: Step) -> str:
+        _, _, probabilities = self._loaded().detect_language(step.state.window.samples)
+        allowed = stream.params.languages
+        best: str = next(code for code, _ in probabilities if not allowed or code in allowed)
+        return best
+
+    def _load(self, ctx: Context) -> WhisperModel:
+        # Importing it takes a second, which `wlkd check` need not wait for.
+        from faster_whisper import WhisperModel
+
+        options = self.config
+        compute_type = options.compute_type
+        if compute_type == "auto":
+            compute_type = "int8" if options.device == "cpu" else "float16"
+        folder = encoder_dir(ctx.models_dir, options.model)
+        try:
+            return WhisperModel(
+                str(folder),
+                device=options.device,
+                device_index=options.device_index,
+                compute_type=compute_type,
+                cpu_threads=options.threads or len(os.sched_getaffinity(0)),
+                local_files_only=True,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise ProvisionError(
+                f"{folder / 'model.bin'}: cannot be loaded on {options.device} as {compute_type}: {error}"
+            ) from error
+
+    def _loaded(self) -> WhisperModel:
+        if self._model is None:
+            raise RuntimeError("the backend was used before it was provisioned, or after it was closed")
+        return self._model
