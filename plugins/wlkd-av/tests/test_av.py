@@ -17,6 +17,7 @@ from wlkd_av import wlkd_choose_decoder
 from wlkd_av.decoder import Av, AvOptions
 
 from wlkd import SAMPLE_RATE, DecoderStream, Samples, SessionError, StreamOffer
+from wlkd.testing import check_decoder
 
 Recorded = Callable[[str], bytes]
 
@@ -109,6 +110,11 @@ def test_cuts_change_nothing(recorded: Recorded, name: str, data: st.DataObject)
     recording = recorded(name)
     cuts = data.draw(st.lists(st.integers(0, len(recording)), max_size=30))
     assert np.array_equal(decode(recording), decode_in_pieces(open_stream, recording, cuts))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_contract_of_decoders(recorded: Recorded, name: str) -> None:
+    check_decoder(open_stream, recorded(name))
 
 
 @pytest.mark.parametrize("name", LIVE)

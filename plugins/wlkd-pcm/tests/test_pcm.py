@@ -14,6 +14,7 @@ from wlkd_pcm import wlkd_choose_decoder
 from wlkd_pcm.decoder import Pcm, PcmOptions
 
 from wlkd import DecoderStream, Samples, SessionError, StreamOffer
+from wlkd.testing import check_decoder, speech_like
 
 
 def open_stream(**offer: object) -> DecoderStream:
@@ -123,6 +124,18 @@ def test_cuts_change_nothing(encoding: str, rate: int, channels: int, data: byte
     cut = decode(data, [min(c, len(data)) for c in cuts], **offer)
     assert len(whole) == len(cut)
     assert cut == pytest.approx(whole, abs=1e-6)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
+@pytest.mark.parametrize("encoding", ["s16le", "s24le", "f32le"])
+def test_the_contract_of_decoders(encoding: str, rate: int) -> None:
+    noise = (20_000 * speech_like(1, rate=rate)).astype("<i4")
+    data = {
+        "s16le": noise.astype("<i2").tobytes(),
+        "s24le": noise.view(np.uint8).reshape(-1, 4)[:, :3].tobytes(),
+        "f32le": speech_like(1, rate=rate).tobytes(),
+    }[encoding]
+    check_decoder(lambda: open_stream(encoding=encoding, sample_rate=rate), data)
 
 
 def test_an_empty_stream_ends_empty() -> None:

@@ -16,6 +16,7 @@ from wlkd_silero.model import FRAME_SAMPLES, Memory
 from wlkd_silero.stream import SileroStream
 
 from wlkd import Frame, Options, Pause, Samples, SpeechEvent, VadStream
+from wlkd.testing import check_vad
 
 PAD = 700
 SETTINGS = GateSettings(onset=0.5, release=0.35, min_speech=2, min_silence=3)
@@ -174,6 +175,17 @@ def test_cuts_change_nothing(
     check_contract(samples, whole, origin)
     check_contract(samples, cut, origin)
     assert spans(whole) == spans(cut)
+
+
+@pytest.mark.parametrize("factory", [open_stream, Everything(Options()).open])
+def test_the_contract_of_vads(factory: Callable[[], VadStream]) -> None:
+    check_vad(factory, audio((5, 0.0), (9, 0.9), (4, 0.0), (3, 0.9)))
+
+
+def test_an_hour_in_one_piece() -> None:
+    samples = np.tile(audio((40, 0.9), (60, 0.0)), 1125)
+    events = open_stream().feed(Frame(0, samples))
+    assert sum(isinstance(event, Pause) for event in events) == 1125
 
 
 def test_everything_is_speech_to_none() -> None:

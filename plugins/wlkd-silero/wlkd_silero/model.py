@@ -17,8 +17,6 @@ FRAME_SAMPLES = SAMPLE_RATE * 32 // 1000
 CONTEXT_SAMPLES = 64
 """What it wants to see of the frame before."""
 STATE_SHAPE = (1, 1, 128)
-MAX_BATCH = 256
-"""Frames per call: bounds the memory of one call at about 8 s of audio."""
 
 ASSET = "faster_whisper/assets/silero_vad_v6.onnx"
 
@@ -77,10 +75,8 @@ class SileroModel:
         `memory` moves on.
         """
         frames = samples.reshape(-1, FRAME_SAMPLES)
-        parts = [self._run(frames[i : i + MAX_BATCH], memory) for i in range(0, len(frames), MAX_BATCH)]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
-
-    def _run(self, frames: Samples, memory: Memory) -> NDArray[np.float32]:
+        if not len(frames):
+            return np.zeros(0, dtype=np.float32)
         tails = frames[:, -CONTEXT_SAMPLES:]
         contexts = np.concatenate([memory.context[np.newaxis], tails[:-1]])
         probabilities: NDArray[np.float32]

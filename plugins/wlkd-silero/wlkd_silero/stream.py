@@ -12,6 +12,8 @@ from wlkd_silero.gate import Gate
 from wlkd_silero.model import FRAME_SAMPLES, Memory
 
 EMPTY: Samples = np.zeros(0, dtype=np.float32)
+STRIDE = 256 * FRAME_SAMPLES
+"""Samples looked at in one go: an hour that comes in one piece takes no second hour of room."""
 
 
 class Network(Protocol):
@@ -52,8 +54,11 @@ class SileroStream(VadStream):
             self._origin = self._start = self._judged = self._given = frame.start
         elif frame.start != self._start + len(self._audio):
             raise ValueError(f"frame at {frame.start} does not follow on {self._start + len(self._audio)}")
-        self._audio = np.concatenate([self._audio, frame.samples])
-        return self._judge(self._memory)
+        events: list[SpeechEvent] = []
+        for begin in range(0, len(frame.samples), STRIDE):
+            self._audio = np.concatenate([self._audio, frame.samples[begin : begin + STRIDE]])
+            events.extend(self._judge(self._memory))
+        return events
 
     def finish(self) -> list[SpeechEvent]:
         if self._memory is None:
