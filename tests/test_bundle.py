@@ -143,7 +143,7 @@ def rewrite(bundle: Path, change: Callable[[tarfile.TarInfo, bytes], tuple[tarfi
 
 def test_a_missing_file_is_named(bundle: Path) -> None:
     rewrite(bundle, lambda entry, content: None if entry.name.endswith("base.pt") else (entry, content))
-    refused(bundle_py("verify", bundle), "1 of 6 files are missing, such as models/pytorch-whisper-base/base.pt")
+    refused(bundle_py("verify", bundle), "1 of its 6 files are missing, such as models/pytorch-whisper-base/base.pt")
 
 
 def test_a_file_that_the_manifest_does_not_list_is_refused(bundle: Path, tmp_path: Path) -> None:
