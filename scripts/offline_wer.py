@@ -55,7 +55,7 @@ def decode(model: WhisperModel, clips: Sequence[Clip]) -> Iterator[Recording]:
         )
         text = "".join(segment.text for segment in segments)
         # A whole recording at once has no latency: leave out what it would be counted from.
-        yield Recording(replace(clip, word_ends=()), 0.0, events=[Event(0.0, text, text, 0.0)])
+        yield Recording(replace(clip, word_ends=()), 0.0, events=[Event(0.0, text, "", 0.0)])
 
 
 def main() -> int:

@@ -44,24 +44,19 @@ class Transcript:
     @property
     def committed(self) -> str:
         """All lines as one text."""
-        return _join(line.text for line in self.lines)
-
-    @property
-    def shown(self) -> str:
-        """The committed text and the tail."""
-        return _join((self.committed, self.tentative))
+        return joined(line.text for line in self.lines)
 
 
-def _join(texts: Iterable[str]) -> str:
+def joined(texts: Iterable[str]) -> str:
     """wlkd's texts bring their own spacing; other servers strip it, so texts that would run together get a space,
     except in scripts whose characters are wide and stand without spaces."""
-    joined = ""
+    whole = ""
     for text in texts:
-        seam = joined[-1:] + text[:1]
+        seam = whole[-1:] + text[:1]
         if len(seam) == 2 and not any(mark.isspace() or east_asian_width(mark) == "W" for mark in seam):
-            joined += " "
-        joined += text
-    return joined
+            whole += " "
+        whole += text
+    return whole
 
 
 class AsrStream:

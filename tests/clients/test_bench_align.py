@@ -43,3 +43,10 @@ def test_matches_are_places_of_equal_words_in_order(state, final):
 @given(words, words)
 def test_a_beginning_is_contained_whole(state, more):
     assert matches(state, state + more) == list(range(len(state)))
+
+
+@given(st.lists(words, max_size=5), words)
+def test_skipping_what_is_known_changes_nothing(states, final):
+    found = [set(matches(state, final)) for state in states]
+    expected = [next((i for i, places in enumerate(found) if place in places), None) for place in range(len(final))]
+    assert first_seen(states, final) == expected

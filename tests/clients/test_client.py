@@ -17,7 +17,7 @@ async def test_updates_until_ready_to_stop(fake_asr):
     async with fake_asr(script=[(0.25, " one", " two")], rest=" one two.") as server:
         updates = await converse(server.url, wishes={"language": "de", "token": "t"})
     assert [update.committed for update in updates] == [" one", " one two."]
-    assert [update.shown for update in updates] == [" one two", " one two."]
+    assert [update.tentative for update in updates] == [" two", ""]
     assert updates[0].lines[0].end == samples(1.0)
     assert server.queries == [{"format": "pcm", "language": "de", "token": "t"}]
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 
-def first_seen(states: Sequence[Sequence[str]], final: Sequence[str]) -> list[int | None]:
+def first_seen(states: Iterable[Sequence[str]], final: Sequence[str]) -> list[int | None]:
     """For each word of `final`, the index of the first state that contains it; None: no state does.
 
     A state may differ from the final text anywhere. It is aligned with the beginning of the final text that it
     resembles most, so that a word is not found in an earlier one of the same spelling.
     """
     found: list[int | None] = [None] * len(final)
+    known = 0  # So many words at the beginning are found: an hour of speech need not be compared again for each word.
     for index, state in enumerate(states):
-        for place in matches(state, final):
-            if found[place] is None:
-                found[place] = index
+        skip = known if state[:known] == final[:known] else 0
+        for place in matches(state[skip:], final[skip:]):
+            if found[skip + place] is None:
+                found[skip + place] = index
+        while known < len(final) and found[known] is not None:
+            known += 1
     return found
 
 

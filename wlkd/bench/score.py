@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from wlkd.bench.align import first_seen
 from wlkd.bench.clips import Clip
 from wlkd.bench.stream import Event, Recording
-from wlkd.bench.text import Unit, unit_of, units
+from wlkd.bench.text import Unit, unit_of, units, units_piecewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +100,9 @@ def score(recording: Recording, *, fold: bool = False) -> ClipScore:
             refused=recording.refused,
         )
 
-    def split(text: str) -> list[str]:
-        return units(text, clip.language, fold=fold)
-
-    said = split(hypothesis)
-    errors, agree = compare(split(clip.text), said)
-    timed = agree if clip.is_speech and len(clip.word_ends) == errors.units else []
+    reference, said = (units(text, clip.language, fold=fold) for text in (clip.text, hypothesis))
+    errors, _ = compare(reference, said)
+    timed = clip.is_speech and len(clip.word_ends) == len(reference)
     changes = [event.at for before, event in zip([None, *events], events, strict=False) if _grew(before, event)]
     audio_end = recording.audio_end or 0.0
     return ClipScore(
@@ -114,8 +111,8 @@ def score(recording: Recording, *, fold: bool = False) -> ClipScore:
         unit,
         hypothesis,
         errors=errors if clip.is_speech else None,
-        committed=_latencies(recording, timed, said, lambda event: split(event.committed)),
-        tentative=_latencies(recording, timed, said, lambda event: split(event.shown)),
+        committed=_latencies(recording, reference, (event.committed for event in events), fold) if timed else (),
+        tentative=_latencies(recording, reference, (event.shown for event in events), fold) if timed else (),
         first_word=changes[0] if changes else None,
         last_word=changes[-1] - audio_end if changes else None,
         stop=None if recording.stopped is None else recording.stopped - audio_end,
@@ -128,7 +125,7 @@ def score(recording: Recording, *, fold: bool = False) -> ClipScore:
 
 def revisions(events: Sequence[Event]) -> int:
     """How many updates took back committed text. White space is no text: servers differ in it."""
-    texts = ["".join(event.committed.split()) for event in events]
+    texts = ("".join(event.committed.split()) for event in events)
     return sum(not after.startswith(before) for before, after in itertools.pairwise(texts))
 
 
@@ -137,21 +134,18 @@ def _grew(before: Event | None, event: Event) -> bool:
     return event.committed.strip() != old.strip()
 
 
-def _latencies(
-    recording: Recording,
-    agree: Sequence[tuple[int, int]],
-    said: Sequence[str],
-    read: Callable[[Event], list[str]],
-) -> tuple[Latency, ...]:
-    """Latency of every correct word; `read` gives the words that an event shows."""
-    if not agree:
+def _latencies(recording: Recording, reference: Sequence[str], texts: Iterable[str], fold: bool) -> tuple[Latency, ...]:
+    """Latency of every correct word; `texts` are what each event shows."""
+    clip, events = recording.clip, recording.events
+    if not events:
         return ()
-    states = [read(event) for event in recording.events]
-    seen = first_seen(states, said)
+    final = units_piecewise(events[-1].committed, clip.language, fold=fold)
+    seen = first_seen((units_piecewise(text, clip.language, fold=fold) for text in texts), final)
+    _, agree = compare(reference, final)
     latencies = []
     for spoken, heard in agree:
         event = seen[heard]
         if event is not None:
-            end = recording.clip.word_ends[spoken] / recording.pace
-            latencies.append(Latency(recording.began + end, recording.events[event].at - end))
+            end = clip.word_ends[spoken] / recording.pace
+            latencies.append(Latency(recording.began + end, events[event].at - end))
     return tuple(latencies)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from wlkd.bench.clips import Clip
 from wlkd.bench.pieces import Format, Piece
-from wlkd.client import AsrStream, ClientError, Refused, connect
+from wlkd.client import AsrStream, ClientError, Refused, connect, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,14 @@ class Event:
     at: float
     """Seconds after the first sound of the stream."""
     committed: str
-    shown: str
-    """The committed text and the tail that may still change."""
+    tentative: str
     lag: float
     """What the server says it has not transcribed yet, seconds."""
+
+    @property
+    def shown(self) -> str:
+        """The committed text and the tail that may still change."""
+        return joined((self.committed, self.tentative))
 
 
 @dataclass(slots=True)
@@ -115,7 +119,10 @@ async def _converse(
     async def read() -> None:
         async for update in stream.updates():
             at = loop.time() - zero
-            recording.events.append(Event(at, update.committed, update.shown, update.lag_seconds))
+            # Most updates change the tail only: keep one copy of a text that an hour of speech makes long.
+            same = recording.events and recording.events[-1].committed == update.committed
+            committed = recording.events[-1].committed if same else update.committed
+            recording.events.append(Event(at, committed, update.tentative, update.lag_seconds))
         recording.stopped = loop.time() - zero
 
     async def send() -> None:

@@ -13,6 +13,9 @@ Unit = Literal["word", "character"]
 CHARACTER_LANGUAGES = frozenset({"zh", "yue", "ja", "ko"})
 
 
+PIECE_WORDS = 32
+
+
 def unit_of(language: str) -> Unit:
     return "character" if language in CHARACTER_LANGUAGES else "word"
 
@@ -32,6 +35,22 @@ def units(text: str, language: str, *, fold: bool = False) -> list[str]:
     """The words, or the characters without spaces, of the normalised text. `fold` drops diacritics first."""
     normal = _normalizer(language, fold)(text)
     return list("".join(normal.split())) if unit_of(language) == "character" else normal.split()
+
+
+def units_piecewise(text: str, language: str, *, fold: bool = False) -> list[str]:
+    """Like `units`, in pieces of `PIECE_WORDS` from the beginning, each normalised once however often it comes again.
+
+    For the states of a text that grows. A number or a name that a piece's end parts may come out differently.
+    """
+    words = text.split()
+    starts = range(0, len(words), PIECE_WORDS)
+    pieces = (_piece(" ".join(words[start : start + PIECE_WORDS]), language, fold) for start in starts)
+    return [unit for piece in pieces for unit in piece]
+
+
+@functools.lru_cache(maxsize=4096)
+def _piece(text: str, language: str, fold: bool) -> tuple[str, ...]:
+    return tuple(units(text, language, fold=fold))
 
 
 def unaccented(clips: Iterable[Clip]) -> frozenset[tuple[str, str]]:
