@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-import soxr  # type: ignore[import-untyped]
+import soxr
 from pydantic import Field
 
 from wlkd import SAMPLE_RATE, Decoder, DecoderStream, Options, Samples, SessionError, StreamOffer
