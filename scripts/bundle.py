@@ -169,6 +169,7 @@ def verify(bundle: Path, key: Path | None = None, here: bool = False, into: Path
     except UnicodeDecodeError as error:
         raise BundleError(f"a foreign bundle: a name in it is not UTF-8 ({error})") from error
     if missing:
+        count = len(manifest.files)
         raise BundleError(f"incomplete: {len(missing)} of its {count} files are missing, such as {min(missing)}")
     return manifest
 
