@@ -1,0 +1,316 @@
+"""The API through the `deepgram-sdk` package, unmodified; what that package cannot send, through aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from deepgram import AsyncDeepgramClient, DeepgramClient
+from deepgram.core.api_error import ApiError
+from deepgram.environment import DeepgramClientEnvironment
+
+from wlkd.testing import RunningDaemon, running_daemon
+
+WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+LINEAR = {"model": "nova-3", "encoding": "linear16", "sample_rate": 16_000}
+
+
+def spoken(seconds: float) -> str:
+    """What the scripted backend makes of that much audio."""
+    return " ".join(WORDS[i % 10] for i in range(round(seconds * 2)))
+
+
+@asynccontextmanager
+async def serving(values: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[RunningDaemon]:
+    values = {"vad": {"name": "none"}, "transports": {"deepgram": options}, **(values or {})}
+    async with running_daemon(values) as daemon:
+        yield daemon
+
+
+def environment(daemon: RunningDaemon) -> DeepgramClientEnvironment:
+    return DeepgramClientEnvironment(base=daemon.http, production=daemon.ws, agent=daemon.ws, agent_rest=daemon.http)
+
+
+def client(daemon: RunningDaemon, key: str = "unused") -> AsyncDeepgramClient:
+    return AsyncDeepgramClient(api_key=key, environment=environment(daemon))
+
+
+async def hear(socket) -> list[Any]:
+    """Every message until the server closes."""
+    async with asyncio.timeout(20):
+        return [message async for message in socket]
+
+
+def finals(messages) -> str:
+    """What an application shows: the transcripts of all final results."""
+    said = [
+        message.channel.alternatives[0].transcript
+        for message in messages
+        if message.type == "Results" and message.is_final
+    ]
+    return " ".join(transcript for transcript in said if transcript)
+
+
+def wav(seconds: float, rate: int = 16_000) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(bytes(2 * round(seconds * rate)))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000])
+@pytest.mark.parametrize(("encoding", "width"), [("linear16", 2), ("mulaw", 1), ("alaw", 1)])
+async def test_every_encoding_at_every_rate(rate, encoding, width):
+    silence = {"linear16": b"\0", "mulaw": b"\xff", "alaw": b"\xd5"}[encoding]
+    async with serving() as daemon:
+        listening = client(daemon).listen.v1.connect(model="nova-3", encoding=encoding, sample_rate=rate)
+        async with listening as socket:
+            audio = silence * (width * rate * 3 - width * 8)  # a little less, for resamplers round up
+            for offset in range(0, len(audio), 10_007):
+                await socket.send_media(audio[offset : offset + 10_007])
+            await socket.send_close_stream()
+            messages = await hear(socket)
+    assert finals(messages) == spoken(3)
+    assert messages[-1].type == "Metadata"
+    assert messages[-1].duration == pytest.approx(3, abs=0.01)
+    words = [
+        word
+        for message in messages
+        if message.type == "Results" and message.is_final
+        for word in message.channel.alternatives[0].words
+    ]
+    assert [(word.word, word.start, word.confidence) for word in words[:2]] == [("one", 0.0, 1.0), ("two", 0.5, 1.0)]
+
+
+async def test_a_container_says_its_rate_itself():
+    async with serving() as daemon, client(daemon).listen.v1.connect(model="nova-3") as socket:
+        await socket.send_media(wav(2, rate=44_100))
+        await socket.send_close_stream()
+        assert finals(await hear(socket)) == spoken(2)
+
+
+async def test_the_synchronous_client():
+    def listen(daemon) -> list[Any]:
+        deepgram = DeepgramClient(api_key="unused", environment=environment(daemon))
+        with deepgram.listen.v1.connect(**LINEAR) as socket:
+            socket.send_media(bytes(64_000))
+            socket.send_close_stream()
+            return list(socket)
+
+    async with serving() as daemon:
+        assert finals(await asyncio.to_thread(listen, daemon)) == spoken(2)
+
+
+async def test_interim_results_come_while_the_client_speaks():
+    async with serving() as daemon, client(daemon).listen.v1.connect(**LINEAR, interim_results="true") as socket:
+        await socket.send_media(bytes(64_000))
+        async with asyncio.timeout(10):
+            first = await socket.recv()
+        assert (first.is_final, first.speech_final) == (False, False)
+        assert first.channel.alternatives[0].transcript.startswith("one two")
+        await socket.send_close_stream()
+        messages = await hear(socket)
+    assert finals(messages) == spoken(2)
+
+
+async def test_finalize_flushes_and_the_stream_goes_on():
+    async with serving() as daemon, client(daemon).listen.v1.connect(**LINEAR) as socket:
+        for _ in range(2):
+            await socket.send_media(bytes(32_000))
+            await socket.send_finalize()
+            async with asyncio.timeout(10):
+                while not (message := await socket.recv()).from_finalize:
+                    pass
+            assert message.is_final
+            assert message.channel.alternatives[0].transcript in ("one two", "three four")
+        await socket.send_close_stream()
+        [metadata] = await hear(socket)
+        assert metadata.duration == 2.0
+
+
+async def test_an_application_that_finalizes_and_closes_at_once_loses_nothing():
+    async with serving() as daemon, client(daemon).listen.v1.connect(**LINEAR) as socket:
+        await socket.send_media(bytes(32_000 * 5))
+        await socket.send_finalize()
+        await socket.send_close_stream()
+        assert finals(await hear(socket)) == spoken(5)
+
+
+async def test_keep_alive_keeps_a_silent_client():
+    values = {"sessions": {"idle_timeout_seconds": 0.5}}
+    async with serving(values) as daemon, client(daemon).listen.v1.connect(**LINEAR) as socket:
+        await socket.send_media(bytes(32_000))
+        for _ in range(6):
+            await asyncio.sleep(0.2)
+            await socket.send_keep_alive()
+        await socket.send_media(bytes(32_000))
+        await socket.send_close_stream()
+        assert finals(await hear(socket)) == spoken(2)
+
+
+async def test_a_silent_client_without_keep_alive_is_sent_away():
+    values = {"sessions": {"idle_timeout_seconds": 0.3}}
+    async with serving(values) as daemon, aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{daemon.ws}/v1/listen?encoding=mulaw") as socket:
+            await socket.send_bytes(b"\xff" * 8_000)
+            said = [json.loads(message.data) async for message in socket]
+        assert [message["type"] for message in said] == ["Results", "Error"]
+        assert (said[1]["code"], socket.close_code) == ("NET-0001", 1011)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"type": "Configure"}', "{", "[1]", '"KeepAlive"', "[" * 100_000], ids=lambda text: text[:20]
+)
+async def test_a_control_message_that_makes_no_sense(text):
+    async with serving() as daemon, aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{daemon.ws}/v1/listen") as socket:
+            await socket.send_str(text)
+            error = await socket.receive_json(timeout=5)
+            assert (error["type"], error["variant"], error["code"]) == ("Error", "bad_request", "DATA-0000")
+            await socket.receive(timeout=5)
+        assert socket.close_code == 1008
+
+
+async def test_what_is_not_audio_ends_its_own_stream_only():
+    async with (
+        serving() as daemon,
+        aiohttp.ClientSession() as http,
+        client(daemon).listen.v1.connect(**LINEAR) as good,
+        http.ws_connect(f"{daemon.ws}/v1/listen") as bad,
+    ):
+        await good.send_media(bytes(32_000))
+        await bad.send_bytes(b"no audio at all, whatever it says " * 2_000)
+        await bad.send_str('{"type": "CloseStream"}')
+        error = await bad.receive_json(timeout=10)
+        assert (error["type"], error["variant"]) == ("Error", "undecodable_audio")
+        await bad.receive(timeout=5)
+        assert bad.close_code == 1008
+        await good.send_media(bytes(32_000))
+        await good.send_close_stream()
+        assert finals(await hear(good)) == spoken(2)
+
+
+async def test_a_message_too_big_is_refused_in_words():
+    async with serving(max_message_bytes=65_536) as daemon, aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{daemon.ws}/v1/listen?encoding=mulaw") as socket:
+            await socket.send_bytes(bytes(65_536))
+            await socket.send_bytes(bytes(65_537))
+            async with asyncio.timeout(5):
+                while (message := await socket.receive()).type is not aiohttp.WSMsgType.CLOSE:
+                    pass
+        assert (message.data, message.extra[:9]) == (1009, "DATA-0000")
+
+
+@pytest.mark.parametrize("query", ["encoding=linear16", "language=tlh", "colour=blue", "encoding=mulaw&sample_rate=1"])
+async def test_a_bad_query_is_refused_before_the_upgrade(query):
+    async with serving() as daemon, aiohttp.ClientSession() as http:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await http.ws_connect(f"{daemon.ws}/v1/listen?{query}")
+        assert caught.value.status == 400
+        assert caught.value.headers["dg-error"]
+        async with http.post(f"{daemon.http}/v1/listen?{query}", data=b"x") as answer:
+            assert (answer.status, (await answer.json())["err_code"]) == (400, "INVALID_QUERY_PARAMETER")
+
+
+async def test_tokens_in_a_header_or_as_a_subprotocol(tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+    async with serving({"auth": {"tokens_file": str(tokens)}}) as daemon:
+        with pytest.raises(ApiError) as caught:
+            async with client(daemon, "wrong").listen.v1.connect(**LINEAR):
+                raise AssertionError("let in with a wrong token")
+        assert caught.value.status_code == 401
+        async with client(daemon, "sesame").listen.v1.connect(**LINEAR) as socket:
+            await socket.send_close_stream()
+            assert [message.type for message in await hear(socket)] == ["Metadata"]
+        async with (
+            aiohttp.ClientSession() as http,
+            http.ws_connect(f"{daemon.ws}/v1/listen", protocols=("token", "sesame")) as socket,
+        ):
+            assert socket.protocol == "token"
+
+
+async def test_a_client_too_many_is_told_to_come_back():
+    async with (
+        serving({"sessions": {"max_sessions": 1}}) as daemon,
+        aiohttp.ClientSession() as http,
+        client(daemon).listen.v1.connect(**LINEAR),
+        http.post(f"{daemon.http}/v1/listen", data=wav(1)) as answer,
+    ):
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+
+
+async def test_a_drain_delivers_what_was_received():
+    async with serving() as daemon, client(daemon).listen.v1.connect(**LINEAR) as socket:
+        await socket.send_media(bytes(32_000 * 4))
+        await asyncio.sleep(0.3)
+        daemon.daemon.stop()
+        messages = []
+        with pytest.raises(Exception, match="1013"):
+            async for message in socket:
+                messages.append(message)
+    assert finals(messages) == spoken(4)
+    assert [message.type for message in messages[-2:]] == ["Metadata", "Error"]
+
+
+async def test_a_recording():
+    async with serving() as daemon:
+        answer = await client(daemon).listen.v1.media.transcribe_file(
+            request=wav(3), model="nova-3", smart_format=True, utterances=True, detect_language=True
+        )
+    [channel] = answer.results.channels
+    [alternative] = channel.alternatives
+    assert (alternative.transcript, channel.detected_language) == (spoken(3), "en")
+    assert [(word.word, word.start, word.end) for word in alternative.words[:2]] == [("one", 0, 0.5), ("two", 0.5, 1)]
+    assert [utterance.transcript for utterance in answer.results.utterances] == [spoken(3)]
+    assert answer.metadata.duration == 3.0
+
+
+async def test_recordings_that_cannot_be():
+    async def endless():
+        for _ in range(64):
+            yield bytes(65_536)
+
+    async with serving(max_upload_bytes=2_000_000) as daemon, aiohttp.ClientSession() as http:
+        url = f"{daemon.http}/v1/listen"
+        for body, status, words in [
+            (b"", 400, "empty"),
+            (b"this is no audio " * 1000, 400, "audio"),
+            (bytes(2_000_001), 413, "larger"),
+        ]:
+            async with http.post(url, data=body) as answer:
+                said = await answer.json()
+                assert (answer.status, words in said["err_msg"]) == (status, True)
+        async with http.post(url, json={"url": "http://elsewhere/a.wav"}) as answer:
+            assert (answer.status, "network" in (await answer.json())["err_msg"]) == (400, True)
+        raw = f"{url}?encoding=linear16&sample_rate=16000"
+        async with http.post(raw, data=endless()) as answer:
+            assert (answer.status, (await answer.json())["err_code"]) == (413, "PAYLOAD_TOO_LARGE")
+        async with http.post(raw, data=bytes(32_001)) as answer:
+            assert (await answer.json())["results"]["channels"][0]["alternatives"][0]["transcript"] == "one two"
+
+
+async def test_a_client_that_leaves_frees_its_place():
+    values = {
+        "backend": {"name": "scripted", "options": {"step_seconds": 0.3}},
+        "sessions": {"max_sessions": 1},
+        "worker": {"max_chunk_seconds": 1},
+    }
+    async with serving(values) as daemon, aiohttp.ClientSession() as http:
+        leaving = asyncio.create_task(http.post(f"{daemon.http}/v1/listen", data=wav(20)))
+        await asyncio.sleep(0.6)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        await asyncio.sleep(1.5)
+        async with http.post(f"{daemon.http}/v1/listen", data=wav(1)) as answer:
+            assert answer.status == 200

@@ -1,0 +1,189 @@
+"""Updates to messages, with a clock of the test's own."""
+
+from __future__ import annotations
+
+import pytest
+from multidict import MultiDict
+from wlkd_deepgram.messages import Results
+from wlkd_deepgram.query import parse
+
+from wlkd import SessionError, StreamOffer, Update, Word
+
+SECOND = 16_000
+
+
+def word(text: str, start: float, end: float, confidence: float | None = 0.9) -> Word:
+    return Word(f" {text}", round(start * SECOND), round(end * SECOND), confidence)
+
+
+def results(final_seconds: float = 3.0, **query: str) -> Results:
+    return Results(parse(MultiDict(query)), "id", final_seconds)
+
+
+def brief(messages) -> list[tuple]:
+    """Type, and what matters of it."""
+    short = []
+    for message in messages:
+        if message["type"] == "Results":
+            flags = "".join(
+                letter
+                for letter, name in (("F", "is_final"), ("S", "speech_final"), ("Z", "from_finalize"))
+                if message[name]
+            )
+            short.append((flags, message["channel"]["alternatives"][0]["transcript"]))
+        else:
+            short.append((message["type"], message.get("timestamp", message.get("last_word_end"))))
+    return short
+
+
+def test_a_result_has_words_with_times_and_confidence():
+    said = (word("Hello,", 0.2, 0.5, 0.8), word("World!", 0.5, 1.0, 0.9))
+    [message] = results().on_update(Update(committed=said, received=SECOND, segment_end=True), 0.0)
+    assert message == {
+        "type": "Results",
+        "channel_index": [0, 1],
+        "start": 0.0,
+        "duration": 1.0,
+        "is_final": True,
+        "speech_final": False,
+        "from_finalize": False,
+        "channel": {
+            "alternatives": [
+                {
+                    "transcript": "Hello, World!",
+                    "confidence": 0.85,
+                    "words": [
+                        {"word": "hello", "start": 0.2, "end": 0.5, "confidence": 0.8, "punctuated_word": "Hello,"},
+                        {"word": "world", "start": 0.5, "end": 1.0, "confidence": 0.9, "punctuated_word": "World!"},
+                    ],
+                }
+            ]
+        },
+        "metadata": {
+            "request_id": "id",
+            "model_info": {"name": "wlkd", "version": "1", "arch": "whisper"},
+            "model_uuid": "id",
+        },
+    }
+
+
+def test_committed_words_wait_for_each_other_behind_interim_results():
+    made = results(interim_results="true")
+    tail = (word("three", 1, 1.5),)
+    first = made.on_update(Update(committed=(word("one", 0, 0.5),), tentative=(word("two", 0.5, 1),)), 0.0)
+    second = made.on_update(Update(committed=(word("two", 0.5, 1),), tentative=tail), 0.1)
+    same = made.on_update(Update(tentative=tail), 0.2)
+    long = made.on_update(Update(committed=(word("three", 1, 3.1),)), 0.3)
+    assert brief([*first, *second]) == [("", "one two"), ("", "one two three")]
+    assert same == []
+    assert brief(long) == [("F", "one two three")]
+
+
+def test_the_end_of_a_sentence_is_final():
+    made = results()
+    assert brief(made.on_update(Update(committed=(word("Yes.", 0, 0.5),)), 0.0)) == [("F", "Yes.")]
+
+
+def test_ranges_of_final_results_follow_each_other():
+    made = results(final_seconds=0)
+    spans = []
+    for start in range(3):
+        [message] = made.on_update(Update(committed=(word("so", start, start + 1),)), 0.0)
+        spans.append((message["start"], message["duration"]))
+    assert spans == [(0.0, 1.0), (1.0, 1.0), (2.0, 1.0)]
+
+
+def test_a_pause_ends_the_speech_once_enough_silence_was_heard():
+    said = Update(committed=(word("yes", 0, 1),), received=round(1.3 * SECOND), speech_end=SECOND, segment_end=True)
+    assert brief(results().on_update(said, 0.0)) == [("FS", "yes")]
+    assert brief(results(endpointing="false").on_update(said, 0.0)) == [("F", "yes")]
+    patient = results(endpointing="1000")
+    assert brief(patient.on_update(said, 5.0)) == [("F", "yes")]
+    assert patient.wait_seconds(5.0) == pytest.approx(0.7)
+    assert patient.on_time(5.6) == []
+    assert brief(patient.on_time(5.8)) == [("FS", "")]
+    assert patient.wait_seconds(5.8) is None
+
+
+def test_speech_that_resumes_in_time_is_not_ended():
+    made = results(endpointing="1000", utterance_end_ms="1000", vad_events="true")
+    made.on_update(Update(committed=(word("yes", 0, 1),), received=SECOND, segment_end=True, speech_start=0), 5.0)
+    resumed = made.on_update(Update(speech_start=round(1.5 * SECOND)), 5.5)
+    assert brief(resumed) == [("SpeechStarted", 1.5)]
+    assert made.wait_seconds(5.5) is None
+
+
+def test_an_utterance_ends_once_by_silence_or_by_the_next_word():
+    made = results(utterance_end_ms="1000", endpointing="false")
+    made.on_update(Update(committed=(word("yes", 0, 1),), received=SECOND, segment_end=True), 5.0)
+    assert made.on_time(5.9) == []
+    assert brief(made.on_time(6.1)) == [("UtteranceEnd", 1.0)]
+    assert made.on_time(9.0) == []
+    # A recording that is sent faster than spoken: the gap is in the audio, not in the time.
+    both = (word("one", 10, 11), word("two", 12.5, 13))
+    assert brief(made.on_update(Update(committed=both, segment_end=True), 9.1)) == [
+        ("F", "one"),
+        ("UtteranceEnd", 11.0),
+        ("F", "two"),
+    ]
+
+
+def test_what_a_finalize_flushes_is_in_one_result():
+    made = results()
+    made.on_update(Update(committed=(word("one", 0, 0.5),)), 0.0)
+    made.finalize()
+    assert made.on_update(Update(committed=(word("two.", 0.5, 1),), segment_end=True, received=SECOND), 0.1) == []
+    assert brief(made.finalized()) == [("FSZ", "one two.")]
+    made.finalize()
+    assert brief(made.finalized()) == [("FZ", "")]
+
+
+def test_silence_says_nothing():
+    made = results(interim_results="true", vad_events="true", utterance_end_ms="1000")
+    assert made.on_update(Update(segment_end=True, final=True), 0.0) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "offer"),
+    [
+        ("", StreamOffer()),
+        ("encoding=linear16&sample_rate=44100&channels=2", StreamOffer(None, "s16le", 44_100, 2)),
+        ("encoding=mulaw", StreamOffer(None, "mulaw", 8_000, 1)),
+        ("encoding=alaw&sample_rate=16000", StreamOffer(None, "alaw", 16_000, 1)),
+        ("encoding=opus&sample_rate=48000", StreamOffer()),
+        ("encoding=linear32&sample_rate=8000", StreamOffer(None, "s32le", 8_000, 1)),
+    ],
+)
+def test_offers(query, offer):
+    assert parse(MultiDict(pair.split("=") for pair in query.split("&") if pair)).offer == offer
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"encoding": "linear16"},
+        {"encoding": "g729", "sample_rate": "8000"},
+        {"sample_rate": "fast", "encoding": "linear16"},
+        {"sample_rate": "²", "encoding": "linear16"},
+        {"channels": "0", "encoding": "mulaw"},
+        {"interim_results": "maybe"},
+        {"endpointing": "-1"},
+        {"utterance_end_ms": "1.5"},
+        {"redact": "pci"},
+        {"callback": "http://elsewhere/"},
+        {"no_such_thing": "1"},
+    ],
+)
+def test_bad_queries_name_the_parameter(query):
+    with pytest.raises(SessionError, match=next(iter(query))) as caught:
+        parse(MultiDict(query))
+    assert caught.value.code == "bad_request"
+
+
+def test_wishes():
+    query = MultiDict(
+        [("language", "en-US"), ("keyterm", "Ljubljana"), ("keywords", "wlkd:2.5"), ("keywords", "a:b"), ("model", "x")]
+    )
+    assert parse(query).wishes == {"language": "en", "hotwords": "Ljubljana,wlkd,a:b"}
+    assert parse(MultiDict(language="multi")).wishes == {"language": "auto"}
+    assert parse(MultiDict(detect_language="True")).wishes == {"language": "auto"}

@@ -1,0 +1,219 @@
+"""One client on the live API, from the first message to the close frame."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+
+from wlkd import Session, SessionError
+from wlkd_deepgram.errors import CLOSE, OTHERWISE
+from wlkd_deepgram.messages import Message, Results
+from wlkd_deepgram.metadata import Metadata
+from wlkd_deepgram.query import Query
+
+if TYPE_CHECKING:
+    from wlkd_deepgram.transport import DeepgramOptions
+
+logger = logging.getLogger(__name__)
+
+MAX_REASON_BYTES = 123
+"""RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the close code."""
+FLUSHED_SECONDS = 0.05
+"""After a flush its words are one turn of the event loop away; so long they are waited for at most."""
+
+
+class ProtocolError(Exception):
+    """A control message that makes no sense."""
+
+
+class Socket(web.WebSocketResponse):
+    """A WebSocket that says in words why a message is too big; aiohttp closes it then by itself."""
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        if code == WSCloseCode.MESSAGE_TOO_BIG and not message:
+            message = b"DATA-0000: a message is larger than this server takes; send smaller ones"
+        return await super().close(code=code, message=message, drain=drain)
+
+
+class Connection:
+    """Moves bytes in and messages out for one client, until one of them ends."""
+
+    def __init__(self, socket: Socket, options: DeepgramOptions, query: Query, metadata: Metadata, peer: str) -> None:
+        self._socket = socket
+        self._options = options
+        self._peer = peer
+        self._metadata = metadata
+        self._results = Results(query, metadata.request_id, options.final_seconds)
+        self._flushed = asyncio.Event()
+        self._client_ended = False
+        self._heard_since_keep_alive = True
+
+    async def serve(self, session: Session) -> None:
+        """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
+        pinging = asyncio.create_task(self._ping())
+        try:
+            await self._converse(session)
+        except SessionError as error:
+            logger.info("%s: %s: %s", self._peer, error.code, error.message)
+            await self._fail(error)
+        except ProtocolError as error:
+            await self._fail(SessionError("bad_request", str(error)))
+        except ConnectionError:
+            logger.debug("%s: connection lost", self._peer)
+        except Exception:
+            logger.exception("%s: connection ended by a defect", self._peer)
+            await self._fail(SessionError("internal", "internal error; the server's log has the details"))
+        finally:
+            pinging.cancel()
+
+    async def _converse(self, session: Session) -> None:
+        sending = asyncio.create_task(self._send(session))
+        receiving = asyncio.create_task(self._receive(session))
+        try:
+            await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+            if receiving.done():
+                receiving.result()
+                return
+            sending.result()
+        finally:
+            for task in (sending, receiving):
+                task.cancel()
+            await asyncio.gather(sending, receiving, return_exceptions=True)
+        await self._close(WSCloseCode.OK, b"")
+
+    async def _receive(self, session: Session) -> None:
+        """Feed the session until the client goes away."""
+        taking = True
+        async for message in self._socket:
+            if message.type is WSMsgType.ERROR:
+                return
+            if not taking:
+                # Its session has ended, which the client cannot know yet. Keep reading so that its close is seen.
+                continue
+            try:
+                taking = await self._take(session, message)
+            except SessionError:
+                # `updates()` still delivers the words of the audio before, and then raises the reason.
+                taking = False
+
+    async def _take(self, session: Session, message: WSMessage) -> bool:
+        """Do what one message says; whether there may be more."""
+        if message.type is WSMsgType.TEXT:
+            return await self._control(session, message.data)
+        if message.data:
+            self._metadata.hear(message.data)
+            self._heard_since_keep_alive = True
+            await session.feed(message.data)
+            return True
+        # An empty message is how older clients end the stream.
+        return await self._end(session)
+
+    async def _control(self, session: Session, text: str) -> bool:
+        match _kind(text):
+            case "KeepAlive":
+                if not self._heard_since_keep_alive:
+                    # Nobody speaks: flushing cuts no word, and tells the session that its client lives.
+                    await session.flush()
+                self._heard_since_keep_alive = False
+            case "Finalize":
+                self._results.finalize()
+                try:
+                    await session.flush()
+                finally:
+                    self._flushed.set()
+            case "CloseStream":
+                return await self._end(session)
+            case kind:
+                raise ProtocolError(f"unknown message type {kind!r}; known: KeepAlive, Finalize, CloseStream")
+        return True
+
+    async def _end(self, session: Session) -> bool:
+        self._client_ended = True
+        await session.finish()
+        return False
+
+    async def _send(self, session: Session) -> None:
+        """Send messages to the end. Waiting for a slow client here lets the session merge what it misses."""
+        clock = asyncio.get_running_loop().time
+        updates = session.updates()
+        upcoming = asyncio.ensure_future(anext(updates, None))
+        flushed = asyncio.create_task(self._flushed.wait())
+        try:
+            while True:
+                await asyncio.wait(
+                    {upcoming, flushed},
+                    timeout=self._results.wait_seconds(clock()),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if flushed.done():
+                    await asyncio.wait({upcoming}, timeout=FLUSHED_SECONDS)
+                if upcoming.done():
+                    update = upcoming.result()
+                    if update is None:
+                        break
+                    self._metadata.received = update.received
+                    await self._send_all(self._results.on_update(update, clock()))
+                    upcoming = asyncio.ensure_future(anext(updates, None))
+                if flushed.done():
+                    self._flushed.clear()
+                    flushed = asyncio.create_task(self._flushed.wait())
+                    await self._send_all(self._results.finalized())
+                await self._send_all(self._results.on_time(clock()))
+        finally:
+            upcoming.cancel()
+            flushed.cancel()
+            await asyncio.gather(upcoming, flushed, return_exceptions=True)
+        await self._send_all([{"type": "Metadata", **self._metadata.fields()}])
+        if not self._client_ended:
+            raise SessionError("draining", "the server is shutting down; everything received is transcribed")
+
+    async def _send_all(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            try:
+                async with asyncio.timeout(self._options.send_timeout_seconds):
+                    await self._socket.send_str(json.dumps(message, ensure_ascii=False))
+            except TimeoutError:
+                raise SessionError("too_slow", "the client does not read its messages") from None
+
+    async def _ping(self) -> None:
+        # Not aiohttp's heartbeat: that one closes a client whose pong waits unread behind audio that a busy
+        # session has not taken yet.
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await asyncio.sleep(self._options.ping_interval_seconds)
+                await self._socket.ping()
+
+    async def _fail(self, error: SessionError) -> None:
+        close_code, code = CLOSE.get(error.code, OTHERWISE)
+        message = {
+            "type": "Error",
+            "variant": error.code,
+            "code": code,
+            "description": error.message,
+            "message": error.message,
+        }
+        with contextlib.suppress(ConnectionError, SessionError):
+            await self._send_all([message])
+        reason = f"{code}: {error.message}".encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
+        await self._close(close_code, reason)
+
+    async def _close(self, code: int, reason: bytes) -> None:
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            # Twice: the close frame may wait behind unread messages, then the client's answer.
+            async with asyncio.timeout(2 * self._options.close_timeout_seconds):
+                await self._socket.close(code=code, message=reason)
+
+
+def _kind(text: str) -> object:
+    """The type of a control message."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"text message that is not JSON: {error}") from None
+    return message.get("type") if isinstance(message, dict) else None

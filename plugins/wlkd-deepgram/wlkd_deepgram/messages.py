@@ -1,0 +1,178 @@
+"""Updates as the messages of the live API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from wlkd import Update, Word
+from wlkd.audio import SAMPLE_RATE, seconds
+from wlkd_deepgram.query import Query
+
+SENTENCE_ENDS = tuple(".?!…。？！")
+PUNCTUATION = '.,;:?!…。，、；：？！"“”«»()¿¡'
+MODEL_INFO = {"name": "wlkd", "version": "1", "arch": "whisper"}
+CHANNEL = [0, 1]
+"""The first of one: channels are mixed down."""
+
+Message = dict[str, Any]
+
+
+class Results:
+    """The messages of one stream.
+
+    Committed words are gathered for final results of about `final_seconds`, sooner at the end of a sentence or of a
+    stretch of speech; until then they are shown by interim results, before the tentative tail. Times are of the
+    monotonic clock, in seconds: silence brings no updates, and what it has to trigger comes by `on_time`.
+    """
+
+    def __init__(self, query: Query, request_id: str, final_seconds: float) -> None:
+        self._query = query
+        self._request_id = request_id
+        self._final_samples = round(final_seconds * SAMPLE_RATE)
+        self._held: list[Word] = []
+        self._interim: tuple[Word, ...] = ()
+        self._position = 0
+        """Sample index up to which results are final."""
+        self._speech_start: int | None = None
+        self._speaking = False
+        """Words came, and no result has said `speech_final` since."""
+        self._last_word_end: int | None = None
+        """Of the utterance whose end was not told yet."""
+        self._endpoint_at: float | None = None
+        self._utterance_end_at: float | None = None
+        self._finalizing = False
+
+    def on_update(self, update: Update, now: float) -> list[Message]:
+        """What `update` adds."""
+        messages: list[Message] = []
+        if update.speech_start is not None and update.speech_start != self._speech_start:
+            self._speech_start = update.speech_start
+            self._endpoint_at = self._utterance_end_at = None
+            messages += self._end_utterance_before(update.speech_start)
+            if self._query.vad_events:
+                messages.append({"type": "SpeechStarted", "channel": CHANNEL, "timestamp": _time(update.speech_start)})
+        for word in update.committed:
+            messages += self._end_utterance_before(word.start)
+            self._held.append(word)
+            self._speaking = True
+            self._last_word_end = word.end
+        if update.segment_end:
+            messages += self._on_pause(update, now)
+        elif self._held and not self._finalizing and self._is_long():
+            messages.append(self._final())
+        shown = (*self._held, *update.tentative)
+        if self._query.interim_results and shown and shown != self._interim:
+            messages.append(self._result(shown))
+        self._interim = shown
+        return messages
+
+    def on_time(self, now: float) -> list[Message]:
+        """What the silence since the last update adds."""
+        messages: list[Message] = []
+        if self._endpoint_at is not None and self._endpoint_at <= now:
+            messages.append(self._final(speech_final=True))
+        if self._utterance_end_at is not None and self._utterance_end_at <= now:
+            messages += self._end_utterance()
+        return messages
+
+    def wait_seconds(self, now: float) -> float | None:
+        """When `on_time` has something to say; None: only after another update."""
+        times = [at for at in (self._endpoint_at, self._utterance_end_at) if at is not None]
+        return max(min(times) - now, 0.0) if times else None
+
+    def finalize(self) -> None:
+        """`Finalize` was received: what it flushes goes into one result."""
+        self._finalizing = True
+
+    def finalized(self) -> list[Message]:
+        """The flush is done."""
+        self._finalizing = False
+        ends = self._speaking and self._query.endpointing_ms is not None
+        return [{**self._final(speech_final=ends), "from_finalize": True}]
+
+    def _on_pause(self, update: Update, now: float) -> list[Message]:
+        if self._query.utterance_end_ms is not None and self._last_word_end is not None:
+            silence = seconds(update.received - self._last_word_end)
+            self._utterance_end_at = now + self._query.utterance_end_ms / 1000 - silence
+        if self._finalizing or not (self._speaking or self._held):
+            return []
+        threshold = self._query.endpointing_ms
+        if threshold is None:
+            return [self._final()] if self._held else []
+        silence = 0.0 if update.speech_end is None else seconds(update.received - update.speech_end)
+        if silence >= threshold / 1000 or update.final:
+            return [self._final(speech_final=True)]
+        self._endpoint_at = now + threshold / 1000 - silence
+        return [self._final()] if self._held else []
+
+    def _is_long(self) -> bool:
+        span = self._held[-1].end - self._held[0].start
+        return span >= self._final_samples or self._held[-1].text.endswith(SENTENCE_ENDS)
+
+    def _end_utterance_before(self, start: int) -> list[Message]:
+        """The end of an utterance that is known only now that the next one begins at sample index `start`."""
+        gap = self._query.utterance_end_ms
+        if gap is None or self._last_word_end is None or seconds(start - self._last_word_end) < gap / 1000:
+            return []
+        return self._end_utterance()
+
+    def _end_utterance(self) -> list[Message]:
+        messages = [self._final()] if self._held else []
+        if self._last_word_end is not None:
+            messages.append({"type": "UtteranceEnd", "channel": CHANNEL, "last_word_end": _time(self._last_word_end)})
+        self._utterance_end_at = self._last_word_end = None
+        return messages
+
+    def _final(self, *, speech_final: bool = False) -> Message:
+        words = tuple(self._held)
+        message = self._result(words, is_final=True, speech_final=speech_final)
+        self._held.clear()
+        if words:
+            self._position = words[-1].end
+        if speech_final:
+            self._speaking = False
+            self._endpoint_at = None
+        return message
+
+    def _result(self, words: Sequence[Word], *, is_final: bool = False, speech_final: bool = False) -> Message:
+        end = max(words[-1].end, self._position) if words else self._position
+        return {
+            "type": "Results",
+            "channel_index": CHANNEL,
+            "start": _time(self._position),
+            "duration": _time(end - self._position),
+            "is_final": is_final,
+            "speech_final": speech_final,
+            "from_finalize": False,
+            "channel": {"alternatives": [alternative(words)]},
+            "metadata": {"request_id": self._request_id, "model_info": MODEL_INFO, "model_uuid": self._request_id},
+        }
+
+
+def alternative(words: Sequence[Word]) -> Message:
+    """Words as a transcript with times in seconds."""
+    return {
+        "transcript": "".join(word.text for word in words).strip(),
+        "confidence": confidence(words),
+        "words": [
+            {
+                "word": word.text.strip().strip(PUNCTUATION).lower() or word.text.strip(),
+                "start": _time(word.start),
+                "end": _time(word.end),
+                "confidence": confidence([word]),
+                "punctuated_word": word.text.strip(),
+            }
+            for word in words
+        ],
+    }
+
+
+def confidence(words: Sequence[Word]) -> float:
+    """The mean; 0 where the backend tells none."""
+    known = [word.confidence for word in words if word.confidence is not None]
+    return round(sum(known) / len(known), 4) if known else 0.0
+
+
+def _time(samples: int) -> float:
+    return round(seconds(samples), 3)

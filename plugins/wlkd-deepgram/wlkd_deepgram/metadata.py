@@ -1,0 +1,38 @@
+"""What a stream says about itself."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from wlkd.audio import seconds
+from wlkd_deepgram.messages import MODEL_INFO
+
+
+class Metadata:
+    """Identity and digest of one stream of audio."""
+
+    def __init__(self) -> None:
+        self.request_id = str(uuid.uuid4())
+        self._created = datetime.now(UTC)
+        self._digest = hashlib.sha256()
+        self.received = 0
+        """Samples, as the session counts them."""
+
+    def hear(self, data: bytes) -> None:
+        """`data` came from the client."""
+        self._digest.update(data)
+
+    def fields(self) -> dict[str, Any]:
+        return {
+            "transaction_key": "deprecated",
+            "request_id": self.request_id,
+            "sha256": self._digest.hexdigest(),
+            "created": self._created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "duration": round(seconds(self.received), 3),
+            "channels": 1,
+            "models": [self.request_id],
+            "model_info": {self.request_id: MODEL_INFO},
+        }

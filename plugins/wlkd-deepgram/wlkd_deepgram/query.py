@@ -1,0 +1,171 @@
+"""What a client asks for in the query of `/v1/listen`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from multidict import MultiMapping
+
+from wlkd import SessionError, StreamOffer
+
+RAW = {"linear16": "s16le", "linear32": "s32le", "mulaw": "mulaw", "alaw": "alaw"}
+"""Encodings without a container, and wlkd's name for each."""
+CONTAINED = frozenset({"flac", "opus", "ogg-opus", "speex", "amr-nb", "amr-wb"})
+"""Encodings that the decoder finds by itself, in Ogg, WebM, or a file of their own."""
+TELEPHONE_RATE = 8_000
+
+NO_EFFECT = frozenset(
+    [
+        "model",
+        "version",
+        "tier",
+        "punctuate",
+        "smart_format",
+        "numerals",
+        "dictation",
+        "measurements",
+        "filler_words",
+        "profanity_filter",
+        "diarize",
+        "diarize_model",
+        "diarize_version",
+        "multichannel",
+        "alternatives",
+        "detect_entities",
+        "language_hint",
+        "tag",
+        "extra",
+        "mip_opt_out",
+        "no_delay",
+        "container",
+        "search",
+        "replace",
+        "paragraphs",
+        "utt_split",
+        "sentiment",
+        "summarize",
+        "topics",
+        "custom_topic",
+        "custom_topic_mode",
+        "intents",
+        "custom_intent",
+        "custom_intent_mode",
+    ]
+)
+"""Known to the API. The model punctuates and formats by itself, and adds nothing to its transcript."""
+REFUSED = {
+    "redact": "nothing would be redacted",
+    "callback": "results go to the caller only",
+    "callback_method": "results go to the caller only",
+}
+"""Known to the API, and a mistake to ignore."""
+USED = frozenset(
+    [
+        "encoding",
+        "sample_rate",
+        "channels",
+        "language",
+        "detect_language",
+        "keywords",
+        "keyterm",
+        "interim_results",
+        "endpointing",
+        "utterance_end_ms",
+        "vad_events",
+        "utterances",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A client's query, checked."""
+
+    offer: StreamOffer
+    wishes: dict[str, str] = field(default_factory=dict)
+    """For `Sessions.open`."""
+    interim_results: bool = False
+    endpointing_ms: int | None = 10
+    """Silence after which a result says `speech_final`; None: never."""
+    utterance_end_ms: int | None = None
+    """Silence after a word at which `UtteranceEnd` is sent; None: never."""
+    vad_events: bool = False
+    utterances: bool = False
+
+
+def parse(query: MultiMapping[str], content_type: str | None = None) -> Query:
+    """Read the query of one request. Raises `SessionError("bad_request")` for what makes no sense."""
+    for name in query:
+        if name in REFUSED:
+            raise SessionError("bad_request", f"{name} is not available here ({REFUSED[name]}); leave it out")
+        if name not in USED and name not in NO_EFFECT:
+            raise SessionError("bad_request", f"unknown parameter {name}; known: {', '.join(sorted(USED))}")
+    wishes = {}
+    language = query.get("language", "").split("-")[0].lower()
+    if language == "multi" or (not language and _flag(query, "detect_language")):
+        language = "auto"
+    if language:
+        wishes["language"] = language
+    hotwords = [*query.getall("keyterm", []), *map(_unboosted, query.getall("keywords", []))]
+    if hotwords:
+        wishes["hotwords"] = ",".join(hotwords)
+    return Query(
+        offer=_offer(query, content_type),
+        wishes=wishes,
+        interim_results=_flag(query, "interim_results"),
+        endpointing_ms=_endpointing(query),
+        utterance_end_ms=_number(query, "utterance_end_ms"),
+        vad_events=_flag(query, "vad_events"),
+        utterances=_flag(query, "utterances"),
+    )
+
+
+def _offer(query: MultiMapping[str], content_type: str | None) -> StreamOffer:
+    encoding = query.get("encoding", "").lower()
+    rate, channels = _number(query, "sample_rate"), _number(query, "channels")
+    if not encoding or encoding in CONTAINED:
+        # Rate and channels, which some clients send all the same, are the container's to say.
+        return StreamOffer(content_type=content_type)
+    if encoding not in RAW:
+        raise SessionError(
+            "bad_request", f"encoding={encoding}: unknown; known: {', '.join([*RAW, *sorted(CONTAINED)])}"
+        )
+    if rate is None and encoding.startswith("linear"):
+        raise SessionError("bad_request", f"encoding={encoding} needs sample_rate beside it")
+    return StreamOffer(encoding=RAW[encoding], sample_rate=rate or TELEPHONE_RATE, channels=channels or 1)
+
+
+def _endpointing(query: MultiMapping[str]) -> int | None:
+    value = query.get("endpointing", "true").lower()
+    if value == "false":
+        return None
+    return 10 if value == "true" else _number(query, "endpointing", least=0)
+
+
+def _unboosted(keyword: str) -> str:
+    """`wlkd:2` asks for the word `wlkd`; how much it is boosted is the backend's matter."""
+    word, colon, boost = keyword.rpartition(":")
+    return word if colon and boost.lstrip("-").replace(".", "", 1).isdigit() else keyword
+
+
+def _flag(query: MultiMapping[str], name: str) -> bool:
+    # The package for Python writes True and False.
+    value = query.get(name, "false").lower()
+    return _choice(name, value, ("true", "false")) == "true"
+
+
+def _choice(name: str, value: str, known: Sequence[str]) -> str:
+    if value not in known:
+        raise SessionError("bad_request", f"{name}={value}: unknown; known: {', '.join(known)}")
+    return value
+
+
+def _number(query: MultiMapping[str], name: str, least: int = 1) -> int | None:
+    value = query.get(name)
+    if value is None:
+        return None
+    # str.isdigit() is true for digits that int() refuses, such as "²".
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) >= least):
+        raise SessionError("bad_request", f"{name}={value}: must be a whole number from {least}")
+    return int(value)

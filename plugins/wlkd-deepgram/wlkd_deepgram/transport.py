@@ -1,0 +1,143 @@
+"""The Deepgram transport: options, routes, who may come in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import ClassVar
+
+from aiohttp import hdrs, web
+from pydantic import Field
+
+from wlkd import Http, Options, SessionError, Sessions, Transport
+from wlkd_deepgram.connection import Connection, Socket
+from wlkd_deepgram.errors import refused
+from wlkd_deepgram.metadata import Metadata
+from wlkd_deepgram.prerecorded import Recording, too_large
+from wlkd_deepgram.query import parse
+
+logger = logging.getLogger(__name__)
+MIB = 1 << 20
+PATH = "/v1/listen"
+
+
+class DeepgramOptions(Options):
+    """Options of the transport `deepgram`."""
+
+    host: str | None = Field(None, description="Own address to listen on; null: the daemon's.")
+    port: int | None = Field(None, ge=1, le=65535, description="Own port; null: the daemon's.")
+    final_seconds: float = Field(
+        3.0,
+        ge=0,
+        description="Committed words are gathered into final results of that length; 0: each commit is one.",
+    )
+    max_message_bytes: int = Field(
+        16 * MIB, ge=1024, description="Largest WebSocket message in bytes; bounds what one client can make us hold."
+    )
+    max_upload_bytes: int = Field(1024 * MIB, ge=1024, description="Largest recording of a POST request.")
+    upload_timeout_seconds: float = Field(
+        60.0, gt=0, description="A recording that stops arriving for so long is given up."
+    )
+    ping_interval_seconds: float = Field(
+        20.0, gt=0, description="Time between pings; keeps proxies from closing a connection during silence."
+    )
+    send_timeout_seconds: float = Field(
+        30.0, gt=0, description="A client that does not take a message for so long is dropped (`too_slow`)."
+    )
+    close_timeout_seconds: float = Field(
+        10.0, gt=0, description="After the last message, wait so long for the client to close, then close."
+    )
+
+
+Handler = Callable[[web.Request, Metadata], Awaitable[web.StreamResponse]]
+
+
+class Deepgram(Transport):
+    """`/v1/listen`: a WebSocket for live audio, POST for recordings."""
+
+    Config: ClassVar[type[Options]] = DeepgramOptions
+    config: DeepgramOptions
+
+    async def start(self, sessions: Sessions, http: Http) -> None:
+        self._sessions = sessions
+        router = http.app(self.config.host, self.config.port).router
+        router.add_get(PATH, _answering(self._live))
+        router.add_post(PATH, _answering(self._recording))
+
+    async def _live(self, request: web.Request, metadata: Metadata) -> web.StreamResponse:
+        token, subprotocol = _token(request)
+        self._check(token)
+        socket = Socket(
+            max_msg_size=self.config.max_message_bytes + 1,  # aiohttp refuses what reaches its limit
+            timeout=self.config.close_timeout_seconds,
+            protocols=(subprotocol,) if subprotocol else (),
+            compress=False,
+        )
+        if not socket.can_prepare(request).ok:
+            raise SessionError("bad_request", "GET is for WebSockets; send recordings with POST")
+        query = parse(request.query)
+        peer = request.remote or "unknown"
+        # Opened before the upgrade, so that a refusal has an HTTP status, which is what clients look at.
+        async with self._sessions.open(
+            query.offer, transport="deepgram", peer=peer, query=query.wishes, token=token
+        ) as session:
+            socket.headers["dg-request-id"] = metadata.request_id
+            await socket.prepare(request)
+            await Connection(socket, self.config, query, metadata, peer).serve(session)
+        return socket
+
+    async def _recording(self, request: web.Request, metadata: Metadata) -> web.StreamResponse:
+        token, _ = _token(request)
+        self._check(token)
+        if request.content_type == "application/json":
+            raise SessionError("bad_request", "this server fetches nothing from the network: send the recording itself")
+        if (request.content_length or 0) > self.config.max_upload_bytes:
+            raise too_large(self.config)
+        content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
+        query = parse(request.query, content_type if content_type.startswith(("audio/", "video/")) else None)
+        async with self._sessions.open(
+            query.offer,
+            transport="deepgram",
+            peer=request.remote or "unknown",
+            query=query.wishes,
+            token=token,
+            priority="batch",
+        ) as session:
+            return await Recording(request, self.config, query, metadata).serve(session)
+
+    def _check(self, token: str | None) -> None:
+        refusal = self._sessions.refusal(token)
+        if refusal is not None:
+            raise SessionError(refusal.code, refusal.message)
+
+
+def _token(request: web.Request) -> tuple[str | None, str | None]:
+    """The client's token, and the subprotocol to agree to: browsers can only send a token as one."""
+    scheme, _, value = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.lower() in ("token", "bearer") and value.strip():
+        return value.strip(), None
+    offered = [part.strip() for part in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")]
+    if len(offered) == 2 and offered[0] in ("token", "bearer"):
+        return offered[1], offered[0]
+    return None, None
+
+
+def _answering(handle: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """`handle`, with every refusal in this API's shape."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        metadata = Metadata()
+        try:
+            return await handle(request, metadata)
+        except SessionError as error:
+            logger.info("%s: %s: %s", request.remote, error.code, error.message)
+            return refused(error, metadata.request_id)
+        except ConnectionError as error:
+            logger.info("%s: %s", request.remote, error)
+            raise
+        except Exception:
+            logger.exception("%s: request ended by a defect", request.remote)
+            defect = SessionError("internal", "internal error; the server's log has the details")
+            return refused(defect, metadata.request_id)
+
+    return answer
