@@ -86,7 +86,7 @@ class Container:
         command = ["systemd-nspawn", "--quiet", "--directory=/", "--volatile=yes", "--boot", "--register=no"]
         command += ["--keep-unit", "--private-network", f"--machine=wlkd-test-{uuid.uuid4().hex[:8]}"]
         command += [f"--bind-ro={path}:{place}" for place, path in binds.items()]
-        command += [f"--bind={prefix}:/opt/wlkd", f"--bind={self.out}:/out"]
+        command += [f"--bind={self.out}:/out"]
         command += [f"--bind-ro={self.out / 'test.service'}:/etc/systemd/system/test.service"]
         command += ["systemd.firstboot=off", "systemd.unit=test.service"]
         with (self.out / "console").open("wb") as console:
@@ -100,3 +100,9 @@ class Container:
         text = log.read_text(errors="replace") if log.exists() else (self.out / "console").read_text(errors="replace")
         status = self.out / "status"
         return Result(int(status.read_text()) if status.exists() else 124, text, self.out)
+
+    def passes(self, script: str, seconds: float = 120) -> Result:
+        """Run `script` and expect it to succeed."""
+        result = self.run(script, seconds)
+        assert result.status == 0, f"exit {result.status}\n{result.log[-6000:]}"
+        return result

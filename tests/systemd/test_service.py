@@ -1,42 +1,163 @@
-"""wlkd.service under a booted systemd: what it says of itself is true, and it comes back when it should."""
+"""wlkd.service under a booted systemd: what it says of itself is true, and nothing that it received is lost."""
 
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.systemd
 
-
-def passed(result):  # type: ignore[no-untyped-def]
-    assert result.status == 0, result.log[-8000:]
-    return result
+WORDS = " one two three four five six seven eight nine ten".split()
+"""The script of the scripted backend: a word for each half second."""
 
 
-def test_install_start_stream_stop(container) -> None:  # type: ignore[no-untyped-def]
-    result = passed(
-        container.run("""
+def script(seconds: float) -> str:
+    """What the scripted backend says to so much audio."""
+    count = -int(-seconds // 0.5)
+    return "".join(f" {WORDS[index % len(WORDS)]}" for index in range(count))
+
+
+def test_install_start_stream_stop_uninstall(container: Any) -> None:
+    result = container.passes("""
 install_wlkd
 install_wlkd >/out/second
+[ "$(stat -c %a /etc/wlkd.yaml)" = 644 ]
 configure 'backend: {name: scripted}'
+install_wlkd >/out/third
+grep -q scripted /etc/wlkd.yaml
 systemd-analyze verify wlkd.service wlkd@a.service wlkd.socket >/out/verify 2>&1
 systemctl enable --now wlkd
 [ "$(property ActiveState)" = active ]
-within 5 status_says 'serving 0 of .* sessions, lag 0.0 s'
+within 5 status_says '^serving 0 of [0-9]* sessions, lag 0.0 s$'
 stream --seconds 3 --pace 3 >/out/stream
 systemctl status --no-pager wlkd >/out/shown
 systemctl stop wlkd
 [ "$(property Result)/$(property ExecMainStatus)" = success/0 ]
 journal >/out/journal
-systemd-analyze security --no-pager wlkd >/out/security
-tail -1 /out/security
+journalctl --no-pager -o json -u wlkd >/out/entries
+bash /opt/src/scripts/uninstall.sh
+! systemctl cat wlkd
+[ -f /etc/wlkd.yaml ]
 """)
-    )
     assert "nothing to do" in result.text("second")
+    assert "was changed here and stays" not in result.text("second")
     assert result.text("verify") == ""
     stream = json.loads(result.text("stream"))
-    assert stream["text"] == " one two three four five six" and stream["ended"] == "ready_to_stop"
-    assert "Status: " in result.text("shown")
-    assert "session 1 closed: reason=finished" in result.text("journal")
-    print(result.log)
+    assert (stream["text"], stream["ended"]) == (script(3), "ready_to_stop")
+    assert re.search(r"Status: \"serving \d+ of", result.text("shown"))
+
+    journal = result.text("journal").splitlines()
+    assert any("session 1 opened: transport=websocket peer=127.0.0.1" in line for line in journal)
+    closed = next(line for line in journal if "session 1 closed" in line)
+    assert re.search(r"reason=finished after=\d\.\ds audio=3.0s words=6 lag=0.0s", closed)
+    own = [json.loads(line) for line in result.text("entries").splitlines()]
+    own = [entry for entry in own if entry.get("SYSLOG_IDENTIFIER") == "wlkd"]
+    assert {entry["PRIORITY"] for entry in own if str(entry["MESSAGE"]).startswith("wlkd.")} == {"6"}
+    assert not any(re.match(r"<\d>|\d\d:\d\d", str(entry["MESSAGE"])) for entry in own)
+
+
+def test_a_restart_in_the_middle_of_a_stream_loses_no_received_word(container: Any) -> None:
+    result = container.passes("""
+install_wlkd
+configure 'backend: {name: scripted, options: {step_seconds: 0.3}}'
+systemctl start wlkd
+stream --seconds 20 --started /out/started >/out/stream &
+within 20 test -e /out/started
+systemctl restart wlkd
+wait %1
+journal >/out/journal
+stream --seconds 2 >/out/after
+""")
+    stream = json.loads(result.text("stream"))
+    closed = re.search(r"session 1 closed: reason=(\w+) .*audio=([\d.]+)s words=(\d+)", result.text("journal"))
+    assert closed is not None, result.text("journal")
+    received = float(closed[2])
+    assert stream["ended"] == "draining" and 0 < received <= stream["sent"] < 20
+    assert stream["text"] == script(received) and int(closed[3]) == len(stream["text"].split())
+    assert json.loads(result.text("after"))["text"] == script(2)
+
+
+def test_a_drain_ends_at_its_deadline_and_names_who_remains(container: Any) -> None:
+    result = container.passes("""
+install_wlkd
+configure 'backend: {name: scripted, options: {step_seconds: 300}}
+sessions: {drain_seconds: 6}
+worker: {stall_seconds: 600}'
+systemctl start wlkd
+stream --seconds 4 >/out/stream &
+within 20 said 'session 1 opened'
+sleep 2
+systemctl stop wlkd &
+within 5 status_says '^draining, 1 sessions remain'
+[ "$(http /readyz)/$(http /asr)/$(http /healthz)" = 503/503/200 ]
+wait %2
+[ "$(property Result)/$(property ExecMainStatus)" = success/0 ]
+journal >/out/journal
+""")
+    journal = result.text("journal")
+    assert "draining: 1 sessions to finish, at most 6 s" in journal
+    assert "draining: 1 sessions remain: session 1 (websocket from 127.0.0.1, lag" in journal
+    assert "abandoned at the deadline: session 1 (websocket from 127.0.0.1, lag" in journal
+
+
+def test_a_broken_configuration_keeps_the_service_down(container: Any) -> None:
+    result = container.passes("""
+install_wlkd
+configure 'backend: {name: scripted, options: {step_second: 1}}'
+! systemctl start wlkd
+sleep 3
+[ "$(property ActiveState)/$(property ExecMainStatus)/$(property NRestarts)" = failed/78/0 ]
+journalctl --no-pager -o cat -p err -u wlkd >/out/errors
+configure 'backend: {name: scripted}'
+systemctl start wlkd
+""")
+    assert "/etc/wlkd.yaml:5: backend.options.step_second: unknown option" in result.text("errors")
+
+
+def test_systemd_waits_for_a_large_model_and_ready_means_ready(container: Any) -> None:
+    container.passes("""
+install_wlkd
+configure 'backend: {name: scripted, options: {load_seconds: 8}}'
+tune wlkd.service 'TimeoutStartSec=5'
+systemctl start --no-block wlkd
+within 20 status_says 'loading the script'
+sleep 6
+[ "$(property ActiveState)" = activating ]
+[ "$(http /readyz)" = 000 ]
+within 20 systemctl --quiet is-active wlkd
+[ "$(http /readyz)/$(property NRestarts)" = 200/0 ]
+
+# A stop while it loads does not wait for the end of the loading.
+systemctl restart --no-block wlkd
+within 20 status_says 'loading the script'
+systemctl stop wlkd
+[ "$(property Result)" = success ]
+said 'stopped while starting'
+""")
+
+
+def test_secrets_come_from_the_credential_store(container: Any) -> None:
+    result = container.passes("""
+install_wlkd
+configure 'backend: {name: scripted}
+auth: {tokens_file: wlkd.tokens}
+server: {tls_certificate: wlkd.tls-certificate, tls_key: wlkd.tls-key}'
+mkdir -p -m 700 /etc/credstore
+echo sesame >/etc/credstore/wlkd.tokens
+printf '[req]\ndistinguished_name=dn\n[dn]\n' >/tmp/openssl.cnf
+openssl req -config /tmp/openssl.cnf -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout /etc/credstore/wlkd.tls-key \
+    -out /etc/credstore/wlkd.tls-certificate 2>/dev/null
+chmod 600 /etc/credstore/*
+systemctl start wlkd
+curl -sk -o /dev/null -w '%{http_code}' https://127.0.0.1:7100/asr >/out/without
+curl -sk -o /dev/null -w '%{http_code}' -H 'Authorization: Bearer sesame' https://127.0.0.1:7100/asr >/out/with
+systemctl stop wlkd
+rm /etc/credstore/wlkd.tokens
+! systemctl start wlkd
+journalctl --no-pager -o cat -p err -u wlkd >/out/errors
+""")
+    assert (result.text("without"), result.text("with")) == ("401", "426")
+    assert "auth.tokens_file" in result.text("errors") and "wlkd.tokens" in result.text("errors")

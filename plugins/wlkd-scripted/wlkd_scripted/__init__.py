@@ -6,6 +6,7 @@ a pause commits everything, and it can be told to be slow or to fail.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from wlkd import (
     SAMPLE_RATE,
     Backend,
     Commit,
+    Context,
     Frame,
     Options,
     RecognitionParams,
@@ -37,6 +39,7 @@ class ScriptedOptions(Options):
     )
     word_seconds: float = Field(default=0.5, gt=0, description="Speech that makes a word.")
     step_seconds: float = Field(default=0.0, ge=0, description="How long each step takes.")
+    load_seconds: float = Field(default=0.0, ge=0, description="How long it takes to load.")
     memory_bytes: int = Field(default=0, ge=0, description="What it claims to need.")
     fail_on: str | None = Field(default=None, description="The step that would commit this word raises.")
 
@@ -46,6 +49,10 @@ class Scripted(Backend):
 
     Config = ScriptedOptions
     config: ScriptedOptions
+
+    async def provision(self, ctx: Context) -> None:
+        ctx.status("loading the script")
+        await asyncio.sleep(self.config.load_seconds)
 
     def memory_needed(self, models_dir: Path) -> int:
         return self.config.memory_bytes

@@ -1,0 +1,47 @@
+"""wlkd.socket: the listening socket stays with systemd, so that a restart refuses nobody."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.systemd
+
+
+def test_a_restart_refuses_no_connection(container: Any) -> None:
+    result = container.passes("""
+install_wlkd
+configure 'backend: {name: scripted, options: {load_seconds: 2}}'
+systemctl enable --now wlkd.socket
+[ "$(property ActiveState)" = inactive ]
+stream --seconds 1 --pace 5 >/out/first     # the connection itself starts the service
+[ "$(property ActiveState)" = active ]
+
+stream --seconds 15 --started /out/started >/out/during &
+within 20 test -e /out/started
+(while [ ! -e /out/restarted ]; do
+    curl -s -o /dev/null -m 60 -w '%{http_code} %{exitcode}\\n' http://127.0.0.1:7100/healthz
+    sleep 0.05
+done) >/out/answers &
+sleep 1
+systemctl restart wlkd &
+sleep 1.5
+stream --seconds 1 --pace 5 >/out/waited    # comes while nobody serves
+wait %3
+sleep 1
+touch /out/restarted
+wait
+! said 'error'
+""")
+    answers = result.text("answers").split("\n")[:-1]
+    assert len(answers) > 20 and set(answers) == {"200 0"}, set(answers)
+    assert json.loads(result.text("first"))["text"] == " one two"
+    assert json.loads(result.text("during"))["ended"] == "draining"
+    assert json.loads(result.text("waited")) | {"updates": 0} == {
+        "text": " one two",
+        "ended": "ready_to_stop",
+        "updates": 0,
+        "sent": 1.0,
+    }
