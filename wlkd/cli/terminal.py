@@ -18,16 +18,19 @@ class View(ABC):
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._text = ""
+        self._tail = ""
 
     def show(self, lines: Sequence[str], tail: str) -> None:
         """The whole committed transcript, line by line, and its tail. Only what is new is written."""
         text = "\n".join(line.strip() for line in lines)
+        if (text, tail) == (self._text, self._tail):
+            return
         if not text.startswith(self._text):
             # Some servers take committed text back. It cannot be unwritten: say the last line anew.
             self._write("\n" + text[text.rfind("\n") + 1 :], tail)
         else:
             self._write(text[len(self._text) :], tail)
-        self._text = text
+        self._text, self._tail = text, tail
         self._out.flush()
 
     @abstractmethod
