@@ -39,3 +39,4 @@ said() { journal "${2:-wlkd}" | grep -q -- "$1"; }
 status_says() { property StatusText | grep -q -- "$1"; }
 http() { curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:${2:-7100}$1" || true; }
 stream() { /opt/wlkd/bin/python /opt/src/tests/systemd/stream.py "$@"; }
+answers() { [ "$(http "$1")" = "$2" ]; }

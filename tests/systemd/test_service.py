@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.systemd
 
-WORDS = " one two three four five six seven eight nine ten".split()
+WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 """The script of the scripted backend: a word for each half second."""
 
 
@@ -148,8 +148,8 @@ server: {tls_certificate: wlkd.tls-certificate, tls_key: wlkd.tls-key}'
 mkdir -p -m 700 /etc/credstore
 echo sesame >/etc/credstore/wlkd.tokens
 printf '[req]\ndistinguished_name=dn\n[dn]\n' >/tmp/openssl.cnf
-openssl req -config /tmp/openssl.cnf -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout /etc/credstore/wlkd.tls-key \
-    -out /etc/credstore/wlkd.tls-certificate 2>/dev/null
+openssl req -config /tmp/openssl.cnf -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+    -keyout /etc/credstore/wlkd.tls-key -out /etc/credstore/wlkd.tls-certificate 2>/dev/null
 chmod 600 /etc/credstore/*
 systemctl start wlkd
 curl -sk -o /dev/null -w '%{http_code}' https://127.0.0.1:7100/asr >/out/without
