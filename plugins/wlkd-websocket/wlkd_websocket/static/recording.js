@@ -1,5 +1,8 @@
 // One recording: from the press of the button to the last word, over as many connections as it takes.
 //
+// The recorder starts at once and what it hears is kept until a connection takes it: people speak when they have
+// pressed the button, not when the server has answered.
+//
 // States: connecting -> recording <-> waiting (the connection is lost, audio is kept) -> finishing -> ended.
 
 import { Microphone, container } from "./microphone.js";
@@ -34,8 +37,9 @@ export class Recording extends EventTarget {
   #microphone;
   #socket = null;
   #answered = false; // the current connection sent its config message
-  #raw = null; // whether the server wants raw PCM; null: not known yet
-  #stopRecorder = null;
+  #served = false; // some connection did
+  #raw = container() === null; // whether raw PCM is recorded; a guess until the server says what it wants
+  #recorder = null; // resolves to the function that stops it
   #kept = []; // pieces recorded while there is no connection
   #keptSince = 0;
   #startedAt = performance.now();
@@ -49,13 +53,11 @@ export class Recording extends EventTarget {
   constructor(url, transcript, microphone) {
     super();
     this.#url = new URL(url);
-    if (container() === null) {
-      this.#url.searchParams.set("format", "pcm");
-    }
+    if (this.#raw) this.#url.searchParams.set("format", "pcm");
     this.#transcript = transcript;
     this.#offset = transcript.end;
-    this.#partOffset = this.#offset;
     this.#microphone = microphone;
+    this.#startRecorder();
     this.#connect();
   }
 
@@ -82,9 +84,8 @@ export class Recording extends EventTarget {
     }
     this.#ending = true;
     this.#setState("finishing");
-    await this.#stopRecorder?.();
-    this.#stopRecorder = null;
-    if (this.#raw === null) this.#end();
+    await this.#stopRecorder();
+    if (!this.#served) this.#end();
     else if (this.#answered) this.#socket.send(new ArrayBuffer(0));
     else this.retryNow();
   }
@@ -125,29 +126,32 @@ export class Recording extends EventTarget {
 
   /** The server is ready: send what was kept, then what is being recorded. */
   async #begin(raw) {
-    this.#answered = true;
+    const socket = this.#socket;
     this.#attempts = 0;
+    this.#served = true;
+    if (raw !== this.#raw) {
+      this.#raw = raw;
+      await this.#restartRecorder();
+      if (this.#socket !== socket || this.state === "ended") return;
+    }
+    this.#answered = true;
     this.#transcript.begin(this.#partOffset);
-    if (raw !== this.#raw && this.#raw !== null) {
-      // Another kind of server took over; what was kept means nothing to it.
-      this.#kept = [];
-      await this.#stopRecorder?.();
-      this.#stopRecorder = null;
-    }
-    this.#raw = raw;
-    for (const piece of this.#kept.splice(0)) this.#socket.send(piece);
-    if (this.#ending) {
-      this.#socket.send(new ArrayBuffer(0));
-      return;
-    }
-    this.#setState("recording");
-    if (!this.#stopRecorder) await this.#startRecorder();
+    for (const piece of this.#kept.splice(0)) socket.send(piece);
+    if (this.#ending) socket.send(new ArrayBuffer(0));
+    else this.#setState("recording");
   }
 
-  async #startRecorder() {
+  #startRecorder() {
     this.#partOffset = this.#offset + this.elapsed;
     this.#keptSince = performance.now();
-    this.#stopRecorder = await this.#microphone.record(this.#raw, (piece) => this.#send(piece));
+    this.#recorder = this.#microphone.record(this.#raw, (piece) => this.#send(piece));
+  }
+
+  async #stopRecorder() {
+    const recorder = this.#recorder;
+    this.#recorder = null;
+    const stop = await recorder;
+    await stop?.();
   }
 
   #send(piece) {
@@ -158,13 +162,10 @@ export class Recording extends EventTarget {
 
   /** A new connection needs a stream from its beginning. */
   async #restartRecorder() {
-    const stop = this.#stopRecorder;
-    this.#stopRecorder = null;
+    if (this.#recorder === null || this.#ending) return;
+    await this.#stopRecorder();
     this.#kept = [];
-    if (this.#raw === null || this.#ending) return;
-    await stop?.();
-    this.#kept = [];
-    if (!this.#ending) await this.#startRecorder();
+    if (!this.#ending) this.#startRecorder();
   }
 
   async #lost() {
@@ -185,7 +186,7 @@ export class Recording extends EventTarget {
     }
     const seconds = reason?.retryAfter ?? Math.min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** this.#attempts++);
     const kinds = { server_full: "full", draining: "draining" };
-    const kind = kinds[reason?.code] ?? (reason ? "failed" : this.#raw === null ? "unreachable" : "lost");
+    const kind = kinds[reason?.code] ?? (reason ? "failed" : !this.#served ? "unreachable" : "lost");
     this.#emit("problem", { kind, seconds, message: reason?.message, url: this.#url.origin + this.#url.pathname });
     if (!this.#ending) this.#setState("waiting");
     this.#retryTimer = setTimeout(() => this.#connect(), seconds * 1000);
