@@ -64,6 +64,9 @@ class Admission:
 
     # For transports ------------------------------------------------------------------------------------------
 
+    def languages(self) -> frozenset[str]:
+        return self._backend.languages()
+
     def refusal(self, token: str | None = None) -> SessionRefusal | None:
         if self.draining:
             return SessionRefusal("draining", "the server is shutting down", RETRY_AFTER_SECONDS)
@@ -201,7 +204,7 @@ class Admission:
     def _params(self, query: Mapping[str, str], priority: Priority) -> RecognitionParams:
         defaults = self._config.recognition
         language = query.get("language") or defaults.language
-        known = self._backend.languages()
+        known = self.languages()
         if language != "auto" and language not in known:
             raise SessionError("bad_request", f"unknown language {language!r}; known: auto, {', '.join(sorted(known))}")
         task = query.get("task") or defaults.task

@@ -206,6 +206,9 @@ class Sessions(Protocol):
         `hotwords`. Raises `SessionError` (`unauthorized`, `server_full`, `draining`, `bad_request`) on entry.
         """
 
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes that a session can be opened with, besides `auto`."""
+
     def refusal(self, token: str | None = None) -> SessionRefusal | None:
         """Why a session would be refused now, to say so before upgrading a connection; None: come in."""
 
