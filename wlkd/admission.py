@@ -123,6 +123,11 @@ class Admission:
         self.max_sessions = max_sessions
         self._metrics.sessions_limit.set(max_sessions)
 
+    @property
+    def place(self) -> str:
+        """Where new sessions are recognized, as the backend puts it; may be empty."""
+        return self._backend.place()
+
     def switch(self, backend: Backend, worker: Worker) -> None:
         """Give new sessions to `worker`. Open ones stay where they are."""
         self._backend = backend

@@ -57,7 +57,8 @@ class Health:
         count, lag = len(admission.sessions), f"lag {admission.lag_seconds:.1f} s"
         if admission.draining:
             return f"draining, {count} sessions remain, {lag}"
-        return f"serving {count} of {admission.max_sessions} sessions, {lag}"
+        place = f", {admission.place}" if admission.place else ""
+        return f"serving {count} of {admission.max_sessions} sessions, {lag}{place}"
 
     async def measure_loop_delay(self) -> None:
         """Observe for ever how late the event loop wakes a timer."""

@@ -143,6 +143,10 @@ class Backend(Component):
         """
         return 0
 
+    def place(self) -> str:
+        """What computes where, for STATUS, like `base on cuda:0`; empty: nothing to say. Known after `provision()`."""
+        return ""
+
     @abstractmethod
     def languages(self) -> frozenset[str]:
         """ISO 639-1 codes it can be asked for. Known after `provision()`."""

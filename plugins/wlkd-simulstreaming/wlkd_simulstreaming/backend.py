@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from wlkd import Backend, Commit, Context, Frame, Options, RecognitionParams, Recognizer, SessionError
+from wlkd import Backend, Commit, Context, Frame, Options, ProvisionError, RecognitionParams, Recognizer, SessionError
 from wlkd.audio import SAMPLE_RATE
 from wlkd_simulstreaming.hypothesis import Hypothesis
 from wlkd_simulstreaming.options import SimulStreamingOptions
@@ -31,7 +31,13 @@ class SimulStreaming(Backend):
 
     async def provision(self, ctx: Context) -> None:
         # PyTorch and CTranslate2 take a second to import, which `wlkd check` need not wait for.
-        from wlkd_simulstreaming.loading import load
+        try:
+            from wlkd_simulstreaming.loading import load
+        except (ImportError, OSError) as error:  # what the dynamic linker says of a CUDA build without its libraries
+            raise ProvisionError(
+                f"PyTorch or CTranslate2 cannot be loaded ({error}); `pip install 'wlkd-simulstreaming[cuda]'` "
+                "brings the libraries for a GPU, and a PyTorch for the CPU needs none"
+            ) from error
         from wlkd_simulstreaming.metrics import Metrics
 
         self._metrics = Metrics(ctx.metrics)
@@ -39,6 +45,9 @@ class SimulStreaming(Backend):
 
     async def close(self) -> None:
         self._model = None
+
+    def place(self) -> str:
+        return self._loaded().place
 
     def languages(self) -> frozenset[str]:
         model = self._loaded()

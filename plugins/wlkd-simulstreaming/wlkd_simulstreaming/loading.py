@@ -16,6 +16,7 @@ from wlkd import Context, ProvisionError
 from wlkd_simulstreaming.checkpoint import Checkpoint, load_checkpoint
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
+from wlkd_simulstreaming.device import EXTRA, choose_device
 from wlkd_simulstreaming.encoder import CTranslate2Encoder, Encoder, TorchEncoder
 from wlkd_simulstreaming.inference import Inference
 from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
@@ -32,6 +33,8 @@ class Model:
     inference: Inference
     vocabulary: Vocabulary
     multilingual: bool
+    place: str
+    """Its size, and the device with the reason for it."""
 
 
 def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Model:
@@ -44,10 +47,11 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
                 f"{folder / name}: the encoder's file is missing; `wlkd models get {options.model}` fetches it, "
                 "or set models_dir to the folder that has it"
             )
-    device = _device(options)
+    choice = choose_device(options)
+    device = choice.device
     threads = options.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
-    ctx.status(f"loading {options.model} on {device}")
+    ctx.status(f"loading {options.model} on {choice}")
     checkpoint = load_checkpoint(decoder_file)
     vocabulary = _vocabulary(folder, checkpoint)
     settings = _settings(folder)
@@ -67,22 +71,7 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
         decoder, vocabulary, settings["suppress_ids"], settings["suppress_ids_begin"], options.rewind_threshold
     )
     inference = Inference(options, LogMel(checkpoint.dims.n_mels), encoder, decoder, decoding, languages, metrics)
-    return Model(inference, vocabulary, multilingual)
-
-
-def _device(options: SimulStreamingOptions) -> torch.device:
-    if options.device == "cpu" or (options.device == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise ProvisionError(
-            "device cuda: PyTorch finds no usable GPU (no driver, no CUDA build of torch, or a missing CUDA library); "
-            "install a CUDA build of torch, or set `device: cpu`"
-        )
-    if options.device_index >= torch.cuda.device_count():
-        raise ProvisionError(
-            f"device_index {options.device_index}: there are {torch.cuda.device_count()} GPUs, counted from 0"
-        )
-    return torch.device("cuda", options.device_index)
+    return Model(inference, vocabulary, multilingual, f"{options.model} on {choice}")
 
 
 def _decodes_in_int8(options: SimulStreamingOptions, device: torch.device) -> bool:
@@ -148,7 +137,13 @@ def _encoder(
             f"{checkpoint.dims.n_mels}; get both of the same size"
         )
     encoder = CTranslate2Encoder(model, device, dtype)
-    width = encoder(torch.zeros(1, model.n_mels, 2)).shape[-1]
+    try:
+        width = encoder(torch.zeros(1, model.n_mels, 2)).shape[-1]
+    except RuntimeError as error:
+        # Libraries that it opens by name are only looked for now.
+        raise ProvisionError(
+            f"CTranslate2 cannot compute on {device} ({error}); `{EXTRA}` brings the CUDA libraries"
+        ) from error
     if width != checkpoint.dims.n_text_state:
         raise ProvisionError(
             f"{folder / 'model.bin'} and {checkpoint.path} do not belong together: width {width} against "

@@ -17,9 +17,13 @@ class SimulStreamingOptions(Options):
         description="Size of the model: `faster-whisper-<model>` and `pytorch-whisper-<model>` in the models folder.",
     )
     device: Literal["cpu", "cuda", "auto"] = Field(
-        "auto", description="`auto` takes a GPU where there is one and says so; `cuda` fails without one."
+        "auto",
+        description="`auto` takes a GPU where there is one, else the CPU; STATUS says which. `cuda` fails without one.",
     )
-    device_index: int = Field(0, ge=0, description="Which GPU.")
+    device_index: int = Field(0, ge=0, description="Which GPU, of those in CUDA_VISIBLE_DEVICES if that is set.")
+    cpu_fallback: bool = Field(
+        False, description="With `auto`: use the CPU too when there is a GPU that cannot be used, instead of failing."
+    )
     compute_type: str = Field(
         "auto", description="Precision of the CTranslate2 encoder; `auto`: int8 on the CPU, float16 on a GPU."
     )
