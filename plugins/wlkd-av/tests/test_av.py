@@ -158,9 +158,27 @@ def test_a_restarted_header_cut_anywhere(recorded: Recorded) -> None:
         assert np.array_equal(decode_in_pieces(open_stream, recording * 2, [cut]), whole)
 
 
-def test_headers_without_end_are_refused(recorded: Recorded) -> None:
-    header = recorded("webm")[:60]
-    assert refusal(header * 1000)
+def test_containers_without_end_and_without_audio_are_refused(recorded: Recorded) -> None:
+    recording = recorded("webm")
+    broken, empty = recording[:60], recording[: recording.index(b"\x1f\x43\xb6\x75")]
+    for container in (broken, empty):
+        assert "containers in a row without audio" in refusal(container * 1000)
+
+
+def test_a_recording_of_nothing_is_empty(recorded: Recorded) -> None:
+    recording = recorded("wav")
+    assert len(decode(recording[: recording.index(b"data") + 8])) == 0
+
+
+def test_a_recording_comes_before_the_broken_one_behind_it(recorded: Recorded) -> None:
+    recording = recorded("webm")
+    stream = open_stream()
+    samples = stream.feed(recording + recording.replace(b"A_OPUS", b"A_XPUS"))
+    assert len(samples) / SAMPLE_RATE == pytest.approx(SECONDS, abs=0.06)
+    for step in (lambda: stream.feed(b"more"), stream.finish):
+        with pytest.raises(SessionError, match="codec is unknown"):
+            step()
+    stream.close()
 
 
 @pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 4000])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from pydantic import Field
 
@@ -57,28 +59,27 @@ class AvStream(DecoderStream):
         """Samples of all containers."""
         self._barren = 0
         """Containers in a row without any."""
+        self._failed: SessionError | None = None
+        """What the next call raises."""
 
     def feed(self, data: bytes) -> Samples:
+        self._check_failed()
         self._held += data
         parts = [EMPTY]
-        while self._held:
-            if self._demuxer is None and not self._begin():
-                break
-            assert self._demuxer is not None
-            restart = self._find_restart()
-            piece = bytes(self._held[:restart])
-            del self._held[:restart]
-            parts.append(self._demux(self._demuxer, piece))
-            if restart is not None:
-                parts.append(self._end(self._demuxer))
-                self._demuxer = None
-        return np.concatenate(parts)
+        try:
+            for samples in self._decode_held():
+                parts.append(samples)
+        except SessionError as error:
+            # What was decoded goes first; the next call fails.
+            self._failed = error
+        decoded = np.concatenate(parts)
+        if not len(decoded):
+            self._check_failed()
+        return decoded
 
     def finish(self) -> Samples:
-        if self._demuxer is not None:
-            # A failure that is known before the end is no mere lack of an end.
-            self._check(self._demuxer)
-        elif self._held:
+        self._check_failed()
+        if self._demuxer is None and self._held:
             # The stream ended before a demuxer was chosen; now all its bytes are there.
             self._demuxer = Demuxer(container_format(self._head), self._limits)
             self._demuxer.decode_file(bytes(self._held))
@@ -93,6 +94,26 @@ class AvStream(DecoderStream):
         if self._demuxer is not None:
             self._demuxer.close()
         self._held.clear()
+
+    def _check_failed(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+
+    def _decode_held(self) -> Iterator[Samples]:
+        """Samples of the held bytes, as far as demuxers can take them."""
+        while self._held:
+            if self._demuxer is None and not self._begin():
+                return
+            assert self._demuxer is not None
+            restart = self._find_restart()
+            piece = bytes(self._held[:restart])
+            del self._held[:restart]
+            yield self._demux(self._demuxer, piece)
+            # A failure that is known before the end is no mere lack of an end.
+            self._check(self._demuxer)
+            if restart is not None:
+                yield self._end(self._demuxer)
+                self._demuxer = None
 
     def _begin(self) -> bool:
         """Choose a demuxer, if the held bytes suffice."""
@@ -140,10 +161,7 @@ class AvStream(DecoderStream):
         samples = demuxer.feed(data)
         self._demuxed += len(data)
         self._decoded += len(samples)
-        if not len(samples):
-            # Else what was decoded goes first; the next call fails.
-            self._check(demuxer)
-        if not demuxer.opened and self._demuxed > self._options.max_probe_bytes:
+        if not demuxer.opened and demuxer.failure is None and self._demuxed > self._options.max_probe_bytes:
             raise self._undecodable(f"no audio stream within {self._demuxed} bytes")
         return samples
 
@@ -152,7 +170,9 @@ class AvStream(DecoderStream):
         samples = demuxer.finish()
         self._decoded += len(samples)
         self._barren = 0 if demuxer.yielded else self._barren + 1
-        if self._barren > MAX_BARREN or isinstance(demuxer.failure, TooMuch):
+        if self._barren > MAX_BARREN:
+            raise self._undecodable(f"{self._barren} containers in a row without audio")
+        if isinstance(demuxer.failure, TooMuch):
             self._check(demuxer)
         return samples
 
