@@ -107,7 +107,6 @@ def _measure(args: argparse.Namespace, clips: Sequence[Clip], pieces: Mapping[Cl
     summary = summarize(scores)
     limits = {limit.name: vars(args)[limit.name] for limit in LIMITS}
     missing = missed(summary, limits)
-    print(table(scores))
     if args.json:
         setup = {
             "wlkd": __version__,
@@ -126,6 +125,7 @@ def _measure(args: argparse.Namespace, clips: Sequence[Clip], pieces: Mapping[Cl
         }
         text = json.dumps(document(scores, setup=setup, limits_missed=missing), ensure_ascii=False, indent=1)
         args.json.write_text(text + "\n", encoding="utf-8")
+    print(table(scores))
     for sentence in missing:
         print(f"wlkd bench: missed {sentence}", file=sys.stderr)
     if summary.failed + summary.refused == summary.streams:
