@@ -102,3 +102,8 @@ def test_a_missing_extra_names_the_remedy(monkeypatch, manifest, capsys):
     monkeypatch.setattr(bench, "EXTRA", ("no_such_module",))
     assert bench.main(parsed("ws://127.0.0.1:1/asr", "--manifest", str(manifest(ROW)))) == 2
     assert "pip install 'wlkd[bench]'" in capsys.readouterr().err
+
+
+async def test_a_result_that_has_no_place_to_go_is_said_before_the_run(wlkd_bench, manifest, tmp_path, capsys):
+    assert await wlkd_bench(manifest(ROW), "--json", str(tmp_path / "no" / "out.json")) == 2
+    assert "there is no folder" in capsys.readouterr().err

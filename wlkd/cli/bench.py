@@ -74,6 +74,9 @@ def main(args: argparse.Namespace) -> int:
     if absent := [name for name in EXTRA if importlib.util.find_spec(name) is None]:
         print(f"wlkd bench needs {', '.join(absent)}: pip install 'wlkd[bench]'", file=sys.stderr)
         return 2
+    if args.json and not args.json.parent.is_dir():
+        print(f"wlkd bench: --json {args.json}: there is no folder {args.json.parent}", file=sys.stderr)
+        return 2
     try:
         clips = select(read_manifest(args.manifest), args.sets, args.limit)
         pieces = {
@@ -83,7 +86,10 @@ def main(args: argparse.Namespace) -> int:
     except ManifestError as error:
         print(f"wlkd bench: {error}", file=sys.stderr)
         return 2
-    return _measure(args, clips, pieces)
+    try:
+        return _measure(args, clips, pieces)
+    except KeyboardInterrupt:
+        return 130
 
 
 def _measure(args: argparse.Namespace, clips: Sequence[Clip], pieces: Mapping[Clip, Sequence[Piece]]) -> int:
