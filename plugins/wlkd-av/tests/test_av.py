@@ -182,7 +182,7 @@ def test_a_recording_comes_before_the_broken_one_behind_it(recorded: Recorded) -
 
 
 @pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 4000])
-@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize("channels", [1, 2, 6, 9, 33, 64])
 def test_wav_that_lies_about_its_length(length: int, channels: int) -> None:
     block = 2 * channels
     fmt = struct.pack("<HHIIHH", 1, channels, SAMPLE_RATE, SAMPLE_RATE * block, block, 16)
@@ -285,6 +285,12 @@ def test_rates_of_no_sound_card_are_undecodable(rate: int) -> None:
     fmt = struct.pack("<HHIIHH", 1, 1, rate, rate * 2, 2, 16)
     data = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<I", 16) + fmt + b"data\0\0\0\0" + bytes(20_000)
     assert f"{rate} Hz" in refusal(data)
+
+
+def test_more_channels_than_any_mixer_are_undecodable() -> None:
+    fmt = struct.pack("<HHIIHH", 1, 200, 16000, 16000 * 400, 400, 16)
+    data = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<I", 16) + fmt + b"data\0\0\0\0" + bytes(80_000)
+    assert "200 channels" in refusal(data)
 
 
 def test_floats_that_are_no_numbers_are_undecodable() -> None:

@@ -38,6 +38,8 @@ OPEN_OPTIONS = {
 
 MIN_RATE, MAX_RATE = 1_000, 768_000
 """Hz. Rates beyond any sound card cost the resampler minutes or gigabytes: they come from attacks and damage."""
+MAX_CHANNELS = 64
+"""What libav's resampler takes."""
 
 EMPTY: Samples = np.zeros(0, dtype=np.float32)
 
@@ -206,9 +208,11 @@ class Mixer:
             # A stream may change its layout or rate on the way; a resampler may not.
             if not MIN_RATE <= frame.sample_rate <= MAX_RATE:
                 raise Undecodable(f"a sample rate of {frame.sample_rate} Hz")
+            if frame.layout.nb_channels > MAX_CHANNELS:
+                raise Undecodable(f"{frame.layout.nb_channels} channels")
             before = self.rest()
             self._setup = setup
-            self._resampler = AudioResampler(format="fltp", layout=frame.layout, rate=SAMPLE_RATE)
+            self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=SAMPLE_RATE)
         frame.pts = None  # timestamps of live streams jump; samples are counted instead
         return np.concatenate([before, self._push(frame)])
 
@@ -219,5 +223,9 @@ class Mixer:
     def _push(self, frame: AudioFrame | None) -> Samples:
         assert self._resampler is not None
         # Mixed down by mean here: libav's own mix to mono lifts what is alike on both sides by 3 dB, beyond ±1.
-        out = [resampled.to_ndarray().mean(axis=0) for resampled in self._resampler.resample(frame)]
+        # Interleaved, because PyAV reads wild memory for planar frames of more than eight channels.
+        out = [
+            resampled.to_ndarray().reshape(-1, resampled.layout.nb_channels).mean(axis=1)
+            for resampled in self._resampler.resample(frame)
+        ]
         return np.concatenate(out).astype(np.float32, copy=False) if out else EMPTY
