@@ -10,7 +10,6 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
-
 from wlkd_simulstreaming.checkpoint import Dims
 from wlkd_simulstreaming.tokens import Vocabulary, byte_alphabet
 

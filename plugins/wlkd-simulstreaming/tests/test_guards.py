@@ -1,8 +1,7 @@
 """The guards against running wild."""
 
 import pytest
-
-from wlkd_simulstreaming.guards import is_no_speech, loop_start, told_again
+from wlkd_simulstreaming.guards import is_no_speech, loop_start, retelling_start, told_again
 
 
 @pytest.mark.parametrize(
@@ -42,3 +41,19 @@ def test_no_speech_needs_both_doubts():
     assert not is_no_speech(0.1, [-2.0, -2.0], 0.6, -1.0)
     assert not is_no_speech(None, [-2.0], 0.6, -1.0)
     assert not is_no_speech(0.9, [], 0.6, -1.0)
+
+
+def test_a_clause_told_again_from_the_same_audio_is_cut_where_attention_went_back():
+    told, floor = [1, 2, 3, 4, 5, 6], 300
+    assert retelling_start(told, floor, [7, 90, 2, 3, 4, 5], [310, 40, 60, 90, 120, 150]) == 1
+    assert retelling_start((), 0, [1, 2, 3, 4, 9, 1, 2, 3, 4], [10, 20, 30, 90, 100, 12, 20, 30, 40]) == 5
+
+
+def test_the_same_words_from_new_audio_stay():
+    told, floor = [1, 2, 3, 4, 5, 6], 300
+    assert retelling_start(told, floor, [1, 2, 3, 4], [310, 330, 350, 370]) is None
+
+
+def test_attention_that_wavers_over_new_words_is_no_retelling():
+    assert retelling_start([1, 2, 3, 4], 300, [5, 6, 7, 8], [200, 210, 220, 230]) is None
+    assert retelling_start([1, 2, 3], 300, [1, 2, 3], [10, 20, 30]) is None

@@ -1,7 +1,6 @@
 """Tokens to words: whole characters, spaces where the language has them."""
 
 import pytest
-
 from wlkd_simulstreaming.tokens import Vocabulary, split_words
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from wlkd_simulstreaming.window import Window, best_cut
 
 from wlkd import Frame, Word
-from wlkd_simulstreaming.window import Window, best_cut
 
 
 def ramp(start, count):

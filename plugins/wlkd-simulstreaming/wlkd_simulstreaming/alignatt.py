@@ -17,6 +17,6 @@ def settled_tokens(frames: Sequence[int], content: int, frame_threshold: int) ->
     return len(frames)
 
 
-def rewinds(previous: int | None, frame: int, rewind_threshold: int) -> bool:
+def rewinds(previous: int, frame: int, rewind_threshold: int) -> bool:
     """Whether attention jumped back so far that the decoder has begun to tell the audio once more."""
-    return previous is not None and previous - frame > rewind_threshold
+    return previous - frame > rewind_threshold

@@ -167,7 +167,8 @@ class TextDecoder:
         before, after = cache.length, cache.length + count
         cache.valid[:, before:after] = real
         order = real.long().cumsum(1)
-        positions = (cache.positions[:, None] + order - 1).clamp(min=0)
+        # Rows that are done may be carried on beyond the last position; nobody looks at them.
+        positions = (cache.positions[:, None] + order - 1).clamp(0, self.dims.n_text_ctx - 1)
         cache.positions = cache.positions + order[:, -1]
         cache.length = after
         slots = torch.arange(after, device=self.device)

@@ -16,7 +16,7 @@ from torch import Tensor
 from wlkd_simulstreaming.alignatt import rewinds
 from wlkd_simulstreaming.attention import attended_frames
 from wlkd_simulstreaming.decoder import Memory, TextDecoder
-from wlkd_simulstreaming.guards import loop_start
+from wlkd_simulstreaming.guards import loop_start, retelling_start
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request
 from wlkd_simulstreaming.tokens import Vocabulary
 
@@ -37,6 +37,7 @@ class _Row:
     ended: bool = False
     looped: bool = False
     rewound: bool = False
+    retold: bool = False
     done: bool = False
 
     def take(self, token: int, logprob: float, frame: int) -> None:
@@ -44,9 +45,9 @@ class _Row:
         if token == self.eot:
             self.ended = self.done = True
             return
-        if rewinds(self.frames[-1] if self.frames else None, frame, self.rewind_threshold):
+        if rewinds(self.frames[-1] if self.frames else self.request.floor, frame, self.rewind_threshold):
             # The step before the jump is doubtful too.
-            self._keep(len(self.tokens) - 1)
+            self._keep(max(len(self.tokens) - 1, 0))
             self.rewound = self.done = True
             return
         self.tokens.append(token)
@@ -56,6 +57,11 @@ class _Row:
         if start is not None:
             self._keep(start)
             self.looped = self.done = True
+        told = self.request.prefix[len(self.request.prefix) - self.request.told :]
+        start = retelling_start(told, self.request.floor, self.tokens, self.frames)
+        if start is not None:
+            self._keep(start)
+            self.retold = self.done = True
         at_end = not self.request.to_end and frame >= self.request.content - END_FRAMES
         self.done = self.done or at_end or len(self.tokens) >= self.request.max_tokens
 
@@ -70,6 +76,7 @@ class _Row:
             self.ended,
             self.looped,
             self.rewound,
+            self.retold,
             no_speech,
         )
 
@@ -181,12 +188,12 @@ class GreedyDecoding:
 
     def _first_places(self, requests: Sequence[Request], watched: int) -> Tensor:
         return torch.tensor(
-            [[r.fresh and place == watched - 1 - len(r.draft) for place in range(watched)] for r in requests],
+            [[not r.told and place == watched - 1 - len(r.draft) for place in range(watched)] for r in requests],
             device=self._decoder.device,
         )
 
     def _no_speech(self, hidden: Tensor, requests: Sequence[Request]) -> list[float | None]:
-        asked = [index for index, request in enumerate(requests) if request.fresh]
+        asked = [index for index, request in enumerate(requests) if not request.told]
         found: list[float | None] = [None] * len(requests)
         if asked:
             total = hidden.shape[1]

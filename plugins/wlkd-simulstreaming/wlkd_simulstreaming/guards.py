@@ -7,6 +7,10 @@ from collections.abc import Sequence
 LONGEST_LOOP = 24
 """Tokens in the longest n-gram looked for; Whisper's loops repeat a clause at most."""
 
+RETOLD_TOKENS = 4
+RETOLD_FRAMES = 25
+"""Half a second: attention wavers by less."""
+
 
 def loop_start(tokens: Sequence[int]) -> int | None:
     """Where the tail of `tokens` begins to repeat itself, or None.
@@ -26,6 +30,27 @@ def loop_start(tokens: Sequence[int]) -> int | None:
                 start -= n
             return start + n
     return None
+
+
+def retelling_start(told: Sequence[int], floor: int, tokens: Sequence[int], frames: Sequence[int]) -> int | None:
+    """Where the tail of `tokens` tells audio once more that `told`, the tokens before, or `tokens` told already.
+
+    Both must say so: the last few tokens stood there before, and their `frames` lie behind what was reached, `floor`
+    for `told`. A speaker who repeats himself moves on in the audio.
+    """
+    first = len(tokens) - RETOLD_TOKENS
+    if first < 0:
+        return None
+    reached = max([floor, *frames[:first]]) - RETOLD_FRAMES
+    if max(frames[first:]) >= reached:
+        return None
+    before = [*told, *tokens[:first]]
+    run = list(tokens[first:])
+    if not any(before[at : at + RETOLD_TOKENS] == run for at in range(len(before) - RETOLD_TOKENS + 1)):
+        return None
+    while first > 0 and frames[first - 1] < reached:
+        first -= 1
+    return first
 
 
 def told_again(settled: Sequence[str], fresh: Sequence[str], ends: Sequence[int], until: int) -> int:

@@ -15,8 +15,11 @@ class Request:
     """A guess of what follows."""
     content: int
     """Frames of real audio."""
-    fresh: bool
-    """Nothing is committed inside the window: blanks may not open the text, and silence is asked for."""
+    told: int
+    """How many tokens at the end of `prefix` are committed text of the window. Without any, blanks may not open the
+    text, and silence is asked for."""
+    floor: int
+    """The frame that the committed text reaches."""
     sot: int
     """Index of `<|startoftranscript|>` in `prefix`."""
     to_end: bool
@@ -37,6 +40,13 @@ class Hypothesis:
     looped: bool = False
     """Cut where it began to repeat itself."""
     rewound: bool = False
-    """Cut where attention jumped back."""
+    """Cut where attention jumped far back."""
+    retold: bool = False
+    """Cut where it began to tell the same audio once more."""
     no_speech: float | None = None
     """Probability of `<|nospeech|>`; None where the window held committed text."""
+
+    @property
+    def went_wrong(self) -> bool:
+        """A guard cut it short."""
+        return self.looped or self.rewound or self.retold

@@ -143,8 +143,9 @@ class Stream(Recognizer):
         # The window will be heard again, and longer, unless the segment ends here.
         return replace(step, state=replace(state, evidence=evidence if step.end is not None else state.evidence))
 
-    def request(self, step: Step, language: str | None) -> Request:
-        """What to decode, taking the speech for `language`."""
+    def request(self, step: Step, language: str | None, *, afresh: bool = False) -> Request:
+        """What to decode, taking the speech for `language`; `afresh`: without context, which loops feed on, and
+        without a guess."""
         state, vocabulary = step.state, self._vocabulary
         start = [vocabulary.sot]
         if language is not None and self._only_language is None:
@@ -152,7 +153,7 @@ class Stream(Recognizer):
             start += [vocabulary.languages[language], task]
         start.append(vocabulary.no_timestamps)
         room = MAX_PREVIOUS_TOKENS - len(self._prompt)
-        context = state.context[-min(self._options.context_tokens, room) :] if self._options.context_tokens else ()
+        context = _last(state.context, min(self._options.context_tokens, room)) if not afresh else ()
         previous = (*self._prompt, *context)
         before = (vocabulary.sot_prev, *previous) if previous else ()
         inside = tuple(token for said in state.said for token in said.tokens)
@@ -161,9 +162,10 @@ class Stream(Recognizer):
         most = min(int(TOKENS_PER_SECOND * unsaid) + SPARE_TOKENS, 448 - len(prefix))
         return Request(
             prefix=prefix,
-            draft=state.draft[: most - 1],
+            draft=() if afresh else state.draft[: most - 1],
             content=step.content,
-            fresh=not inside,
+            told=len(inside),
+            floor=state.window.offset(state.last_end) // FRAME_SAMPLES if inside else 0,
             sot=len(before),
             to_end=step.end is not None,
             max_tokens=most,
@@ -172,8 +174,9 @@ class Stream(Recognizer):
     def conclude(self, step: Step, heard: Hypothesis, language: str | None) -> Conclusion:
         """The state after `heard`, and what to tell the session."""
         options, state, guards = self._options, step.state, []
-        if heard.rewound:
-            guards.append("rewind")
+        for name, fired in (("rewind", heard.rewound), ("retold", heard.retold), ("loop", heard.looped)):
+            if fired:
+                guards.append(name)
         if is_no_speech(heard.no_speech, heard.logprobs, options.no_speech_probability, options.no_speech_logprob):
             guards.append("no_speech")
             heard = Hypothesis(ended=True)
@@ -185,7 +188,6 @@ class Stream(Recognizer):
             guards.append("told_again")
         count = self._settled(step, heard, words)
         if heard.looped:
-            guards.append("loop")
             # The context may be what the loop feeds on.
             state = replace(state, context=())
         full = len(state.window) > samples(options.max_window_seconds)
@@ -290,6 +292,10 @@ class Stream(Recognizer):
             until=state.until,
             segment_end=closed,
         )
+
+
+def _last(tokens: tuple[int, ...], count: int) -> tuple[int, ...]:
+    return tokens[max(len(tokens) - count, 0) :]
 
 
 def _in_order(words: Sequence[Said], after: int) -> tuple[Said, ...]:
