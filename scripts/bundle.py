@@ -4,6 +4,7 @@
   bundle.py pack FOLDER OUT --python 3.11 --arch x86_64 --accelerator cpu
   bundle.py verify BUNDLE [--key FILE] [--here]     read all of it, change nothing
   bundle.py unpack BUNDLE INTO [--key FILE]         verify while unpacking; leave nothing behind if it is not right
+  bundle.py python BUNDLE                           the interpreter here that an unpacked bundle is made for
 
 A bundle is a tar file with one folder, wlkd-offline/, whose first file is manifest.json: what the bundle is made for,
 and size and SHA-256 of every other file. Whatever the manifest does not list is refused, and so is what it lists and
@@ -338,6 +339,8 @@ def main() -> int:
     verifying = actions.add_parser("verify", help="read a bundle and say whether it is right")
     verifying.add_argument("--here", action="store_true", help="and whether it is made for this machine")
     unpacking = actions.add_parser("unpack", help="verify a bundle for this machine while unpacking it")
+    asking = actions.add_parser("python", help="print the interpreter here that an unpacked bundle is made for")
+    asking.add_argument("bundle", type=Path)
     for action in (verifying, unpacking):
         action.add_argument("bundle", type=Path)
         action.add_argument("--key", type=Path, help="minisign public key, or OpenPGP keyring; demands a signature")
@@ -349,6 +352,8 @@ def main() -> int:
             print(pack(args.folder, args.out, args.python, args.arch, args.accelerator))
         elif args.action == "verify":
             print(verify(args.bundle, args.key, args.here))
+        elif args.action == "python":
+            print(find_python(Manifest.parse((args.bundle / MANIFEST).read_bytes()).python))
         else:
             print(unpack(args.bundle, args.into, args.key))
     except (BundleError, OSError) as error:

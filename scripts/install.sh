@@ -2,7 +2,8 @@
 # Install wlkd as a systemd service; run it again to update. Running it twice changes nothing.
 usage() {
     cat <<'TEXT'
-Usage: scripts/install.sh [--prefix DIR] [--model SIZE] [--models DIR] [--offline BUNDLE] [--units-only]
+Usage: scripts/install.sh [--prefix DIR] [--model SIZE] [--models DIR] [--units-only]
+                          [--offline BUNDLE [--key FILE]]
 
 Makes a virtual environment in the prefix, fetches the model, installs the units, their account and folders, and
 /etc/wlkd.yaml. An /etc/wlkd.yaml that somebody has changed is left alone. Afterwards: systemctl enable --now wlkd
@@ -10,26 +11,31 @@ Makes a virtual environment in the prefix, fetches the model, installs the units
   --prefix DIR      where the program goes (default: /opt/wlkd)
   --model SIZE      tiny.en, base (default), small, medium, large-v3
   --models DIR      models folder (default: models_dir of an existing /etc/wlkd.yaml, else /data/whisper_models)
-  --offline BUNDLE  use no network: a folder, or a tar file, with wheels/ and models/
+  --offline BUNDLE  use no network, but a bundle of scripts/make_bundle.sh, packed or unpacked; the install.sh in an
+                    unpacked bundle uses that. It is verified before anything is changed
+  --key FILE        refuse a bundle that is not signed with this minisign public key or OpenPGP keyring
   --units-only      leave the virtual environment and the models as they are
 
-Environment: WLKD_TORCH, WLKD_TORCH_INDEX as for scripts/setup.
+Environment: WLKD_TORCH, WLKD_TORCH_INDEX as for scripts/setup; TMPDIR, where a bundle is unpacked (/var/tmp).
 TEXT
 }
 set -euo pipefail
+# What the service's account cannot read, the service cannot use.
+umask 022
 
-prefix=/opt/wlkd model='' models='' bundle='' units_only=''
+prefix=/opt/wlkd model='' models='' bundle='' key='' units_only=''
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) usage; exit 0 ;;
         --units-only) units_only=1; shift ;;
-        --prefix | --model | --models | --offline)
+        --prefix | --model | --models | --offline | --key)
             [ $# -ge 2 ] || { echo "install.sh: $1 needs a value" >&2; exit 2; }
             case $1 in
                 --prefix) prefix=$2 ;;
                 --model) model=$2 ;;
                 --models) models=$2 ;;
                 --offline) bundle=$2 ;;
+                --key) key=$2 ;;
             esac
             shift 2 ;;
         *) echo "install.sh: unknown argument $1" >&2; usage >&2; exit 2 ;;
@@ -44,6 +50,10 @@ case $prefix in /*) ;; *) fail "--prefix must begin with /" ;; esac
 [ "$(id -u)" = 0 ] || fail "must run as root: it installs a service"
 
 source=$(cd "$(dirname "$0")/.." && pwd)
+if [ -z "$bundle" ] && [ -f "$source/manifest.json" ]; then
+    bundle=$source
+fi
+[ -z "$key" ] || [ -n "$bundle" ] || fail "--key is for a bundle: --offline BUNDLE"
 share=$prefix/share/wlkd
 units=/etc/systemd/system
 changed=''
@@ -71,22 +81,33 @@ find_python() {
     fail "needs a Python of 3.11 or later in /usr, with its venv module (Debian: apt install python3-venv)"
 }
 
-unpack_bundle() {
-    [ -e "$bundle" ] || fail "$bundle: there is no such bundle"
+# Nothing is changed before the whole bundle is verified. From then on the files of the bundle are the source.
+open_bundle() {
+    local checker=$source/scripts/bundle.py folders
+    command -v python3 >/dev/null || fail "needs a Python of 3.11 or later in /usr"
     if [ -f "$bundle" ]; then
-        unpacked=$(mktemp -d)
+        unpacked=$(mktemp -d "${TMPDIR:-/var/tmp}/wlkd-XXXXXX")
         trap 'rm -rf "$unpacked"' EXIT
-        tar -xf "$bundle" -C "$unpacked"
+        say "verifying $bundle"
+        python3 "$checker" unpack "$bundle" "$unpacked" ${key:+--key "$key"} || fail "refused $bundle; nothing was changed"
         bundle=$unpacked
+    else
+        python3 "$checker" verify --here "$bundle" ${key:+--key "$key"} || fail "refused $bundle; nothing was changed"
     fi
-    [ -d "$bundle/wheels" ] || bundle=$(dirname "$(find "$bundle" -maxdepth 2 -type d -name wheels -print -quit)")
-    [ -d "$bundle/wheels" ] || fail "the bundle has no wheels/"
+    source=$bundle
+    folders=("$bundle"/models/faster-whisper-*)
+    if [ -n "$model" ]; then
+        [ -d "$bundle/models/faster-whisper-$model" ] || [ -d "$models/faster-whisper-$model" ] ||
+            fail "the model $model is neither in the bundle nor in $models; nothing was changed"
+    elif [ -d "${folders[0]}" ] && [ ! -d "$bundle/models/faster-whisper-base" ]; then
+        bundled_model=${folders[0]##*/faster-whisper-}
+    fi
 }
 
 # What the environment was made from: the same again needs no work.
 fingerprint() {
     if [ -n "$bundle" ]; then
-        (cd "$bundle/wheels" && ls -l --time-style=+ | sha256sum)
+        sha256sum <"$bundle/manifest.json"
     else
         (cd "$source" && find pyproject.toml wlkd plugins -name tests -prune -o -name '*.egg-info' -prune -o \
             -name build -prune -o -name __pycache__ -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
@@ -96,15 +117,22 @@ fingerprint() {
 install_packages() {
     local stamp pip torch=${WLKD_TORCH:-torch==2.13.0}
     stamp="$(fingerprint) $torch"
-    [ "$(cat "$share/packages" 2>/dev/null)" != "$stamp" ] || return 0
-    [ -x "$prefix/bin/python" ] || "$(find_python)" -m venv "$prefix"
+    # An upgrade of the system may have taken the Python away.
+    if [ "$(cat "$share/packages" 2>/dev/null)" = "$stamp" ] && "$prefix/bin/python" -c '' 2>/dev/null; then
+        return
+    fi
     say "installing packages into $prefix (some minutes the first time)"
-    pip=("$prefix/bin/python" -m pip install --quiet --disable-pip-version-check)
     if [ -n "$bundle" ]; then
+        make_bundle_environment
+        # From its wheel: without Debian's python3-venv an environment has no pip.
+        pip=("$prefix/bin/python" "$bundle"/wheels/pip-*.whl/pip --isolated install --quiet --no-index)
+        pip+=(--disable-pip-version-check --root-user-action ignore --find-links "$bundle/wheels")
         # Ours are named by file and reinstalled: an update may carry the same version number.
-        "${pip[@]}" --no-index --find-links "$bundle/wheels" "$bundle"/wheels/wlkd*.whl
-        "${pip[@]}" --no-index --no-deps --force-reinstall "$bundle"/wheels/wlkd*.whl
+        "${pip[@]}" "$bundle"/wheels/*.whl
+        "${pip[@]}" --no-deps --force-reinstall "$bundle"/wheels/wlkd*.whl
     else
+        [ -x "$prefix/bin/python" ] || "$(find_python)" -m venv "$prefix"
+        pip=("$prefix/bin/python" -m pip install --quiet --disable-pip-version-check)
         # First and pinned: an open requirement for torch brings gigabytes of CUDA libraries.
         "${pip[@]}" ${WLKD_TORCH_INDEX:+--index-url "$WLKD_TORCH_INDEX"} "$torch"
         local copy
@@ -120,15 +148,23 @@ install_packages() {
     changed=1
 }
 
+# An environment of the Python that the bundle is for; one of another Python is replaced.
+make_bundle_environment() {
+    local python
+    python=$(python3 "$source/scripts/bundle.py" python "$bundle")
+    if [ -x "$prefix/bin/python" ] && [ ! "$prefix/bin/python" -ef "$python" ]; then
+        say "replacing the environment in $prefix, which is not of $python"
+        rm -rf "$prefix"/{bin,include,lib,lib64,pyvenv.cfg}
+    fi
+    [ -x "$prefix/bin/python" ] || "$python" -m venv --without-pip "$prefix"
+}
+
 install_model() {
     if [ -n "$bundle" ]; then
-        local folder
-        for folder in "$bundle"/models/*/; do
-            [ -d "$folder" ] || fail "the bundle has no models/"
-            mkdir -p "$models"
-            # Readable for the service's account, whatever the bundle was packed with.
-            cp -r --update --no-preserve=mode,ownership "$folder" "$models/"
-        done
+        local file
+        while IFS= read -r -d '' file; do
+            put 644 "$file" "$models/${file#"$bundle/models/"}"
+        done < <(find "$bundle/models" -type f -print0 2>/dev/null)
     else
         "$prefix/bin/wlkd" models get "${model:-base}" --into "$models"
     fi
@@ -140,7 +176,8 @@ install_configuration() {
     if [ -z "$model" ] && [ -f "$written" ]; then
         model=$(sed -n '/^backend:/,$s/^    model: //p' "$written" | head -1)
     fi
-    sed -e "s|^models_dir: .*|models_dir: $models|" -e "/^backend:/,\$s|^    model: .*|    model: ${model:-base}|" \
+    model=${model:-${bundled_model:-base}}
+    sed -e "s|^models_dir: .*|models_dir: $models|" -e "/^backend:/,\$s|^    model: .*|    model: $model|" \
         "$source/etc/wlkd.yaml" >"$new"
     if [ ! -e /etc/wlkd.yaml ] || cmp -s /etc/wlkd.yaml "$written"; then
         put 644 "$new" /etc/wlkd.yaml
@@ -189,7 +226,7 @@ if [ -n "$units_only" ]; then
     [ -x "$prefix/bin/wlkd" ] || fail "$prefix/bin/wlkd is not there; leave --units-only out"
     mkdir -p "$share"
 else
-    [ -z "$bundle" ] || unpack_bundle
+    [ -z "$bundle" ] || open_bundle
     install_packages
     install_model
 fi
