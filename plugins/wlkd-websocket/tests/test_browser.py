@@ -244,6 +244,19 @@ async def test_a_lost_connection_below_a_prefix_loses_no_text(kind, proxied):
         assert starts == sorted(starts)
 
 
+async def test_what_is_said_before_the_server_answers_is_kept(proxied):
+    async with scripted() as daemon, proxied(daemon) as proxy, chromium() as page:
+        await page.goto(proxy.url)
+        proxy.cut()
+        await page.click("#record")
+        await expect(page.locator("#notice")).to_contain_text("does not answer")
+        await expect(page.locator("#elapsed")).to_have_text("0:04", timeout=WAIT_MS)
+        proxy.accepting = True
+        await page.click("#notice button")
+        await state(page, "recording")
+        assert says_script(await finish(page), 8)
+
+
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     """A certificate for localhost that nobody vouches for, and its key."""
