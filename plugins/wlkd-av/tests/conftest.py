@@ -57,6 +57,7 @@ RECORDINGS = {
     "wav float": Recording("wav", "pcm_f32le"),
     "wav adpcm": Recording("wav", "adpcm_ima_wav"),
     "wav 5.1": Recording("wav", "pcm_s16le", layout="5.1"),
+    "avi": Recording("avi", "libmp3lame"),
     "aac": Recording("adts", "aac", rate=44100),
     "mkv flac stereo": Recording("matroska", "flac", layout="stereo"),
 }

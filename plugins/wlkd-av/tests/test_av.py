@@ -37,6 +37,7 @@ NAMES = [
     "wav float",
     "wav adpcm",
     "wav 5.1",
+    "avi",
     "aac",
     "mkv flac stereo",
 ]

@@ -21,10 +21,11 @@ from wlkd_av.pipe import Pipe
 log = logging.getLogger(__name__)
 
 FORMATS = (
-    "matroska,webm,ogg,mov,mp4,m4a,3gp,3g2,mj2,mp3,flac,wav,w64,aac,loas,aiff,au,caf,amr,ac3,eac3,asf,mpegts,flv,avi,"
+    "matroska,webm,ogg,mov,mp4,m4a,3gp,3g2,mj2,mp3,flac,wav,w64,aac,loas,aiff,au,caf,amr,ac3,eac3,asf,avi,"
     "wv,tta,ape,u8,s16le,s24le,s32le,f32le,f64le,alaw,mulaw"
 )
-"""Demuxers that strangers' bytes may reach. Playlists, image readers and `concat`, which open other files, are out."""
+"""Demuxers that strangers' bytes may reach. Playlists, image readers and `concat`, which open other files, are out,
+and so are MPEG-TS and FLV, whose streams appear on the way, which PyAV is not made for."""
 
 OPEN_OPTIONS = {
     # Settle for what the headers say, rather than read seconds of audio to be sure.
@@ -182,6 +183,9 @@ def _packets(container: InputContainer, stream: AudioStream, patience: int) -> I
             for packet in container.demux(stream):
                 bad = 0
                 yield packet
+            return
+        except IndexError:
+            # PyAV, flushing streams that appeared on the way; ours, which was there before them, is flushed.
             return
         except av.error.InvalidDataError as error:
             bad += 1

@@ -34,7 +34,7 @@ SIGNATURES = (
     (0, EBML_MAGIC, "matroska"),
     (0, b"OggS", "ogg"),
     (0, b"fLaC", "flac"),
-    (0, b"RIFF", "wav"),
+    (8, b"WAVE", "wav"),
     (4, b"ftyp", "mp4"),
     (4, b"styp", "mp4"),
 )
