@@ -1,0 +1,146 @@
+"""The token decoder on small random weights: a batch says what each of its rows says alone."""
+
+import pytest
+import torch
+from wlkd_simulstreaming.decoder import TextDecoder
+from wlkd_simulstreaming.decoding import GreedyDecoding
+from wlkd_simulstreaming.encoder import TorchEncoder
+from wlkd_simulstreaming.hypothesis import Request
+from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
+
+CPU = torch.device("cpu")
+
+
+def make(dims, weights, linear=FloatLinear):
+    made = TextDecoder(dims, weights, [(1, 0), (2, 1)], CPU, torch.float32, linear)
+    generator = torch.Generator().manual_seed(1)
+    made.remember_silence(torch.randn(1500, dims.n_text_state, generator=generator))
+    return made
+
+
+@pytest.fixture(scope="module")
+def decoder(dims, weights):
+    return make(dims, weights)
+
+
+@pytest.fixture(scope="module")
+def decoding(decoder, vocabulary):
+    return GreedyDecoding(decoder, vocabulary, [5, 6, vocabulary.eot], [32, vocabulary.eot], rewind_threshold=10_000)
+
+
+def states(dims, *lengths):
+    generator = torch.Generator().manual_seed(2)
+    return [torch.randn(length, dims.n_text_state, generator=generator) for length in lengths]
+
+
+def request(vocabulary, prefix=(), draft=(), content=40, told=0, most=25):
+    start = (vocabulary.sot, vocabulary.languages["en"], vocabulary.transcribe, vocabulary.no_timestamps)
+    return Request((*start, *prefix), tuple(draft), content, told, 0, 0, True, most)
+
+
+def test_one_pass_and_token_by_token_agree(decoder, dims):
+    memory = decoder.memory(states(dims, 50), [40], tail=0)
+    tokens = torch.tensor([[3, 1, 4, 1, 5]])
+    real = tokens >= 0
+    whole, attention = decoder.forward(memory, decoder.cache(memory, 5), tokens, real, 5)
+    cache = decoder.cache(memory, 5)
+    for place in range(5):
+        hidden, attended = decoder.forward(memory, cache, tokens[:, place : place + 1], real[:, :1], 1)
+        torch.testing.assert_close(hidden[:, 0], whole[:, place], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(attended[:, 0], attention[:, place], atol=1e-5, rtol=1e-4)
+
+
+def test_attention_counts_over_real_audio_only(decoder, dims):
+    memory = decoder.memory(states(dims, 50), [40], tail=20)
+    _, attention = decoder.forward(memory, decoder.cache(memory, 2), torch.tensor([[1, 2]]), torch.ones(1, 2) > 0, 2)
+    assert attention.shape == (1, 2, 70)
+    torch.testing.assert_close(attention[..., :40].sum(-1), torch.ones(1, 2))
+
+
+def test_silence_follows_from_where_the_encoding_ends(decoder, dims, weights):
+    everything = torch.cat([states(dims, 50)[0], torch.zeros(1450, dims.n_text_state)])
+    whole = make(dims, weights)
+    whole.remember_silence(everything)
+    cached = whole.memory([everything[:20]], [20], tail=30)
+    plain = decoder.memory([everything[:50]], [20], tail=0)
+    for ours, theirs in zip(cached.keys + cached.values, plain.keys + plain.values, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_a_tail_never_reaches_beyond_thirty_seconds(decoder, dims):
+    assert decoder.memory(states(dims, 1400), [1390], tail=300).frames.tolist() == [1500]
+
+
+def test_a_batch_of_unequal_rows_says_what_each_says_alone(decoder, decoding, vocabulary, dims):
+    lengths, prefixes, mosts = (50, 90, 30, 71), ((), (100, 101, 102), (9,), (40, 41)), (25, 3, 12, 25)
+    requests = [
+        request(vocabulary, prefix, content=length - 10, told=len(prefix), most=most)
+        for length, prefix, most in zip(lengths, prefixes, mosts, strict=True)
+    ]
+    rows = states(dims, *lengths)
+    contents = [one.content for one in requests]
+    together = decoding.decode(decoder.memory(rows, contents, tail=40), requests)
+    alone = [
+        decoding.decode(decoder.memory([row], [one.content], tail=40), [one])[0]
+        for row, one in zip(rows, requests, strict=True)
+    ]
+    assert any(len(hypothesis.tokens) > 3 for hypothesis in alone)
+    for ours, theirs in zip(together, alone, strict=True):
+        assert (ours.tokens, ours.frames, ours.ended) == (theirs.tokens, theirs.frames, theirs.ended)
+        assert ours.logprobs == pytest.approx(theirs.logprobs, abs=1e-4)
+        assert ours.no_speech == pytest.approx(theirs.no_speech, abs=1e-5)
+
+
+def test_a_guess_changes_the_work_and_never_the_result(decoder, decoding, vocabulary, dims):
+    many = states(dims, *[60] * 60)
+    spoken = decoding.decode(decoder.memory(many, [50] * 60, 0), [request(vocabulary) for _ in many])
+    talkative = [index for index, hypothesis in enumerate(spoken) if len(hypothesis.tokens) >= 4][:5]
+    rows, plain = [many[index] for index in talkative], [spoken[index] for index in talkative]
+    said = [hypothesis.tokens for hypothesis in plain]
+    wrong = (11, 12, 13)
+    drafts: list[tuple[int, ...]] = [said[0], said[1][:2], (*said[2][:3], *wrong), wrong, ()]
+    guessed = decoding.decode(decoder.memory(rows, [50] * 5, 0), [request(vocabulary, draft=draft) for draft in drafts])
+    for ours, theirs in zip(guessed, plain, strict=True):
+        assert (ours.tokens, ours.frames, ours.ended) == (theirs.tokens, theirs.frames, theirs.ended)
+
+
+def test_only_text_is_said(decoder, decoding, vocabulary, dims):
+    rows = states(dims, *range(20, 100, 5))
+    for hypothesis in decoding.decode(
+        decoder.memory(rows, [len(row) - 5 for row in rows], 0),
+        [request(vocabulary, content=len(row) - 5) for row in rows],
+    ):
+        assert not {5, 6}.intersection(hypothesis.tokens)
+        assert max(hypothesis.tokens, default=0) < vocabulary.eot
+        assert hypothesis.tokens[:1] != (32,)
+
+
+def test_a_stream_that_goes_on_stops_at_the_end_of_what_was_heard(decoder, decoding, vocabulary, dims):
+    live = Request(request(vocabulary).prefix, (), 6, 0, 0, 0, False, 25)
+    [hypothesis] = decoding.decode(decoder.memory(states(dims, 30), [6], 0), [live])
+    assert all(frame < 2 for frame in hypothesis.frames[:-1])
+
+
+def test_languages_are_told_apart_among_the_allowed_ones(decoder, decoding, dims):
+    rows = decoder.memory(states(dims, 40, 50), [40, 50], 0)
+    for probabilities in decoding.language_probabilities(rows, ["de", "en"]):
+        assert set(probabilities) == {"de", "en"}
+        assert sum(probabilities.values()) == pytest.approx(1)
+
+
+def test_int8_is_close_to_float_and_rows_do_not_touch_each_other(dims, weights):
+    weight, bias = torch.randn(48, 32), torch.randn(48)
+    x = torch.randn(5, 32) * torch.tensor([0.01, 1.0, 30.0, 1.0, 1.0])[:, None]
+    exact, near = FloatLinear(weight, bias)(x), Int8Linear(weight, bias)(x)
+    step = x.abs().amax(-1, keepdim=True) / 64
+    assert ((near - exact).abs() < 8 * step).all()
+    quiet = Int8Linear(weight, None)(x)[0]
+    torch.testing.assert_close(quiet, FloatLinear(weight, None)(x)[0], atol=0.005, rtol=0.05)
+
+
+def test_the_torch_encoder_halves_the_frames_and_keeps_rows_apart(dims, weights):
+    encoder = TorchEncoder(dims, weights, CPU, torch.float32)
+    mel = torch.randn(2, dims.n_mels, 60)
+    both = encoder(mel)
+    assert both.shape == (2, 30, dims.n_audio_state)
+    torch.testing.assert_close(both[1], encoder(mel[1:])[0], atol=1e-5, rtol=1e-4)

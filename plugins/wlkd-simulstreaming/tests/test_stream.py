@@ -1,0 +1,266 @@
+"""What a stream makes of hypotheses: what it commits, holds back, drops and forgets. No model."""
+
+import numpy as np
+import pytest
+from wlkd_simulstreaming.hypothesis import Hypothesis
+from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.stream import Stream
+
+from wlkd import Frame, RecognitionParams
+
+SECOND = 16000
+
+
+def hypothesis(vocabulary, *words, ended=True, no_speech=0.0, logprob=-0.1, **flags):
+    """`words` as (text, frame): all tokens of a word attend to its frame."""
+    tokens, frames = [], []
+    for text, frame in words:
+        pieces = vocabulary.encode(text)
+        tokens += pieces
+        frames += [frame] * len(pieces)
+    return Hypothesis(tuple(tokens), tuple(frames), (logprob,) * len(tokens), ended, no_speech=no_speech, **flags)
+
+
+class Talk:
+    """A stream, and its steps one after the other."""
+
+    def __init__(self, vocabulary, params=None, only=None, **options):
+        options = {"first_commit_seconds": 1.0, **options}
+        self.vocabulary = vocabulary
+        self.stream = Stream(
+            SimulStreamingOptions(**options), vocabulary, params or RecognitionParams(language="en"), only
+        )
+        self.at = 0
+        self.guards = ()
+
+    def hear(self, seconds, *, at=None, end=False):
+        self.at = self.at if at is None else at
+        count = int(seconds * SECOND)
+        self.stream.accept(Frame(self.at, np.zeros(count, np.float32)))
+        self.at += count
+        if end:
+            self.stream.end_segment(self.at)
+        return self.stream.plan()
+
+    def step(self, seconds, *words, end=False, at=None, language="en", **how):
+        step = self.hear(seconds, at=at, end=end)
+        return self.conclude(step, hypothesis(self.vocabulary, *words, **how), language)
+
+    def conclude(self, step, heard, language="en"):
+        conclusion = self.stream.conclude(step, heard, language)
+        self.stream.adopt(conclusion.state)
+        self.guards = conclusion.guards
+        return conclusion.commit
+
+    def request(self, **how):
+        return self.stream.request(self.stream.plan(), "en", **how)
+
+
+def texts(words):
+    return [word.text for word in words]
+
+
+@pytest.fixture
+def talk(vocabulary):
+    return Talk(vocabulary)
+
+
+def test_words_clear_of_the_end_are_committed_and_the_rest_is_tentative(talk):
+    commit = talk.step(3, (" one", 20), (" two", 60), (" three", 100), (" four", 140))
+    assert texts(commit.words) == [" one", " two", " three"]
+    assert texts(commit.tentative) == [" four"]
+    assert commit.until == commit.words[-1].end <= 3 * SECOND
+
+
+def test_the_last_word_may_go_on(talk):
+    commit = talk.step(3, (" one", 20), (" two", 60))
+    assert texts(commit.words) == [" one"]
+    assert texts(commit.tentative) == [" two"]
+
+
+def test_nothing_is_committed_before_a_stretch_of_speech_is_long_enough(vocabulary):
+    talk = Talk(vocabulary, first_commit_seconds=2.5)
+    assert texts(talk.step(2, (" one", 5), (" two", 10)).words) == []
+    assert texts(talk.step(1, (" one", 5), (" two", 10)).words) == [" one"]
+
+
+def test_a_pause_commits_everything_and_starts_afresh(talk):
+    talk.step(3, (" one", 20), (" two", 60), (" three", 140))
+    commit = talk.step(0.2, (" three", 140), (" four", 155), end=True)
+    assert texts(commit.words) == [" three", " four"]
+    assert (commit.tentative, commit.segment_end, commit.until) == ((), True, talk.at)
+    request = talk.request()
+    assert request.told == 0
+    assert vocabulary_text(talk, request) == " one two three four"
+    assert len(talk.stream.plan().state.window) == 0
+
+
+def vocabulary_text(talk, request):
+    """The text in a prefix before the start of the transcript."""
+    return talk.vocabulary.text(request.prefix[: request.sot])
+
+
+def test_a_short_stretch_is_committed_at_its_end(vocabulary):
+    talk = Talk(vocabulary, first_commit_seconds=2.5)
+    assert texts(talk.step(0.5, (" yes", 8), end=True).words) == [" yes"]
+
+
+def test_what_was_tentative_is_the_next_guess_and_what_was_committed_the_prefix(talk):
+    talk.step(3, (" one", 20), (" two", 60), (" three", 140))
+    request = talk.request()
+    assert talk.vocabulary.text(request.draft) == " three"
+    assert talk.vocabulary.text(request.prefix[-request.told :]) == " one two"
+
+
+def test_a_hypothesis_changes_nothing_before_it_is_adopted(talk):
+    talk.step(3, (" one", 20), (" two", 60), (" three", 140))
+    step = talk.hear(1)
+    first = talk.stream.conclude(step, hypothesis(talk.vocabulary, (" three", 140), (" four", 180)), "en")
+    again = talk.stream.conclude(talk.stream.plan(), hypothesis(talk.vocabulary, (" drei", 140), (" x", 180)), "en")
+    assert texts(first.commit.words) == [" three"]
+    assert texts(again.commit.words) == [" drei"]
+
+
+def test_times_never_run_backwards(talk):
+    first = talk.step(3, (" one", 20), (" two", 90), (" three", 140))
+    second = talk.step(1, (" three", 60), (" four", 120), (" five", 190))
+    ends = [(word.start, word.end) for word in (*first.words, *second.words)]
+    flat = [time for pair in ends for time in pair]
+    assert flat == sorted(flat)
+
+
+def test_times_are_the_sessions_across_a_gap(talk):
+    talk.step(3, (" one", 20), end=True)
+    commit = talk.step(3, (" two", 50), (" three", 100), (" four", 145), at=100 * SECOND)
+    assert commit.words[0].start == 100 * SECOND + 50 * 320
+
+
+def test_the_window_is_cut_at_a_words_end_and_the_words_become_context(vocabulary):
+    talk = Talk(vocabulary, max_window_seconds=6, kept_window_seconds=2)
+    words = [(f" w{n}", 20 + 25 * n) for n in range(12)]
+    commit = talk.step(6.1, *words)
+    assert len(commit.words) == 11
+    window = talk.stream.plan().state.window
+    assert 1.5 * SECOND < len(window) < 3 * SECOND
+    request = talk.request()
+    told = vocabulary.text(request.prefix[-request.told :])
+    assert vocabulary_text(talk, request) + told == "".join(texts(commit.words))
+    assert told
+
+
+def test_a_full_window_in_which_nothing_settles_is_committed_all_the_same(vocabulary):
+    talk = Talk(vocabulary, max_window_seconds=4)
+    commit = talk.step(4.2, (" one", 190), (" two", 195), (" three", 200))
+    assert texts(commit.words) == [" one", " two"]
+    assert talk.guards == ("forced",)
+
+
+def test_a_full_window_without_words_is_dropped_but_for_its_end(vocabulary):
+    talk = Talk(vocabulary, max_window_seconds=4)
+    commit = talk.step(4.5)
+    assert len(talk.stream.plan().state.window) == 2 * SECOND
+    assert commit.until == 2.5 * SECOND
+
+
+def test_silence_settles_without_words(talk):
+    assert talk.step(3.5).until == 1.5 * SECOND
+
+
+def test_a_loop_commits_nothing_and_loses_the_context(talk):
+    talk.step(3, (" one", 20), end=True)
+    commit = talk.step(3, (" two", 20), (" two", 40), (" two", 60), looped=True)
+    assert commit.words == ()
+    assert "loop" in talk.guards
+    assert vocabulary_text(talk, talk.request()) == ""
+    assert talk.request().draft == ()
+
+
+def test_a_loop_at_the_end_of_a_segment_keeps_what_came_before_it(talk):
+    assert texts(talk.step(3, (" two", 20), looped=True, end=True).words) == [" two"]
+
+
+@pytest.mark.parametrize("flag", ["rewound", "retold"])
+def test_other_guards_are_counted(talk, flag):
+    talk.step(3, (" two", 20), **{flag: True})
+    assert talk.guards == ({"rewound": "rewind", "retold": "retold"}[flag],)
+
+
+def test_words_told_again_behind_a_cut_are_dropped(talk):
+    talk.step(4, (" one", 20), (" two", 60), (" three", 100), (" four", 190))
+    commit = talk.step(1, (" two", 50), (" three", 90), (" four", 190), (" five", 240))
+    assert texts(commit.words) == [" four"]
+    assert talk.guards == ("told_again",)
+
+
+def test_doubtful_words_over_doubtful_speech_are_none(talk):
+    commit = talk.step(3, (" thanks", 20), (" bye", 60), no_speech=0.9, logprob=-1.5, end=True)
+    assert commit.words == ()
+    assert talk.guards == ("no_speech",)
+
+
+def test_speech_without_words_for_too_long_resets_the_stream(vocabulary):
+    talk = Talk(vocabulary, RecognitionParams(language="en", initial_prompt="typing"), stuck_seconds=9)
+    talk.step(5)
+    assert talk.guards == ()
+    assert vocabulary_text(talk, talk.request()) == " typing"
+    talk.step(5)
+    assert talk.guards == ("stuck",)
+    assert vocabulary_text(talk, talk.request()) == ""
+    talk.step(5)
+    assert talk.guards == ()
+
+
+def test_the_language_is_decided_once_and_words_wait_for_it(vocabulary):
+    talk = Talk(vocabulary, RecognitionParams())
+    step = talk.stream.listen(talk.hear(1.5), {"en": 0.2, "de": 0.8})
+    commit = talk.conclude(step, hypothesis(vocabulary, (" ein", 10), (" zwei", 40)), "de")
+    assert (texts(commit.words), texts(commit.tentative), commit.language) == ([], [" ein", " zwei"], None)
+    step = talk.stream.listen(talk.hear(1), {"en": 0.1, "de": 0.9})
+    commit = talk.conclude(step, hypothesis(vocabulary, (" ein", 10), (" zwei", 40)), "de")
+    assert (texts(commit.words), commit.language) == ([" ein"], "de")
+    assert talk.stream.plan().state.language == "de"
+
+
+def test_a_short_first_stretch_is_evidence_but_does_not_decide(vocabulary):
+    talk = Talk(vocabulary, RecognitionParams())
+    step = talk.stream.listen(talk.hear(0.5, end=True), {"en": 0.6, "de": 0.4})
+    commit = talk.conclude(step, hypothesis(vocabulary, (" ja", 10)), "en")
+    assert texts(commit.words) == [" ja"]
+    step = talk.stream.listen(talk.hear(2), {"en": 0.1, "de": 0.9})
+    assert step.state.language == "de"
+
+
+def test_prompts_stand_in_order_and_the_static_one_stays(vocabulary):
+    params = RecognitionParams(
+        language="en", static_prompt="Talk.", hotwords=("Prynne", "Phronsie"), initial_prompt="Hi."
+    )
+    talk = Talk(vocabulary, params, context_tokens=12)
+    assert vocabulary_text(talk, talk.request()) == " Talk. Prynne, Phronsie Hi."
+    talk.step(3, (" something", 20), (" longer", 60), end=True)
+    assert vocabulary_text(talk, talk.request()) == " Talk. Prynne, Phronsiething longer"
+    assert vocabulary_text(talk, talk.request(afresh=True)) == " Talk. Prynne, Phronsie"
+
+
+def test_no_context_wanted_is_none_given(vocabulary):
+    talk = Talk(vocabulary, context_tokens=0)
+    talk.step(3, (" one", 20), end=True)
+    assert vocabulary_text(talk, talk.request()) == ""
+
+
+def test_a_model_of_one_language_is_asked_for_none(vocabulary):
+    talk = Talk(vocabulary, RecognitionParams(), "en")
+    assert talk.request().prefix == (vocabulary.sot, vocabulary.no_timestamps)
+    assert talk.step(3, (" one", 20), (" two", 140)).language == "en"
+
+
+def test_translation_is_asked_for(vocabulary):
+    talk = Talk(vocabulary, RecognitionParams(language="de", task="translate"))
+    prefix = talk.stream.request(talk.stream.plan(), "de").prefix
+    assert prefix == (vocabulary.sot, vocabulary.languages["de"], vocabulary.translate, vocabulary.no_timestamps)
+
+
+def test_the_prefix_always_leaves_room(vocabulary):
+    talk = Talk(vocabulary, RecognitionParams(language="en", initial_prompt="word " * 300), context_tokens=200)
+    request = talk.stream.request(talk.hear(10), "en")
+    assert len(request.prefix) + request.max_tokens <= 448
+    assert request.max_tokens > 10
