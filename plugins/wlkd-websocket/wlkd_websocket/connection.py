@@ -17,7 +17,7 @@ from wlkd_websocket.query import PCM, Query, parse_query
 if TYPE_CHECKING:
     from wlkd_websocket.transport import WebSocketOptions
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MAX_REASON_BYTES = 123
 """RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the close code."""
@@ -55,12 +55,12 @@ class Connection:
             await self._converse(parse_query(query, self._options.input), peer, token)
             await self._close(WSCloseCode.OK, b"")
         except SessionError as error:
-            log.info("%s: %s: %s", peer, error.code, error.message)
+            logger.info("%s: %s: %s", peer, error.code, error.message)
             await self._fail(error)
         except ConnectionError:
-            log.debug("%s: connection lost", peer)
+            logger.debug("%s: connection lost", peer)
         except Exception:
-            log.exception("%s: connection ended by a defect", peer)
+            logger.exception("%s: connection ended by a defect", peer)
             await self._fail(SessionError("internal", "internal error; the server's log has the details"))
         finally:
             pinging.cancel()

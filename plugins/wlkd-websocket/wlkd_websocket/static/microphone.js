@@ -3,6 +3,9 @@
 const PIECE_MS = 250;
 const CONTAINERS = ["audio/webm;codecs=opus", "audio/webm", "audio/ogg;codecs=opus", "audio/mp4"];
 
+// The model has learned from rooms as they are; what these filters cut out of speech it cannot guess back.
+const SOUND = { echoCancellation: false, noiseSuppression: false, autoGainControl: true };
+
 /** Why the microphone cannot be had. `code`: insecure, denied, none, busy or old. */
 export class MicrophoneError extends Error {
   constructor(code) {
@@ -49,7 +52,7 @@ export class Microphone {
   static async open(deviceId) {
     if (!mayAsk()) throw new MicrophoneError("insecure");
     if (typeof AudioContext === "undefined") throw new MicrophoneError("old");
-    const audio = deviceId ? { deviceId: { exact: deviceId } } : true;
+    const audio = { ...SOUND, ...(deviceId && { deviceId: { exact: deviceId } }) };
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio });
