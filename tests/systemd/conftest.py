@@ -45,3 +45,13 @@ def model_container(environment: Path, tmp_path: Path, models_dir: Path, speech_
     """A machine to boot, with the real models and speech."""
     binds = {"/data/whisper_models": models_dir.resolve(), "/speech": speech_dir.resolve()}
     return container_module.Container(environment, tmp_path, binds)
+
+
+@pytest.fixture
+def bare_machine(tmp_path: Path):  # type: ignore[no-untyped-def]
+    """A function that makes a machine to boot, without wlkd, which sees the given files and folders."""
+    reason = container_module.unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    (tmp_path / "nothing").mkdir()
+    return lambda binds: container_module.Container(tmp_path / "nothing", tmp_path, binds)

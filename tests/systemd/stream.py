@@ -8,22 +8,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import wave
 from pathlib import Path
 
 import aiohttp
+import soundfile
 
 RATE = 16_000
 PIECE_SECONDS = 0.1
 
 
 def read_audio(args: argparse.Namespace) -> bytes:
-    """16-bit PCM: the WAV file, or noise."""
-    if args.wav is None:
+    """16-bit PCM: the file, or noise."""
+    if args.file is None:
         return (b"\x00\x20\x00\xe0" * (RATE // 2)) * args.seconds
-    with wave.open(str(args.wav)) as file:
-        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (RATE, 1, 2)
-        return file.readframes(file.getnframes())
+    samples, rate = soundfile.read(args.file, dtype="int16")
+    assert rate == RATE and samples.ndim == 1
+    return bytes(samples.tobytes())
 
 
 async def stream(args: argparse.Namespace) -> dict[str, object]:
@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", nargs="?", default="ws://127.0.0.1:7100/asr")
     parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--wav", type=Path)
+    parser.add_argument("--file", type=Path, help="mono, 16 kHz")
     parser.add_argument("--pace", type=float, default=1.0)
     parser.add_argument("--started", type=Path, help="made when the first update came")
     args = parser.parse_args()
