@@ -50,6 +50,7 @@ case $prefix in /*) ;; *) fail "--prefix must begin with /" ;; esac
 [ "$(id -u)" = 0 ] || fail "must run as root: it installs a service"
 
 source=$(cd "$(dirname "$0")/.." && pwd)
+bundle_py=$source/scripts/bundle.py
 if [ -z "$bundle" ] && [ -f "$source/manifest.json" ]; then
     bundle=$source
 fi
@@ -83,16 +84,16 @@ find_python() {
 
 # Nothing is changed before the whole bundle is verified. From then on the files of the bundle are the source.
 open_bundle() {
-    local checker=$source/scripts/bundle.py folders
+    local folders
     command -v python3 >/dev/null || fail "needs a Python of 3.11 or later in /usr"
     if [ -f "$bundle" ]; then
         unpacked=$(mktemp -d "${TMPDIR:-/var/tmp}/wlkd-XXXXXX")
         trap 'rm -rf "$unpacked"' EXIT
         say "verifying $bundle"
-        python3 "$checker" unpack "$bundle" "$unpacked" ${key:+--key "$key"} || fail "refused $bundle; nothing was changed"
+        python3 "$bundle_py" unpack "$bundle" "$unpacked" ${key:+--key "$key"} || fail "refused $bundle; nothing was changed"
         bundle=$unpacked
     else
-        python3 "$checker" verify --here "$bundle" ${key:+--key "$key"} || fail "refused $bundle; nothing was changed"
+        python3 "$bundle_py" verify --here "$bundle" ${key:+--key "$key"} || fail "refused $bundle; nothing was changed"
     fi
     source=$bundle
     folders=("$bundle"/models/faster-whisper-*)
@@ -151,7 +152,7 @@ install_packages() {
 # An environment of the Python that the bundle is for; one of another Python is replaced.
 make_bundle_environment() {
     local python
-    python=$(python3 "$source/scripts/bundle.py" python "$bundle")
+    python=$(python3 "$bundle_py" python "$bundle")
     if [ -x "$prefix/bin/python" ] && [ ! "$prefix/bin/python" -ef "$python" ]; then
         say "replacing the environment in $prefix, which is not of $python"
         rm -rf "$prefix"/{bin,include,lib,lib64,pyvenv.cfg}
