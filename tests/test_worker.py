@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -13,8 +13,9 @@ from wlkd.errors import SessionError
 from wlkd.interfaces import Backend, Options, Recognizer
 from wlkd.metrics import Metrics
 from wlkd.options import WorkerOptions
+from wlkd.stream import Outcome, Stream
 from wlkd.types import Commit, Frame, Pause, RecognitionParams, Word
-from wlkd.worker import Outcome, Stream, Worker
+from wlkd.worker import Worker
 
 
 class Ear(Recognizer):
@@ -72,9 +73,9 @@ def speech(seconds: float, start: int = 0, value: float = 0.1) -> Frame:
 
 
 class Setup:
-    def __init__(self, backend: Echo, options: WorkerOptions) -> None:
+    def __init__(self, backend: Echo, options: WorkerOptions, clock: Callable[[], float] = time.monotonic) -> None:
         self.backend = backend
-        self.worker = Worker(backend, options, Metrics())
+        self.worker = Worker(backend, options, Metrics(), clock=clock)
 
     async def __aenter__(self) -> "Setup":
         await self.worker.start(warm_up=True)
@@ -144,20 +145,6 @@ async def test_streams_that_are_due_together_run_together() -> None:
         assert max(case.backend.batches) == 3
 
 
-async def test_uploads_wait_for_live_sessions() -> None:
-    async with setup(step_seconds=0.02, max_batch=1) as case:
-        upload, _ = case.stream("batch")
-        live, _ = case.stream()
-        order: list[str] = []
-        upload.on_outcome = lambda _: order.append("upload")
-        live.on_outcome = lambda _: order.append("live")
-        upload.push(speech(6))
-        live.push(speech(6))
-        await asyncio.gather(upload.drained(), live.drained())
-        assert order[:2] == ["live", "live"] or order[1:3] == ["live", "live"]
-        assert order.count("upload") == 2
-
-
 @pytest.mark.parametrize("bad", [float("nan"), 9.0])
 async def test_a_step_that_raises_costs_nobody_else(bad: float) -> None:
     async with setup() as case:
@@ -170,19 +157,92 @@ async def test_a_step_that_raises_costs_nobody_else(bad: float) -> None:
         assert poor_outcomes[0].code == ("undecodable_audio" if np.isnan(bad) else "backend_failed")
 
 
-async def test_the_chunk_grows_with_the_load_and_shrinks_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with setup(step_seconds=0.2, min_chunk_seconds=0.1, max_chunk_seconds=2) as case:
-        stream, _ = case.stream()
-        calm = case.worker.chunk_seconds
-        for _ in range(30):
-            stream.push(speech(2))
-        await stream.drained()
-        busy = case.worker.chunk_seconds
-        assert calm == pytest.approx(0.1)
-        assert busy > 0.5
-        later = time.monotonic() + 10
-        monkeypatch.setattr(time, "monotonic", lambda: later)
+class Watch:
+    """A clock that only moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Laborious(Echo):
+    """Each step takes a second of the watch."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self.watch = watch
+
+    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+        self.watch.now += 1
+        return super().run(batch)
+
+
+@pytest.mark.parametrize(("priority", "grown"), [("live", True), ("batch", False)])
+async def test_the_chunk_grows_with_the_load_of_live_streams_and_shrinks_again(priority: str, grown: bool) -> None:
+    watch = Watch()
+    options = WorkerOptions(min_chunk_seconds=0.1, max_chunk_seconds=2)
+    case = Setup(Laborious(watch), options, watch)
+    async with case:
+        stream, _ = case.stream(priority)
         assert case.worker.chunk_seconds == pytest.approx(0.1)
+        stream.push(speech(60))
+        stream.push(Pause(60 * SAMPLE_RATE))
+        await stream.drained()
+        assert case.worker.busy_ratio > 0.95
+        assert case.worker.chunk_seconds == pytest.approx(2.0 if grown else 0.1, abs=0.1)
+        watch.now += 10
+        assert case.worker.chunk_seconds == pytest.approx(0.1)
+
+
+async def test_a_listener_that_raises_ends_its_own_session_only() -> None:
+    async with setup() as case:
+        stream, told = case.stream()
+        other, outcomes = case.stream()
+
+        def break_once(outcome: Outcome) -> None:
+            if isinstance(outcome, Commit):
+                raise ValueError("a defect in whoever listens")
+            told.append(outcome)
+
+        stream.on_outcome = break_once
+        stream.push(speech(1))
+        other.push(speech(1))
+        await asyncio.gather(stream.drained(), other.drained())
+        assert isinstance(told[0], SessionError) and told[0].code == "internal"
+        other.push(speech(1))
+        await other.drained()
+        assert len(outcomes) == 2 and not case.worker.ended
+
+
+async def test_what_is_handed_in_after_the_end_is_void() -> None:
+    async with setup() as case:
+        stream, outcomes = case.stream()
+        stream.close()
+        stream.push(speech(1))
+        await asyncio.wait_for(stream.drained(), 1)
+        assert outcomes == [] and stream.backlog == 0
+
+
+async def test_a_failing_self_test_leaves_the_guess() -> None:
+    class Choosy(Echo):
+        def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+            raise RuntimeError("not this")
+
+    worker = Worker(Choosy(), WorkerOptions(), Metrics(), capacity=5)
+    await worker.start(warm_up=True, measure=True)
+    assert worker.capacity.sessions == 5
+    await worker.close()
+
+
+async def test_the_self_test_runs_on_the_inference_thread() -> None:
+    backend = Echo(step_seconds=0.1)
+    worker = Worker(backend, WorkerOptions(), Metrics())
+    await worker.start(warm_up=True, measure=True)
+    assert backend.threads == {"inference_0"}
+    assert 4 <= worker.capacity.sessions <= 64
+    await worker.close()
 
 
 async def test_a_closed_stream_frees_its_place_and_is_not_called_again() -> None:

@@ -42,7 +42,6 @@ class Admission:
         pool: Executor,
         metrics: Metrics,
         tokens: frozenset[str],
-        max_sessions: int,
     ) -> None:
         self._config = config
         self._plugins = plugins
@@ -53,14 +52,13 @@ class Admission:
         self._pool = pool
         self._metrics = metrics
         self._tokens = tokens
-        self.max_sessions = max_sessions
         self._ids = itertools.count(1)
         self._open: set[LiveSession] = set()
         self._addresses: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = False
-        metrics.sessions_limit.set(max_sessions)
+        metrics.sessions_limit.set_function(lambda: self.max_sessions)
 
     # For transports ------------------------------------------------------------------------------------------
 
@@ -72,8 +70,9 @@ class Admission:
             return SessionRefusal("draining", "the server is shutting down", RETRY_AFTER_SECONDS)
         if self._tokens and not self._knows(token):
             return SessionRefusal("unauthorized", "a valid token is required")
-        if len(self._open) >= self.max_sessions:
-            message = f"all {self.max_sessions} sessions are taken; try again later"
+        limit = self.max_sessions
+        if len(self._open) >= limit:
+            message = f"all {limit} sessions are taken; try again later"
             return SessionRefusal("server_full", message, RETRY_AFTER_SECONDS)
         return None
 
@@ -107,6 +106,12 @@ class Admission:
         return frozenset(self._open)
 
     @property
+    def max_sessions(self) -> int:
+        """How many may be in: as configured, or what the backend keeps up with as far as is known now."""
+        limit = self._config.sessions.max_sessions
+        return self._worker.capacity.sessions if limit == "auto" else limit
+
+    @property
     def lag_seconds(self) -> float:
         """The largest lag of an open session."""
         return max((session.lag for session in self._open), default=0) / SAMPLE_RATE
@@ -116,12 +121,10 @@ class Admission:
         """What open sessions get at a stop."""
         return self._config.sessions.drain_seconds
 
-    def apply(self, config: Config, tokens: frozenset[str], max_sessions: int) -> None:
+    def apply(self, config: Config, tokens: frozenset[str]) -> None:
         """Admit by `config` from now on. Open sessions keep what they came in with."""
         self._config = config
         self._tokens = tokens
-        self.max_sessions = max_sessions
-        self._metrics.sessions_limit.set(max_sessions)
 
     @property
     def place(self) -> str:

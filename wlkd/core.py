@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +12,7 @@ from typing import TypeVar, cast
 
 from wlkd.admission import Admission
 from wlkd.config import credential
+from wlkd.cpu import audio_threads, cores
 from wlkd.errors import ProvisionError
 from wlkd.interfaces import Component, Context, Decoder, Vad
 from wlkd.metrics import Metrics
@@ -23,8 +23,6 @@ from wlkd.worker import Worker
 
 logger = logging.getLogger(__name__)
 C = TypeVar("C", bound=Component)
-
-SESSIONS_PER_CORE = 4
 
 
 class Core:
@@ -77,7 +75,7 @@ async def running_core(
     tokens = read_tokens(config.auth.tokens_file)
     ctx = Context(models_dir=config.models_dir, metrics=metrics.registry, status=status)
     async with AsyncExitStack() as stack:
-        pool = ThreadPoolExecutor(min(8, 2 * cores()), thread_name_prefix="audio")
+        pool = ThreadPoolExecutor(audio_threads(cores()), thread_name_prefix="audio")
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
 
         async def provision(component: C) -> C:
@@ -100,22 +98,10 @@ async def running_core(
             pool,
             metrics,
             tokens,
-            session_limit(config),
         )
         core = Core(admission, recognition, metrics)
         stack.push_async_callback(core.close)
         yield core
-
-
-def session_limit(config: Config) -> int:
-    """How many sessions at a time, in figures."""
-    limit = config.sessions.max_sessions
-    return SESSIONS_PER_CORE * cores() if limit == "auto" else limit
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def read_tokens(path: Path | None) -> frozenset[str]:

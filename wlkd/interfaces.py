@@ -10,7 +10,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -18,6 +18,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, ConfigDict
 
+from wlkd.cpu import cores, inference_threads
 from wlkd.types import (
     Commit,
     Frame,
@@ -50,6 +51,8 @@ class Context:
     """Register your own metrics here, named `wlkd_<component>_<noun>_<unit>`."""
     status: Callable[[str], None]
     """Say what is going on, in words ("loading base on cpu"). Each call also asks systemd for patience."""
+    threads: int = field(default_factory=lambda: inference_threads(cores()))
+    """CPU threads for one inference, where the component's own options do not say."""
 
 
 class Component(ABC):

@@ -8,11 +8,15 @@ from typing import cast
 
 from prometheus_client import CollectorRegistry
 
+from wlkd.cpu import cores
 from wlkd.interfaces import Backend, Context
 from wlkd.metrics import Metrics
 from wlkd.options import Config
 from wlkd.plugins import Plugins
 from wlkd.worker import Worker
+
+SESSIONS_PER_CORE = 4
+"""What to expect where nothing is measured: about what base reaches on two small cores."""
 
 
 def make_backend(config: Config, plugins: Plugins) -> Backend:
@@ -40,11 +44,13 @@ class Recognition:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(backend.close)
             await backend.provision(Context(config.models_dir, registry, status))
-            worker = Worker(backend, config.worker, metrics)
+            worker = Worker(backend, config.worker, metrics, SESSIONS_PER_CORE * cores())
             stack.push_async_callback(worker.close)
             if config.warmup:
                 status(f"warming up {config.backend.name}")
-            await worker.start(warm_up=config.warmup)
+            # Without the warm-up a self-test would measure just that; the first minutes correct the guess.
+            measure = config.warmup and config.sessions.max_sessions == "auto"
+            await worker.start(warm_up=config.warmup, measure=measure)
             recognition = cls(config.backend.name, backend, worker, registry)
             recognition._stack = stack.pop_all()
             return recognition

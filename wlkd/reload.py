@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from wlkd.core import Core, read_tokens, session_limit
+from wlkd.core import Core, read_tokens
 from wlkd.errors import ConfigError, PluginError, ProvisionError
 from wlkd.logs import set_up_logging
 from wlkd.memory import available_bytes
@@ -67,7 +67,7 @@ class Reload:
         tokens = read_tokens(new.auth.tokens_file)
         if any(_section(path) in SWITCHED for path in changed):
             self._core.switch(await self._load(new))
-        self._core.admission.apply(self._in_force(new), tokens, session_limit(new))
+        self._core.admission.apply(self._in_force(new), tokens)
         if new.log_level != self.config.log_level:
             set_up_logging(new.log_level)
         self.config = self._in_force(new)

@@ -18,15 +18,18 @@ from wlkd.errors import SessionError
 from wlkd.interfaces import DecoderStream, Vad
 from wlkd.metrics import Metrics
 from wlkd.options import SessionOptions
+from wlkd.stream import Outcome, Stream
 from wlkd.transcript import Transcript
 from wlkd.types import Commit, Frame, Samples, SessionInfo, SpeechEvent, Update
-from wlkd.worker import Outcome, Stream
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PIECE_BYTES = 32 * 1024
 """Bytes decoded in one go: 1 s of 16 kHz PCM, some 8 s of Opus; bounds what one piece can inflate to."""
+SLICE_SAMPLES = 10 * SAMPLE_RATE
+"""Decoded audio looked at in one go. Some formats pack an hour of silence into a piece: it must not hold a thread of
+the pool for seconds, nor go to the worker past the limit of the backlog."""
 QUEUED_MESSAGES = 4
 """Messages that wait for decoding before the transport has to."""
 LAG_NEWS = SAMPLE_RATE
@@ -163,8 +166,11 @@ class LiveSession:
             try:
                 await self._work()
             except SessionError as error:
-                # What was heard before the bad piece is still owed to the client.
-                await self._wind_up(error)
+                if error.code == "too_slow":
+                    self._fail(error)
+                else:
+                    # What was heard before the bad piece is still owed to the client.
+                    await self._wind_up(error)
         except Exception as error:
             logger.exception("session %s failed", self.info.id)
             self._fail(SessionError("internal", f"internal error: {type(error).__name__}"))
@@ -199,9 +205,20 @@ class LiveSession:
 
     async def _ingest(self, data: bytes) -> None:
         await self._hear(await self._call(self._decoder.feed, data))
-        lag = self.lag
-        if abs(lag - self._told_lag) >= LAG_NEWS:
+        if abs(self.lag - self._told_lag) >= LAG_NEWS:
             self._news.set()
+
+    async def _hear(self, decoded: Samples) -> None:
+        """Give the decoded samples their place on the clock and let the VAD look at them; waits while behind."""
+        for start in range(0, len(decoded), SLICE_SAMPLES):
+            frame = Frame(self._received, decoded[start : start + SLICE_SAMPLES])
+            self._received = frame.end
+            self._metrics.audio_seconds.inc(seconds(len(frame.samples)))
+            await self._handle(await self._call(self._vad_stream.feed, frame))
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Wait until the backlog is within its limit. Raises `SessionError("too_slow")` when it stays above."""
         limit = self._options.max_blocked_seconds
         # An uploaded file waits as long as live sessions leave it no room: it is behind nobody's clock.
         waits = self.info.params.priority == "batch"
@@ -209,16 +226,7 @@ class LiveSession:
             async with asyncio.timeout(None if waits else limit):
                 await self._stream.room(self._backlog_limit)
         except TimeoutError:
-            self._fail(SessionError("too_slow", f"recognition has not caught up for {limit:g} s"))
-
-    async def _hear(self, decoded: Samples) -> None:
-        """Give the decoded samples their place on the clock and let the VAD look at them."""
-        if not len(decoded):
-            return
-        frame = Frame(self._received, decoded)
-        self._received = frame.end
-        self._metrics.audio_seconds.inc(seconds(len(frame.samples)))
-        await self._handle(await self._call(self._vad_stream.feed, frame))
+            raise SessionError("too_slow", f"recognition has not caught up for {limit:g} s") from None
 
     async def _handle(self, events: list[SpeechEvent]) -> None:
         for event in events:

@@ -1,0 +1,155 @@
+"""How many people may speak at once: the arithmetic, in made-up time."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from wlkd.audio import SAMPLE_RATE
+from wlkd.capacity import MOST_SESSIONS, Capacity, made_up_speech, self_test, sessions_for
+from wlkd.interfaces import Backend, Options, Recognizer
+from wlkd.load import Load, Share
+from wlkd.types import Commit, Frame, RecognitionParams
+
+
+class Ear(Recognizer):
+    heard = 0
+
+    def accept(self, frame: Frame) -> None:
+        self.heard += len(frame.samples)
+
+    def end_segment(self, at: int) -> None: ...
+
+
+class Slow(Backend):
+    """Takes `fixed` seconds for a step, and `each` for each stream in it."""
+
+    def __init__(self, fixed: float, each: float) -> None:
+        super().__init__(Options())
+        self.fixed, self.each = fixed, each
+        self.batches: list[int] = []
+
+    def languages(self) -> frozenset[str]:
+        return frozenset({"de"})
+
+    def open(self, params: RecognitionParams) -> Recognizer:
+        assert params.language == "de", "a language that it knows, or detection is measured too"
+        return Ear()
+
+    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+        assert all(isinstance(ear, Ear) and ear.heard for ear in batch)
+        time.sleep(self.fixed + self.each * len(batch))
+        self.batches.append(len(batch))
+        return [Commit()] * len(batch)
+
+
+def test_the_self_test_finds_what_batches_give_and_stays_short() -> None:
+    backend = Slow(fixed=0.04, each=0.01)
+    began = time.perf_counter()
+    throughput = self_test(backend)
+    assert time.perf_counter() - began < 2
+    assert backend.batches[0] == 1
+    largest = backend.batches[-1]
+    assert throughput == pytest.approx(largest / (0.04 + 0.01 * largest), rel=0.5)
+
+
+def test_a_slow_machine_is_asked_once() -> None:
+    backend = Slow(fixed=0.5, each=0.5)
+    assert self_test(backend) == pytest.approx(1, rel=0.2)
+    assert backend.batches == [1]
+
+
+@pytest.mark.parametrize(("throughput", "sessions"), [(0.1, 1), (5, 4), (12.5, 10), (1e9, MOST_SESSIONS)])
+def test_there_is_room_for_one_and_not_for_everybody(throughput: float, sessions: int) -> None:
+    assert sessions_for(throughput) == sessions
+
+
+def worked(seconds: float, busy: float, throughput: float, load: Load | None = None, since: float = 0.0) -> Load:
+    """A load with a batch every second for `seconds`."""
+    load = load or Load()
+    for second in range(round(seconds)):
+        load.begin(since + second, live=True)
+        load.end(since + second + busy, busy * throughput)
+    return load
+
+
+def revised(capacity: Capacity, load: Load, since: float, times: int = 20) -> int:
+    for _ in range(times):
+        since += 5
+        worked(5, 0.9, load.throughput, load, since - 5)
+        capacity.revise(load, since)
+    return capacity.sessions
+
+
+def test_a_full_house_that_cannot_keep_up_shrinks_to_what_it_can() -> None:
+    capacity = Capacity(16)
+    load = worked(60, busy=0.95, throughput=5.1)
+    capacity.revise(load, 60)
+    assert capacity.sessions == 13, "a step at a time"
+    assert revised(capacity, load, 60) == 4
+
+
+def test_a_full_house_that_keeps_up_grows() -> None:
+    capacity = Capacity(4)
+    assert revised(capacity, worked(60, busy=0.95, throughput=20.1), 60) == 16
+
+
+def test_little_load_says_nothing_against_the_self_test() -> None:
+    capacity = Capacity(16)
+    load = worked(60, busy=0.3, throughput=3)
+    capacity.revise(load, 60)
+    assert capacity.sessions == 16
+
+
+def test_cheap_speech_says_there_is_room_even_at_little_load() -> None:
+    capacity = Capacity(4)
+    load = worked(60, busy=0.3, throughput=40)
+    capacity.revise(load, 60)
+    assert capacity.sessions == 11
+
+
+def test_what_a_hard_time_took_comes_back() -> None:
+    capacity = Capacity(16)
+    assert revised(capacity, worked(60, busy=0.95, throughput=5.1), 60) == 4
+    quiet = worked(30, busy=0.1, throughput=3)
+    for now in range(200, 300, 5):
+        capacity.revise(quiet, float(now))
+    assert capacity.sessions == 16
+
+
+def test_one_odd_batch_changes_nothing() -> None:
+    capacity = Capacity(8)
+    load = Load()
+    load.begin(0, live=True)
+    load.end(3, speech=0.5)
+    capacity.revise(load, 3)
+    assert capacity.sessions == 8
+
+
+def test_a_share_forgets() -> None:
+    share = Share(horizon=5)
+    for second in range(60):
+        share.add(second, second + 0.5)
+    assert share.at(60) == pytest.approx(0.5, abs=0.06)
+    assert share.at(90) < 0.01
+    assert share.at(65, since=60) > share.at(65) + 0.5
+
+
+def test_uploads_make_the_thread_busy_but_nobody_slower() -> None:
+    load = Load()
+    for second in range(20):
+        load.begin(second, live=False)
+        assert load.running_since == second
+        load.end(second + 0.9, speech=30)
+    assert load.busy(20) > 0.8
+    assert load.live_busy(20) == 0
+    assert load.throughput == 0
+
+
+def test_made_up_speech_is_loud_bounded_and_repeatable() -> None:
+    speech = made_up_speech(1.0)
+    assert speech.shape == (SAMPLE_RATE,) and speech.dtype == np.float32
+    assert 0.02 < float(np.sqrt((speech**2).mean())) < 0.5 and np.abs(speech).max() <= 0.4
+    assert (speech == made_up_speech(1.0)).all()
+    assert (speech != made_up_speech(1.0, seed=1)).any()

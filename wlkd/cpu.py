@@ -1,0 +1,51 @@
+"""How many processors this process may keep busy, and how they are shared out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+MOST_INFERENCE_THREADS = 8
+"""One step of a small model has too little in it for more: beyond, threads wait for each other."""
+MOST_AUDIO_THREADS = 8
+"""Decoding and VAD take about 1 % of a core for each session: these serve hundreds."""
+
+
+def cores(root: Path = Path("/")) -> int:
+    """Processors that we may use: those we are pinned to, or what CPUQuota= of our control groups leaves, if less.
+
+    `root` is where /proc and /sys lie.
+    """
+    affinity = len(os.sched_getaffinity(0))
+    return max(min([affinity, *(round(quota) for quota in _quotas(root))]), 1)
+
+
+def inference_threads(count: int) -> int:
+    """Threads of one inference on `count` cores: all, so that a step is as short as it can be. CTranslate2 and PyTorch
+    get the same number; they work in turn, so this is no oversubscription."""
+    return min(count, MOST_INFERENCE_THREADS)
+
+
+def audio_threads(count: int) -> int:
+    """Threads that decode and look for speech on `count` cores: short calls, more of them than cores so that one long
+    one, such as an uploaded file's, holds up nobody."""
+    return min(2 * count, MOST_AUDIO_THREADS)
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Processors' worth of time for each group above us that has a limit; cgroups(7), version 2."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text(encoding="ascii").splitlines()
+    except OSError:  # another kernel, or hidden from us: then nothing limits us that we could know of
+        return
+    mount = root / "sys/fs/cgroup"
+    for line in groups:
+        number, _, place = line.split(":", 2)
+        own = mount / place.lstrip("/")
+        for group in (own, *own.parents) if number == "0" else ():
+            file = group / "cpu.max"
+            if group.is_relative_to(mount) and file.is_file():
+                quota, period = file.read_text(encoding="ascii").split()
+                if quota != "max":
+                    yield int(quota) / int(period)
