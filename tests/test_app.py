@@ -1,0 +1,203 @@
+"""The daemon's life in one process: reload, drain, refusal, health."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from wlkd.app import Daemon
+from wlkd.config import make_config
+from wlkd.core import Core, running_core
+from wlkd.errors import ConfigError, Problem
+from wlkd.options import Config
+from wlkd.plugins import load_plugins
+from wlkd.reload import Reload, differences
+from wlkd.testing import free_port, running_daemon
+from wlkd.types import StreamOffer
+
+BASE: dict[str, Any] = {
+    "warmup": False,
+    "vad": {"name": "none"},
+    "decoders": {"pcm": {}},
+    "backend": {"name": "scripted"},
+    "sessions": {"max_sessions": 4},
+}
+PCM = StreamOffer(encoding="s16le", sample_rate=16_000, channels=1)
+HALF_SECOND = b"\x00\x20" * 8000
+
+
+def configuration(changes: Mapping[str, Any] = {}) -> Config:
+    return make_config({**BASE, **changes}, load_plugins())
+
+
+class Rig:
+    """A core, and a reload whose next configuration a test sets."""
+
+    def __init__(self, config: Config, core: Core) -> None:
+        self.core = core
+        self.next: Config | Exception = config
+        self.free: int | None = None
+        self.said: list[str] = []
+        self.reload = Reload(config, load_plugins(), core, self._read, self.said.append, lambda: self.free)
+
+    def _read(self) -> Config:
+        if isinstance(self.next, Exception):
+            raise self.next
+        return self.next
+
+    async def words(self, pieces: int = 2, **query: str) -> str:
+        async with self.core.admission.open(PCM, transport="test", peer="here", query=query) as session:
+            for _ in range(pieces):
+                await session.feed(HALF_SECOND)
+            await session.finish()
+            return [update async for update in session.updates()][-1].text
+
+
+@asynccontextmanager
+async def rig(changes: Mapping[str, Any] = {}) -> AsyncIterator[Rig]:
+    config = configuration(changes)
+    async with running_core(config, load_plugins()) as core:
+        yield Rig(config, core)
+
+
+def test_differences_name_the_innermost_option() -> None:
+    old = {"a": {"b": 1, "c": [1, 2]}, "d": {"name": "x", "options": {}}}
+    new = {"a": {"b": 1, "c": [1]}, "d": {"name": "y", "options": {"k": 1}}, "e": None}
+    assert sorted(differences(old, new)) == ["a.c", "d.name", "d.options.k", "e"]
+    assert list(differences(old, old)) == []
+
+
+async def test_limits_and_defaults_apply_to_newcomers(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with rig() as it:
+        it.next = configuration({"sessions": {"max_sessions": 1}, "recognition": {"language": "de"}})
+        async with it.core.admission.open(PCM, transport="test", peer="here"):
+            assert it.core.admission.refusal() is None
+            assert await it.reload.run()
+            refusal = it.core.admission.refusal()
+            assert refusal is not None and refusal.code == "server_full"
+        async with it.core.admission.open(PCM, transport="test", peer="here") as session:
+            assert session.info.params.language == "de"
+        assert "reloaded: changed recognition.language, sessions.max_sessions" in caplog.text
+
+
+async def test_tokens_apply_and_an_empty_file_is_refused(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("old\n")
+    async with rig({"auth": {"tokens_file": str(tokens)}}) as it:
+        tokens.write_text("# nobody\n")
+        assert not await it.reload.run()
+        assert "holds no token" in caplog.text and it.core.admission.refusal("old") is None
+        tokens.write_text("new\n")
+        assert await it.reload.run()
+        assert it.core.admission.refusal("old") is not None and it.core.admission.refusal("new") is None
+
+
+async def test_what_needs_a_restart_is_named_until_it_came(caplog: pytest.LogCaptureFixture) -> None:
+    async with rig() as it:
+        it.next = configuration({"server": {"port": 7201}, "worker": {"max_batch": 3}})
+        for _ in range(2):
+            caplog.clear()
+            assert await it.reload.run()
+            assert "a restart is needed for server.port, worker.max_batch" in caplog.text
+        assert it.reload.config.server.port != 7201
+
+
+async def test_a_broken_configuration_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async with rig() as it:
+        before = it.reload.config
+        it.next = ConfigError([Problem("server.port", "must be at most 65535, not 70000", "wlkd.yaml", 3)])
+        assert not await it.reload.run()
+        assert "wlkd.yaml:3: server.port: must be at most 65535" in caplog.text
+        it.next = RuntimeError("a plugin's mistake")
+        assert not await it.reload.run()
+        assert it.reload.config is before and await it.words() == " one two"
+
+
+async def test_a_new_model_takes_over_and_the_old_one_leaves_with_its_last_session() -> None:
+    async with rig({"backend": {"name": "scripted", "options": {"script": [" old"]}}}) as it:
+        admission = it.core.admission
+        async with admission.open(PCM, transport="test", peer="here") as session:
+            await session.feed(HALF_SECOND)
+            it.next = configuration({"backend": {"name": "scripted", "options": {"script": [" new"]}}})
+            assert await it.reload.run()
+            assert await it.words() == " new new"
+            assert len(list(it.core.workers())) == 2
+            await session.feed(HALF_SECOND)
+            await session.finish()
+            assert [update async for update in session.updates()][-1].text == " old old"
+        await asyncio.sleep(0.1)
+        assert len(list(it.core.workers())) == 1
+        assert await it.words() == " new new"
+
+
+async def test_a_model_that_does_not_fit_is_refused_with_the_figures(caplog: pytest.LogCaptureFixture) -> None:
+    async with rig() as it:
+        it.free = 1_000_000_000
+        backend = {"name": "scripted", "options": {"memory_bytes": 3_100_000_000, "script": [" new"]}}
+        it.next = configuration({"backend": backend, "sessions": {"max_sessions": 1}})
+        assert not await it.reload.run()
+        assert "needs about 3.1 GB beside the old one, and 1.0 GB are free" in caplog.text
+        assert it.core.admission.max_sessions == 4, "half of the new configuration was applied"
+        assert await it.words() == " one two"
+        it.free = None
+        assert await it.reload.run() and await it.words() == " new new"
+
+
+async def test_a_stop_while_starting_does_not_wait_for_the_model() -> None:
+    backend = {"name": "scripted", "options": {"load_seconds": 600}}
+    plugins = load_plugins()
+    config = make_config({**BASE, "backend": backend, "server": {"port": free_port()}}, plugins)
+    daemon = Daemon(config, plugins)
+    running = asyncio.create_task(daemon.run(lambda: pytest.fail("it is not ready")))
+    await asyncio.sleep(0.2)
+    daemon.stop()
+    async with asyncio.timeout(5):
+        await running
+
+
+async def test_a_drain_delivers_every_word_and_refuses_newcomers() -> None:
+    values = {**BASE, "transports": {"websocket": {"input": "pcm"}}}
+    values["backend"] = {"name": "scripted", "options": {"step_seconds": 0.3}}
+    async with running_daemon(values) as running, aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{running.ws}/asr") as socket:
+            for _ in range(8):
+                await socket.send_bytes(HALF_SECOND)
+            while "lines" not in json.loads((await socket.receive()).data):
+                pass
+            await asyncio.sleep(0.3)  # what is in the socket is received
+            running.daemon.stop()
+            await asyncio.sleep(0.05)
+            async with http.get(f"{running.http}/readyz") as ready, http.get(f"{running.http}/asr") as refused:
+                assert (ready.status, await ready.text()) == (503, "draining\n")
+                assert (refused.status, (await refused.json())["code"]) == (503, "draining")
+            messages = [json.loads(message.data) async for message in socket]
+        text = [message for message in messages if "lines" in message][-1]["lines"][-1]["text"]
+        assert text == " one two three four five six seven eight"
+        assert messages[-1]["code"] == "draining"
+
+
+async def test_a_stuck_worker_is_seen_and_does_not_hold_the_end_up() -> None:
+    values = {**BASE, "transports": {"websocket": {"input": "pcm"}}}
+    values["backend"] = {"name": "scripted", "options": {"step_seconds": 8}}
+    values["worker"] = {"stall_seconds": 0.3}
+    values["sessions"] = {"drain_seconds": 0.2}
+    async with (
+        asyncio.timeout(6),
+        running_daemon(values) as running,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{running.ws}/asr") as socket,
+    ):
+        for _ in range(4):
+            await socket.send_bytes(HALF_SECOND)
+        await asyncio.sleep(1.5)
+        for page in ("/healthz", "/readyz"):
+            async with http.get(running.http + page) as answer:
+                assert answer.status == 503 and "inference has been stuck for" in await answer.text()
