@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import ClassVar
 
 from aiohttp import hdrs, web
@@ -11,10 +11,13 @@ from pydantic import Field
 
 from wlkd import Http, Options, SessionError, Sessions, Transport
 from wlkd_openai.errors import INTERNAL, ApiError
+from wlkd_openai.realtime.connection import Connection, Socket
 from wlkd_openai.upload import Upload
 
 logger = logging.getLogger(__name__)
 MIB = 1 << 20
+BETA_PROTOCOL = "openai-beta.realtime-v1"
+KEY_PROTOCOL = "openai-insecure-api-key."
 
 
 class OpenAIOptions(Options):
@@ -36,10 +39,22 @@ class OpenAIOptions(Options):
     send_timeout_seconds: float = Field(
         30.0, gt=0, description="A client that does not take an event for so long is dropped."
     )
+    max_message_bytes: int = Field(
+        16 * MIB, ge=1024, description="Largest realtime event in bytes; bounds what one client can make us hold."
+    )
+    idle_timeout_seconds: float = Field(
+        300.0, gt=0, description="A realtime client that has not begun to send audio for so long is disconnected."
+    )
+    ping_interval_seconds: float = Field(
+        20.0, gt=0, description="Time between pings; keeps proxies from closing a connection during silence."
+    )
+    close_timeout_seconds: float = Field(
+        10.0, gt=0, description="After the last event, wait so long for the client to close, then close."
+    )
 
 
 class OpenAI(Transport):
-    """`/v1/audio/...` and `/v1/models`."""
+    """`/v1/audio/...`, `/v1/realtime` and `/v1/models`."""
 
     Config: ClassVar[type[Options]] = OpenAIOptions
     config: OpenAIOptions
@@ -49,6 +64,7 @@ class OpenAI(Transport):
         router = http.app(self.config.host, self.config.port).router
         router.add_post("/v1/audio/transcriptions", _answering(self._transcribe))
         router.add_post("/v1/audio/translations", _answering(self._translate))
+        router.add_get("/v1/realtime", _answering(self._realtime))
         router.add_get("/v1/models", _answering(self._list_models))
         router.add_get("/v1/models/{model}", _answering(self._describe_model))
 
@@ -59,6 +75,23 @@ class OpenAI(Transport):
     async def _translate(self, request: web.Request) -> web.StreamResponse:
         token = self._admit(request)
         return await Upload(request, "translate", self._sessions, self.config, token).serve()
+
+    async def _realtime(self, request: web.Request) -> web.StreamResponse:
+        offered = [part.strip() for part in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")]
+        token = self._admit(request, _subprotocol_token(offered))
+        socket = Socket(
+            max_msg_size=self.config.max_message_bytes + 1,  # aiohttp refuses what reaches its limit
+            timeout=self.config.close_timeout_seconds,
+            protocols=("realtime",) if "realtime" in offered else (),
+            compress=False,
+        )
+        if not socket.can_prepare(request).ok:
+            raise ApiError(426, "this is a WebSocket: connect with ws:// or wss://", code="upgrade_required")
+        beta = "realtime=v1" in request.headers.get("OpenAI-Beta", "") or BETA_PROTOCOL in offered
+        await socket.prepare(request)
+        peer = request.remote or "unknown"
+        await Connection(socket, self.config, self._sessions, peer=peer, token=token, beta=beta).serve()
+        return socket
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
         self._identify(request)
@@ -71,9 +104,9 @@ class OpenAI(Transport):
             raise ApiError(404, f"The model '{name}' does not exist", code="model_not_found", param="model")
         return web.json_response(_model(name))
 
-    def _admit(self, request: web.Request) -> str | None:
+    def _admit(self, request: web.Request, other_token: str | None = None) -> str | None:
         """The client's token. Raises `ApiError` when no session would be opened now, before the upload is read."""
-        token = bearer(request)
+        token = bearer(request) or other_token
         refusal = self._sessions.refusal(token)
         if refusal is not None:
             raise ApiError.of(refusal)
@@ -90,6 +123,11 @@ def bearer(request: web.Request) -> str | None:
     """The token of an `Authorization: Bearer` header."""
     scheme, _, value = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     return value.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _subprotocol_token(offered: Iterable[str]) -> str | None:
+    """The token among the subprotocols: browsers can send it in no other way."""
+    return next((part.removeprefix(KEY_PROTOCOL) for part in offered if part.startswith(KEY_PROTOCOL)), None)
 
 
 def _model(name: str) -> dict[str, str | int]:

@@ -1,0 +1,285 @@
+"""The realtime API through the `openai` package, unmodified; what that package cannot send, through aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import openai
+import pytest
+
+MANUAL = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
+SECOND = {"audio/pcm": bytes(48_000), "audio/pcmu": b"\xff" * 8_000, "audio/pcma": b"\xd5" * 8_000}
+DELTA = "conversation.item.input_audio_transcription.delta"
+COMPLETED = "conversation.item.input_audio_transcription.completed"
+FAILED = "conversation.item.input_audio_transcription.failed"
+
+
+@asynccontextmanager
+async def connected(daemon, key="unused", **options):
+    api = openai.AsyncOpenAI(base_url=f"{daemon.http}/v1", api_key=key, max_retries=0)
+    async with api, api.realtime.connect(extra_query={"intent": "transcription"}, **options) as connection:
+        created = await receive(connection, "session.created")
+        assert created[-1].session.type == "transcription"
+        yield connection
+
+
+async def receive(connection, last: str) -> list[Any]:
+    """Events up to the first of the type `last`."""
+    events = []
+    async with asyncio.timeout(15):
+        while not events or events[-1].type != last:
+            events.append(await connection.recv())
+    return events
+
+
+async def append(connection, audio: bytes, piece: int = 10_000) -> None:
+    for offset in range(0, len(audio), piece):
+        await connection.input_audio_buffer.append(audio=base64.b64encode(audio[offset : offset + piece]).decode())
+
+
+def transcript(events) -> str:
+    """Of the item that the last event completes; its deltas must say the same."""
+    completed = events[-1]
+    deltas = [event.delta for event in events if event.type == DELTA and event.item_id == completed.item_id]
+    assert "".join(deltas) == completed.transcript
+    return completed.transcript
+
+
+@pytest.mark.parametrize("format", ["audio/pcm", "audio/pcmu", "audio/pcma"])
+async def test_the_client_commits_its_turns(serving, says, format):
+    rate = {"rate": 24_000} if format == "audio/pcm" else {}
+    session = {
+        "type": "transcription",
+        "audio": {
+            "input": {
+                "format": {"type": format, **rate},
+                "transcription": {"model": "gpt-4o-transcribe", "language": "de", "prompt": "Numbers:"},
+                "turn_detection": None,
+                "noise_reduction": {"type": "near_field"},
+            }
+        },
+    }
+    async with serving() as daemon, connected(daemon) as connection:
+        await connection.session.update(session=session)
+        [updated] = await receive(connection, "session.updated")
+        assert updated.session.audio.input.transcription.language == "de"
+        assert updated.session.audio.input.turn_detection is None
+        items = []
+        for _ in range(2):
+            await append(connection, SECOND[format] * 2)
+            await connection.input_audio_buffer.commit()
+            events = await receive(connection, COMPLETED)
+            [committed] = [event for event in events if event.type == "input_audio_buffer.committed"]
+            assert {event.item_id for event in events if event.type in (DELTA, COMPLETED)} == {committed.item_id}
+            items.append((committed.previous_item_id, committed.item_id, transcript(events), events[-1].usage.seconds))
+    first, second = items
+    assert (first[0], second[0]) == (None, first[1])
+    assert [len(text.split()) for _, _, text, _ in items] == [4, 4]
+    assert f"{first[2]} {second[2]}" == says(4)
+    assert (first[3], second[3]) == (2, 2)
+
+
+async def test_words_come_before_the_commit(serving):
+    async with serving() as daemon, connected(daemon) as connection:
+        await connection.session.update(session=MANUAL)
+        await append(connection, SECOND["audio/pcm"] * 3)
+        [*_, delta] = await receive(connection, DELTA)
+    assert delta.delta.startswith("one")
+
+
+async def test_turns_found_by_the_server(serving, says):
+    async with serving() as daemon, connected(daemon) as connection:
+        for turn in range(2):
+            await append(connection, SECOND["audio/pcm"] * 2)
+            # The VAD of this test hears no pause; a commit is one for it.
+            await connection.input_audio_buffer.commit()
+            events = await receive(connection, COMPLETED)
+            kinds = [event.type for event in events if event.type != DELTA]
+            assert kinds == [
+                "input_audio_buffer.speech_started",
+                "input_audio_buffer.speech_stopped",
+                "input_audio_buffer.committed",
+                "conversation.item.added",
+                COMPLETED,
+            ]
+            started, stopped = events[0], next(e for e in events if e.type.endswith("stopped"))
+            # The resampler keeps a few milliseconds back for what may follow.
+            times = pytest.approx((turn * 2000, (turn + 1) * 2000), abs=60)
+            assert (started.audio_start_ms, stopped.audio_end_ms) == times
+            assert started.item_id == events[-1].item_id
+            assert len(transcript(events).split()) == 4
+
+
+async def test_what_is_cleared_is_never_completed(serving, says):
+    async with serving() as daemon, connected(daemon) as connection:
+        await connection.session.update(session=MANUAL)
+        await append(connection, SECOND["audio/pcm"] * 3)
+        await connection.input_audio_buffer.clear()
+        await receive(connection, "input_audio_buffer.cleared")
+        await append(connection, SECOND["audio/pcm"] * 2)
+        await connection.input_audio_buffer.commit()
+        assert transcript(await receive(connection, COMPLETED)) == says(2)
+
+
+async def test_settings_change_between_turns_and_lose_nothing(serving, says):
+    async with serving() as daemon, connected(daemon) as connection:
+        await append(connection, SECOND["audio/pcm"] * 2)
+        ulaw = {"type": "transcription", "audio": {"input": {"format": {"type": "audio/pcmu"}}}}
+        await connection.session.update(session=ulaw)
+        assert transcript(await receive(connection, COMPLETED)) == says(2)
+        await receive(connection, "session.updated")
+        await append(connection, SECOND["audio/pcmu"] * 2)
+        await connection.input_audio_buffer.commit()
+        events = await receive(connection, COMPLETED)
+        assert events[0].audio_start_ms == 2000
+        assert transcript(events) == says(2)
+
+
+@asynccontextmanager
+async def raw(daemon, **options):
+    """A WebSocket without the package."""
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{daemon.ws}/v1/realtime?intent=transcription", **options) as socket,
+    ):
+        yield socket
+
+
+async def test_the_shape_of_the_beta(serving, says):
+    update = {
+        "type": "transcription_session.update",
+        "session": {
+            "input_audio_format": "g711_ulaw",
+            "input_audio_transcription": {"model": "whisper-1", "language": "fr"},
+            "turn_detection": {"type": "server_vad", "threshold": 0.5, "silence_duration_ms": 300},
+        },
+    }
+    audio = base64.b64encode(SECOND["audio/pcmu"] * 2).decode()
+    async with serving() as daemon, raw(daemon, headers={"OpenAI-Beta": "realtime=v1"}) as socket:
+        assert (await socket.receive_json(timeout=5))["type"] == "transcription_session.created"
+        await socket.send_json(update)
+        assert (await socket.receive_json(timeout=5))["type"] == "transcription_session.updated"
+        await socket.send_json({"type": "input_audio_buffer.append", "audio": audio})
+        await socket.send_json({"type": "input_audio_buffer.commit"})
+        kinds = []
+        while (event := await socket.receive_json(timeout=5))["type"] != COMPLETED:
+            kinds.append(event["type"])
+        assert "conversation.item.created" in kinds
+        assert event["transcript"] == says(2)
+
+
+BAD = [
+    ({"type": "input_audio_buffer.commit"}, "input_audio_buffer_commit_empty", None),
+    ({"type": "input_audio_buffer.append", "audio": "not base64!"}, "invalid_value", "audio"),
+    ({"type": "input_audio_buffer.append", "audio": 7}, "invalid_value", "audio"),
+    ({"type": "input_audio_buffer.append"}, "invalid_value", "audio"),
+    ({"type": "response.create"}, "unsupported", None),
+    ({"type": "make.coffee"}, "invalid_event", "type"),
+    ({"kind": "none"}, "invalid_event", "type"),
+    ({"type": "session.update"}, "invalid_type", "session"),
+    ({"type": "session.update", "session": {"type": "realtime"}}, "invalid_value", "session.type"),
+    ({"type": "session.update", "session": {"voice": "alloy"}}, "unknown_parameter", "session.voice"),
+    (
+        {"type": "session.update", "session": {"audio": {"input": {"format": {"type": "audio/opus"}}}}},
+        "invalid_value",
+        "session.audio.input.format.type",
+    ),
+    (
+        {"type": "session.update", "session": {"audio": {"input": {"format": {"type": "audio/pcm", "rate": "fast"}}}}},
+        "invalid_value",
+        "session.audio.input.format.rate",
+    ),
+    (
+        {"type": "session.update", "session": {"audio": {"input": {"format": 7}}}},
+        "invalid_value",
+        "session.audio.input.format",
+    ),
+    (
+        {"type": "session.update", "session": {"audio": {"input": {"transcription": {"language": "tlh"}}}}},
+        "invalid_value",
+        "session.audio.input.transcription.language",
+    ),
+    (
+        {"type": "transcription_session.update", "session": {"input_audio_format": "mp3"}},
+        "invalid_value",
+        "session.audio.input.format.type",
+    ),
+]
+
+
+async def test_mistakes_are_told_and_the_conversation_goes_on(serving, says):
+    async with serving() as daemon, raw(daemon) as socket:
+        await socket.receive_json(timeout=5)
+        for number, (event, code, param) in enumerate(BAD):
+            await socket.send_json({**event, "event_id": f"mine-{number}"})
+            answer = await socket.receive_json(timeout=5)
+            error = answer["error"]
+            assert (answer["type"], error["type"]) == ("error", "invalid_request_error")
+            assert (error["code"], error["param"], error["event_id"]) == (code, param, f"mine-{number}")
+        for text in ("{", "[]", "[" * 50_000):
+            await socket.send_str(text)
+            assert (await socket.receive_json(timeout=5))["error"]["code"] == "invalid_json"
+        await socket.send_bytes(b"audio")
+        assert (await socket.receive_json(timeout=5))["error"]["code"] == "invalid_event"
+        audio = base64.b64encode(SECOND["audio/pcm"]).decode()
+        await socket.send_json({"type": "input_audio_buffer.append", "audio": audio})
+        await socket.send_json({"type": "input_audio_buffer.commit"})
+        while (event := await socket.receive_json(timeout=5))["type"] != COMPLETED:
+            pass
+        assert event["transcript"] == says(1)
+
+
+async def test_an_event_too_big_closes_with_the_reason(serving):
+    async with serving(max_message_bytes=65_536) as daemon, raw(daemon) as socket:
+        await socket.receive_json(timeout=5)
+        await socket.send_str("x" * 65_537)
+        closing = await socket.receive(timeout=5)
+        assert (closing.data, "smaller" in closing.extra) == (1009, True)
+
+
+async def test_a_failing_backend_fails_the_item(serving):
+    values = {"backend": {"name": "scripted", "options": {"fail_on": " three"}}, "worker": {"max_chunk_seconds": 1}}
+    async with serving(values) as daemon, connected(daemon) as connection:
+        await connection.session.update(session=MANUAL)
+        await append(connection, SECOND["audio/pcm"] * 5)
+        events = await receive(connection, "error")
+        [failed] = [event for event in events if event.type == FAILED]
+        assert failed.error.code == "backend_failed"
+        assert events[-1].error.type == "server_error"
+
+
+async def test_tokens_places_and_idle_clients(serving, tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+    values = {"auth": {"tokens_file": str(tokens)}, "sessions": {"max_sessions": 1}}
+    async with serving(values, idle_timeout_seconds=0.3) as daemon, aiohttp.ClientSession() as http:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await http.ws_connect(f"{daemon.ws}/v1/realtime")
+        assert caught.value.status == 401
+        protocols = ("realtime", "openai-insecure-api-key.sesame", "openai-beta.realtime-v1")
+        async with http.ws_connect(f"{daemon.ws}/v1/realtime", protocols=protocols) as socket:
+            assert socket.protocol == "realtime"
+            assert (await socket.receive_json(timeout=5))["type"] == "transcription_session.created"
+            assert (await socket.receive_json(timeout=5))["error"]["code"] == "idle_timeout"
+        async with connected(daemon, "sesame") as first:
+            await append(first, SECOND["audio/pcm"] * 2)
+            await receive(first, "input_audio_buffer.speech_started")
+            headers = {"Authorization": "Bearer sesame"}
+            async with http.get(f"{daemon.http}/v1/realtime", headers=headers) as answer:
+                assert (answer.status, (await answer.json())["error"]["code"]) == (503, "server_full")
+
+
+async def test_a_drain_completes_the_item(serving, says):
+    async with serving() as daemon, connected(daemon) as connection:
+        await append(connection, SECOND["audio/pcm"] * 3)
+        await receive(connection, DELTA)
+        await asyncio.sleep(0.3)
+        daemon.daemon.stop()
+        events = await receive(connection, "error")
+        [completed] = [event for event in events if event.type == COMPLETED]
+        assert completed.transcript == says(3)
+        assert events[-1].error.code == "draining"

@@ -1,0 +1,1 @@
+"""The realtime API's transcription sessions, over a WebSocket."""

@@ -1,0 +1,267 @@
+"""One client of the realtime API, from the first event to the close frame."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import json
+import logging
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+
+from wlkd import SAMPLE_RATE, SessionError, Sessions
+from wlkd.audio import samples
+from wlkd_openai.errors import ApiError
+from wlkd_openai.realtime.hearing import Hearing
+from wlkd_openai.realtime.items import Event, Items, new_id
+from wlkd_openai.realtime.settings import Settings, from_beta
+
+if TYPE_CHECKING:
+    from wlkd_openai.transport import OpenAIOptions
+
+logger = logging.getLogger(__name__)
+
+MAX_REASON_BYTES = 123
+"""RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the close code."""
+CLOSE_CODES = {
+    "bad_request": WSCloseCode.POLICY_VIOLATION,
+    "undecodable_audio": WSCloseCode.POLICY_VIOLATION,
+    "unauthorized": WSCloseCode.POLICY_VIOLATION,
+    "idle_timeout": WSCloseCode.POLICY_VIOLATION,
+    "server_full": WSCloseCode.TRY_AGAIN_LATER,
+    "draining": WSCloseCode.TRY_AGAIN_LATER,
+    "too_slow": WSCloseCode.TRY_AGAIN_LATER,
+}
+"""Of each `SessionError` code; a code that is not listed is 1011."""
+
+
+class Socket(web.WebSocketResponse):
+    """A WebSocket that says in words why a message is too big; aiohttp closes it then by itself."""
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        if code == WSCloseCode.MESSAGE_TOO_BIG and not message:
+            message = b"an event is larger than this server takes; append audio in smaller pieces"
+        return await super().close(code=code, message=message, drain=drain)
+
+
+class Connection:
+    """Answers events. A session is opened with the first audio, and again when the settings change under it."""
+
+    def __init__(
+        self,
+        socket: Socket,
+        options: OpenAIOptions,
+        sessions: Sessions,
+        *,
+        peer: str,
+        token: str | None,
+        beta: bool,
+    ) -> None:
+        self._socket = socket
+        self._options = options
+        self._sessions = sessions
+        self._peer = peer
+        self._token = token
+        self._kind = "transcription_session" if beta else "session"
+        self._id = new_id("sess")
+        self._settings = Settings()
+        self._items = Items(beta=beta)
+        self._hearing: Hearing | None = None
+        self._appended_seconds = 0.0
+        self._settled = 0
+        """Up to which sample the audio was in turns that ended, or was cleared."""
+
+    async def serve(self) -> None:
+        """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
+        pinging = asyncio.create_task(self._ping())
+        try:
+            await self._send([{"type": f"{self._kind}.created", "session": self._session()}])
+            await self._converse()
+        except SessionError as error:
+            logger.info("%s: %s: %s", self._peer, error.code, error.message)
+            await self._fail(error)
+        except ConnectionError:
+            logger.debug("%s: connection lost", self._peer)
+        except Exception:
+            logger.exception("%s: connection ended by a defect", self._peer)
+            await self._fail(SessionError("internal", "internal error; the server's log has the details"))
+        finally:
+            pinging.cancel()
+            if self._hearing is not None:
+                await self._hearing.close()
+
+    async def _converse(self) -> None:
+        reading = asyncio.ensure_future(self._socket.receive())
+        try:
+            while True:
+                waiting: set[asyncio.Future[Any]] = {reading}
+                if self._hearing is not None:
+                    waiting.add(self._hearing.sending)
+                # Without audio there is no session that would notice a client which has forgotten its connection.
+                limit = self._options.idle_timeout_seconds if self._hearing is None else None
+                done, _ = await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+                if not done:
+                    raise SessionError("idle_timeout", "no audio for too long")
+                if reading not in done:
+                    self._ended()
+                message = reading.result()
+                if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    return
+                await self._take(message)
+                reading = asyncio.ensure_future(self._socket.receive())
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    def _ended(self) -> None:
+        """The session has ended by itself. Raises why."""
+        if self._hearing is not None:
+            self._hearing.sending.result()
+        raise SessionError("draining", "the server is shutting down; everything received is transcribed")
+
+    async def _take(self, message: WSMessage) -> None:
+        """Answer one event. A mistake in it is told, and the conversation goes on."""
+        event: dict[str, Any] = {}
+        try:
+            event = _parse(message)
+            await self._answer(event)
+        except ApiError as error:
+            fields = {**error.fields, "event_id": event.get("event_id")}
+            await self._send([{"type": "error", "error": fields}])
+
+    async def _answer(self, event: dict[str, Any]) -> None:
+        match event.get("type"):
+            case "session.update":
+                await self._configure(event.get("session"))
+            case "transcription_session.update":
+                await self._configure(from_beta(event.get("session")))
+            case "input_audio_buffer.append":
+                await self._append(_audio(event))
+            case "input_audio_buffer.commit":
+                await self._commit()
+            case "input_audio_buffer.clear":
+                await self._clear()
+            case str() as kind if kind.startswith(("response.", "conversation.", "output_audio_buffer.")):
+                raise ApiError(400, f"{kind}: this is a transcription session; it answers nothing", code="unsupported")
+            case kind:
+                raise ApiError(400, f"unknown event type {kind!r}", code="invalid_event", param="type")
+
+    async def _configure(self, change: Any) -> None:
+        settings = self._settings.updated(change, self._sessions.languages())
+        if self._hearing is not None and (settings.offer, settings.query) != (
+            self._settings.offer,
+            self._settings.query,
+        ):
+            # What was said so far is heard as it was meant then.
+            await self._hearing.finish()
+            await self._close_hearing()
+        self._settings = settings
+        self._items.finds_turns = settings.finds_turns
+        await self._send([{"type": f"{self._kind}.updated", "session": self._session()}])
+
+    async def _append(self, audio: bytes) -> None:
+        if self._hearing is None:
+            self._hearing = await self._open()
+        offer = self._settings.offer
+        width = 2 if offer.encoding == "s16le" else 1
+        self._appended_seconds += len(audio) / (width * (offer.sample_rate or SAMPLE_RATE))
+        await self._hearing.feed(audio)
+
+    @property
+    def _appended(self) -> int:
+        """Samples that were appended in all, whatever their rate was."""
+        return samples(self._appended_seconds)
+
+    async def _open(self) -> Hearing:
+        owner = AsyncExitStack()
+        session = await owner.enter_async_context(
+            self._sessions.open(
+                self._settings.offer,
+                transport="openai",
+                peer=self._peer,
+                query=self._settings.query,
+                token=self._token,
+            )
+        )
+        self._items.begin_stream(self._appended)
+        return Hearing(session, owner, self._items, self._send)
+
+    async def _commit(self) -> None:
+        if self._hearing is None or self._appended == self._settled:
+            raise ApiError(400, "the input audio buffer is empty", code="input_audio_buffer_commit_empty")
+        if not self._settings.finds_turns:
+            await self._send(self._items.commit(self._appended))
+        await self._hearing.flush()
+        await self._send(self._items.committed(self._appended))
+        self._settled = self._appended
+
+    async def _clear(self) -> None:
+        await self._close_hearing()
+        self._items.clear()
+        self._settled = self._appended
+        await self._send([{"type": "input_audio_buffer.cleared"}])
+
+    async def _close_hearing(self) -> None:
+        if self._hearing is not None:
+            await self._hearing.close()
+            self._hearing = None
+
+    def _session(self) -> dict[str, Any]:
+        kind = f"realtime.{'transcription_session' if self._kind == 'session' else self._kind}"
+        return {"id": self._id, "object": kind, **self._settings.model_dump()}
+
+    async def _send(self, events: Iterable[Event]) -> None:
+        for event in events:
+            text = json.dumps({"event_id": new_id("event"), **event}, ensure_ascii=False)
+            try:
+                async with asyncio.timeout(self._options.send_timeout_seconds):
+                    await self._socket.send_str(text)
+            except TimeoutError:
+                raise SessionError("too_slow", "the client does not read its events") from None
+
+    async def _ping(self) -> None:
+        # Not aiohttp's heartbeat: that one closes a client whose pong waits unread behind audio that a busy
+        # session has not taken yet.
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await asyncio.sleep(self._options.ping_interval_seconds)
+                await self._socket.ping()
+
+    async def _fail(self, error: SessionError) -> None:
+        with contextlib.suppress(ConnectionError, SessionError):
+            fields = {**ApiError.of(error).fields, "event_id": None}
+            await self._send([*self._items.failed(error), {"type": "error", "error": fields}])
+        reason = error.message.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            # Twice: the close frame may wait behind unread events, then the client's answer.
+            async with asyncio.timeout(2 * self._options.close_timeout_seconds):
+                await self._socket.close(code=CLOSE_CODES.get(error.code, WSCloseCode.INTERNAL_ERROR), message=reason)
+
+
+def _parse(message: WSMessage) -> dict[str, Any]:
+    if message.type is not WSMsgType.TEXT:
+        raise ApiError(
+            400, "events are text; audio goes base64-encoded into input_audio_buffer.append", code="invalid_event"
+        )
+    try:
+        event = json.loads(message.data)
+    except (ValueError, RecursionError):
+        raise ApiError(400, "an event must be a JSON object", code="invalid_json") from None
+    if not isinstance(event, dict):
+        raise ApiError(400, "an event must be a JSON object", code="invalid_json")
+    return event
+
+
+def _audio(event: dict[str, Any]) -> bytes:
+    text = event.get("audio")
+    try:
+        if not isinstance(text, str):
+            raise ValueError("no text")
+        return base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        raise ApiError(400, "'audio' must be base64", code="invalid_value", param="audio") from None

@@ -1,0 +1,171 @@
+"""Updates as the events of the items that a conversation is made of."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from wlkd import SessionError, Update, Word
+from wlkd.audio import SAMPLE_RATE, seconds
+from wlkd_openai.errors import ApiError
+
+Event = dict[str, Any]
+
+
+def new_id(kind: str) -> str:
+    """An id like those of the API: `item_8f0c...`."""
+    return f"{kind}_{uuid.uuid4().hex[:24]}"
+
+
+@dataclass
+class Item:
+    """One turn. It is committed once its audio has ended, and completed once all its words have come."""
+
+    start: int
+    """Sample index, counted over the whole connection."""
+    end: int
+    id: str = field(default_factory=lambda: new_id("item"))
+    words: list[Word] = field(default_factory=list)
+    committed: bool = False
+
+    @property
+    def text(self) -> str:
+        return "".join(word.text for word in self.words).strip()
+
+
+class Items:
+    """The turns of one connection: those found by the VAD, or those that the client commits.
+
+    Words belong to the oldest turn that is not complete: the next one may have begun before they come.
+    """
+
+    def __init__(self, *, beta: bool) -> None:
+        self._added = "conversation.item.created" if beta else "conversation.item.added"
+        self._open: deque[Item] = deque()
+        self._last_id: str | None = None
+        self._speech_start: int | None = None
+        self._offset = 0
+        self._position = 0
+        """Where the last turn ended."""
+        self.finds_turns = True
+
+    def begin_stream(self, offset: int) -> None:
+        """The samples of the updates to come count from `offset`."""
+        self._offset = offset
+        self._speech_start = None
+
+    def on_update(self, update: Update) -> list[Event]:
+        """What `update` adds."""
+        events: list[Event] = []
+        if update.speech_start is not None and update.speech_start != self._speech_start:
+            self._speech_start = update.speech_start
+            if self.finds_turns:
+                events += self._start(update.speech_start + self._offset)
+        if self.finds_turns and update.speech_end is not None and self._open and not self._open[-1].committed:
+            events += self._stop(self._open[-1], update.speech_end + self._offset)
+        if update.committed:
+            events.append(self._delta(update.committed))
+        if self.finds_turns and update.segment_end and self._open:
+            events += self._complete(update.received + self._offset)
+        return events
+
+    def commit(self, until: int) -> list[Event]:
+        """The client ends a turn at sample index `until`; its last words are still to come."""
+        return self._commit(self._turn(), until)
+
+    def committed(self, until: int) -> list[Event]:
+        """All words of the turn that the client ended have come."""
+        return [] if self.finds_turns else self._complete(until)
+
+    def clear(self) -> None:
+        """The client does not want to know what became of its audio."""
+        self._open.clear()
+
+    def failed(self, error: SessionError) -> list[Event]:
+        """The turns that get no transcript any more."""
+        events: list[Event] = [
+            {
+                "type": "conversation.item.input_audio_transcription.failed",
+                "item_id": item.id,
+                "content_index": 0,
+                "error": ApiError.of(error).fields,
+            }
+            for item in self._open
+        ]
+        self._open.clear()
+        return events
+
+    def _turn(self) -> Item:
+        """The turn that words belong to now."""
+        if not self._open:
+            self._open.append(Item(self._position, self._position))
+        return self._open[0]
+
+    def _start(self, at: int) -> list[Event]:
+        self._open.append(Item(at, at))
+        return [
+            {
+                "type": "input_audio_buffer.speech_started",
+                "item_id": self._open[-1].id,
+                "audio_start_ms": _milliseconds(at),
+            }
+        ]
+
+    def _stop(self, item: Item, at: int) -> list[Event]:
+        stopped = {
+            "type": "input_audio_buffer.speech_stopped",
+            "item_id": item.id,
+            "audio_end_ms": _milliseconds(at),
+        }
+        return [stopped, *self._commit(item, at)]
+
+    def _commit(self, item: Item, until: int) -> list[Event]:
+        item.committed = True
+        item.end = self._position = max(until, item.start)
+        previous, self._last_id = self._last_id, item.id
+        content = {"type": "input_audio", "transcript": None}
+        added = {
+            "id": item.id,
+            "object": "realtime.item",
+            "type": "message",
+            "status": "completed",
+            "role": "user",
+            "content": [content],
+        }
+        return [
+            {"type": "input_audio_buffer.committed", "item_id": item.id, "previous_item_id": previous},
+            {"type": self._added, "previous_item_id": previous, "item": added},
+        ]
+
+    def _delta(self, words: tuple[Word, ...]) -> Event:
+        item = self._turn()
+        text = "".join(word.text for word in words)
+        event = {
+            "type": "conversation.item.input_audio_transcription.delta",
+            "item_id": item.id,
+            "content_index": 0,
+            # The deltas of an item, put together, are its transcript.
+            "delta": text if item.words else text.lstrip(),
+        }
+        item.words += words
+        return event
+
+    def _complete(self, until: int) -> list[Event]:
+        item = self._turn()
+        events = [] if item.committed else self._stop(item, until)
+        self._open.popleft()
+        completed = {
+            "type": "conversation.item.input_audio_transcription.completed",
+            "item_id": item.id,
+            "content_index": 0,
+            "transcript": item.text,
+            "usage": {"type": "duration", "seconds": math.ceil(seconds(item.end - item.start))},
+        }
+        return [*events, completed]
+
+
+def _milliseconds(samples: int) -> int:
+    return samples * 1000 // SAMPLE_RATE

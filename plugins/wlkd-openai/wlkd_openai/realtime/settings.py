@@ -1,0 +1,154 @@
+"""What a client sets in its session, in today's shape and in that of the beta."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+
+from wlkd import StreamOffer
+from wlkd_openai.errors import ApiError
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Pcm(_Strict):
+    type: Literal["audio/pcm"] = "audio/pcm"
+    rate: int = Field(default=24_000, ge=8_000, le=96_000)
+
+
+class G711(_Strict):
+    type: Literal["audio/pcmu", "audio/pcma"]
+    rate: Literal[8_000] = 8_000
+
+
+class Transcription(_Strict):
+    model: str | None = None
+    language: str | None = None
+    prompt: str | None = None
+    keywords: list[str] = []
+    languages: list[str] = []
+    delay: str | None = None
+
+
+class TurnDetection(_Strict):
+    """When a turn ends is decided by the daemon's VAD; its tuning by a client is accepted and has no effect."""
+
+    type: Literal["server_vad", "semantic_vad"] = "server_vad"
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    prefix_padding_ms: int | None = Field(default=None, ge=0)
+    silence_duration_ms: int | None = Field(default=None, ge=0)
+    idle_timeout_ms: int | None = Field(default=None, ge=0)
+    eagerness: Literal["low", "medium", "high", "auto"] | None = None
+    create_response: bool | None = None
+    interrupt_response: bool | None = None
+
+
+def _format_tag(value: Any) -> str:
+    """Which format is meant, so that a mistake in it is told as one, not as two."""
+    if isinstance(value, dict):
+        return "g711" if value.get("type") in ("audio/pcmu", "audio/pcma") else "pcm"
+    return "g711" if isinstance(value, G711) else "pcm"
+
+
+class Input(_Strict):
+    format: Annotated[Annotated[Pcm, Tag("pcm")] | Annotated[G711, Tag("g711")], Discriminator(_format_tag)] = Pcm()
+    transcription: Transcription | None = Transcription()
+    turn_detection: TurnDetection | None = TurnDetection()
+    noise_reduction: dict[str, Any] | None = None
+
+
+class Audio(_Strict):
+    input: Input = Input()
+
+
+class Settings(_Strict):
+    """A transcription session."""
+
+    type: Literal["transcription"] = "transcription"
+    audio: Audio = Audio()
+    include: list[Literal["item.input_audio_transcription.logprobs"]] = []
+
+    @property
+    def offer(self) -> StreamOffer:
+        """What the audio is."""
+        format = self.audio.input.format
+        encoding = {"audio/pcm": "s16le", "audio/pcmu": "mulaw", "audio/pcma": "alaw"}[format.type]
+        return StreamOffer(encoding=encoding, sample_rate=format.rate, channels=1)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What is asked of the recognition, for `Sessions.open`."""
+        wished = self.audio.input.transcription or Transcription()
+        query = {
+            "language": (wished.language or "").lower(),
+            "initial_prompt": wished.prompt or "",
+            "hotwords": ",".join(wished.keywords),
+        }
+        return {name: value for name, value in query.items() if value}
+
+    @property
+    def finds_turns(self) -> bool:
+        """Whether pauses end a turn; else the client commits."""
+        return self.audio.input.turn_detection is not None
+
+    def updated(self, change: Any, languages: Collection[str]) -> Settings:
+        """With what the `session` of a `session.update` says. Raises `ApiError`."""
+        if not isinstance(change, dict):
+            raise ApiError(400, "'session' must be an object", code="invalid_type", param="session")
+        try:
+            settings = Settings.model_validate(_merged(self.model_dump(), change))
+        except ValidationError as error:
+            raise _mistake(error) from None
+        language = settings.query.get("language", "auto")
+        if language != "auto" and language not in languages:
+            raise ApiError(
+                400,
+                f"unknown language {language!r}; known: {', '.join(sorted(languages))}",
+                code="invalid_value",
+                param="session.audio.input.transcription.language",
+            )
+        return settings
+
+
+BETA_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
+BETA_NAMES = {
+    "input_audio_format": "format",
+    "input_audio_transcription": "transcription",
+    "turn_detection": "turn_detection",
+    "input_audio_noise_reduction": "noise_reduction",
+}
+
+
+def from_beta(change: Any) -> Any:
+    """The `session` of a `transcription_session.update` as that of a `session.update`."""
+    if not isinstance(change, dict):
+        return change
+    inner = {BETA_NAMES[name]: value for name, value in change.items() if name in BETA_NAMES}
+    if "format" in inner:
+        inner["format"] = {"type": BETA_FORMATS.get(str(inner["format"]), inner["format"])}
+    outer = {name: value for name, value in change.items() if name not in BETA_NAMES and name not in ("modalities",)}
+    return {**outer, "audio": {"input": inner}}
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """`old` with what `new` says; a format is replaced whole."""
+    result = dict(old)
+    for name, value in new.items():
+        before = result.get(name)
+        if isinstance(before, dict) and isinstance(value, dict) and name != "format":
+            result[name] = _merged(before, value)
+        else:
+            result[name] = value
+    return result
+
+
+def _mistake(error: ValidationError) -> ApiError:
+    first = error.errors(include_url=False, include_context=False)[0]
+    path = ".".join(["session", *(str(part) for part in first["loc"] if part not in ("pcm", "g711"))])
+    if first["type"] == "extra_forbidden":
+        return ApiError(400, f"Unknown parameter: '{path}'.", code="unknown_parameter", param=path)
+    return ApiError(400, f"Invalid value for '{path}': {first['msg']}.", code="invalid_value", param=path)
