@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -29,6 +30,8 @@ from wlkd_localagreement.stream import Heard, Step, Stream
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
+MEMORY_OF_FILE = 1.5
+"""Peak of memory over the size of the model's file while it is converted to the compute type."""
 LEAST_SAMPLES = samples(0.1)
 """Shorter stretches hold no word."""
 
@@ -52,6 +55,10 @@ class LocalAgreement(Backend):
 
     async def close(self) -> None:
         self._model = None
+
+    def memory_needed(self, models_dir: Path) -> int:
+        path = encoder_dir(models_dir, self.config.model) / "model.bin"
+        return round(MEMORY_OF_FILE * path.stat().st_size) if path.exists() else 0
 
     def languages(self) -> frozenset[str]:
         return frozenset(self._loaded().supported_languages)
