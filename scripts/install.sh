@@ -116,7 +116,7 @@ fingerprint() {
 }
 
 install_packages() {
-    local stamp pip torch=${WLKD_TORCH:-torch==2.13.0}
+    local stamp pip own_pip torch=${WLKD_TORCH:-torch==2.13.0}
     stamp="$(fingerprint) $torch"
     # An upgrade of the system may have taken the Python away.
     if [ "$(cat "$share/packages" 2>/dev/null)" = "$stamp" ] && "$prefix/bin/python" -c '' 2>/dev/null; then
@@ -126,7 +126,8 @@ install_packages() {
     if [ -n "$bundle" ]; then
         make_bundle_environment
         # From its wheel: without Debian's python3-venv an environment has no pip.
-        pip=("$prefix/bin/python" "$bundle"/wheels/pip-*.whl/pip --isolated install --quiet --no-index)
+        own_pip=("$bundle"/wheels/pip-*.whl)
+        pip=("$prefix/bin/python" "${own_pip[0]}/pip" --isolated install --quiet --no-index)
         pip+=(--disable-pip-version-check --root-user-action ignore --find-links "$bundle/wheels")
         # Ours are named by file and reinstalled: an update may carry the same version number.
         "${pip[@]}" "$bundle"/wheels/*.whl
@@ -234,6 +235,9 @@ fi
 install_units
 install_configuration
 "$prefix/bin/wlkd" check --config /etc/wlkd.yaml
+if [ -e /dev/nvidiactl ] && [ ! -e $units/wlkd.service.d/gpu.conf ]; then
+    say "there is an NVIDIA GPU, and the service may not use it: see GPUs in $share/docs/operations.md"
+fi
 if [ -z "$changed" ]; then
     say "nothing to do"
 elif systemctl --quiet is-active wlkd 2>/dev/null; then

@@ -18,6 +18,7 @@ _REPEATED_SLASHES = re.compile(r"/{2,}")
 SHUTDOWN_SECONDS = 2.0
 """What connections get after their session has ended, to read the last bytes."""
 
+EVERYWHERE = {"0.0.0.0", "::"}
 Address = tuple[str, int]
 
 
@@ -68,7 +69,12 @@ class HttpServer:
     def listen(self, host: str, port: int) -> socket.socket:
         """A socket bound to `host:port`; see `wlkd.interfaces.Http`."""
         given = self._sockets.take(host, port)
-        return given if given is not None else bind(host, port)
+        if given is None:
+            return bind(host, port)
+        held = given.getsockname()[0]
+        if held != host and not {held, host} <= EVERYWHERE:
+            logger.warning("wlkd.socket holds %s:%d: %s of the configuration does not count", held, port, host)
+        return given
 
     async def start(self) -> None:
         """Listen, on the sockets that systemd holds where there are such."""
