@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from wlkd import ConfigError
 from wlkd.testing import free_port, running_daemon
 
 SECOND = bytes(32_000)
@@ -231,3 +232,11 @@ async def test_a_drain_delivers_what_was_received_and_says_why_it_ends():
     assert error["error"]["code"] == "draining"
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_tokens_that_no_client_could_send_are_a_mistake_of_the_configuration(tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+    with pytest.raises(ConfigError, match=r"transports\.tcp: raw TCP cannot carry a token"):
+        async with listening({"auth": {"tokens_file": str(tokens)}}):
+            raise AssertionError("started")

@@ -17,6 +17,7 @@ from wyoming.event import Event
 from wyoming.info import Describe, Info
 from wyoming.ping import Ping, Pong
 
+from wlkd import ConfigError
 from wlkd.testing import free_port, running_daemon
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -238,3 +239,11 @@ async def test_a_drain_sends_the_transcript_of_what_was_received():
         assert (await transcript(wyoming)).text == spoken(4)
         assert (await wyoming.read_event()).type == "transcript-stop"
         assert Error.from_event(await wyoming.read_event()).code == "draining"
+
+
+async def test_tokens_that_no_client_could_send_are_a_mistake_of_the_configuration(tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+    with pytest.raises(ConfigError, match=r"transports\.wyoming: Wyoming cannot carry a token"):
+        async with listening({"auth": {"tokens_file": str(tokens)}}):
+            raise AssertionError("started")

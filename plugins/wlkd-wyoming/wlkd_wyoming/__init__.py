@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from wlkd import hookimpl
+from typing import TYPE_CHECKING
+
+from wlkd import Problem, hookimpl
 from wlkd.interfaces import Registry
 from wlkd_wyoming.transport import Wyoming
+
+if TYPE_CHECKING:
+    from wlkd.config import Config
 
 
 @hookimpl
@@ -12,4 +17,12 @@ def wlkd_register_transports(register: Registry) -> None:
     register("wyoming", Wyoming)
 
 
-__all__ = ["Wyoming", "wlkd_register_transports"]
+@hookimpl
+def wlkd_check_config(config: Config) -> list[Problem]:
+    if "wyoming" in config.transports and config.auth.tokens_file is not None:
+        message = "Wyoming cannot carry a token, so nobody could connect; remove this transport, or auth.tokens_file"
+        return [Problem("transports.wyoming", message)]
+    return []
+
+
+__all__ = ["Wyoming", "wlkd_check_config", "wlkd_register_transports"]
