@@ -51,7 +51,7 @@ class Daemon:
             config.server.host,
             config.server.port,
             tls_context(config),
-            config.sessions.max_message_bytes,
+            config.server.allowed_origins,
             self._sockets,
         )
 

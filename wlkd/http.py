@@ -6,8 +6,10 @@ import logging
 import re
 import socket
 import ssl
+from collections.abc import Collection
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
 
 from wlkd.errors import ProvisionError
 from wlkd.systemd import InheritedSockets
@@ -36,6 +38,25 @@ async def collapse_slashes(request: web.Request, handler: web.Handler) -> web.St
     return await match.handler(request)
 
 
+def only_from(origins: Collection[str]) -> Middleware:
+    """Let in web pages of `origins` and those served from here; programs, which send no Origin, come in anyway.
+
+    Browsers apply no same-origin rule to WebSockets, so without this any page that somebody visits may connect.
+    """
+
+    @web.middleware
+    async def check_origin(request: web.Request, handler: web.Handler) -> web.StreamResponse:  # type: ignore[name-defined]
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or origin in origins or origin.partition("://")[2] == request.host:
+            return await handler(request)  # type: ignore[no-any-return]
+        return web.json_response(
+            {"type": "error", "code": "forbidden_origin", "message": f"pages from {origin} may not connect"},
+            status=web.HTTPForbidden.status_code,
+        )
+
+    return check_origin
+
+
 class HttpServer:
     """See `wlkd.interfaces.Http`. Routes first, then `start()`; afterwards the routes are fixed."""
 
@@ -44,12 +65,14 @@ class HttpServer:
         host: str,
         port: int,
         tls: ssl.SSLContext | None = None,
-        max_upload_bytes: int = 2**20,
+        allowed_origins: Collection[str] = (),
         sockets: InheritedSockets | None = None,
     ) -> None:
         self._own: Address = (host, port)
         self._tls = tls
-        self._max_upload_bytes = max_upload_bytes
+        self._middlewares: list[Middleware] = [collapse_slashes]
+        if allowed_origins:
+            self._middlewares.append(only_from(allowed_origins))
         self._sockets = sockets or InheritedSockets()
         self._apps: dict[Address, web.Application] = {}
         self._runners: list[web.AppRunner] = []
@@ -61,9 +84,7 @@ class HttpServer:
         """The application for `host:port`; see `wlkd.interfaces.Http`."""
         address = (host or self._own[0], self._own[1] if port is None else port)
         if address not in self._apps:
-            self._apps[address] = web.Application(
-                middlewares=[collapse_slashes], client_max_size=self._max_upload_bytes
-            )
+            self._apps[address] = web.Application(middlewares=self._middlewares)
         return self._apps[address]
 
     def listen(self, host: str, port: int) -> socket.socket:

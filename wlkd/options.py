@@ -41,7 +41,8 @@ class ServerOptions(Options):
         default=None, description="PEM file with the key of tls_certificate; a bare name is a systemd credential."
     )
     allowed_origins: tuple[str, ...] = Field(
-        default=(), description="Web pages that may connect, like https://example.org; empty: any."
+        default=(),
+        description="Web pages that may connect besides wlkd's own, like https://example.org; empty: any.",
     )
 
     @field_validator("allowed_origins")
@@ -80,9 +81,6 @@ class SessionOptions(Options):
     max_blocked_seconds: Seconds = Field(
         default=60.0,
         description="A session whose backlog stays above that limit for so long is closed with the code too_slow.",
-    )
-    max_message_bytes: int = Field(
-        default=4_194_304, ge=1024, description="Largest message of a client; a bigger one ends its session."
     )
     idle_timeout_seconds: Seconds = Field(
         default=300.0, description="A session that sends nothing for that long is closed, to free its place."
