@@ -59,6 +59,8 @@ out=$(realpath -- "$out")
 work=$(mktemp -d "$(dirname "$out")/.wlkd-image-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
+# OCI's own format has no place for a health check; registries and engines take Docker's as well.
+export BUILDAH_FORMAT=docker
 # A storage of its own: nothing of an engine on this machine is used or changed.
 buildah() { command buildah --root "$work/storage" --runroot "$work/run" --storage-driver vfs "$@"; }
 
@@ -80,8 +82,8 @@ chroot "$work/root" /bin/sh -euc '
     /opt/wlkd/bin/python "$1/pip" --isolated install --quiet --no-index --no-deps --no-cache-dir \
         --root-user-action ignore $(ls /bundle/wheels/*.whl | grep -v /pip-)
     # The account is known by its number too, for engines that ask whether it is root.
-    groupadd --system --gid 7100 wlkd
-    useradd --system --uid 7100 --gid 7100 --home-dir / --no-create-home --shell /usr/sbin/nologin wlkd
+    groupadd --gid 7100 wlkd
+    useradd --uid 7100 --gid 7100 --home-dir / --no-create-home --shell /usr/sbin/nologin wlkd
     mkdir -p /data/whisper_models
     cp /bundle/etc/wlkd.yaml /etc/wlkd.yaml
 '
@@ -107,8 +109,7 @@ buildah config \
     --label org.opencontainers.image.version="$(manifest wlkd)" \
     --label org.opencontainers.image.licenses=Apache-2.0 \
     "$image"
-# Docker's format: OCI's has no place for a health check. Registries and engines take both.
-buildah commit --quiet --format docker "$image" "$name" >/dev/null
+buildah commit --quiet "$image" "$name" >/dev/null
 rm -rf "$work/root"
 rm -f "$out"
 buildah push --quiet "$name" "docker-archive:$out:$name"

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+
+SILENT = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+"""Nothing leaves the machine: what libraries that plugins use must know before they are loaded."""
 
 COMMANDS = {
     "run": "run the daemon",
@@ -37,6 +41,7 @@ def parser(command: str | None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit status."""
+    os.environ.update(SILENT)
     words = sys.argv[1:] if argv is None else list(argv)
     args = parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
     status: int = args.main(args)

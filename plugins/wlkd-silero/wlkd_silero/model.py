@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from wlkd import SAMPLE_RATE, ProvisionError, Samples
+
+# Read when the library is loaded: without it, it looks up mobile.events.data.microsoft.com after some seconds, to
+# report what it does. `disable_telemetry_events()` comes too late (seen with 1.32).
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime  # type: ignore[import-untyped]
 
 FRAME_SAMPLES = SAMPLE_RATE * 32 // 1000
 """512: what the network judges at a time."""
