@@ -12,7 +12,7 @@ import pytest
 from wlkd.errors import ProvisionError
 from wlkd.http import HttpServer, bind
 from wlkd.memory import available_bytes
-from wlkd.systemd import InheritedSockets, Notifier, inherited_sockets, watchdog_seconds
+from wlkd.systemd import InheritedSockets, Notifier, inherited_sockets, under_systemd, watchdog_seconds
 from wlkd.testing import free_port
 
 
@@ -53,6 +53,13 @@ def test_the_watchdog_of_another_process_is_not_ours() -> None:
     assert watchdog_seconds({"WATCHDOG_USEC": "30000000"}) == 30
     assert watchdog_seconds({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}) == 30
     assert watchdog_seconds({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}) is None
+
+
+def test_only_a_standard_error_that_is_the_journal_counts() -> None:
+    stderr = os.fstat(2)
+    assert under_systemd({"JOURNAL_STREAM": f"{stderr.st_dev}:{stderr.st_ino}"})
+    assert not under_systemd({"JOURNAL_STREAM": f"{stderr.st_dev}:{stderr.st_ino + 1}"})
+    assert not under_systemd({})
 
 
 def test_sockets_meant_for_another_process_are_not_taken() -> None:

@@ -10,6 +10,7 @@ import sdnotify
 
 LISTEN_FDS_START = 3
 """The first inherited descriptor; sd_listen_fds(3)."""
+STANDARD_ERROR = 2
 
 
 class Notifier:
@@ -60,8 +61,15 @@ def watchdog_seconds(environment: Mapping[str, str] = os.environ) -> float | Non
 
 
 def under_systemd(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether standard error goes to the journal, which stamps lines itself."""
-    return "JOURNAL_STREAM" in environment
+    """Whether standard error goes to the journal, which stamps lines itself; systemd.exec(5), JOURNAL_STREAM.
+
+    A program that ours starts, or that a unit starts with its output elsewhere, inherits the variable alone.
+    """
+    try:
+        stderr = os.fstat(STANDARD_ERROR)
+    except OSError:  # closed
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"
 
 
 class InheritedSockets:

@@ -161,3 +161,22 @@ journalctl --no-pager -o cat -p err -u wlkd >/out/errors
 """)
     assert (result.text("without"), result.text("with")) == ("401", "426")
     assert "auth.tokens_file" in result.text("errors") and "wlkd.tokens" in result.text("errors")
+
+
+def test_the_gpu_drop_in_opens_no_more_than_it_says(container: Any) -> None:
+    result = container.passes("""
+install_wlkd
+configure 'backend: {name: scripted}'
+install -D -m 644 /opt/wlkd/share/wlkd/gpu.conf /etc/systemd/system/wlkd.service.d/gpu.conf
+systemctl daemon-reload
+systemd-analyze verify wlkd.service >/out/verify 2>&1
+systemctl start wlkd
+systemd-analyze security --no-pager wlkd | tail -1 >/out/security
+property DeviceAllow >/out/devices
+stream --seconds 1 --pace 5 >/out/stream
+""")
+    assert result.text("verify") == ""
+    exposure = re.search(r"level for wlkd.service: ([\d.]+)", result.text("security"))
+    assert exposure is not None and float(exposure[1]) <= 2.0, result.text("security")
+    assert all(line.split()[0].startswith("char-nvidia") for line in result.text("devices").splitlines())
+    assert json.loads(result.text("stream"))["text"] == script(1)
