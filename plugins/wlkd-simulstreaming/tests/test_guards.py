@@ -35,12 +35,13 @@ def test_a_speakers_own_repetition_is_not():
     assert told_again([], [" end"], [150], until=200) == 0
 
 
-def test_no_speech_needs_both_doubts():
-    assert is_no_speech(0.9, [-2.0, -1.0], 0.6, -1.0)
-    assert not is_no_speech(0.9, [-0.2, -0.1], 0.6, -1.0)
-    assert not is_no_speech(0.1, [-2.0, -2.0], 0.6, -1.0)
-    assert not is_no_speech(None, [-2.0], 0.6, -1.0)
-    assert not is_no_speech(0.9, [], 0.6, -1.0)
+def test_doubtful_words_are_no_speech_the_sooner_the_less_speech_there_is():
+    assert is_no_speech(0.9, [-2.0, -0.8], -1.7)
+    assert not is_no_speech(0.3, [-2.0, -0.8], -1.7)
+    assert is_no_speech(0.3, [-2.0, -1.8], -1.7)
+    assert not is_no_speech(0.9, [-1.0, -0.5], -1.7)
+    assert not is_no_speech(None, [-5.0], -1.7)
+    assert not is_no_speech(0.9, [], -1.7)
 
 
 def test_a_clause_told_again_from_the_same_audio_is_cut_where_attention_went_back():

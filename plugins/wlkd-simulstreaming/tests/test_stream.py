@@ -25,7 +25,7 @@ class Talk:
     """A stream, and its steps one after the other."""
 
     def __init__(self, vocabulary, params=None, only=None, **options):
-        options = {"first_commit_seconds": 1.0, **options}
+        options = {"first_commit_seconds": 1.0, "frame_threshold": 25, **options}
         self.vocabulary = vocabulary
         self.stream = Stream(
             SimulStreamingOptions(**options), vocabulary, params or RecognitionParams(language="en"), only

@@ -40,11 +40,6 @@ class Checkpoint:
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint; runs no code from it. Raises `ProvisionError`."""
-    if not path.is_file():
-        raise ProvisionError(
-            f"{path}: the decoder file is missing; `wlkd models derive-decoder {path.stem}` makes it "
-            f"from the encoder's model.bin, `wlkd models get {path.stem}` downloads it"
-        )
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:

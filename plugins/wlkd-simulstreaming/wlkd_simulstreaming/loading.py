@@ -13,6 +13,7 @@ import ctranslate2
 import torch
 
 from wlkd import Context, ProvisionError
+from wlkd.models import check_pair, decoder_file, encoder_dir
 from wlkd_simulstreaming.checkpoint import Checkpoint, load_checkpoint
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
@@ -39,20 +40,15 @@ class Model:
 
 def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Model:
     """Load what `options` name. Raises `ProvisionError` with the file and the remedy."""
-    folder = ctx.models_dir / f"faster-whisper-{options.model}"
-    decoder_file = ctx.models_dir / f"pytorch-whisper-{options.model}" / f"{options.model}.pt"
-    for name in ("model.bin", "config.json", "tokenizer.json"):
-        if not (folder / name).is_file():
-            raise ProvisionError(
-                f"{folder / name}: the encoder's file is missing; `wlkd models get {options.model}` fetches it, "
-                "or set models_dir to the folder that has it"
-            )
     choice = choose_device(options)
+    if problems := check_pair(ctx.models_dir, options.model):
+        raise ProvisionError("\n".join(problems))
+    folder = encoder_dir(ctx.models_dir, options.model)
     device = choice.device
     threads = options.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     ctx.status(f"loading {options.model} on {choice}")
-    checkpoint = load_checkpoint(decoder_file)
+    checkpoint = load_checkpoint(decoder_file(ctx.models_dir, options.model))
     vocabulary = _vocabulary(folder, checkpoint)
     settings = _settings(folder)
     dtype = torch.float16 if device.type == "cuda" else torch.float32
@@ -131,22 +127,12 @@ def _encoder(
         raise ProvisionError(
             f"{folder / 'model.bin'}: CTranslate2 cannot load it on {device} with compute_type {compute_type} ({error})"
         ) from error
-    if model.n_mels != checkpoint.dims.n_mels:
-        raise ProvisionError(
-            f"{folder / 'model.bin'} and {checkpoint.path} do not belong together: {model.n_mels} mel bins against "
-            f"{checkpoint.dims.n_mels}; get both of the same size"
-        )
     encoder = CTranslate2Encoder(model, device, dtype)
     try:
-        width = encoder(torch.zeros(1, model.n_mels, 2)).shape[-1]
+        encoder(torch.zeros(1, model.n_mels, 2))
     except RuntimeError as error:
         # Libraries that it opens by name are only looked for now.
         raise ProvisionError(
             f"CTranslate2 cannot compute on {device} ({error}); `{EXTRA}` brings the CUDA libraries"
         ) from error
-    if width != checkpoint.dims.n_text_state:
-        raise ProvisionError(
-            f"{folder / 'model.bin'} and {checkpoint.path} do not belong together: width {width} against "
-            f"{checkpoint.dims.n_text_state}; get both of the same size"
-        )
     return encoder

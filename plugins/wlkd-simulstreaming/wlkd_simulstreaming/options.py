@@ -56,7 +56,7 @@ class SimulStreamingOptions(Options):
         2.5, ge=0, description="Nothing is committed before a stretch of speech is this long: short windows mislead."
     )
     frame_threshold: int = Field(
-        25, ge=1, description="AlignAtt: a token that attends to the last so many frames (20 ms) waits for more audio."
+        40, ge=1, description="AlignAtt: a token that attends to the last so many frames (20 ms) waits for more audio."
     )
     rewind_threshold: int = Field(
         200, ge=10, description="Attention jumping back by more frames than this ends the hypothesis."
@@ -79,9 +79,9 @@ class SimulStreamingOptions(Options):
     )
     language_limit_seconds: float = Field(6.0, ge=1, description="The language is decided by then at the latest.")
 
-    no_speech_probability: float = Field(
-        0.6, ge=0, le=1, description="Windows above it whose words are also improbable count as no speech."
-    )
     no_speech_logprob: float = Field(
-        -1.0, le=0, description="Mean token log-probability below which doubtful speech is taken for none."
+        -1.7,
+        le=0,
+        description="A text with a lower mean log-probability is made up; the limit rises by 0.45 with the "
+        "probability that nobody speaks.",
     )

@@ -177,7 +177,7 @@ class Stream(Recognizer):
         for name, fired in (("rewind", heard.rewound), ("retold", heard.retold), ("loop", heard.looped)):
             if fired:
                 guards.append(name)
-        if is_no_speech(heard.no_speech, heard.logprobs, options.no_speech_probability, options.no_speech_logprob):
+        if is_no_speech(heard.no_speech, heard.logprobs, options.no_speech_logprob):
             guards.append("no_speech")
             heard = Hypothesis(ended=True)
         words = timed_words(heard, self._vocabulary, language, state.window, step.content)

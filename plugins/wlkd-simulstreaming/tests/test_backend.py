@@ -1,0 +1,55 @@
+"""The component without a model: what it costs to import, and what it says when files are not right."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from prometheus_client import CollectorRegistry
+from wlkd_simulstreaming.backend import SimulStreaming
+from wlkd_simulstreaming.checkpoint import load_checkpoint
+from wlkd_simulstreaming.options import SimulStreamingOptions
+
+from wlkd import Context, ProvisionError
+
+
+def test_importing_the_plugin_loads_no_model_library():
+    code = "import sys, wlkd_simulstreaming; print(sorted({'torch', 'ctranslate2'} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+async def test_a_missing_model_is_named_and_close_survives_it(tmp_path):
+    backend = SimulStreaming(SimulStreamingOptions(model="base", device="cpu"))
+    with pytest.raises(ProvisionError, match="faster-whisper-base"):
+        await backend.provision(Context(tmp_path, CollectorRegistry(), lambda words: None))
+    await backend.close()
+    await backend.close()
+
+
+async def test_a_backend_that_is_not_provisioned_says_so():
+    with pytest.raises(RuntimeError, match="before it was provisioned"):
+        SimulStreaming(SimulStreamingOptions()).languages()
+
+
+def test_a_half_copied_checkpoint_is_named(tmp_path, dims, weights):
+    path = tmp_path / "base.pt"
+    torch.save({"dims": vars(dims), "model_state_dict": weights}, path)
+    assert load_checkpoint(path).dims == dims
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ProvisionError, match=r"base\.pt.*half-copied"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [{"weights": 1}, [1, 2], {"dims": {"n_mels": 80}, "model_state_dict": {}}])
+def test_a_file_that_is_no_whisper_is_named(tmp_path, content):
+    path = tmp_path / "base.pt"
+    torch.save(content, path)
+    with pytest.raises(ProvisionError, match="not a Whisper checkpoint"):
+        load_checkpoint(path)
+
+
+def test_weights_that_contradict_their_dims_are_named(tmp_path, dims, weights):
+    path = tmp_path / "base.pt"
+    torch.save({"dims": {**vars(dims), "n_text_state": 512}, "model_state_dict": weights}, path)
+    with pytest.raises(ProvisionError, match="shape"):
+        load_checkpoint(path)

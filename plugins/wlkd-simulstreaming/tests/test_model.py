@@ -1,0 +1,207 @@
+"""The real base model on real speech."""
+
+import itertools
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from wlkd_simulstreaming.backend import SimulStreaming
+from wlkd_simulstreaming.options import SimulStreamingOptions
+
+from wlkd import Context, Frame, RecognitionParams, SessionError
+
+pytestmark = pytest.mark.model
+SECOND = 16000
+
+
+@pytest.fixture(scope="module")
+def provisioned(models_dir):
+    """Makes backends of given options, once each."""
+    import asyncio
+
+    made = {}
+
+    def make(**options):
+        key = tuple(sorted(options.items()))
+        if key not in made:
+            backend = SimulStreaming(SimulStreamingOptions(device="cpu", **options))
+            asyncio.run(backend.provision(Context(models_dir, CollectorRegistry(), lambda words: None)))
+            made[key] = backend
+        return made[key]
+
+    yield make
+    for backend in made.values():
+        asyncio.run(backend.close())
+
+
+@pytest.fixture(scope="module")
+def backend(provisioned):
+    return provisioned()
+
+
+@pytest.fixture(scope="module")
+def speech(manifest, speech_dir):
+    """Reads clips: (manifest row, samples)."""
+
+    def read(name, *places):
+        rows = [row for row in manifest if row["set"] == name]
+        return [(rows[place], soundfile.read(speech_dir / rows[place]["path"], dtype="float32")[0]) for place in places]
+
+    return read
+
+
+def stream(backend, audio, params=None, pieces=None):
+    """The commits of one recording, cut into `pieces` (sizes in samples, repeated)."""
+    recognizer = backend.open(params or RecognitionParams(language="en"))
+    at, commits, sizes = 0, [], itertools.cycle(pieces or [SECOND])
+    while at < len(audio):
+        end = min(at + next(sizes), len(audio))
+        recognizer.accept(Frame(at, audio[at:end]))
+        if end == len(audio):
+            recognizer.end_segment(end)
+        commits += backend.run([recognizer])
+        at = end
+    return commits
+
+
+def text(commits):
+    return "".join(word.text for commit in commits for word in commit.words)
+
+
+def plain(words):
+    return "".join(letter for letter in words.lower() if letter.isalnum() or letter == " ").split()
+
+
+def test_speech_becomes_its_words(backend, speech):
+    import jiwer
+
+    clips = speech("en_librispeech_test_clean", 0, 1, 3, 7)
+    reference = [" ".join(plain(row["text"])) for row, _ in clips]
+    heard = [" ".join(plain(text(stream(backend, audio)))) for _, audio in clips]
+    assert jiwer.wer(reference, heard) < 0.12
+
+
+def test_words_are_timed_within_the_audio_and_settled_as_they_come(backend, speech):
+    [(row, audio)] = speech("en_librispeech_test_clean", 0)
+    commits = stream(backend, audio)
+    words = [word for commit in commits for word in commit.words]
+    times = [time for word in words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert times[0] >= 0 and times[-1] <= len(audio)
+    assert all(0 < word.confidence <= 1 for word in words)
+    assert [commit.until for commit in commits] == sorted(commit.until for commit in commits)
+    assert commits[-1].until == len(audio)
+    assert len(words) == len(row["word_ends"])
+    assert np.median(np.abs(np.array(row["word_ends"]) - [word.end / SECOND for word in words])) < 0.3
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=st.lists(st.integers(SECOND // 5, 2 * SECOND), min_size=1, max_size=4), pause=st.booleans())
+def test_however_audio_is_cut_nothing_committed_is_lost_or_repeated(backend, speech, pieces, pause):
+    import jiwer
+
+    [(row, audio)] = speech("en_librispeech_test_clean", 1)
+    if pause:
+        audio = np.concatenate([audio, np.zeros(SECOND // 2, np.float32)])
+    commits = stream(backend, audio, pieces=pieces)
+    until = [commit.until for commit in commits]
+    assert until == sorted(until)
+    assert jiwer.wer(" ".join(plain(row["text"])), " ".join(plain(text(commits)))) < 0.3
+
+
+def test_a_batch_says_what_its_streams_say_alone(backend, speech):
+    clips = speech("en_librispeech_test_clean", 0, 1, 3)
+    alone = [text(stream(backend, audio)) for _, audio in clips]
+    recognizers = [backend.open(RecognitionParams(language="en")) for _ in clips]
+    together = [""] * len(clips)
+    for at in range(0, max(len(audio) for _, audio in clips), SECOND):
+        batch = [index for index, (_, audio) in enumerate(clips) if at < len(audio)]
+        for index in batch:
+            audio = clips[index][1]
+            recognizers[index].accept(Frame(at, audio[at : at + SECOND]))
+            if at + SECOND >= len(audio):
+                recognizers[index].end_segment(len(audio))
+        for index, commit in zip(batch, backend.run([recognizers[i] for i in batch]), strict=True):
+            together[index] += text([commit])
+    assert [plain(words) for words in together] == [plain(words) for words in alone]
+
+
+def test_a_batch_that_fails_changes_no_stream(backend, speech, monkeypatch):
+    [(_, audio)] = speech("en_librispeech_test_clean", 0)
+    good, bad = backend.open(RecognitionParams(language="en")), backend.open(RecognitionParams(language="en"))
+    good.accept(Frame(0, audio[: 3 * SECOND]))
+    bad.accept(Frame(0, np.zeros((3, 2), np.float32)))
+    with pytest.raises(ValueError, match="dimension"):
+        backend.run([good, bad])
+    [commit] = backend.run([good])
+    fresh = backend.open(RecognitionParams(language="en"))
+    fresh.accept(Frame(0, audio[: 3 * SECOND]))
+    assert backend.run([fresh]) == [commit]
+
+
+def test_chinese_comes_in_whole_characters(backend, speech):
+    for _, audio in speech("zh_aishell", 0, 1):
+        commits = stream(backend, audio, RecognitionParams(language="zh"), [SECOND // 2])
+        shown = [word.text for commit in commits for word in (*commit.words, *commit.tentative)]
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in text(commits))
+        assert not any("\ufffd" in word for word in shown)
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [("de_rhasspy", "de"), ("fr_asterisk_prompts", "fr"), ("es_asterisk_prompts", "es"), ("zh_aishell", "zh")],
+)
+def test_the_language_is_heard_and_kept(backend, speech, manifest, name, language):
+    rows = [row for row in manifest if row["set"] == name]
+    longest = max(range(len(rows)), key=lambda place: rows[place]["seconds"])
+    [(_, audio)] = speech(name, longest)
+    commits = stream(backend, audio, RecognitionParams())
+    assert commits[-1].language == language
+    assert len({commit.language for commit in commits if commit.language}) == 1
+
+
+def test_only_allowed_languages_are_heard(provisioned, speech):
+    [(_, audio)] = speech("de_rhasspy", 3)
+    assert stream(provisioned(languages=("en", "fr")), audio, RecognitionParams())[-1].language in ("en", "fr")
+
+
+def test_where_nobody_speaks_nothing_is_said(backend, speech):
+    for row, audio in speech("nospeech", 0, 1, 2, 3, 4):
+        assert text(stream(backend, audio)) == "", row["id"]
+
+
+def test_both_encoders_agree(backend, provisioned, speech, models_dir):
+    clips = speech("en_librispeech_test_clean", 1)
+    other = provisioned(encoder="torch")
+    for _, audio in clips:
+        assert plain(text(stream(other, audio))) == plain(text(stream(backend, audio)))
+
+
+def test_the_encoders_states_are_equal_within_int8(models_dir, speech):
+    import ctranslate2
+    from wlkd_simulstreaming.checkpoint import load_checkpoint
+    from wlkd_simulstreaming.encoder import CTranslate2Encoder, TorchEncoder
+    from wlkd_simulstreaming.mel import LogMel
+
+    cpu = torch.device("cpu")
+    checkpoint = load_checkpoint(models_dir / "pytorch-whisper-base" / "base.pt")
+    ours = TorchEncoder(checkpoint.dims, checkpoint.weights, cpu, torch.float32)
+    [(_, audio)] = speech("en_librispeech_test_clean", 0)
+    mel = LogMel(80)(audio, 600)[None]
+    reference = ours(mel)
+    for compute_type, tolerance in (("float32", 5e-3), ("int8", 0.12)):
+        model = ctranslate2.models.Whisper(str(models_dir / "faster-whisper-base"), compute_type=compute_type)
+        theirs = CTranslate2Encoder(model, cpu, torch.float32)(mel)
+        assert (theirs - reference).norm() / reference.norm() < tolerance
+
+
+def test_what_the_model_cannot_do_is_refused(backend):
+    with pytest.raises(SessionError, match="language xx"):
+        backend.open(RecognitionParams(language="xx"))
+    with pytest.raises(SessionError, match="tokens"):
+        backend.open(RecognitionParams(static_prompt="word " * 400))
+    assert {"en", "de", "zh"} <= backend.languages()
