@@ -300,7 +300,7 @@ async def test_recordings_that_cannot_be():
             assert (await answer.json())["results"]["channels"][0]["alternatives"][0]["transcript"] == "one two"
 
 
-async def test_a_client_that_leaves_frees_its_place():
+async def test_a_client_that_leaves_frees_its_place(caplog):
     values = {
         "backend": {"name": "scripted", "options": {"step_seconds": 0.3}},
         "sessions": {"max_sessions": 1},
@@ -314,3 +314,4 @@ async def test_a_client_that_leaves_frees_its_place():
         await asyncio.sleep(1.5)
         async with http.post(f"{daemon.http}/v1/listen", data=wav(1)) as answer:
             assert answer.status == 200
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

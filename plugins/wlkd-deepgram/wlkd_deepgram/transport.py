@@ -18,6 +18,8 @@ from wlkd_deepgram.query import parse
 
 logger = logging.getLogger(__name__)
 MIB = 1 << 20
+CLIENT_CLOSED_REQUEST = 499
+"""As nginx calls it; for the access log, if any."""
 PATH = "/v1/listen"
 
 
@@ -134,10 +136,17 @@ def _answering(handle: Handler) -> Callable[[web.Request], Awaitable[web.StreamR
             return refused(error, metadata.request_id)
         except ConnectionError as error:
             logger.info("%s: %s", request.remote, error)
-            raise
+            return gone(request)
         except Exception:
             logger.exception("%s: request ended by a defect", request.remote)
             defect = SessionError("internal", "internal error; the server's log has the details")
             return refused(defect, metadata.request_id)
 
     return answer
+
+
+def gone(request: web.Request) -> web.Response:
+    """What nobody will read: raising instead would put a traceback into the log for each client that leaves."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=CLIENT_CLOSED_REQUEST)

@@ -243,7 +243,7 @@ async def test_a_stalled_upload_is_given_up(serving):
     assert time.monotonic() - began < 10
 
 
-async def test_a_client_that_leaves_takes_its_transcription_along(serving, make_wav, says):
+async def test_a_client_that_leaves_takes_its_transcription_along(serving, make_wav, says, caplog):
     values = {
         "backend": {"name": "scripted", "options": {"step_seconds": 0.3}},
         "sessions": {"max_sessions": 1},
@@ -258,6 +258,7 @@ async def test_a_client_that_leaves_takes_its_transcription_along(serving, make_
         await asyncio.gather(leaving, return_exceptions=True)
         await asyncio.sleep(1.5)
         assert (await post(daemon, [("model", "m"), ("file", make_wav(1))]))[1]["text"] == says(1)
+    assert "Traceback" not in caplog.text
 
 
 async def test_live_sessions_come_first(serving, make_wav):
@@ -315,3 +316,22 @@ async def test_an_upload_is_never_too_slow(serving, make_wav):
     async with serving(values) as daemon:
         status, answer = await post(daemon, [("model", "m"), ("file", make_wav(8))])
     assert (status, len(answer["text"].split())) == (200, 16)
+
+
+async def test_a_client_that_leaves_within_its_upload_is_no_error_of_the_server(serving, says, make_wav, caplog):
+    values = {"sessions": {"max_sessions": 1}}
+    async with serving(values) as daemon:
+        _, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
+        writer.write(
+            b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
+            b"Content-Type: multipart/form-data; boundary=xx\r\n\r\n"
+            b'--xx\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n'
+            b'--xx\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF'
+        )
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        writer.transport.abort()
+        await asyncio.sleep(0.3)
+        assert (await post(daemon, [("model", "m"), ("file", make_wav(1))]))[1]["text"] == says(1)
+    assert "Traceback" not in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

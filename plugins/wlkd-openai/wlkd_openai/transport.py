@@ -16,6 +16,8 @@ from wlkd_openai.upload import Upload
 
 logger = logging.getLogger(__name__)
 MIB = 1 << 20
+CLIENT_CLOSED_REQUEST = 499
+"""As nginx calls it; for the access log, if any."""
 BETA_PROTOCOL = "openai-beta.realtime-v1"
 KEY_PROTOCOL = "openai-insecure-api-key."
 
@@ -149,9 +151,16 @@ def _answering(handle: Handler) -> Handler:
             return ApiError.of(error).response()
         except ConnectionError as error:
             logger.info("%s: %s", request.remote, error)
-            raise
+            return gone(request)
         except Exception:
             logger.exception("%s: request ended by a defect", request.remote)
             return INTERNAL.response()
 
     return answer
+
+
+def gone(request: web.Request) -> web.Response:
+    """What nobody will read: raising instead would put a traceback into the log for each client that leaves."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=CLIENT_CLOSED_REQUEST)
