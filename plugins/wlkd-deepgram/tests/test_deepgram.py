@@ -291,6 +291,11 @@ async def test_recordings_that_cannot_be():
             async with http.post(url, data=body) as answer:
                 said = await answer.json()
                 assert (answer.status, words in said["err_msg"]) == (status, True)
+        async with http.post(url, data=b"no gzip", headers={"Content-Encoding": "gzip"}) as answer:
+            assert (answer.status, "read" in (await answer.json())["err_msg"]) == (400, True)
+    # Not the same connection: the server closes it after a body that it could not read.
+    async with serving(max_upload_bytes=2_000_000) as daemon, aiohttp.ClientSession() as http:
+        url = f"{daemon.http}/v1/listen"
         async with http.post(url, json={"url": "http://elsewhere/a.wav"}) as answer:
             assert (answer.status, "network" in (await answer.json())["err_msg"]) == (400, True)
         raw = f"{url}?encoding=linear16&sample_rate=16000"

@@ -78,6 +78,8 @@ class Recording:
                 return await self._request.content.read(PIECE_BYTES)
         except TimeoutError:
             raise SessionError("idle_timeout", "the upload stopped arriving") from None
+        except web.RequestPayloadError as error:
+            raise SessionError("bad_request", f"the body cannot be read: {error}") from error
 
 
 def too_large(options: DeepgramOptions) -> SessionError:

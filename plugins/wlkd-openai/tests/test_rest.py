@@ -202,6 +202,9 @@ async def test_a_form_cut_short_is_refused(serving):
     async with serving() as daemon, aiohttp.ClientSession() as http:
         async with http.post(f"{daemon.http}/v1/audio/transcriptions", data=body, headers=headers) as answer:
             assert (answer.status, (await answer.json())["error"]["code"]) == (400, "invalid_form")
+        long = b"--xx\r\nX: " + b"a" * 20_000 + b"\r\n\r\nRIFF\r\n--xx--\r\n"
+        async with http.post(f"{daemon.http}/v1/audio/transcriptions", data=long, headers=headers) as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (400, "invalid_form")
         async with http.post(f"{daemon.http}/v1/audio/transcriptions", json={"model": "m"}) as answer:
             assert (answer.status, (await answer.json())["error"]["code"]) == (400, "invalid_content_type")
 

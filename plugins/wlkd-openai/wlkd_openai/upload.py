@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from aiohttp import BodyPartReader, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from wlkd import Session, SessionError, Sessions, StreamOffer, Update
 from wlkd_openai import formats
@@ -109,6 +110,8 @@ class Upload:
                 return await reading
         except TimeoutError:
             raise ApiError(408, "the upload stopped arriving", code="idle_timeout") from None
+        except (web.RequestPayloadError, HttpProcessingError) as error:
+            raise ApiError(400, f"the body cannot be read: {error}", code="invalid_form") from error
 
     @asynccontextmanager
     async def _hearing(self, spool: Spool, query: dict[str, str]) -> AsyncIterator[Session]:
