@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import av
+import numpy as np
 import pytest
 from deepgram import AsyncDeepgramClient, DeepgramClient
 from deepgram.core.api_error import ApiError
@@ -97,6 +99,43 @@ async def test_a_container_says_its_rate_itself():
         await socket.send_media(wav(2, rate=44_100))
         await socket.send_close_stream()
         assert finals(await hear(socket)) == spoken(2)
+
+
+def opus(container: str, seconds: float) -> bytes:
+    """Silence as browsers and phones send it."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as file:
+        stream = file.add_stream("libopus", rate=48_000, layout="mono")
+        for start in range(0, round(seconds * 48_000), 960):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, start
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("container", "query"), [("webm", {}), ("ogg", {"encoding": "opus", "sample_rate": 48_000})])
+async def test_opus_in_its_containers(container, query):
+    async with serving() as daemon, client(daemon).listen.v1.connect(model="nova-3", **query) as socket:
+        audio = opus(container, 3)
+        for offset in range(0, len(audio), 700):
+            await socket.send_media(audio[offset : offset + 700])
+        await socket.send_close_stream()
+        assert finals(await hear(socket)).split()[:6] == spoken(3).split()
+
+
+async def test_a_client_faster_than_recognition_is_slowed_down_and_loses_nothing():
+    values = {
+        "backend": {"name": "scripted", "options": {"step_seconds": 0.02}},
+        "sessions": {"max_backlog_seconds": 2.0},
+        "worker": {"max_chunk_seconds": 1.0},
+    }
+    async with serving(values) as daemon, client(daemon).listen.v1.connect(**LINEAR) as socket:
+        hearing = asyncio.create_task(hear(socket))
+        for _ in range(120):
+            await socket.send_media(bytes(32_000))
+        await socket.send_close_stream()
+        assert finals(await hearing) == spoken(120)
 
 
 async def test_the_synchronous_client():
