@@ -232,7 +232,11 @@ async def test_a_failing_self_test_leaves_the_guess() -> None:
 
     worker = Worker(Choosy(), WorkerOptions(), Metrics(), capacity=5)
     await worker.start(warm_up=True, measure=True)
-    assert worker.capacity.sessions == 5
+    outcomes: list[Outcome] = []
+    stream = worker.open(RecognitionParams(), outcomes.append)
+    stream.push(speech(1))
+    await stream.drained()
+    assert worker.capacity.sessions == 5 and not worker.ended
     await worker.close()
 
 
@@ -240,6 +244,10 @@ async def test_the_self_test_runs_on_the_inference_thread() -> None:
     backend = Echo(step_seconds=0.1)
     worker = Worker(backend, WorkerOptions(), Metrics())
     await worker.start(warm_up=True, measure=True)
+    stream = worker.open(RecognitionParams(), lambda _: None)
+    stream.push(speech(1))
+    await stream.drained()
+    assert len(backend.batches) > 1
     assert backend.threads == {"inference_0"}
     assert 4 <= worker.capacity.sessions <= 64
     await worker.close()

@@ -60,26 +60,11 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, *, warm_up: bool, measure: bool = False) -> None:
-        """Warm the backend up, measure how many sessions it keeps up with, then serve."""
-        loop = asyncio.get_running_loop()
+        """Warm the backend up, then serve. `measure`: first of all find out, within about a second of serving, how
+        many sessions it keeps up with."""
         if warm_up:
-            await loop.run_in_executor(self._thread, self._backend.warm_up)
-        if measure:
-            try:
-                throughput = await loop.run_in_executor(self._thread, self_test, self._backend)
-            except Exception as error:
-                # Made-up audio is no reason not to serve; real audio may do, and tells the capacity too.
-                logger.warning(
-                    "self-test failed; assuming room for %d sessions", self.capacity.sessions, exc_info=error
-                )
-            else:
-                self.capacity = Capacity(sessions_for(throughput))
-                logger.info(
-                    "room for %d sessions: %.1f s of made-up speech a second of inference",
-                    self.capacity.sessions,
-                    throughput,
-                )
-        self._task = asyncio.create_task(self._serve(), name="inference worker")
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._backend.warm_up)
+        self._task = asyncio.create_task(self._work(measure), name="inference worker")
 
     async def close(self) -> None:
         """Stop serving; the running batch ends first."""
@@ -145,6 +130,25 @@ class Worker:
         return options.min_chunk_seconds + pressure * span
 
     # The work ------------------------------------------------------------------------------------------------
+
+    async def _work(self, measure: bool) -> None:
+        if measure:
+            await self._measure()
+        await self._serve()
+
+    async def _measure(self) -> None:
+        try:
+            throughput = await asyncio.get_running_loop().run_in_executor(self._thread, self_test, self._backend)
+        except Exception as error:
+            # Made-up audio is no reason not to serve; real audio may do, and tells the capacity too.
+            logger.warning("self-test failed; assuming room for %d sessions", self.capacity.sessions, exc_info=error)
+            return
+        self.capacity = Capacity(sessions_for(throughput))
+        logger.info(
+            "room for %d sessions: %.1f s of made-up speech a second of inference",
+            self.capacity.sessions,
+            throughput,
+        )
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
