@@ -162,6 +162,38 @@ async def test_a_client_too_many_is_told_so_and_a_place_is_freed_by_leaving():
             assert (await transcript(third)).text == spoken(1)
 
 
+async def test_a_client_that_comes_back_at_once_finds_its_place():
+    async with listening({"sessions": {"max_sessions": 1}}) as port:
+        for _ in range(10):
+            async with client(port) as wyoming:
+                await speak(wyoming, 1)
+                assert (await transcript(wyoming)).text == spoken(1)
+
+
+async def test_a_client_that_leaves_takes_its_transcription_along():
+    values = {
+        "backend": {"name": "scripted", "options": {"step_seconds": 0.2}},
+        "sessions": {"max_sessions": 1},
+        "worker": {"max_chunk_seconds": 1},
+    }
+    async with listening(values) as port:
+        async with client(port) as leaving:
+            await speak(leaving, 25)
+        await asyncio.sleep(0.5)
+        async with client(port) as wyoming:
+            await speak(wyoming, 1)
+            assert (await transcript(wyoming)).text == spoken(1)
+
+
+async def test_requests_that_do_not_wait_are_served_in_order():
+    async with listening() as port, client(port) as wyoming:
+        await speak(wyoming, 3)
+        await speak(wyoming, 1)
+        assert (await transcript(wyoming)).text == spoken(3)
+        await wyoming.read_event()
+        assert (await transcript(wyoming)).text == spoken(1)
+
+
 CHUNK = {"rate": 16_000, "width": 2, "channels": 1}
 BAD = [
     (b"GET / HTTP/1.1\r\n\r\n", "bad_request"),

@@ -8,17 +8,17 @@ import logging
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from wyoming.asr import Transcribe
+from wyoming.asr import Transcribe, Transcript
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event, async_write_event
 from wyoming.info import Describe
 from wyoming.ping import Ping, Pong
 
-from wlkd import SessionError, Sessions, StreamOffer, Update
+from wlkd import SessionError, Sessions, StreamOffer
 from wlkd_wyoming.events import read_event
 from wlkd_wyoming.info import info
-from wlkd_wyoming.utterance import Utterance, send_transcript
+from wlkd_wyoming.utterance import Utterance
 
 if TYPE_CHECKING:
     from wlkd_wyoming.transport import WyomingOptions
@@ -44,6 +44,7 @@ class Connection:
         self._offer: StreamOffer | None = None
         self._utterance: Utterance | None = None
         self._session = AsyncExitStack()
+        self._reading: asyncio.Task[Event | None] | None = None
 
     async def serve(self) -> None:
         """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
@@ -61,27 +62,34 @@ class Connection:
             logger.exception("%s: connection ended by a defect", self._peer)
             await self._fail(SessionError("internal", "internal error; the server's log has the details"))
         finally:
+            if self._reading is not None:
+                self._reading.cancel()
+                await asyncio.gather(self._reading, return_exceptions=True)
             # Not close(): that waits for a client that does not read, after it was given time to.
             self._writer.transport.abort()
 
+    def _read(self) -> asyncio.Task[Event | None]:
+        """The next event, being read; the same one until `_next` has taken it."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(read_event(self._reader))
+        return self._reading
+
     async def _next(self) -> Event | None:
         """The next event, unless the session ends before it."""
+        reading = self._read()
+        waiting: set[asyncio.Task[Any]] = {reading}
+        if self._utterance is not None:
+            waiting.add(self._utterance.hearing)
+        # A session notices by itself that its client is silent.
+        limit = self._options.idle_timeout_seconds if self._utterance is None else None
+        await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            self._reading = None
+            return reading.result()
         if self._utterance is None:
-            try:
-                async with asyncio.timeout(self._options.idle_timeout_seconds):
-                    return await read_event(self._reader)
-            except TimeoutError:
-                raise SessionError("idle_timeout", "nothing was asked for too long") from None
-        reading = asyncio.create_task(read_event(self._reader))
-        try:
-            await asyncio.wait({reading, self._utterance.sending}, return_when=asyncio.FIRST_COMPLETED)
-            if reading.done():
-                return reading.result()
-            self._utterance.sending.result()
-            raise SessionError("draining", "the server is shutting down; everything received is transcribed")
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            raise SessionError("idle_timeout", "nothing was asked for too long")
+        await self._end(self._utterance)
+        raise SessionError("draining", "the server is shutting down; everything received is transcribed")
 
     async def _take(self, event: Event) -> None:
         if Describe.is_type(event.type):
@@ -115,20 +123,33 @@ class Connection:
         try:
             await self._utterance.feed(event.payload or b"")
         except SessionError:
-            # The transcript of the audio before is still sent; then the reason is raised there.
-            await self._utterance.sending
+            # The words of the audio before are still sent; then the reason is raised there.
+            await self._end(self._utterance)
             raise
 
     async def _finish(self) -> None:
         if self._utterance is None:
-            await send_transcript(self._write, Update(), streaming=False)
+            await self._write(Transcript("").event())
         else:
             await self._utterance.finish()
-        await self._abandon()
+            reading = self._read()
+            await asyncio.wait({reading, self._utterance.hearing}, return_when=asyncio.FIRST_COMPLETED)
+            left = reading.done() and reading.exception() is None and reading.result() is None
+            if left and not self._utterance.hearing.done():
+                raise ConnectionResetError("the client left before its transcript was ready")
+            await self._end(self._utterance)
+        self._offer = None
         self._wishes = {}
 
+    async def _end(self, utterance: Utterance) -> None:
+        """Wait until everything is transcribed, close the session, send the transcript."""
+        await asyncio.wait({utterance.hearing})
+        utterance.hearing.result()
+        await self._abandon()
+        await utterance.send_transcript()
+
     async def _abandon(self) -> None:
-        """End the session, whatever it has still to say."""
+        """Close the session, whatever it has still to say."""
         await self._session.aclose()
         self._utterance = self._offer = None
 
@@ -152,6 +173,10 @@ class Connection:
         with contextlib.suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(self._options.close_timeout_seconds):
                 self._writer.write_eof()
+                if self._reading is not None:
+                    # Two cannot read from one connection.
+                    self._reading.cancel()
+                    await asyncio.gather(self._reading, return_exceptions=True)
                 while await self._reader.read(65_536):
                     continue
                 self._writer.close()
