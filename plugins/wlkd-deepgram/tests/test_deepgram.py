@@ -289,6 +289,17 @@ async def test_a_client_too_many_is_told_to_come_back():
         assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
 
 
+async def test_a_client_that_comes_back_at_once_finds_its_place():
+    async with serving({"sessions": {"max_sessions": 1}}) as daemon:
+        for _ in range(10):
+            async with client(daemon).listen.v1.connect(**LINEAR) as socket:
+                await socket.send_media(bytes(32_000))
+                await socket.send_close_stream()
+                async with asyncio.timeout(5):
+                    while (await socket.recv()).type != "Metadata":
+                        pass
+
+
 async def test_a_drain_delivers_what_was_received():
     async with serving() as daemon, client(daemon).listen.v1.connect(**LINEAR) as socket:
         await socket.send_media(bytes(32_000 * 4))

@@ -52,25 +52,39 @@ class Connection:
         self._results = Results(query, metadata.request_id, options.final_seconds)
         self._flushed = asyncio.Event()
         self._client_ended = False
+        self._complete = False
+        """All results were sent."""
+        self._error: SessionError | None = None
         self._heard_since_keep_alive = True
 
     async def serve(self, session: Session) -> None:
-        """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
+        """Serve the client to the last result. Raises nothing but cancellation: `end` tells what went wrong."""
         pinging = asyncio.create_task(self._ping())
         try:
             await self._converse(session)
         except SessionError as error:
             logger.info("%s: %s: %s", self._peer, error.code, error.message)
-            await self._fail(error)
+            self._error = error
         except ProtocolError as error:
-            await self._fail(SessionError("bad_request", str(error)))
+            self._error = SessionError("bad_request", str(error))
         except ConnectionError:
             logger.debug("%s: connection lost", self._peer)
         except Exception:
             logger.exception("%s: connection ended by a defect", self._peer)
-            await self._fail(SessionError("internal", "internal error; the server's log has the details"))
+            self._error = SessionError("internal", "internal error; the server's log has the details")
         finally:
             pinging.cancel()
+
+    async def end(self) -> None:
+        """Say what is left and close. To be called when the session is closed: a client that comes back at once
+        must find its place free."""
+        with contextlib.suppress(ConnectionError, SessionError):
+            if self._complete:
+                await self._send_all([{"type": "Metadata", **self._metadata.fields()}])
+        if self._error is None:
+            await self._close(WSCloseCode.OK, b"")
+        else:
+            await self._fail(self._error)
 
     async def _converse(self, session: Session) -> None:
         sending = asyncio.create_task(self._send(session))
@@ -85,7 +99,6 @@ class Connection:
             for task in (sending, receiving):
                 task.cancel()
             await asyncio.gather(sending, receiving, return_exceptions=True)
-        await self._close(WSCloseCode.OK, b"")
 
     async def _receive(self, session: Session) -> None:
         """Feed the session until the client goes away."""
@@ -169,7 +182,7 @@ class Connection:
             upcoming.cancel()
             flushed.cancel()
             await asyncio.gather(upcoming, flushed, return_exceptions=True)
-        await self._send_all([{"type": "Metadata", **self._metadata.fields()}])
+        self._complete = True
         if not self._client_ended:
             raise SessionError("draining", "the server is shutting down; everything received is transcribed")
 

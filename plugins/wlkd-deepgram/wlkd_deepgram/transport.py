@@ -85,7 +85,9 @@ class Deepgram(Transport):
         ) as session:
             socket.headers["dg-request-id"] = metadata.request_id
             await socket.prepare(request)
-            await Connection(socket, self.config, query, metadata, peer).serve(session)
+            connection = Connection(socket, self.config, query, metadata, peer)
+            await connection.serve(session)
+        await connection.end()
         return socket
 
     async def _recording(self, request: web.Request, metadata: Metadata) -> web.StreamResponse:

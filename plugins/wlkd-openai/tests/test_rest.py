@@ -338,3 +338,12 @@ async def test_a_client_that_leaves_within_its_upload_is_no_error_of_the_server(
         assert (await post(daemon, [("model", "m"), ("file", make_wav(1))]))[1]["text"] == says(1)
     assert "Traceback" not in caplog.text
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_comes_back_at_once_finds_its_place(serving, make_wav, says, stream):
+    async with serving({"sessions": {"max_sessions": 1}}) as daemon, client(daemon) as api:
+        for _ in range(10):
+            answer = await api.audio.transcriptions.create(model="m", file=("a.wav", make_wav(1)), stream=stream)
+            text = [event async for event in answer][-1].text if stream else answer.text
+            assert text == says(1)

@@ -48,6 +48,7 @@ class Upload:
         self._token = token
         self._fields: dict[str, list[str]] = {}
         self._offer: StreamOffer | None = None
+        self._last_events = b""
 
     async def serve(self) -> web.StreamResponse:
         """Raises `ApiError`, `SessionError`, or `ConnectionError` when the client left."""
@@ -77,7 +78,12 @@ class Upload:
             else:
                 await recognition.aclose()
                 session = await recognition.enter_async_context(self._hearing(spool, wishes.query))
-            return await self._while_connected(session, wishes)
+            answer = await self._while_connected(session, wishes)
+        # Only now: a client that comes back at once must find its place free.
+        if answer.prepared:
+            await self._send(answer, self._last_events)
+            await answer.write_eof()
+        return answer
 
     async def _parts(self) -> AsyncIterator[BodyPartReader]:
         try:
@@ -148,21 +154,25 @@ class Upload:
             await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _stream(self, session: Session) -> web.StreamResponse:
-        """Events as words are committed. Nothing is sent before the first word, so that errors until then have a
-        status of their own."""
+        """Events as words are committed, but the last ones. Nothing is sent before the first word, so that errors
+        until then have a status of their own."""
         answer = web.StreamResponse(headers={hdrs.CACHE_CONTROL: "no-cache", "X-Accel-Buffering": "no"})
         answer.content_type = "text/event-stream"
         answer.charset = "utf-8"
         deltas = formats.Deltas()
         try:
             async for update in session.updates():
-                if data := deltas.write(update):
+                data = deltas.write(update)
+                if update.final:
+                    self._last_events = data
+                elif data:
                     await self._send(answer, data)
         except SessionError as error:
             if not answer.prepared:
                 raise
-            await self._send(answer, formats.error_event(ApiError.of(error)))
-        await answer.write_eof()
+            self._last_events = formats.error_event(ApiError.of(error))
+        if not answer.prepared:
+            await answer.prepare(self._request)
         return answer
 
     async def _send(self, answer: web.StreamResponse, data: bytes) -> None:
