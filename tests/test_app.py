@@ -201,3 +201,13 @@ async def test_a_stuck_worker_is_seen_and_does_not_hold_the_end_up() -> None:
         for page in ("/healthz", "/readyz"):
             async with http.get(running.http + page) as answer:
                 assert answer.status == 503 and "inference has been stuck for" in await answer.text()
+
+
+async def test_a_self_test_that_hangs_is_seen() -> None:
+    values = {**BASE, "warmup": True, "sessions": {"drain_seconds": 0.2}}
+    values["backend"] = {"name": "scripted", "options": {"step_seconds": 4}}
+    values["worker"] = {"stall_seconds": 0.3}
+    async with asyncio.timeout(6), running_daemon(values) as running, aiohttp.ClientSession() as http:
+        await asyncio.sleep(1)
+        async with http.get(f"{running.http}/healthz") as answer:
+            assert answer.status == 503 and "inference has been stuck for" in await answer.text()

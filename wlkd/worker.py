@@ -58,6 +58,7 @@ class Worker:
         self._vacated = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
         self._task: asyncio.Task[None] | None = None
+        self._measuring_since: float | None = None
 
     async def start(self, *, warm_up: bool, measure: bool = False) -> None:
         """Warm the backend up, then serve. `measure`: first of all find out, within about a second of serving, how
@@ -107,8 +108,8 @@ class Worker:
     # How it is -----------------------------------------------------------------------------------------------
 
     def stalled_for(self) -> float:
-        """Seconds since the running batch began; 0 when none is running."""
-        since = self._load.running_since
+        """Seconds since the running batch, or the self-test, began; 0 when the thread is free."""
+        since = self._load.running_since or self._measuring_since
         return 0.0 if since is None else self._clock() - since
 
     @property
@@ -137,12 +138,15 @@ class Worker:
         await self._serve()
 
     async def _measure(self) -> None:
+        self._measuring_since = self._clock()
         try:
             throughput = await asyncio.get_running_loop().run_in_executor(self._thread, self_test, self._backend)
         except Exception as error:
             # Made-up audio is no reason not to serve; real audio may do, and tells the capacity too.
             logger.warning("self-test failed; assuming room for %d sessions", self.capacity.sessions, exc_info=error)
             return
+        finally:
+            self._measuring_since = None
         self.capacity = Capacity(sessions_for(throughput))
         logger.info(
             "room for %d sessions: %.1f s of made-up speech a second of inference",
