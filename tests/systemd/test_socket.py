@@ -45,3 +45,29 @@ wait
         "updates": 0,
         "sent": 1.0,
     }
+
+
+def test_the_tcp_transport_is_kept_over_restarts_too(container: Any) -> None:
+    result = container.passes("""
+install_wlkd
+configure 'backend: {name: scripted, options: {load_seconds: 2}}'
+sed -i 's/^transports:.*/transports: {websocket: {}, tcp: {}}/' /etc/wlkd.yaml
+mkdir /etc/systemd/system/wlkd.socket.d
+printf '[Socket]\\nListenStream=43007\\nListenStream=43999\\n' >/etc/systemd/system/wlkd.socket.d/ports.conf
+systemctl daemon-reload
+systemctl start wlkd.socket wlkd
+systemctl restart wlkd &
+/opt/wlkd/bin/python - >/out/lines <<'PYTHON'
+import socket
+with socket.create_connection(("127.0.0.1", 43007)) as connection:
+    connection.sendall(bytes((0, 0x20)) * 16000)
+    connection.shutdown(socket.SHUT_WR)
+    with connection.makefile() as lines:
+        print(*lines, end="")
+PYTHON
+wait
+systemctl is-active wlkd
+said 'nothing serves :::43999'
+""")
+    lines = [json.loads(line) for line in result.text("lines").splitlines()]
+    assert "".join(line.get("text", "") for line in lines) == " one two"
