@@ -15,7 +15,7 @@ import pytest
 from wlkd.app import Daemon
 from wlkd.config import make_config
 from wlkd.core import Core, running_core
-from wlkd.errors import ConfigError, Problem
+from wlkd.errors import ConfigError, Problem, SessionError
 from wlkd.options import Config
 from wlkd.plugins import load_plugins
 from wlkd.reload import Reload, differences
@@ -182,6 +182,25 @@ async def test_a_drain_delivers_every_word_and_refuses_newcomers() -> None:
         text = [message for message in messages if "lines" in message][-1]["lines"][-1]["text"]
         assert text == " one two three four five six seven eight"
         assert messages[-1]["code"] == "draining"
+
+
+async def test_a_drain_ends_live_audio_and_lets_uploads_go_on() -> None:
+    async with rig() as it:
+        admission = it.core.admission
+        async with (
+            admission.open(PCM, transport="test", peer="here") as live,
+            admission.open(PCM, transport="test", peer="here", priority="batch") as upload,
+        ):
+            for session in (live, upload):
+                await session.feed(HALF_SECOND)
+            admission.draining = True
+            await admission.finish_all()
+            with pytest.raises(SessionError, match="shutting down"):
+                await live.feed(HALF_SECOND)
+            await upload.feed(HALF_SECOND)
+            await upload.finish()
+            texts = [[update async for update in session.updates()][-1].text for session in (live, upload)]
+        assert texts == [" one", " one two"]
 
 
 async def test_a_stuck_worker_is_seen_and_does_not_hold_the_end_up() -> None:
