@@ -133,9 +133,13 @@ class Worker:
     # The work ------------------------------------------------------------------------------------------------
 
     async def _work(self, measure: bool) -> None:
-        if measure:
-            await self._measure()
-        await self._serve()
+        try:
+            if measure:
+                await self._measure()
+            await self._serve()
+        except Exception:
+            # Nobody awaits this task; who sees that it has ended needs the reason.
+            logger.exception("the inference worker failed")
 
     async def _measure(self) -> None:
         self._measuring_since = self._clock()

@@ -1,0 +1,56 @@
+"""One judgement of the daemon's health."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+from wlkd_scripted import Scripted, ScriptedOptions
+
+from wlkd.admission import Admission
+from wlkd.config import make_config
+from wlkd.core import running_core
+from wlkd.health import Health
+from wlkd.metrics import Metrics
+from wlkd.options import WorkerOptions
+from wlkd.plugins import load_plugins
+from wlkd.types import Frame, Pause, RecognitionParams
+from wlkd.worker import Outcome, Worker
+
+VALUES = {"warmup": False, "vad": {"name": "none"}, "decoders": {"pcm": {}}, "backend": {"name": "scripted"}}
+
+
+def health_of(worker: Worker, admission: Admission) -> Health:
+    return Health(lambda: [worker], admission, Metrics(), stall_seconds=60)
+
+
+async def test_a_worker_that_a_defect_has_ended_is_sick() -> None:
+    plugins = load_plugins()
+    worker = Worker(Scripted(ScriptedOptions()), WorkerOptions(), Metrics())
+    await worker.start(warm_up=False)
+
+    def defect(outcome: Outcome) -> None:
+        raise ArithmeticError("a mistake in the session")
+
+    async with running_core(make_config(VALUES, plugins), plugins) as core:
+        health = health_of(worker, core.admission)
+        assert health.sick_because() is None
+        stream = worker.open(RecognitionParams(), defect)
+        stream.push(Frame(0, np.zeros(16_000, dtype=np.float32)))
+        stream.push(Pause(16_000))
+        await asyncio.sleep(0.3)
+        assert health.sick_because() == "the inference worker has ended"
+        assert health.status() == "the inference worker has ended"
+
+
+async def test_ready_means_listening_and_not_draining() -> None:
+    plugins = load_plugins()
+    async with running_core(make_config(VALUES, plugins), plugins) as core:
+        health = Health(core.workers, core.admission, core.metrics, stall_seconds=60)
+        assert health.not_ready_because() == "starting"
+        health.ready = True
+        assert health.not_ready_because() is None
+        assert health.status().startswith("serving 0 of ")
+        core.admission.draining = True
+        assert health.not_ready_because() == "draining"
+        assert health.status().startswith("draining, 0 sessions remain, lag 0.0 s")
