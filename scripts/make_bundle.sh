@@ -109,6 +109,9 @@ download_wheels() {
     # First and pinned: an open requirement for torch brings gigabytes of CUDA libraries.
     download --no-deps ${WLKD_TORCH_INDEX:+--index-url "$WLKD_TORCH_INDEX"} "$torch" ||
         fail "could not get $torch; WLKD_TORCH_INDEX names an index that has it (see --help)"
+    case $accelerator$(echo "$wheels"/torch-*) in
+        cuda*+cpu*) fail "$torch brought a build for the CPU; WLKD_TORCH or WLKD_TORCH_INDEX must name one for CUDA" ;;
+    esac
     for round in 1 2 3 4 5 6; do
         mapfile -t missing < <("$venv" scripts/missing_wheels.py "$wheels" "$python" "$arch" "$torch" "${wanted[@]}")
         [ ${#missing[@]} -gt 0 ] || break
