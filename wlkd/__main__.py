@@ -10,6 +10,10 @@ from collections.abc import Sequence
 
 SILENT = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 """Nothing leaves the machine: what libraries that plugins use must know before they are loaded."""
+THRIFTY = {"OMP_WAIT_POLICY": "passive"}
+"""Threads of the numerical libraries sleep while they wait for each other. By default they spin, for a millisecond each
+time; on a machine that has anything else to do (the event loop, a second session's VAD) the spinning takes the time
+from whom it waits for, and a step takes five times as long. The environment may say otherwise."""
 
 COMMANDS = {
     "run": "run the daemon",
@@ -41,7 +45,7 @@ def parser(command: str | None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit status."""
-    os.environ.update(SILENT)
+    os.environ.update(THRIFTY | os.environ | SILENT)
     words = sys.argv[1:] if argv is None else list(argv)
     args = parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
     status: int = args.main(args)
