@@ -31,8 +31,8 @@ TEST_SECONDS = 0.8
 """What the self-test may take, as far as single steps allow."""
 TEST_WINDOW_SECONDS = 5.0
 """Speech in one step's window: about the middle of a sentence."""
-TEST_CHUNK_SECONDS = 1.0
-"""New speech that such a step is worth when the house is full and steps are long."""
+TEST_CHUNK_SECONDS = 1.75
+"""New speech that is as much work in a full house, whose windows are half decoded already; docs/performance.md."""
 
 
 class Capacity:
