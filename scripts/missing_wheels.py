@@ -36,13 +36,14 @@ def missing(folder: Path, python: str, arch: str, wanted: list[str]) -> Iterator
         requirement, extra = queue.pop()
         if requirement.marker and not requirement.marker.evaluate({**environment, "extra": extra}):
             continue
-        if str(requirement) in seen:
+        bare = Requirement(str(requirement))
+        bare.marker = None
+        if str(bare) in seen:
             continue
-        seen.add(str(requirement))
+        seen.add(str(bare))
         wheel = wheels.get(canonicalize_name(requirement.name))
         if wheel is None or not requirement.specifier.contains(parse_wheel_filename(wheel.name)[1], prereleases=True):
-            requirement.marker = None
-            yield str(requirement)
+            yield str(bare)
             continue
         needs = [Requirement(text) for text in metadata(wheel).get_all("Requires-Dist", [])]
         queue += [(need, name) for need in needs for name in ("", *requirement.extras)]
