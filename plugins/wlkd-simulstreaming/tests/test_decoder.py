@@ -139,7 +139,7 @@ def test_int8_is_close_to_float_and_rows_do_not_touch_each_other(dims, weights):
 
 
 def test_the_torch_encoder_halves_the_frames_and_keeps_rows_apart(dims, weights):
-    encoder = TorchEncoder(dims, weights, CPU, torch.float32)
+    encoder = TorchEncoder(dims, weights, CPU, torch.float32, FloatLinear)
     mel = torch.randn(2, dims.n_mels, 60)
     both = encoder(mel)
     assert both.shape == (2, 30, dims.n_audio_state)

@@ -1,5 +1,6 @@
 """The real base model on real speech."""
 
+import difflib
 import itertools
 
 import numpy as np
@@ -95,8 +96,14 @@ def test_words_are_timed_within_the_audio_and_settled_as_they_come(backend, spee
     assert all(0 < word.confidence <= 1 for word in words)
     assert [commit.until for commit in commits] == sorted(commit.until for commit in commits)
     assert commits[-1].until == len(audio)
-    assert len(words) == len(row["word_ends"])
-    assert np.median(np.abs(np.array(row["word_ends"]) - [word.end / SECOND for word in words])) < 0.3
+    spoken, said = plain(row["text"]), ["".join(plain(word.text)) for word in words]
+    errors = [
+        abs(row["word_ends"][block.a + step] - words[block.b + step].end / SECOND)
+        for block in difflib.SequenceMatcher(None, spoken, said, autojunk=False).get_matching_blocks()
+        for step in range(block.size)
+    ]
+    assert len(errors) > 0.8 * len(spoken)
+    assert np.median(errors) < 0.3
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -185,11 +192,12 @@ def test_the_encoders_states_are_equal_within_int8(models_dir, speech):
     import ctranslate2
     from wlkd_simulstreaming.checkpoint import load_checkpoint
     from wlkd_simulstreaming.encoder import CTranslate2Encoder, TorchEncoder
+    from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
     from wlkd_simulstreaming.mel import LogMel
 
     cpu = torch.device("cpu")
     checkpoint = load_checkpoint(models_dir / "pytorch-whisper-base" / "base.pt")
-    ours = TorchEncoder(checkpoint.dims, checkpoint.weights, cpu, torch.float32)
+    ours = TorchEncoder(checkpoint.dims, checkpoint.weights, cpu, torch.float32, FloatLinear)
     [(_, audio)] = speech("en_librispeech_test_clean", 0)
     mel = LogMel(80)(audio, 600)[None]
     reference = ours(mel)
@@ -197,6 +205,8 @@ def test_the_encoders_states_are_equal_within_int8(models_dir, speech):
         model = ctranslate2.models.Whisper(str(models_dir / "faster-whisper-base"), compute_type=compute_type)
         theirs = CTranslate2Encoder(model, cpu, torch.float32)(mel)
         assert (theirs - reference).norm() / reference.norm() < tolerance
+    small = TorchEncoder(checkpoint.dims, checkpoint.weights, cpu, torch.float32, Int8Linear)
+    assert (small(mel) - reference).norm() / reference.norm() < 0.12
 
 
 def test_what_the_model_cannot_do_is_refused(backend):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wlkd_simulstreaming.checkpoint import Dims
+from wlkd_simulstreaming.layers import Linear, MakeLinear, Norm, stacked
 
 
 class Encoder(ABC):
@@ -43,45 +44,58 @@ class CTranslate2Encoder(Encoder):
 class TorchEncoder(Encoder):
     """Whisper's encoder (Radford et al. 2022, section 2.2) from the decoder's checkpoint."""
 
-    def __init__(self, dims: Dims, weights: dict[str, Tensor], device: torch.device, dtype: torch.dtype) -> None:
-        self._weights = {
+    def __init__(
+        self,
+        dims: Dims,
+        weights: dict[str, Tensor],
+        device: torch.device,
+        dtype: torch.dtype,
+        make_linear: MakeLinear,
+    ) -> None:
+        own = {
             name.removeprefix("encoder."): weight.to(device, dtype)
             for name, weight in weights.items()
             if name.startswith("encoder.")
         }
-        self._layers = dims.n_audio_layer
+        self._blocks = [EncoderBlock(own, f"blocks.{n}.", make_linear) for n in range(dims.n_audio_layer)]
+        self._convolutions = [(own[f"conv{n}.weight"], own[f"conv{n}.bias"], stride) for n, stride in ((1, 1), (2, 2))]
+        self._norm = Norm(own["ln_post.weight"], own["ln_post.bias"])
         self._heads = dims.n_audio_head
         self._device = device
         self._dtype = dtype
         self._positions = sinusoids(dims.n_audio_ctx, dims.n_audio_state).to(device, dtype)
 
     def __call__(self, mel: Tensor) -> Tensor:
-        w = self._weights
         x = mel.to(self._device, self._dtype)
-        x = F.gelu(F.conv1d(x, w["conv1.weight"], w["conv1.bias"], padding=1))
-        x = F.gelu(F.conv1d(x, w["conv2.weight"], w["conv2.bias"], stride=2, padding=1))
+        for weight, bias, stride in self._convolutions:
+            x = F.gelu(F.conv1d(x, weight, bias, stride=stride, padding=1))
         x = x.transpose(1, 2)
         x = x + self._positions[: x.shape[1]]
-        for n in range(self._layers):
-            x = x + self._attend(f"blocks.{n}.attn.", self._norm(f"blocks.{n}.attn_ln.", x))
-            hidden = F.gelu(self._linear(f"blocks.{n}.mlp.0.", self._norm(f"blocks.{n}.mlp_ln.", x)))
-            x = x + self._linear(f"blocks.{n}.mlp.2.", hidden)
-        return self._norm("ln_post.", x)
+        for block in self._blocks:
+            parts = block.qkv(block.attention_norm(x)).chunk(3, dim=-1)
+            query, key, value = (part.view(*x.shape[:2], self._heads, -1).transpose(1, 2) for part in parts)
+            attended = F.scaled_dot_product_attention(query, key, value)
+            x = x + block.out(attended.transpose(1, 2).flatten(2))
+            x = x + block.mlp_out(F.gelu(block.mlp_in(block.mlp_norm(x))))
+        return self._norm(x)
 
-    def _attend(self, prefix: str, x: Tensor) -> Tensor:
-        query, key, value = (
-            self._linear(f"{prefix}{part}.", x).view(*x.shape[:2], self._heads, -1).transpose(1, 2)
-            for part in ("query", "key", "value")
-        )
-        attended = F.scaled_dot_product_attention(query, key, value)
-        return self._linear(f"{prefix}out.", attended.transpose(1, 2).flatten(2))
 
-    def _linear(self, prefix: str, x: Tensor) -> Tensor:
-        return F.linear(x, self._weights[f"{prefix}weight"], self._weights.get(f"{prefix}bias"))
+class EncoderBlock:
+    """One layer of the encoder, by the checkpoint's names."""
 
-    def _norm(self, prefix: str, x: Tensor) -> Tensor:
-        weight = self._weights[f"{prefix}weight"]
-        return F.layer_norm(x, weight.shape, weight, self._weights[f"{prefix}bias"])
+    def __init__(self, weights: dict[str, Tensor], prefix: str, make: MakeLinear) -> None:
+        def linear(name: str) -> Linear:
+            return make(weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"])
+
+        def norm(name: str) -> Norm:
+            return Norm(weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"])
+
+        self.attention_norm = norm("attn_ln")
+        self.qkv = make(*stacked(weights, prefix + "attn.", ("query", "key", "value")))
+        self.out = linear("attn.out")
+        self.mlp_norm = norm("mlp_ln")
+        self.mlp_in = linear("mlp.0")
+        self.mlp_out = linear("mlp.2")
 
 
 def sinusoids(length: int, width: int) -> Tensor:

@@ -60,7 +60,7 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
         decoder = TextDecoder(
             checkpoint.dims, checkpoint.weights, [(layer, head) for layer, head in heads], device, dtype, make_linear
         )
-        encoder = encoder_half.result() or TorchEncoder(checkpoint.dims, checkpoint.weights, device, dtype)
+        encoder = encoder_half.result() or _torch_encoder(options, checkpoint, device, dtype)
     multilingual = checkpoint.dims.n_vocab >= 51865
     languages = sorted(set(options.languages or vocabulary.languages)) if multilingual else []
     unknown = [code for code in languages if code not in vocabulary.languages]
@@ -135,3 +135,15 @@ def _ctranslate2_encoder(
             f"CTranslate2 cannot compute on {device} ({error}); `{EXTRA}` brings the CUDA libraries"
         ) from error
     return encoder
+
+
+def _torch_encoder(
+    options: SimulStreamingOptions, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype
+) -> Encoder:
+    kinds = {"auto": True, "int8": True, "float32": False} if device.type == "cpu" else {"auto": False}
+    if options.compute_type not in kinds:
+        raise ProvisionError(
+            f"compute_type {options.compute_type}: with `encoder: torch` on {device} it is one of {', '.join(kinds)}"
+        )
+    make_linear = Int8Linear if kinds[options.compute_type] else FloatLinear
+    return TorchEncoder(checkpoint.dims, checkpoint.weights, device, dtype, make_linear)
