@@ -264,3 +264,13 @@ def test_the_prefix_always_leaves_room(vocabulary):
     request = talk.stream.request(talk.hear(10), "en")
     assert len(request.prefix) + request.max_tokens <= 448
     assert request.max_tokens > 10
+
+
+def test_a_window_that_says_far_too_much_still_leaves_room(vocabulary):
+    talk = Talk(vocabulary, RecognitionParams(language="en", static_prompt="word " * 44))
+    assert talk.stream.prompt_tokens > 200
+    for step in range(30):
+        talk.step(0.4, *[(f" {step}x{n}", 12 * step) for n in range(12)])
+        request = talk.stream.request(talk.hear(0.1), "en")
+        assert len(request.prefix) + request.max_tokens <= 448
+        assert request.max_tokens > 8

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wlkd import Commit, Frame, RecognitionParams, Recognizer, Word
-from wlkd.audio import SAMPLE_RATE, samples, seconds
+from wlkd.audio import samples, seconds
 from wlkd_simulstreaming.alignatt import settled_tokens
 from wlkd_simulstreaming.guards import is_no_speech, told_again
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request
@@ -25,6 +25,9 @@ TOKENS_PER_SECOND = 16
 SPARE_TOKENS = 12
 MAX_PREVIOUS_TOKENS = 223
 """Whisper's limit for the text before `<|startoftranscript|>`: half its context, less one."""
+MAX_SAID_TOKENS = 180
+"""Committed tokens a window may hold: with a full prompt before them there is still room for new ones in Whisper's
+448. Only a recogniser gone astray says so much in a window."""
 LEAST_SAMPLES = samples(0.1)
 """Shorter stretches hold no word."""
 UNSPOKEN_SECONDS = 2.0
@@ -208,7 +211,7 @@ class Stream(Recognizer):
         if state.wordless > samples(options.stuck_seconds):
             guards.append("stuck")
             state = replace(self._without_audio(state), context=(), said=(), wordless=0)
-        elif full:
+        elif full or self._crowded(state):
             state = self._cut(state, bool(rest))
         tail = _in_order(rest, state.last_end)
         return Conclusion(state, self._commit(state, settled, tail, language, False), tuple(guards))
@@ -269,7 +272,7 @@ class Stream(Recognizer):
         limit = samples(options.max_window_seconds - 1.0)
         words = [said.word for said in state.said]
         cut = best_cut(words, state.window.end, samples(options.kept_window_seconds), limit)
-        if cut is None and words and (words[-1].end - state.window.session(0)) > SAMPLE_RATE:
+        if words and (cut is None or self._crowded(state)):
             cut = len(words) - 1
         if cut is None:
             return state if unfinished else self._without_audio(state)
@@ -281,6 +284,9 @@ class Stream(Recognizer):
             said=kept,
             context=(*state.context, *tokens)[-MAX_PREVIOUS_TOKENS:],
         )
+
+    def _crowded(self, state: State) -> bool:
+        return sum(len(said.tokens) for said in state.said) > MAX_SAID_TOKENS
 
     def _commit(
         self, state: State, settled: Sequence[Said], tail: Sequence[Said], language: str | None, closed: bool
