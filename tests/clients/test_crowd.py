@@ -1,6 +1,7 @@
 """A short soak in the suite: after clients that come, go, crash and stall, nothing of them is left."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import threading
@@ -37,6 +38,13 @@ async def open_sessions(daemon: RunningDaemon) -> float:
     async with aiohttp.ClientSession() as http, http.get(f"{daemon.http}/metrics") as answer:
         lines = (await answer.text()).splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("wlkd_sessions_open{"))
+
+
+async def reasons(daemon: RunningDaemon) -> str:
+    """The part of the metrics that says why sessions ended."""
+    async with aiohttp.ClientSession() as http, http.get(f"{daemon.http}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return "\n".join(line for line in lines if line.startswith("wlkd_sessions_closed_total{"))
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
@@ -111,6 +119,39 @@ async def test_those_above_the_limit_are_turned_away_and_the_others_do_not_notic
         async with aiohttp.ClientSession() as http:
             told = await asyncio.gather(*(one(http) for _ in range(12)))
     assert sorted(told) == sorted(["HTTP 503"] * 8 + [" one two three four five six seven eight"] * 4)
+
+
+def frame(data: bytes) -> bytes:
+    """A binary WebSocket message as a client sends it (RFC 6455, section 5.2), masked with zeros."""
+    return b"\x82\xfe" + len(data).to_bytes(2) + bytes(4) + data
+
+
+async def test_a_client_that_never_reads_is_dropped_and_holds_little() -> None:
+    wordy = {"name": "scripted", "options": {"script": [" " + 20_000 * "x"], "word_seconds": 0.1}}
+    quick = {"websocket": {"send_timeout_seconds": 1, "close_timeout_seconds": 0.5}}
+    async with serving({"backend": wordy, "transports": quick, "worker": {"min_chunk_seconds": 0.1}}) as daemon:
+        before = usage(os.getpid()).resident_bytes
+        reader, writer = await asyncio.open_connection("127.0.0.1", daemon.port, limit=1024)
+        writer.write(
+            b"GET /asr?format=pcm HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        most = before
+
+        async def dropped() -> bool:
+            nonlocal most
+            most = max(most, usage(os.getpid()).resident_bytes)
+            with contextlib.suppress(ConnectionError):
+                writer.write(frame(AUDIO[:16000]))
+                await asyncio.wait_for(writer.drain(), 1)
+            return "too_slow" in await reasons(daemon)
+
+        await until(dropped)
+        assert await open_sessions(daemon) == 0
+        writer.close()
+        del reader
+    # Each of its updates repeats a transcript of megabytes; what it has not read is merged, not queued.
+    assert (most - before) / MIB < 64
 
 
 async def test_connections_that_say_nothing_are_kept_and_cost_next_to_nothing() -> None:

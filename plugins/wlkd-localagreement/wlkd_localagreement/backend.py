@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -141,7 +140,7 @@ class LocalAgreement(Backend):
                 device=options.device,
                 device_index=options.device_index,
                 compute_type=compute_type,
-                cpu_threads=options.threads or len(os.sched_getaffinity(0)),
+                cpu_threads=options.threads or ctx.threads,
                 local_files_only=True,
             )
         except (RuntimeError, ValueError) as error:
