@@ -5,6 +5,8 @@ export PATH=/opt/wlkd/bin:$PATH SYSTEMD_PAGER='' SYSTEMD_COLORS=0 HOME=/root
 trap 'echo "FAILED in line $LINENO: $BASH_COMMAND"; systemctl status --no-pager -l wlkd || true
       journalctl --no-pager -o cat -n 60 -u "wlkd*" || true' ERR
 
+fail() { echo "FAILED: $*"; journalctl --no-pager -o cat -n 60 -u "wlkd*"; exit 1; }
+
 install_wlkd() { bash /opt/src/scripts/install.sh --units-only "$@"; }
 
 # configure YAML: the scripted backend for everything that YAML does not say.
