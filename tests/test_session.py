@@ -106,6 +106,19 @@ async def test_a_session_that_is_behind_makes_its_client_wait() -> None:
         assert 2 <= fed < 10
 
 
+async def test_a_piece_that_unpacks_to_much_goes_on_as_the_backlog_allows() -> None:
+    slow = {"name": "scripted", "options": {"step_seconds": 0.5}}
+    limits = {"max_backlog_seconds": 5}
+    offer = StreamOffer(encoding="u8", sample_rate=1000, channels=1)
+    async with (
+        core({"backend": slow, "sessions": limits}) as admission,
+        admission.open(offer, transport="test", peer="here") as session,
+    ):
+        await session.feed(b"\x90" * 32_000)
+        await asyncio.sleep(0.3)
+        assert 5 <= session.received_seconds <= 10
+
+
 async def test_a_session_that_never_catches_up_is_told_so() -> None:
     stuck = {"name": "scripted", "options": {"step_seconds": 1.5}}
     limits = {"max_backlog_seconds": 1, "max_blocked_seconds": 0.3}
@@ -183,6 +196,20 @@ async def test_limits_refuse_the_next_one_and_harm_nobody() -> None:
                 await second.finish()
                 assert (await rest(second))[-1].text == " one"
         assert admission.refusal() is None
+
+
+async def test_auto_follows_what_the_worker_learns() -> None:
+    slow = {"name": "scripted", "options": {"step_seconds": 0.2}}
+    async with core({"backend": slow, "sessions": {"max_sessions": "auto"}}) as admission:
+        async with opened(admission) as session:
+            await session.feed(pcm(1))
+            await session.finish()
+            await rest(session)
+        # A step of four streams, worth 1.75 s each, takes 0.2 s: the self-test has no time for one of eight.
+        assert 1 <= admission.max_sessions <= 28
+        measured = admission.max_sessions
+        async with opened(admission):
+            assert admission.refusal() is None or measured == 1
 
 
 @pytest.mark.parametrize(

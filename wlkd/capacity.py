@@ -15,11 +15,11 @@ from wlkd.types import Frame, RecognitionParams, Samples
 
 logger = logging.getLogger(__name__)
 
-TARGET_BUSY = 0.8
-"""Share of time for inference when the sessions are all taken and all speak: the rest is for bursts."""
-TELLING_BUSY = 0.7
-"""From this share on the throughput is that of a full house. Below, batches are small and steps short, which costs more
-for each second of speech: then the throughput is a lower bound."""
+TARGET_BUSY = 0.9
+"""Share of time for inference when all places are taken and everybody speaks; steps are then about 2 s long."""
+TELLING_BUSY = 0.9
+"""From this share on the throughput is that of a full house. Below, steps are shorter, which costs more for each second
+of speech: then the throughput is a lower bound."""
 TELLING_SECONDS = 5.0
 """Inference to have seen before the estimate is changed."""
 REVISE_SECONDS = 5.0
@@ -31,8 +31,8 @@ TEST_SECONDS = 0.8
 """What the self-test may take, as far as single steps allow."""
 TEST_WINDOW_SECONDS = 5.0
 """Speech in one step's window: about the middle of a sentence."""
-TEST_CHUNK_SECONDS = 1.75
-"""New speech that is as much work in a full house, whose windows are half decoded already; docs/performance.md."""
+TEST_CHUNK_SECONDS = 2.5
+"""New speech that is as much work in a full house, where steps go on with windows that are half decoded already."""
 
 
 class Capacity:
