@@ -6,17 +6,15 @@ import ctypes
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from wlkd import ProvisionError
+from wlkd.cuda import cublas_fault
 from wlkd_simulstreaming.options import SimulStreamingOptions
 
 EXTRA = "pip install 'wlkd-simulstreaming[cuda]'"
-CUBLAS = ("libcublasLt.so.12", "libcublas.so.12")
-"""What CTranslate2's wheels open by name at the first multiplication on a GPU; the first is needed by the second."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,10 @@ def look(environment: Mapping[str, str], needs_cublas: bool) -> Gpus:
     hidden = environment.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
     if hidden:
         return Gpus(present, hidden, 0, "CUDA_VISIBLE_DEVICES hides every GPU")
-    fault = _torch_fault() or (_cublas_fault() if needs_cublas else None)
+    fault = _torch_fault()
+    if needs_cublas and not fault:
+        fault = cublas_fault()
+        fault = f"{fault}; `{EXTRA}` brings it" if fault else None
     return Gpus(present, hidden, 0 if fault else torch.cuda.device_count(), fault)
 
 
@@ -105,16 +106,3 @@ def _torch_fault() -> str | None:
             return f"{device} cannot be opened; in the service, the drop-in gpu.conf gives access to the GPU"
         return f"PyTorch cannot use CUDA {torch.version.cuda}: {str(error).splitlines()[0]}"
     return None if torch.cuda.device_count() else "PyTorch finds no GPU"
-
-
-def _cublas_fault() -> str | None:
-    # Where pip puts it no linker looks; once loaded, CTranslate2 finds it by its name.
-    spec = find_spec("nvidia")
-    places = [Path(place) / "cublas" / "lib" for place in (spec.submodule_search_locations if spec else None) or ()]
-    for name in CUBLAS:
-        path = next((place / name for place in places if (place / name).exists()), Path(name))
-        try:
-            ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
-        except OSError as error:
-            return f"{name} cannot be loaded ({error}), and CTranslate2 needs it on a GPU; `{EXTRA}` brings it"
-    return None

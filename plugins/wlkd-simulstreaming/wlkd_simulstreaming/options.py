@@ -75,9 +75,9 @@ class SimulStreamingOptions(Options):
     languages: tuple[str, ...] = Field((), description="Languages that detection may choose from; empty: all.")
     language_seconds: float = Field(2.0, ge=0.5, description="Speech to hear before the language is decided.")
     language_confidence: float = Field(
-        0.5, ge=0, le=1, description="Below this probability detection listens on, to `language_limit_seconds`."
+        0.7, ge=0, le=1, description="Below this probability detection listens on, to `language_limit_seconds`."
     )
-    language_limit_seconds: float = Field(6.0, ge=1, description="The language is decided by then at the latest.")
+    language_limit_seconds: float = Field(5.0, ge=1, description="The language is decided by then at the latest.")
 
     no_speech_logprob: float = Field(
         -1.7,
