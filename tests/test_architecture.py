@@ -34,7 +34,7 @@ LAYERS = [
         "terminal",
     },
     {"config", "options", "metrics", "transcript", "models", "memory"},
-    {"hookspecs", "interfaces", "audio", "window", "cpu", "explain", "document"},
+    {"hookspecs", "interfaces", "audio", "window", "cpu", "cuda", "explain", "document"},
     {"types", "errors"},
 ]
 """Top to bottom. A module imports from its own layer or one below."""
@@ -42,6 +42,7 @@ LAYERS = [
 PLUGIN_SURFACE = {
     "wlkd",
     "wlkd.audio",
+    "wlkd.cuda",
     "wlkd.errors",
     "wlkd.interfaces",
     "wlkd.models",

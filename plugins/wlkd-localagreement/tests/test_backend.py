@@ -1,7 +1,9 @@
 """The backend with the real model, on real speech."""
 
+import ctypes
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from wlkd_localagreement.backend import LocalAgreement
 from wlkd_localagreement.options import LocalAgreementOptions
 
 from wlkd import Context, ProvisionError, RecognitionParams
+from wlkd.cuda import CUBLAS
 from wlkd.testing import check_backend, recognized
 
 
@@ -42,3 +45,21 @@ async def test_a_missing_model_names_the_folder(tmp_path: Path) -> None:
     backend = LocalAgreement(LocalAgreementOptions(model="small"))
     with pytest.raises(ProvisionError, match="faster-whisper-small"):
         await backend.provision(context(tmp_path))
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("library", CUBLAS)
+async def test_a_missing_cuda_library_is_named_with_its_extra(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    real = ctypes.CDLL
+
+    def load(path: str, **more: Any) -> ctypes.CDLL:
+        if Path(path).name == library:
+            raise OSError(f"{library}: cannot open shared object file: No such file or directory")
+        return real(None, **more)
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    backend = LocalAgreement(LocalAgreementOptions(device="cuda"))
+    with pytest.raises(ProvisionError, match=rf"{library} cannot be loaded.*wlkd-localagreement\[cuda\]"):
+        await backend.provision(context(models_dir))

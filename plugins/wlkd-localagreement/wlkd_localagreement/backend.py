@@ -22,6 +22,7 @@ from wlkd import (
     Word,
 )
 from wlkd.audio import SAMPLE_RATE, samples
+from wlkd.cuda import cublas_fault
 from wlkd.models import check_encoder, encoder_dir
 from wlkd_localagreement.options import LocalAgreementOptions
 from wlkd_localagreement.stream import Heard, Step, Stream
@@ -130,6 +131,10 @@ class LocalAgreement(Backend):
         from faster_whisper import WhisperModel
 
         options = self.config
+        # Else CTranslate2 says so when the first client speaks.
+        fault = cublas_fault() if options.device == "cuda" else None
+        if fault:
+            raise ProvisionError(f"device cuda: {fault}; `pip install 'wlkd-localagreement[cuda]'` brings it")
         compute_type = options.compute_type
         if compute_type == "auto":
             compute_type = "int8" if options.device == "cpu" else "float16"
