@@ -65,7 +65,7 @@ class Admission:
     def languages(self) -> frozenset[str]:
         return self._backend.languages()
 
-    def refusal(self, token: str | None = None) -> SessionRefusal | None:
+    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefusal | None:
         if self.draining:
             return SessionRefusal("draining", "the server is shutting down", RETRY_AFTER_SECONDS)
         if self._tokens and not self._knows(token):
@@ -73,6 +73,10 @@ class Admission:
         limit = self.max_sessions
         if len(self._open) >= limit:
             message = f"all {limit} sessions are taken; try again later"
+            return SessionRefusal("server_full", message, RETRY_AFTER_SECONDS)
+        each = self._config.sessions.max_sessions_per_address
+        if each and peer is not None and self._addresses[peer] >= each:
+            message = f"{each} sessions from {peer} are open already"
             return SessionRefusal("server_full", message, RETRY_AFTER_SECONDS)
         return None
 
@@ -182,12 +186,9 @@ class Admission:
         token: str | None,
         priority: Priority,
     ) -> LiveSession:
-        refusal = self.refusal(token)
+        refusal = self.refusal(token, peer)
         if refusal is not None:
             raise SessionError(refusal.code, refusal.message)
-        limit = self._config.sessions.max_sessions_per_address
-        if limit and self._addresses[peer] >= limit:
-            raise SessionError("server_full", f"{limit} sessions from {peer} are open already")
         params = self._params(query, priority)
         info = SessionInfo(f"{next(self._ids)}", transport, peer, offer, params, time.time())
         decoder = self._decoder(offer).open(offer)

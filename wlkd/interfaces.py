@@ -216,8 +216,10 @@ class Sessions(Protocol):
     def languages(self) -> frozenset[str]:
         """ISO 639-1 codes that a session can be opened with, besides `auto`."""
 
-    def refusal(self, token: str | None = None) -> SessionRefusal | None:
-        """Why a session would be refused now, to say so before upgrading a connection; None: come in."""
+    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefusal | None:
+        """Why a session would be refused now, to say so before upgrading a connection; None: come in.
+
+        `peer`: the client's address, as `open` would get it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,19 @@ async def test_those_above_the_limit_are_turned_away_and_the_others_do_not_notic
     assert sorted(told) == sorted(["HTTP 503"] * 8 + [" one two three four five six seven eight"] * 4)
 
 
+async def test_the_limit_for_one_address_is_told_before_the_upgrade() -> None:
+    async with (
+        serving({"sessions": {"max_sessions_per_address": 2}}) as daemon,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{daemon.ws}/asr"),
+        http.ws_connect(f"{daemon.ws}/asr") as second,
+    ):
+        await second.receive()
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await http.ws_connect(f"{daemon.ws}/asr")
+        assert caught.value.status == 503
+
+
 def frame(data: bytes) -> bytes:
     """A binary WebSocket message as a client sends it (RFC 6455, section 5.2), masked with zeros."""
     return b"\x82\xfe" + len(data).to_bytes(2) + bytes(4) + data

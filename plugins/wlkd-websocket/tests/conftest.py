@@ -84,7 +84,7 @@ class FakeSessions:
         finally:
             session.closed.set()
 
-    def refusal(self, token: str | None = None) -> SessionRefusal | None:
+    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefusal | None:
         return self.refused
 
 

@@ -61,7 +61,8 @@ class WebSocket(Transport):
 
     async def _asr(self, request: web.Request) -> web.StreamResponse:
         token = _token(request)
-        refusal = self._sessions.refusal(token)
+        peer = request.remote or "unknown"
+        refusal = self._sessions.refusal(token, peer)
         if refusal is not None:
             return _refused(refusal)
         socket = Socket(
@@ -74,9 +75,7 @@ class WebSocket(Transport):
         if not socket.can_prepare(request).ok:
             return _not_a_websocket()
         await socket.prepare(request)
-        await Connection(socket, self.config, self._sessions).serve(
-            request.query, peer=request.remote or "unknown", token=token
-        )
+        await Connection(socket, self.config, self._sessions).serve(request.query, peer=peer, token=token)
         return socket
 
 
