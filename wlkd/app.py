@@ -20,6 +20,7 @@ from wlkd.errors import ProvisionError
 from wlkd.health import Health
 from wlkd.http import HttpServer
 from wlkd.interfaces import Context, Transport
+from wlkd.memory import keep_giving_back
 from wlkd.options import Config
 from wlkd.plugins import Plugins
 from wlkd.reload import Reload
@@ -105,7 +106,7 @@ class Daemon:
             transports = await self._start_transports(core, health, stack)
         finally:
             patience.cancel()
-        for watch in (self._keep_systemd_informed(health), health.measure_loop_delay()):
+        for watch in (self._keep_systemd_informed(health), health.measure_loop_delay(), keep_giving_back()):
             task = asyncio.create_task(watch)
             stack.callback(task.cancel)
         return core, transports, health

@@ -1,9 +1,15 @@
-"""How much main memory this process may still take."""
+"""How much main memory this process may still take, and giving back what it does not need."""
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
+import platform
 from collections.abc import Iterator
 from pathlib import Path
+
+GIVE_BACK_SECONDS = 60.0
+"""How often. Pages that are needed again cost a fault each, some milliseconds for all that a minute used."""
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
@@ -13,6 +19,21 @@ def available_bytes(root: Path = Path("/")) -> int | None:
     """
     known = [*_of_machine(root), *_of_groups(root)]
     return min(known, default=None)
+
+
+async def keep_giving_back() -> None:
+    """For ever, beginning now: return free memory to the system.
+
+    glibc keeps what loading a model and the largest batch so far have used, in an arena for each thread: half as much
+    again as is in use. Elsewhere than on glibc this does nothing.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    while True:
+        # ctypes lets other threads run meanwhile.
+        await asyncio.to_thread(libc.malloc_trim, 0)
+        await asyncio.sleep(GIVE_BACK_SECONDS)
 
 
 def _of_machine(root: Path) -> Iterator[int]:
