@@ -7,7 +7,6 @@ one call at a time; the worker calls back on the event loop. A step that raises 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
@@ -83,6 +82,7 @@ class LiveSession:
         )
         self._inbox: asyncio.Queue[_Message] = asyncio.Queue(QUEUED_MESSAGES)
         self._task: asyncio.Task[None] | None = None
+        self._freeing: asyncio.Task[None] | None = None
         self._in_pool: asyncio.Future[Any] | None = None
         self._news = asyncio.Event()
         self._ended: SessionError | None = None
@@ -108,6 +108,9 @@ class LiveSession:
         self._check()
         flushed = _Flush()
         await self._inbox.put(flushed)
+        if self.error is not None:
+            # It failed while there was no room, and nobody reads the inbox any more.
+            raise self.error
         await flushed
 
     async def finish(self) -> None:
@@ -115,7 +118,8 @@ class LiveSession:
 
     async def updates(self) -> AsyncIterator[Update]:
         while True:
-            await self._news.wait()
+            if not self._finished:
+                await self._news.wait()
             self._news.clear()
             finished = self._finished
             update = self._update(final=finished and self.error is None)
@@ -131,6 +135,8 @@ class LiveSession:
     def start(self) -> None:
         """Begin to work through the inbox."""
         self._task = asyncio.create_task(self._run(), name=f"session {self.info.id}")
+        # On its own: the work may be cancelled twice, or before it began, and the decoder is closed all the same.
+        self._freeing = asyncio.create_task(self._free_decoder(self._task), name=f"decoder of session {self.info.id}")
 
     async def drain(self) -> None:
         """The daemon stops: take no more audio, and finish what was received."""
@@ -139,10 +145,9 @@ class LiveSession:
     async def close(self) -> None:
         """Give everything back; what is not yet transcribed is abandoned."""
         self._stream.close()
-        if self._task is not None:
+        if self._task is not None and self._freeing is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.shield(self._freeing)
 
     def __str__(self) -> str:
         info = self.info
@@ -165,17 +170,22 @@ class LiveSession:
         try:
             try:
                 await self._work()
-            except SessionError as error:
-                if error.code == "too_slow":
-                    self._fail(error)
+            except Exception as error:
+                reason = self._reason(error)
+                if reason.code == "too_slow":
+                    self._fail(reason)
                 else:
                     # What was heard before the bad piece is still owed to the client.
-                    await self._wind_up(error)
+                    await self._wind_up(reason)
         except Exception as error:
-            logger.exception("session %s failed", self.info.id)
-            self._fail(SessionError("internal", f"internal error: {type(error).__name__}"))
-        finally:
-            await self._free_decoder()
+            self._fail(self._reason(error))
+
+    def _reason(self, error: Exception) -> SessionError:
+        """What the client is told; a defect goes to the log."""
+        if isinstance(error, SessionError):
+            return error
+        logger.error("session %s failed", self.info.id, exc_info=error)
+        return SessionError("internal", f"internal error: {type(error).__name__}")
 
     async def _work(self) -> None:
         while not self._finished:
@@ -284,10 +294,12 @@ class LiveSession:
         self._in_pool = future
         return await asyncio.shield(future)
 
-    async def _free_decoder(self) -> None:
-        if self._in_pool is not None and not self._in_pool.done():
-            await asyncio.wait([self._in_pool])
-        await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, self._decoder.close))
+    async def _free_decoder(self, work: asyncio.Task[None]) -> None:
+        """Close the decoder when `work` has ended, and with it the last call in the pool."""
+        await asyncio.wait({work})
+        if self._in_pool is not None:
+            await asyncio.wait({self._in_pool})
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._decoder.close)
 
     # The worker's answers ------------------------------------------------------------------------------------
 

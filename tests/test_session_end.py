@@ -1,0 +1,191 @@
+"""However a session ends, its decoder is closed, nobody waits for ever, and what was heard is delivered."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from wlkd.errors import SessionError
+from wlkd.interfaces import Backend, DecoderStream, Options, Recognizer, Vad, VadStream
+from wlkd.metrics import Metrics
+from wlkd.options import SessionOptions, WorkerOptions
+from wlkd.session import QUEUED_MESSAGES, LiveSession
+from wlkd.stream import Outcome, Stream
+from wlkd.types import Commit, Frame, Pause, RecognitionParams, Samples, SessionInfo, SpeechEvent, StreamOffer, Word
+from wlkd.worker import Worker
+
+
+class Decoding(DecoderStream):
+    """A tenth of a second for each byte; waits while `gate` is cleared."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+        self.closed = 0
+
+    def feed(self, data: bytes) -> Samples:
+        self.entered.set()
+        assert self.gate.wait(5)
+        if data == b"defect":
+            raise RuntimeError("a defect of the decoder")
+        return np.zeros(1600 * len(data), dtype=np.float32)
+
+    def finish(self) -> Samples:
+        return np.zeros(0, dtype=np.float32)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class AllSpeech(Vad, VadStream):
+    def open(self) -> VadStream:
+        return AllSpeech(Options())
+
+    def feed(self, frame: Frame) -> list[SpeechEvent]:
+        return [frame]
+
+    def finish(self) -> list[SpeechEvent]:
+        return [Pause(0)]
+
+
+class Counting(Backend, Recognizer):
+    """Commits how many samples it heard when the speech pauses."""
+
+    heard = 0
+
+    def languages(self) -> frozenset[str]:
+        return frozenset({"en"})
+
+    def open(self, params: RecognitionParams) -> Recognizer:
+        return Counting(Options())
+
+    def accept(self, frame: Frame) -> None:
+        self.heard += len(frame.samples)
+
+    def end_segment(self, at: int) -> None:
+        pass
+
+    def run(self, batch: object) -> list[Commit]:
+        (one,) = batch  # type: ignore[misc]
+        return [Commit((Word(f" {one.heard}", 0, 1),))]
+
+
+class Setup:
+    def __init__(self, worker: Worker, pool: ThreadPoolExecutor) -> None:
+        self._worker = worker
+        self._pool = pool
+        self.decoding = Decoding()
+        self.streams: list[Stream] = []
+
+    def session(self) -> LiveSession:
+        params = RecognitionParams()
+
+        def open_stream(on_outcome: Callable[[Outcome], None]) -> Stream:
+            self.streams.append(self._worker.open(params, on_outcome))
+            return self.streams[-1]
+
+        return LiveSession(
+            SessionInfo("1", "test", "here", StreamOffer(), params, 0.0),
+            self.decoding,
+            AllSpeech(Options()),
+            open_stream,
+            self._pool,
+            SessionOptions(),
+            Metrics(),
+            lambda info, update: None,
+        )
+
+    async def decoding_hangs(self, session: LiveSession) -> None:
+        """Returns when a call is in the pool and will not come back before `gate` is set."""
+        self.decoding.gate.clear()
+        await session.feed(b"1")
+        await asyncio.to_thread(self.decoding.entered.wait, 5)
+
+
+@pytest.fixture
+async def setup() -> AsyncIterator[Setup]:
+    worker = Worker(Counting(Options()), WorkerOptions(), Metrics())
+    await worker.start(warm_up=False)
+    with ThreadPoolExecutor(2) as pool:
+        yield Setup(worker, pool)
+    await worker.close()
+
+
+async def test_a_session_that_is_left_at_once_closes_its_decoder(setup: Setup) -> None:
+    session = setup.session()
+    session.start()
+    await session.close()
+    assert setup.decoding.closed == 1
+
+
+async def test_a_decoder_is_closed_though_its_session_fails_and_is_left_meanwhile(setup: Setup) -> None:
+    session = setup.session()
+    session.start()
+    await setup.decoding_hangs(session)
+    setup.streams[0].done(SessionError("backend_failed", "gone"))
+    await asyncio.sleep(0.01)
+    closing = asyncio.create_task(session.close())
+    await asyncio.sleep(0.01)
+    assert setup.decoding.closed == 0
+    setup.decoding.gate.set()
+    await closing
+    assert setup.decoding.closed == 1
+
+
+async def test_who_is_cancelled_while_closing_notices_and_the_decoder_is_closed(setup: Setup) -> None:
+    session = setup.session()
+    session.start()
+    await setup.decoding_hangs(session)
+    closing = asyncio.create_task(session.close())
+    await asyncio.sleep(0.01)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    setup.decoding.gate.set()
+    await session.close()
+    assert setup.decoding.closed == 1
+
+
+async def test_a_flush_that_found_no_room_ends_with_its_session(setup: Setup) -> None:
+    session = setup.session()
+    session.start()
+    await setup.decoding_hangs(session)
+    for _ in range(QUEUED_MESSAGES):
+        await session.feed(b"1")
+    flushing = asyncio.create_task(session.flush())
+    await asyncio.sleep(0.01)
+    setup.streams[0].done(SessionError("backend_failed", "gone"))
+    with pytest.raises(SessionError, match="gone"):
+        async with asyncio.timeout(1):
+            await flushing
+    setup.decoding.gate.set()
+    await session.close()
+
+
+async def test_a_defect_of_a_decoder_costs_no_word_before_it(setup: Setup) -> None:
+    session = setup.session()
+    session.start()
+    await session.feed(b"1")
+    await session.feed(b"defect")
+    texts = []
+    with pytest.raises(SessionError) as caught:
+        async for update in session.updates():
+            texts.append(update.text)
+    assert caught.value.code == "internal"
+    assert texts[-1] == " 1600"
+    await session.close()
+
+
+async def test_who_asks_again_after_the_end_is_told_again(setup: Setup) -> None:
+    session = setup.session()
+    session.start()
+    await session.feed(b"1")
+    await session.finish()
+    for _ in range(2):
+        async with asyncio.timeout(1):
+            assert [update async for update in session.updates()][-1].final
+    await session.close()
