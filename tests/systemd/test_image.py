@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.systemd, pytest.mark.model]
 
 SCRIPT = """
 id -u
-touch /tmp/x 2>/dev/null && echo "the root can be written"
+touch /var/tmp/x 2>/dev/null && echo "the root can be written"
 {healthcheck} >/dev/null 2>&1 && echo "healthy before the start"
 {command} 2>/mnt/journal &
 daemon=$!
