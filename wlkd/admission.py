@@ -192,19 +192,27 @@ class Admission:
         params = self._params(query, priority)
         info = SessionInfo(f"{next(self._ids)}", transport, peer, offer, params, time.time())
         decoder = self._decoder(offer).open(offer)
-        return LiveSession(
-            info,
-            decoder,
-            self._vad,
-            lambda on_outcome: self._worker.open(params, on_outcome),
-            self._pool,
-            self._config.sessions,
-            self._metrics,
-            self._updated,
-        )
+        try:
+            return LiveSession(
+                info,
+                decoder,
+                self._vad,
+                lambda on_outcome: self._worker.open(params, on_outcome),
+                self._pool,
+                self._config.sessions,
+                self._metrics,
+                self._updated,
+            )
+        except Exception:
+            decoder.close()
+            raise
 
     def _decoder(self, offer: StreamOffer) -> Decoder:
-        name = self._plugins.choose_decoder(offer)
+        try:
+            name = self._plugins.choose_decoder(offer)
+        except Exception as error:
+            logger.exception("wlkd_choose_decoder raised")
+            raise SessionError("bad_request", f"no decoder could be chosen for {offer}") from error
         if name is None or name not in self._decoders:
             known = ", ".join(self._decoders)
             raise SessionError("bad_request", f"no decoder for {offer}; configured: {known}")

@@ -1,0 +1,127 @@
+"""A session that cannot be opened leaves nothing behind."""
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pluggy
+import pytest
+
+from wlkd import hookimpl, hookspecs
+from wlkd.admission import Admission
+from wlkd.config import make_config
+from wlkd.errors import SessionError
+from wlkd.interfaces import Backend, Decoder, DecoderStream, Options, Recognizer, Vad, VadStream
+from wlkd.metrics import Metrics
+from wlkd.options import WorkerOptions
+from wlkd.plugins import Plugins, load_plugins
+from wlkd.types import Commit, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer
+from wlkd.worker import Worker
+
+OFFER = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
+
+
+class Decoding(DecoderStream):
+    closed = 0
+
+    def feed(self, data: bytes) -> Samples:
+        return np.zeros(0, dtype=np.float32)
+
+    def finish(self) -> Samples:
+        return np.zeros(0, dtype=np.float32)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class OneDecoder(Decoder):
+    def __init__(self) -> None:
+        super().__init__(Options())
+        self.stream = Decoding()
+
+    def open(self, offer: StreamOffer) -> DecoderStream:
+        return self.stream
+
+
+class Deaf(Vad, VadStream):
+    def open(self) -> VadStream:
+        return Deaf(Options())
+
+    def feed(self, frame: Frame) -> list[SpeechEvent]:
+        return []
+
+    def finish(self) -> list[SpeechEvent]:
+        return []
+
+
+class Refusing(Backend):
+    def languages(self) -> frozenset[str]:
+        return frozenset({"en"})
+
+    def open(self, params: RecognitionParams) -> Recognizer:
+        raise SessionError("bad_request", "the prompt is too long")
+
+    def run(self, batch: object) -> list[Commit]:
+        raise AssertionError("nobody is in")
+
+
+class Chooser:
+    """Decoder names for every offer, from a plugin that may raise."""
+
+    def __init__(self, answer: str | Exception) -> None:
+        self._answer = answer
+
+    @hookimpl
+    def wlkd_choose_decoder(self, offer: StreamOffer) -> str:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+def choosing(answer: str | Exception) -> Plugins:
+    manager = pluggy.PluginManager("wlkd")
+    manager.add_hookspecs(hookspecs)
+    manager.register(Chooser(answer), name="chooser")
+    return Plugins(manager)
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker]:
+    worker = Worker(Refusing(Options()), WorkerOptions(), Metrics(), capacity=4)
+    await worker.start(warm_up=False)
+    yield worker
+    await worker.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "closed"),
+    [
+        ("one", "the prompt is too long", 1),
+        ("another", "no decoder for", 0),
+        (RuntimeError("a defect of the plugin"), "no decoder could be chosen", 0),
+    ],
+)
+async def test_what_cannot_be_opened_is_a_bad_request_and_leaves_nothing(
+    worker: Worker, answer: str | Exception, message: str, closed: int
+) -> None:
+    values = {"decoders": {"pcm": {}}, "vad": {"name": "none"}, "backend": {"name": "scripted"}}
+    config = make_config(values, load_plugins())
+    decoder = OneDecoder()
+    with ThreadPoolExecutor(1) as pool:
+        admission = Admission(
+            config,
+            choosing(answer),
+            {"one": decoder},
+            Deaf(Options()),
+            Refusing(Options()),
+            worker,
+            pool,
+            Metrics(),
+            frozenset(),
+        )
+        with pytest.raises(SessionError, match=message) as caught:
+            async with admission.open(OFFER, transport="test", peer="here"):
+                pass
+    assert caught.value.code == "bad_request"
+    assert decoder.stream.closed == closed
+    assert admission.sessions == frozenset()
