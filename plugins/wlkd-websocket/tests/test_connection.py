@@ -241,6 +241,14 @@ async def test_a_client_that_never_closes_is_closed(rig):
     assert (end.type, end.data) == (WSMsgType.CLOSE, 1000)
 
 
+async def test_the_place_is_free_when_a_client_reads_that_it_is_done(rig):
+    socket, session = await (await rig()).open()
+    await socket.send_bytes(b"")
+    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert session.closed.is_set()
+    await socket.close()
+
+
 async def test_a_busy_session_slows_its_client_and_loses_nothing(rig):
     built = await rig(ping_interval_seconds=0.02)
     socket, session = await built.open()

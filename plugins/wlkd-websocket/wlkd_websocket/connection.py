@@ -66,24 +66,37 @@ class Connection:
             pinging.cancel()
 
     async def _converse(self, query: Query, peer: str, token: str | None) -> None:
-        async with self._sessions.open(
-            query.offer, transport="websocket", peer=peer, query=query.wishes, token=token
-        ) as session:
-            await self._socket.send_json(_config(query))
-            sending = asyncio.create_task(self._send(session, query))
-            receiving = asyncio.create_task(self._receive(session))
-            try:
-                await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
-                if sending.done():
-                    sending.result()
-                    # Everything is said; the client closes, or is closed when it does not.
-                    await asyncio.wait({receiving}, timeout=self._options.close_timeout_seconds)
-                else:
-                    receiving.result()
-            finally:
-                sending.cancel()
+        receiving: asyncio.Task[None] | None = None
+        try:
+            async with self._sessions.open(
+                query.offer, transport="websocket", peer=peer, query=query.wishes, token=token
+            ) as session:
+                await self._socket.send_json(_config(query))
+                receiving = asyncio.create_task(self._receive(session))
+                if not await self._deliver(session, query, receiving):
+                    return
+            # The place is free before the client reads that it is done: it may come back at once.
+            await self._send_text(READY_TO_STOP)
+            # The client closes, or is closed when it does not.
+            await asyncio.wait({receiving}, timeout=self._options.close_timeout_seconds)
+        finally:
+            if receiving is not None:
                 receiving.cancel()
-                await asyncio.gather(sending, receiving, return_exceptions=True)
+                await asyncio.gather(receiving, return_exceptions=True)
+
+    async def _deliver(self, session: Session, query: Query, receiving: asyncio.Task[None]) -> bool:
+        """Send updates to the end. False: the client went away before."""
+        sending = asyncio.create_task(self._send(session, query))
+        try:
+            await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                receiving.result()
+                return False
+            sending.result()
+            return True
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
 
     async def _receive(self, session: Session) -> None:
         """Feed the session until the client goes away."""
@@ -115,7 +128,6 @@ class Connection:
             await self._send_text(messages.write(update))
         if not self._client_ended:
             raise SessionError("draining", "the server is shutting down; everything received is transcribed")
-        await self._send_text(READY_TO_STOP)
 
     async def _send_text(self, text: str) -> None:
         try:
