@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -68,7 +69,7 @@ class LocalAgreement(Backend):
         if not model.model.is_multilingual:
             if params.task == "translate":
                 raise SessionError("bad_request", "task translate: this model knows English only")
-            return Stream(self.config, RecognitionParams(language="en", initial_prompt=params.initial_prompt))
+            return Stream(self.config, replace(params, language="en"))
         return Stream(self.config, params)
 
     def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
