@@ -1,4 +1,4 @@
-"""A session that cannot be opened leaves nothing behind."""
+"""A session that cannot be opened leaves nothing behind; of one that was, it is told how it ended."""
 
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +10,7 @@ import pytest
 from wlkd import hookimpl, hookspecs
 from wlkd.admission import Admission
 from wlkd.config import make_config
+from wlkd.core import running_core
 from wlkd.errors import SessionError
 from wlkd.interfaces import Backend, Decoder, DecoderStream, Options, Recognizer, Vad, VadStream
 from wlkd.metrics import Metrics
@@ -125,3 +126,16 @@ async def test_what_cannot_be_opened_is_a_bad_request_and_leaves_nothing(
     assert caught.value.code == "bad_request"
     assert decoder.stream.closed == closed
     assert admission.sessions == frozenset()
+
+
+@pytest.mark.parametrize(("ends", "reason"), [(True, "finished"), (False, "disconnected")])
+async def test_who_leaves_before_the_end_was_disconnected(ends: bool, reason: str) -> None:
+    values = {"decoders": {"pcm": {}}, "vad": {"name": "none"}, "backend": {"name": "scripted"}}
+    plugins = load_plugins()
+    async with running_core(make_config(values, plugins), plugins) as core:
+        async with core.admission.open(OFFER, transport="test", peer="here") as session:
+            if ends:
+                await session.finish()
+                assert [update async for update in session.updates()][-1].final
+        labels = {"transport": "test", "reason": reason}
+        assert core.metrics.registry.get_sample_value("wlkd_sessions_closed_total", labels) == 1

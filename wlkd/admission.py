@@ -95,7 +95,10 @@ class Admission:
         reason = "disconnected"
         try:
             yield session
-            reason = "finished" if session.error is None else session.error.code
+            if session.error is not None:
+                reason = session.error.code
+            elif session.finished:
+                reason = "finished"
         except SessionError as error:
             reason = error.code
             raise

@@ -159,6 +159,11 @@ class LiveSession:
         return seconds(self._received)
 
     @property
+    def finished(self) -> bool:
+        """No more words will come."""
+        return self._finished
+
+    @property
     def lag(self) -> int:
         """Samples received and not yet settled; silence is settled when it is heard."""
         in_silence = self._speech_start is None or self._speech_end is not None
