@@ -1,7 +1,7 @@
 """The guards against running wild."""
 
 import pytest
-from wlkd_simulstreaming.guards import is_no_speech, loop_start, retelling_start, told_again
+from wlkd_simulstreaming.guards import echoes, is_no_speech, loop_start, retelling_start, told_again
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,11 @@ def test_the_same_words_from_new_audio_stay():
 def test_attention_that_wavers_over_new_words_is_no_retelling():
     assert retelling_start([1, 2, 3, 4], 300, [5, 6, 7, 8], [200, 210, 220, 230]) is None
     assert retelling_start([1, 2, 3], 300, [1, 2, 3], [10, 20, 30]) is None
+
+
+def test_a_text_that_begins_with_the_end_of_its_prompt_is_an_echo():
+    assert echoes([9, 1, 2, 3], [1, 2, 3])
+    assert echoes([9, 1, 2, 3], [1, 2, 3, 7, 8])
+    assert not echoes([9, 1, 2, 3], [2, 3, 7])
+    assert not echoes([9, 1, 2, 3], [9, 1, 2])
+    assert not echoes([], [1, 2, 3])

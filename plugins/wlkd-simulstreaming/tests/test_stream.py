@@ -179,6 +179,13 @@ def test_a_loop_at_the_end_of_a_segment_keeps_what_came_before_it(talk):
     assert texts(talk.step(3, (" two", 20), looped=True, end=True).words) == [" two"]
 
 
+def test_an_echo_loses_the_context_and_keeps_what_was_heard_without_it(talk):
+    talk.step(3, (" one", 20), end=True)
+    commit = talk.step(3, (" two", 20), (" three", 140), echoed=True)
+    assert (texts(commit.words), talk.guards) == ([" two"], ("echo",))
+    assert vocabulary_text(talk, talk.request()) == ""
+
+
 @pytest.mark.parametrize("flag", ["rewound", "retold"])
 def test_other_guards_are_counted(talk, flag):
     talk.step(3, (" two", 20), **{flag: True})

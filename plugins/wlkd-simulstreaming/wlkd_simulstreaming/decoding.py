@@ -77,7 +77,7 @@ class _Row:
             self.looped,
             self.rewound,
             self.retold,
-            no_speech,
+            no_speech=no_speech,
         )
 
 

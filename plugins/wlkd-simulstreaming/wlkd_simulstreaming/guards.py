@@ -7,6 +7,8 @@ from collections.abc import Sequence
 LONGEST_LOOP = 24
 """Tokens in the longest n-gram looked for; Whisper's loops repeat a clause at most."""
 
+ECHOED_TOKENS = 3
+"""Fewer are a coincidence: "." and " I" stand everywhere."""
 RETOLD_TOKENS = 4
 RETOLD_FRAMES = 25
 """Half a second: attention wavers by less."""
@@ -55,6 +57,15 @@ def retelling_start(told: Sequence[int], floor: int, tokens: Sequence[int], fram
     while first > 0 and frames[first - 1] < reached:
         first -= 1
     return first
+
+
+def echoes(previous: Sequence[int], tokens: Sequence[int]) -> bool:
+    """Whether `tokens` begin with the end of `previous`, the text put before the window: the prompt instead of the
+    speech. Speech may do so too, and is then heard again without the prompt."""
+    longest = min(len(previous), len(tokens))
+    return any(
+        list(tokens[:count]) == list(previous[len(previous) - count :]) for count in range(ECHOED_TOKENS, longest + 1)
+    )
 
 
 def told_again(settled: Sequence[str], fresh: Sequence[str], ends: Sequence[int], until: int) -> int:

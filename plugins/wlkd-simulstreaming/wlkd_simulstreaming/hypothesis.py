@@ -43,6 +43,8 @@ class Hypothesis:
     """Cut where attention jumped far back."""
     retold: bool = False
     """Cut where it began to tell the same audio once more."""
+    echoed: bool = False
+    """Heard again without context, because it began with the end of that."""
     no_speech: float | None = None
     """Probability of `<|nospeech|>`; None where the window held committed text."""
 

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from wlkd.audio import SAMPLE_RATE
 from wlkd_simulstreaming.decoder import Memory, TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.encoder import Encoder
+from wlkd_simulstreaming.guards import echoes
 from wlkd_simulstreaming.hypothesis import Hypothesis
 from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
@@ -58,15 +60,17 @@ class Inference:
                 stream.request(step, language) for stream, step, language in zip(streams, steps, languages, strict=True)
             ]
             heard = self._decoding.decode(memory, requests)
-            for index, (step, hypothesis) in enumerate(zip(steps, heard, strict=True)):
-                if hypothesis.went_wrong and step.end is not None:
-                    heard[index] = self._once_more(streams[index], step, languages[index])
+            for index, (step, request) in enumerate(zip(steps, requests, strict=True)):
+                echoed = not request.told and echoes(request.prefix[: request.sot], heard[index].tokens)
+                if echoed or (heard[index].went_wrong and step.end is not None):
+                    again = self._once_more(streams[index], step, languages[index])
+                    heard[index] = replace(again, echoed=echoed)
         self._metrics.tokens.inc(sum(len(hypothesis.tokens) for hypothesis in heard))
         return list(zip(steps, languages, heard, strict=True))
 
     def _once_more(self, stream: Stream, step: Step, language: str | None) -> Hypothesis:
-        """Decode the end of a segment again as the model was trained, on 30 s and without context: nothing comes
-        after it that could still repair a text cut short."""
+        """Decode again as the model was trained, on 30 s, and without context. For the end of a segment, since nothing
+        comes after it that could still repair a text cut short; and for echoes of the context."""
         states = self._encoder(self._mel(step.state.window.samples, MAX_MEL_FRAMES)[None])
         memory = self._decoder.memory([states[0]], [step.content], 0)
         return self._decoding.decode(memory, [stream.request(step, language, afresh=True)])[0]

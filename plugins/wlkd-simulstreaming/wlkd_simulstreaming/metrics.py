@@ -11,7 +11,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.guards = Counter(
             "wlkd_simulstreaming_guards_total",
-            "Times a guard had to step in: loop, rewind, retold, told_again, no_speech, forced, stuck.",
+            "Times a guard had to step in: loop, echo, rewind, retold, told_again, no_speech, forced, stuck.",
             ["guard"],
             registry=registry,
         )

@@ -177,7 +177,12 @@ class Stream(Recognizer):
     def conclude(self, step: Step, heard: Hypothesis, language: str | None) -> Conclusion:
         """The state after `heard`, and what to tell the session."""
         options, state, guards = self._options, step.state, []
-        for name, fired in (("rewind", heard.rewound), ("retold", heard.retold), ("loop", heard.looped)):
+        for name, fired in (
+            ("rewind", heard.rewound),
+            ("retold", heard.retold),
+            ("loop", heard.looped),
+            ("echo", heard.echoed),
+        ):
             if fired:
                 guards.append(name)
         if is_no_speech(heard.no_speech, heard.logprobs, options.no_speech_logprob):
@@ -190,8 +195,8 @@ class Stream(Recognizer):
         if again:
             guards.append("told_again")
         count = self._settled(step, heard, words)
-        if heard.looped:
-            # The context may be what the loop feeds on.
+        if heard.looped or heard.echoed:
+            # The context may be what the loop feeds on; an echo certainly is of the context.
             state = replace(state, context=())
         full = len(state.window) > samples(options.max_window_seconds)
         if full and step.end is None and not state.said and count <= again and len(words) - again > 1:
