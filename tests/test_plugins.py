@@ -114,9 +114,7 @@ def test_a_component_that_two_plugins_claim_is_nobodys(install: Install) -> None
     install("other-parrot", "other", BACKEND)
     plugins = load_plugins()
     assert reasons(plugins, "other") == ['backend "parrot" is taken by acme-parrot 1.2']
-    with pytest.raises(
-        PluginError, match=r'"parrot" is offered by both acme-parrot 1\.2 and other-parrot 1\.2'
-    ):
+    with pytest.raises(PluginError, match=r'"parrot" is offered by both acme-parrot 1\.2 and other-parrot 1\.2'):
         plugins.component("backend", "parrot")
 
 
