@@ -11,7 +11,7 @@ import pytest
 from wlkd.admission import Admission
 from wlkd.config import make_config
 from wlkd.core import running_core
-from wlkd.errors import SessionError
+from wlkd.errors import ProvisionError, SessionError
 from wlkd.interfaces import Session
 from wlkd.plugins import load_plugins
 from wlkd.testing import speech_like
@@ -247,3 +247,10 @@ async def test_draining_finishes_what_was_received() -> None:
             await session.feed(pcm(1))
         assert caught.value.code == "draining"
         assert (await rest(session))[-1].text == " one two three"
+
+
+@pytest.mark.parametrize("recognition", [{"language": "ja"}, {"languages": ["en", "ja"]}])
+async def test_a_language_that_the_model_does_not_know_stops_the_start(recognition: dict[str, Any]) -> None:
+    with pytest.raises(ProvisionError, match="does not know ja"):
+        async with core({"recognition": recognition}):
+            pass

@@ -72,6 +72,8 @@ class SimulStreaming(Backend):
                 raise SessionError("bad_request", "task translate: this model knows English only")
         elif params.language is not None and params.language not in model.vocabulary.languages:
             raise SessionError("bad_request", f"language {params.language}: not known to the model")
+        elif params.languages and not model.vocabulary.languages.keys() & set(params.languages):
+            raise SessionError("bad_request", f"languages {', '.join(params.languages)}: none is known to the model")
         stream = Stream(self.config, model.vocabulary, params, None if model.multilingual else "en")
         if stream.prompt_tokens > MAX_PREVIOUS_TOKENS:
             raise SessionError(

@@ -103,14 +103,16 @@ class GreedyDecoding:
         self._banned_first[[token for token in suppressed_first if token != vocabulary.eot]] = -torch.inf
 
     @torch.inference_mode()
-    def language_probabilities(self, memory: Memory, allowed: Sequence[str]) -> list[dict[str, float]]:
-        """How likely each row is in each of the `allowed` languages."""
+    def language_probabilities(self, memory: Memory, allowed: Sequence[Sequence[str]]) -> list[dict[str, float]]:
+        """How likely each row is in each of the languages `allowed` for it."""
         rows = len(memory.frames)
         start = torch.full((rows, 1), self._vocabulary.sot, device=self._decoder.device)
         hidden, _ = self._decoder.forward(memory, self._decoder.cache(memory, 1), start, start > 0, 1)
-        tokens = [self._vocabulary.languages[code] for code in allowed]
-        probabilities = self._decoder.logits(hidden[:, -1])[:, tokens].softmax(-1)
-        return [dict(zip(allowed, row, strict=True)) for row in probabilities.tolist()]
+        found = []
+        for logits, codes in zip(self._decoder.logits(hidden[:, -1]), allowed, strict=True):
+            tokens = [self._vocabulary.languages[code] for code in codes]
+            found.append(dict(zip(codes, logits[tokens].softmax(-1).tolist(), strict=True)))
+        return found
 
     @torch.inference_mode()
     def decode(self, memory: Memory, requests: Sequence[Request]) -> list[Hypothesis]:

@@ -34,16 +34,13 @@ class Inference:
         encoder: Encoder,
         decoder: TextDecoder,
         decoding: GreedyDecoding,
-        languages: Sequence[str],
         metrics: Metrics,
     ) -> None:
-        """`languages`: those that detection chooses from; empty for a model of one language."""
         self._options = options
         self._mel = mel
         self._encoder = encoder
         self._decoder = decoder
         self._decoding = decoding
-        self._languages = languages
         self._metrics = metrics
         if options.encode == "window":
             decoder.remember_silence(encoder(mel.silence(MAX_MEL_FRAMES)[None])[0])
@@ -111,7 +108,7 @@ class Inference:
         open_rows = [index for index, language in enumerate(languages) if language is None]
         if open_rows:
             rows = memory if len(open_rows) == len(steps) else memory.rows(torch.tensor(open_rows))
-            found = self._decoding.language_probabilities(rows, self._languages)
+            found = self._decoding.language_probabilities(rows, [streams[index].languages for index in open_rows])
             for index, probabilities in zip(open_rows, found, strict=True):
                 decided[index] = streams[index].listen(steps[index], probabilities)
                 best = max(probabilities, key=lambda code: probabilities[code])

@@ -62,14 +62,10 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
         )
         encoder = encoder_half.result() or _torch_encoder(options, checkpoint, device, dtype)
     multilingual = checkpoint.dims.n_vocab >= 51865
-    languages = sorted(set(options.languages or vocabulary.languages)) if multilingual else []
-    unknown = [code for code in languages if code not in vocabulary.languages]
-    if unknown:
-        raise ProvisionError(f"languages: {', '.join(unknown)}: not known to the model {options.model}")
     decoding = GreedyDecoding(
         decoder, vocabulary, settings["suppress_ids"], settings["suppress_ids_begin"], options.rewind_threshold
     )
-    inference = Inference(options, LogMel(checkpoint.dims.n_mels), encoder, decoder, decoding, languages, metrics)
+    inference = Inference(options, LogMel(checkpoint.dims.n_mels), encoder, decoder, decoding, metrics)
     return Model(inference, vocabulary, multilingual, f"{options.model} on {choice}")
 
 

@@ -72,7 +72,6 @@ class SimulStreamingOptions(Options):
         24.0, ge=5, description="Speech without a committed word for this long resets the stream's window and context."
     )
 
-    languages: tuple[str, ...] = Field((), description="Languages that detection may choose from; empty: all.")
     language_seconds: float = Field(2.0, ge=0.5, description="Speech to hear before the language is decided.")
     language_confidence: float = Field(
         0.7, ge=0, le=1, description="Below this probability detection listens on, to `language_limit_seconds`."

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from wlkd import Commit, Frame, RecognitionParams, Recognizer, Word
 from wlkd.audio import samples, seconds
+from wlkd.window import Window
 from wlkd_simulstreaming.alignatt import settled_tokens
 from wlkd_simulstreaming.guards import is_no_speech, told_again
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request
@@ -18,7 +19,7 @@ from wlkd_simulstreaming.language import Evidence
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said, timed_words
 from wlkd_simulstreaming.tokens import Vocabulary
-from wlkd_simulstreaming.window import Window, best_cut
+from wlkd_simulstreaming.window import best_cut
 
 TOKENS_PER_SECOND = 16
 """More than any language is spoken in; what goes on beyond is a loop."""
@@ -103,6 +104,8 @@ class Stream(Recognizer):
         self._params = params
         self._only_language = only_language
         hotwords = ", ".join(params.hotwords)
+        self.languages = tuple(code for code in vocabulary.languages if code in (params.languages or (code,)))
+        """What detection chooses from."""
         self._prompt = tuple(
             token
             for text in (params.static_prompt, hotwords)

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 from wlkd import Word
+from wlkd.window import Window
 from wlkd_simulstreaming.hypothesis import Hypothesis
 from wlkd_simulstreaming.tokens import Vocabulary, split_words
-from wlkd_simulstreaming.window import Window
 
 FRAME_SAMPLES = 320
 """Samples per frame of the encoder's output: 20 ms."""
