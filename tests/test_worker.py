@@ -272,3 +272,13 @@ async def test_a_running_batch_shows_its_age() -> None:
         assert 0 < case.worker.stalled_for() < 1
         await stream.drained()
         assert case.worker.stalled_for() == 0
+
+
+async def test_closing_waits_for_the_running_batch() -> None:
+    case = setup(step_seconds=0.2)
+    async with case:
+        stream, _ = case.stream()
+        stream.push(speech(1))
+        await asyncio.sleep(0.05)
+        assert case.backend.batches == []
+    assert case.backend.batches == [1], "the backend may be closed now, and the batch would still run"

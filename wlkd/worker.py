@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 RELAXED, SATURATED = 0.7, 1.0
 """Busy share up to which the chunk stays at its minimum, and from which on it is at its maximum."""
 
+STUCK_SECONDS = 2.0
+"""What a batch gets to end when the worker is closed: several times what one should ever take."""
+
 
 class Worker:
     """Runs a backend for many streams on one thread. Everything but the batches happens on the event loop."""
@@ -58,6 +61,7 @@ class Worker:
         self._vacated = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
         self._task: asyncio.Task[None] | None = None
+        self._batch: asyncio.Future[list[Outcome]] | None = None
         self._measuring_since: float | None = None
 
     async def start(self, *, warm_up: bool, measure: bool = False) -> None:
@@ -68,11 +72,13 @@ class Worker:
         self._task = asyncio.create_task(self._work(measure), name="inference worker")
 
     async def close(self) -> None:
-        """Stop serving; the running batch ends first."""
+        """Stop serving. A running batch ends first, so that nobody closes the backend under it, unless it is stuck."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        if self._batch is not None:
+            await asyncio.wait({self._batch}, timeout=STUCK_SECONDS)
         # A stuck batch must not keep the process: the daemon's exit does not wait for this thread.
         self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -170,7 +176,8 @@ class Worker:
                         await self._wake.wait()
                 continue
             self._load.begin(self._clock(), live=any(step.stream.priority == "live" for step in batch))
-            outcomes = await loop.run_in_executor(self._thread, run_batch, self._backend, batch)
+            self._batch = loop.run_in_executor(self._thread, run_batch, self._backend, batch)
+            outcomes = await asyncio.shield(self._batch)
             self._account(batch)
             for step, outcome in zip(batch, outcomes, strict=True):
                 step.stream.done(outcome)

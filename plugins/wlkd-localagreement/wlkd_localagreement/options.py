@@ -16,7 +16,7 @@ class LocalAgreementOptions(Options):
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="`cuda` fails where there is no GPU.")
     device_index: int = Field(default=0, ge=0, description="Which GPU.")
     compute_type: str = Field(default="auto", description="Precision; `auto`: int8 on the CPU, float16 on a GPU.")
-    threads: int = Field(default=0, ge=0, description="CPU threads of one decode; 0: one per core.")
+    threads: int = Field(default=0, ge=0, description="CPU threads of one decode; 0: one per core, at most 8.")
     beam_size: int = Field(default=1, ge=1, le=10, description="More: a little better, and as many times slower.")
     max_window_seconds: float = Field(default=12.0, ge=4, le=28, description="The window is cut beyond this.")
     language_seconds: float = Field(
