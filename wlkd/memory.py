@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 GIVE_BACK_SECONDS = 20.0
-"""How often. Pages that are needed again cost a fault each: some 20 ms of CPU time for what 20 s of a full house used."""
+"""How often. Pages that are needed again cost a fault each: some 20 ms of CPU time for what a full house used."""
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
