@@ -13,7 +13,7 @@ it: they are mounted at /data/whisper_models. Runs as root, on Debian with mmdeb
   --out FILE       default: wlkd-image.tar
   --name NAME:TAG  default: wlkd:VERSION
   --suite SUITE    bookworm (default) or trixie
-  --mirror URL     where Debian's packages come from (default: deb.debian.org)
+  --mirror URL     where Debian's packages come from (default: mmdebstrap's own choice)
 
 Proxies are taken from http_proxy, https_proxy.
 TEXT
@@ -69,9 +69,9 @@ mmdebstrap --quiet --variant=minbase --include=python3 \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     "$suite" "$work/root" ${mirror:+"$mirror"}
-# What the build knew of networks stays here.
+# What the build knew of networks and mirrors stays here: an image is built anew, not upgraded from inside.
 rm -f "$work/root"/etc/{resolv.conf,hostname} "$work/root"/etc/apt/apt.conf.d/99mmdebstrap
-echo "deb http://deb.debian.org/debian $suite main" >"$work/root/etc/apt/sources.list"
+: >"$work/root/etc/apt/sources.list"
 
 say "wlkd"
 mkdir -p "$work/root/bundle"
