@@ -69,7 +69,7 @@ class SimulStreamingOptions(Options):
         64, ge=0, le=200, description="Tokens of earlier text put before the window; each costs prefill time."
     )
     stuck_seconds: float = Field(
-        24.0, ge=5, le=24, description="Speech without a committed word for this long resets the stream's window and context."
+        24.0, ge=5, le=24, description="Speech without a committed word for so long resets the window and the context."
     )
 
     language_seconds: float = Field(2.0, ge=0.5, description="Speech to hear before the language is decided.")
