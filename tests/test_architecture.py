@@ -31,7 +31,6 @@ LAYERS = [
         "client",
         "logs",
         "subtitles",
-        "terminal",
     },
     {"config", "options", "metrics", "transcript", "models", "memory"},
     {"hookspecs", "interfaces", "audio", "window", "cpu", "cuda", "explain", "document"},
