@@ -8,6 +8,8 @@ import subprocess
 import sys
 import sysconfig
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +54,25 @@ def make_environment(prefix: Path) -> None:
     command.chmod(0o755)
 
 
+@contextmanager
+def own_control_groups(name: str) -> Iterator[list[Path]]:
+    """A control group for one container in every hierarchy that a systemd may keep its units in.
+
+    Containers booted at one time would otherwise share one tree, and the `wlkd.service` in each of them one group:
+    stopping one of the two reaches for the processes of both.
+    """
+    roots = [Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified")]
+    groups = [root / name for root in roots if (root / "cgroup.procs").exists()]
+    for group in groups:
+        group.mkdir()
+    try:
+        yield groups
+    finally:
+        for group in groups:
+            for directory, _, _ in os.walk(group, topdown=False):
+                os.rmdir(directory)
+
+
 @dataclass
 class Result:
     """What the script left behind."""
@@ -83,13 +104,16 @@ class Container:
         (self.out / "script").write_text(PRELUDE + script)
         (self.out / "test.service").write_text(UNIT)
         binds = {"/opt/src": REPOSITORY, "/opt/site": Path(sysconfig.get_path("purelib")), **self.binds}
+        name = f"wlkd-test-{uuid.uuid4().hex[:8]}"
         command = ["systemd-nspawn", "--quiet", "--directory=/", "--volatile=yes", "--boot", "--register=no"]
-        command += ["--keep-unit", "--private-network", f"--machine=wlkd-test-{uuid.uuid4().hex[:8]}"]
+        command += ["--keep-unit", "--private-network", f"--machine={name}"]
         command += [f"--bind-ro={path}:{place}" for place, path in binds.items()]
         command += [f"--bind={self.out}:/out"]
         command += [f"--bind-ro={self.out / 'test.service'}:/etc/systemd/system/test.service"]
         command += ["systemd.firstboot=off", "systemd.unit=test.service"]
-        with (self.out / "console").open("wb") as console:
+        with own_control_groups(name) as groups, (self.out / "console").open("wb") as console:
+            join = "".join(f"echo $$ >{group}/cgroup.procs; " for group in groups)
+            command = ["sh", "-ec", join + 'exec "$@"', "sh", *command]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
             try:
                 process.wait(seconds)

@@ -27,9 +27,10 @@ within 20 test -e /out/started
 done) >/out/answers &
 sleep 1
 systemctl restart wlkd &
+restart=$!
 sleep 1.5
 stream --seconds 1 --pace 5 >/out/waited    # comes while nobody serves
-wait %3
+wait "$restart"
 sleep 1
 touch /out/restarted
 wait
