@@ -70,7 +70,7 @@ def own_control_groups(name: str) -> Iterator[list[Path]]:
     finally:
         for group in groups:
             for directory, _, _ in os.walk(group, topdown=False):
-                os.rmdir(directory)
+                Path(directory).rmdir()
 
 
 @dataclass
