@@ -250,8 +250,8 @@ async def test_the_self_test_runs_on_the_inference_thread() -> None:
     await stream.drained()
     assert len(backend.batches) > 1
     assert backend.threads == {"inference_0"}
-    least, most = (sessions_for(rows * TEST_CHUNK_SECONDS / backend.step_seconds) for rows in (1, 8))
-    assert least <= worker.capacity.sessions <= most
+    # Steps may take longer than they sleep, never shorter.
+    assert 1 < worker.capacity.sessions <= sessions_for(8 * TEST_CHUNK_SECONDS / backend.step_seconds)
     await worker.close()
 
 
