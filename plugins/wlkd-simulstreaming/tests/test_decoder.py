@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from prometheus_client import CollectorRegistry
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.encoder import TorchEncoder
 from wlkd_simulstreaming.hypothesis import Request
 from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
+from wlkd_simulstreaming.metrics import Metrics
 
 CPU = torch.device("cpu")
 
@@ -25,7 +27,8 @@ def decoder(dims, weights):
 
 @pytest.fixture(scope="module")
 def decoding(decoder, vocabulary):
-    return GreedyDecoding(decoder, vocabulary, [5, 6, vocabulary.eot], [32, vocabulary.eot], rewind_threshold=10_000)
+    metrics = Metrics(CollectorRegistry())
+    return GreedyDecoding(decoder, vocabulary, [5, 6, vocabulary.eot], [32, vocabulary.eot], 10_000, metrics)
 
 
 def states(dims, *lengths):

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from wlkd_simulstreaming.alignatt import rewinds
 from wlkd_simulstreaming.attention import attended_frames
-from wlkd_simulstreaming.decoder import Memory, TextDecoder
+from wlkd_simulstreaming.decoder import Cache, Memory, TextDecoder
 from wlkd_simulstreaming.guards import loop_start, retelling_start
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request
+from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.tokens import Vocabulary
 
 END_FRAMES = 4
@@ -91,8 +92,10 @@ class GreedyDecoding:
         suppressed: Sequence[int],
         suppressed_first: Sequence[int],
         rewind_threshold: int,
+        metrics: Metrics,
     ) -> None:
         self._decoder = decoder
+        self._metrics = metrics
         self._vocabulary = vocabulary
         self._rewind_threshold = rewind_threshold
         self._banned = torch.zeros(vocabulary.size, device=decoder.device)
@@ -118,6 +121,19 @@ class GreedyDecoding:
     def decode(self, memory: Memory, requests: Sequence[Request]) -> list[Hypothesis]:
         """One hypothesis per request, in order; `memory` has a row for each."""
         rows = [_Row(request, self._rewind_threshold, self._vocabulary.eot) for request in requests]
+        with self._metrics.timed("prefill"):
+            cache, no_speech = self._read(memory, requests, rows)
+        with self._metrics.timed("tokens"):
+            self._go_on(memory, cache, rows)
+        return [row.hypothesis(silent) for row, silent in zip(rows, no_speech, strict=True)]
+
+    def _read(
+        self, memory: Memory, requests: Sequence[Request], rows: Sequence[_Row]
+    ) -> tuple[Cache, list[float | None]]:
+        """Read prefixes and drafts in one pass and take what the model agrees with into `rows`.
+
+        Returns the cache, and the probability of `<|nospeech|>` where it was asked for.
+        """
         longest = max(len(request.prefix) + len(request.draft) for request in requests)
         room = max(request.max_tokens for request in requests)
         cache = self._decoder.cache(memory, longest + room)
@@ -132,10 +148,8 @@ class GreedyDecoding:
             device=self._decoder.device,
         )
         hidden, attention = self._decoder.forward(memory, cache, tokens, real, watched)
-        no_speech = self._no_speech(hidden, requests)
         first = self._first_places(requests, watched)
         picked, logprobs, frames = self._choose(hidden[:, -watched:], attention, first)
-        last = []
         for index, row in enumerate(rows):
             start = watched - 1 - len(row.request.draft)
             kept = self._verify(row, picked[index][start:], logprobs[index][start:], frames[index][start:])
@@ -143,26 +157,24 @@ class GreedyDecoding:
             if rejected:
                 cache.valid[index, longest - rejected : longest] = False
                 cache.positions[index] -= rejected
-            last.append(row.tokens[-1] if row.tokens else 0)
+        return cache, self._no_speech(hidden, requests)
 
-        active = list(range(len(rows)))
-        while True:
-            going = [place for place, index in enumerate(active) if not rows[index].done]
-            if not going:
-                break
+    def _go_on(self, memory: Memory, cache: Cache, rows: Sequence[_Row]) -> None:
+        """One more token at a time for the rows that are not done, until all are."""
+        active = list(rows)
+        while going := [place for place, row in enumerate(active) if not row.done]:
             # Leaving finished rows in costs their share of every token; taking them out copies the others.
             if 2 * len(going) <= len(active):
-                kept_rows = torch.tensor(going, device=self._decoder.device)
-                memory, cache = memory.rows(kept_rows), cache.rows(kept_rows)
+                kept = torch.tensor(going, device=self._decoder.device)
+                memory, cache = memory.rows(kept), cache.rows(kept)
                 active = [active[place] for place in going]
-            step = torch.tensor([[last[index]] for index in active], device=self._decoder.device)
-            hidden, attention = self._decoder.forward(memory, cache, step, torch.ones_like(step) > 0, 1)
+            # What a finished row reads is all the same.
+            last = torch.tensor([row.tokens[-1:] or [0] for row in active], device=self._decoder.device)
+            hidden, attention = self._decoder.forward(memory, cache, last, torch.ones_like(last) > 0, 1)
             picked, logprobs, frames = self._choose(hidden, attention, None)
-            for place, index in enumerate(active):
-                if not rows[index].done:
-                    rows[index].take(picked[place][0], logprobs[place][0], frames[place][0])
-                    last[index] = rows[index].tokens[-1] if rows[index].tokens else 0
-        return [row.hypothesis(silent) for row, silent in zip(rows, no_speech, strict=True)]
+            for place, row in enumerate(active):
+                if not row.done:
+                    row.take(picked[place][0], logprobs[place][0], frames[place][0])
 
     def _verify(self, row: _Row, picked: list[int], logprobs: list[float], frames: list[int]) -> int:
         """Take the model's choices along the draft as long as they agree with it, and the first that does not.

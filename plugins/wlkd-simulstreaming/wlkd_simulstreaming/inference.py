@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -51,25 +49,27 @@ class Inference:
         if not steps:
             return []
         memory = self._remember(self._encode(steps), steps)
-        with self._timed("decoder"):
+        with self._metrics.timed("language"):
             steps, languages = self._decide_languages(streams, steps, memory)
-            requests = [
-                stream.request(step, language) for stream, step, language in zip(streams, steps, languages, strict=True)
-            ]
-            heard = self._decoding.decode(memory, requests)
-            for index, (step, request) in enumerate(zip(steps, requests, strict=True)):
-                echoed = not request.told and echoes(request.prefix[: request.sot], heard[index].tokens)
-                if echoed or (heard[index].went_wrong and step.end is not None):
-                    again = self._once_more(streams[index], step, languages[index])
-                    heard[index] = replace(again, echoed=echoed)
+        requests = [
+            stream.request(step, language) for stream, step, language in zip(streams, steps, languages, strict=True)
+        ]
+        heard = self._decoding.decode(memory, requests)
+        for index, (step, request) in enumerate(zip(steps, requests, strict=True)):
+            echoed = not request.told and echoes(request.prefix[: request.sot], heard[index].tokens)
+            if echoed or (heard[index].went_wrong and step.end is not None):
+                again = self._once_more(streams[index], step, languages[index])
+                heard[index] = replace(again, echoed=echoed)
         self._metrics.tokens.inc(sum(len(hypothesis.tokens) for hypothesis in heard))
         return list(zip(steps, languages, heard, strict=True))
 
     def _once_more(self, stream: Stream, step: Step, language: str | None) -> Hypothesis:
         """Decode again as the model was trained, on 30 s, and without context. For the end of a segment, since nothing
         comes after it that could still repair a text cut short; and for echoes of the context."""
-        states = self._encoder(self._mel(step.state.window.samples, MAX_MEL_FRAMES)[None])
-        memory = self._decoder.memory([states[0]], [step.content], 0)
+        with self._metrics.timed("encoder"):
+            states = self._encoder(self._mel(step.state.window.samples, MAX_MEL_FRAMES)[None])
+        with self._metrics.timed("memory"):
+            memory = self._decoder.memory([states[0]], [step.content], 0)
         return self._decoding.decode(memory, [stream.request(step, language, afresh=True)])[0]
 
     def _encode(self, steps: Sequence[Step]) -> list[Tensor]:
@@ -79,9 +79,9 @@ class Inference:
             by_length[self._encoded_frames(len(step.state.window))].append(index)
         states: dict[int, Tensor] = {}
         for frames, members in by_length.items():
-            with self._timed("mel"):
+            with self._metrics.timed("mel"):
                 mel = torch.stack([self._mel(steps[index].state.window.samples, frames) for index in members])
-            with self._timed("encoder"):
+            with self._metrics.timed("encoder"):
                 states.update(zip(members, self._encoder(mel), strict=True))
             self._metrics.encoded_seconds.inc(len(members) * frames * HOP_SAMPLES / SAMPLE_RATE)
         return [states[index] for index in range(len(steps))]
@@ -97,7 +97,7 @@ class Inference:
 
     def _remember(self, states: Sequence[Tensor], steps: Sequence[Step]) -> Memory:
         tail = self._options.silence_tail_frames if self._options.encode == "window" else 0
-        with self._timed("memory"):
+        with self._metrics.timed("memory"):
             return self._decoder.memory(states, [step.content for step in steps], tail)
 
     def _decide_languages(
@@ -114,9 +114,3 @@ class Inference:
                 best = max(probabilities, key=lambda code: probabilities[code])
                 languages[index] = decided[index].state.language or best
         return decided, languages
-
-    @contextmanager
-    def _timed(self, part: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self._metrics.seconds.labels(part).inc(time.perf_counter() - start)

@@ -63,7 +63,12 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
         encoder = encoder_half.result() or _torch_encoder(options, checkpoint, device, dtype)
     multilingual = checkpoint.dims.n_vocab >= 51865
     decoding = GreedyDecoding(
-        decoder, vocabulary, settings["suppress_ids"], settings["suppress_ids_begin"], options.rewind_threshold
+        decoder,
+        vocabulary,
+        settings["suppress_ids"],
+        settings["suppress_ids_begin"],
+        options.rewind_threshold,
+        metrics,
     )
     inference = Inference(options, LogMel(checkpoint.dims.n_mels), encoder, decoder, decoding, metrics)
     return Model(inference, vocabulary, multilingual, f"{options.model} on {choice}")

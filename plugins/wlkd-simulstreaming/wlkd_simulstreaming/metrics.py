@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prometheus_client import CollectorRegistry, Counter
 
 
@@ -20,7 +24,7 @@ class Metrics:
         )
         self.seconds = Counter(
             "wlkd_simulstreaming_seconds_total",
-            "Time spent on inference, by part: mel, encoder, memory, decoder.",
+            "Time spent on inference, by part: mel, encoder, memory, language, prefill, tokens.",
             ["part"],
             registry=registry,
         )
@@ -29,3 +33,10 @@ class Metrics:
             "Audio sent through the encoder, padding included.",
             registry=registry,
         )
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Count the time that the block takes as that of `part`."""
+        start = time.perf_counter()
+        yield
+        self.seconds.labels(part).inc(time.perf_counter() - start)
