@@ -36,7 +36,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pace", type=float, default=1.0, help="seconds of audio sent in a second")
     parser.add_argument("--speech", type=Path, metavar="FOLDER", help="what the clients say")
     parser.add_argument("--growth", type=float, default=3.0, metavar="PERCENT")
-    parser.add_argument("--every", type=float, default=20.0, metavar="SECONDS", help="how often to look")
+    parser.add_argument(
+        "--every",
+        type=float,
+        default=7.0,
+        metavar="SECONDS",
+        help="how often to look; not in step with the 20 s in which the daemon gives memory back (default: 7)",
+    )
     parser.add_argument("daemon", nargs="*", help="arguments of wlkd run")
     return parser.parse_args()
 
@@ -113,8 +119,8 @@ def complaints(growth: float, before: Usage, after: Usage, seen: list[Usage], en
     late_ones = [one.resident_bytes for one in seen if ended - one.at <= sixth]
     told = []
     if early and late_ones:
-        # Medians of stretches: a single look catches sessions at their fattest, or their leanest.
-        percent = 100 * (statistics.median(late_ones) / statistics.median(early) - 1)
+        # Means of stretches: a single look catches the daemon at its fattest, or its leanest.
+        percent = 100 * (statistics.fmean(late_ones) / statistics.fmean(early) - 1)
         print(f"memory in the last sixth against the second: {percent:+.1f} %")
         if percent > growth:
             told.append(f"memory grew by {percent:.1f} %")
