@@ -1,5 +1,6 @@
 """The real base model on real speech."""
 
+import asyncio
 import difflib
 import itertools
 
@@ -22,8 +23,6 @@ SECOND = 16000
 @pytest.fixture(scope="module")
 def provisioned(models_dir):
     """Makes backends of given options, once each."""
-    import asyncio
-
     made = {}
 
     def make(**options):
@@ -120,7 +119,8 @@ def test_however_audio_is_cut_nothing_committed_is_lost_or_repeated(backend, spe
     assert jiwer.wer(" ".join(plain(row["text"])), " ".join(plain(text(commits)))) < 0.3
 
 
-def test_a_batch_says_what_its_streams_say_alone(backend, speech):
+def test_a_batch_says_what_its_streams_say_alone(provisioned, speech):
+    backend = provisioned(min_encoded_seconds=0)
     clips = speech("en_librispeech_test_clean", 0, 1, 3)
     alone = [text(stream(backend, audio)) for _, audio in clips]
     recognizers = [backend.open(RecognitionParams(language="en")) for _ in clips]
@@ -135,6 +135,24 @@ def test_a_batch_says_what_its_streams_say_alone(backend, speech):
         for index, commit in zip(batch, backend.run([recognizers[i] for i in batch]), strict=True):
             together[index] += text([commit])
     assert [plain(words) for words in together] == [plain(words) for words in alone]
+
+
+def test_a_stream_alone_in_its_batch_is_encoded_at_length(models_dir, speech):
+    backend, registry = SimulStreaming(SimulStreamingOptions(device="cpu")), CollectorRegistry()
+    asyncio.run(backend.provision(Context(models_dir, registry, lambda words: None)))
+    [(_, audio)] = speech("en_librispeech_test_clean", 0)
+
+    def encoded(rows):
+        """Seconds that a batch of `rows` streams with 2 s of speech each sends through the encoder, for each."""
+        recognizers = [backend.open(RecognitionParams(language="en")) for _ in range(rows)]
+        for recognizer in recognizers:
+            recognizer.accept(Frame(0, audio[: 2 * SECOND]))
+        before = registry.get_sample_value("wlkd_simulstreaming_encoded_audio_seconds_total")
+        backend.run(recognizers)
+        return (registry.get_sample_value("wlkd_simulstreaming_encoded_audio_seconds_total") - before) / rows
+
+    assert [encoded(rows) for rows in (1, 2, 3, 8)] == [15, 8, 5, 3]
+    asyncio.run(backend.close())
 
 
 def test_a_batch_that_fails_changes_no_stream(backend, speech, monkeypatch):

@@ -76,7 +76,7 @@ class Inference:
         """States (frames, width) of each step's window; rows of equal length share a call."""
         by_length: dict[int, list[int]] = defaultdict(list)
         for index, step in enumerate(steps):
-            by_length[self._encoded_frames(len(step.state.window))].append(index)
+            by_length[self._encoded_frames(len(step.state.window), len(steps))].append(index)
         states: dict[int, Tensor] = {}
         for frames, members in by_length.items():
             with self._metrics.timed("mel"):
@@ -86,11 +86,12 @@ class Inference:
             self._metrics.encoded_seconds.inc(len(members) * frames * HOP_SAMPLES / SAMPLE_RATE)
         return [states[index] for index in range(len(steps))]
 
-    def _encoded_frames(self, count: int) -> int:
-        """Mel frames to encode for `count` samples."""
+    def _encoded_frames(self, count: int, rows: int) -> int:
+        """Mel frames to encode for `count` samples in a batch of `rows`."""
         if self._options.encode == "full":
             return MAX_MEL_FRAMES
-        wanted = max(count / SAMPLE_RATE + self._options.padding_seconds, self._options.min_encoded_seconds)
+        least = self._options.min_encoded_seconds / rows
+        wanted = max(count / SAMPLE_RATE + self._options.padding_seconds, least)
         steps = -(-wanted // self._options.length_step_seconds)
         frames = round(steps * self._options.length_step_seconds * SAMPLE_RATE / FRAME_SAMPLES) * 2
         return min(frames, MAX_MEL_FRAMES)
