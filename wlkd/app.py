@@ -137,6 +137,8 @@ class Daemon:
             self._notifier.ready()
 
     async def _drain(self, core: Core, transports: list[Transport]) -> None:
+        # From here on a signal means: hurry.
+        self._stop.clear()
         admission = core.admission
         deadline = admission.drain_seconds
         self._notifier.stopping()
@@ -148,7 +150,6 @@ class Daemon:
             await self.http.stop_accepting()
         for transport in transports:
             await transport.stop_accepting()
-        self._stop.clear()
         ending = asyncio.create_task(admission.finish_all())
         naming = asyncio.create_task(self._name_what_remains(core))
         hurry = asyncio.create_task(self._stop.wait())
