@@ -137,21 +137,26 @@ def test_a_batch_says_what_its_streams_say_alone(provisioned, speech):
     assert [plain(words) for words in together] == [plain(words) for words in alone]
 
 
-def test_a_stream_alone_in_its_batch_is_encoded_at_length(models_dir, speech):
+def test_with_time_to_spare_a_batch_is_encoded_at_length(models_dir, speech):
     backend, registry = SimulStreaming(SimulStreamingOptions(device="cpu")), CollectorRegistry()
     asyncio.run(backend.provision(Context(models_dir, registry, lambda words: None)))
     [(_, audio)] = speech("en_librispeech_test_clean", 0)
 
-    def encoded(rows):
-        """Seconds that a batch of `rows` streams with 2 s of speech each sends through the encoder, for each."""
+    def encoded(rows, step):
+        """Seconds sent through the encoder for each of `rows` streams with 2 s of speech, the last `step` s new."""
         recognizers = [backend.open(RecognitionParams(language="en")) for _ in range(rows)]
+        seen = round((2 - step) * SECOND)
         for recognizer in recognizers:
-            recognizer.accept(Frame(0, audio[: 2 * SECOND]))
+            recognizer.accept(Frame(0, audio[:seen]))
+        backend.run(recognizers)
+        for recognizer in recognizers:
+            recognizer.accept(Frame(seen, audio[seen : 2 * SECOND]))
         before = registry.get_sample_value("wlkd_simulstreaming_encoded_audio_seconds_total")
         backend.run(recognizers)
         return (registry.get_sample_value("wlkd_simulstreaming_encoded_audio_seconds_total") - before) / rows
 
-    assert [encoded(rows) for rows in (1, 2, 3, 8)] == [15, 8, 5, 3]
+    assert [encoded(rows, step=0.5) for rows in (1, 2, 3, 8)] == [15, 8, 5, 3]
+    assert [encoded(1, step) for step in (0.8, 1.0, 1.5)] == [8, 3, 3], "a busy worker takes longer steps"
     asyncio.run(backend.close())
 
 

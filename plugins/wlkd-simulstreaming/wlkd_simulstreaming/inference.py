@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from wlkd.audio import SAMPLE_RATE
+from wlkd.audio import SAMPLE_RATE, seconds
 from wlkd_simulstreaming.decoder import Memory, TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.encoder import Encoder
@@ -20,6 +20,10 @@ from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.stream import Step, Stream
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
+
+MOST_OFTEN_SECONDS, OFTEN_SECONDS = 0.6, 1.0
+"""New speech in a step tells whether there is time to spare: a worker that has it takes steps of half a second, a busy
+one lets them grow. Up to the first a batch is encoded at length, from the second on it is not."""
 
 
 class Inference:
@@ -76,7 +80,7 @@ class Inference:
         """States (frames, width) of each step's window; rows of equal length share a call."""
         by_length: dict[int, list[int]] = defaultdict(list)
         for index, step in enumerate(steps):
-            by_length[self._encoded_frames(len(step.state.window), len(steps))].append(index)
+            by_length[self._encoded_frames(step, len(steps))].append(index)
         states: dict[int, Tensor] = {}
         for frames, members in by_length.items():
             with self._metrics.timed("mel"):
@@ -86,14 +90,16 @@ class Inference:
             self._metrics.encoded_seconds.inc(len(members) * frames * HOP_SAMPLES / SAMPLE_RATE)
         return [states[index] for index in range(len(steps))]
 
-    def _encoded_frames(self, count: int, rows: int) -> int:
-        """Mel frames to encode for `count` samples in a batch of `rows`."""
-        if self._options.encode == "full":
+    def _encoded_frames(self, step: Step, rows: int) -> int:
+        """Mel frames to encode for `step` in a batch of `rows`."""
+        options = self._options
+        if options.encode == "full":
             return MAX_MEL_FRAMES
-        least = self._options.min_encoded_seconds / rows
-        wanted = max(count / SAMPLE_RATE + self._options.padding_seconds, least)
-        steps = -(-wanted // self._options.length_step_seconds)
-        frames = round(steps * self._options.length_step_seconds * SAMPLE_RATE / FRAME_SAMPLES) * 2
+        spare = (OFTEN_SECONDS - seconds(step.fresh)) / (OFTEN_SECONDS - MOST_OFTEN_SECONDS)
+        least = options.min_encoded_seconds * min(max(spare, 0.0), 1.0) / rows
+        wanted = max(seconds(len(step.state.window)) + options.padding_seconds, least)
+        steps = -(-wanted // options.length_step_seconds)
+        frames = round(steps * options.length_step_seconds * SAMPLE_RATE / FRAME_SAMPLES) * 2
         return min(frames, MAX_MEL_FRAMES)
 
     def _remember(self, states: Sequence[Tensor], steps: Sequence[Step]) -> Memory:

@@ -51,8 +51,8 @@ class SimulStreamingOptions(Options):
         15.0,
         ge=0,
         le=30,
-        description="Least audio to encode in a batch, shared by its streams: short windows of noisy speech are heard "
-        "better, and a busy machine spends nothing on it.",
+        description="Least audio to encode in a batch, shared by its streams, while there is time to spare (steps of "
+        "0.6 s or less): in a longer encoding, noisy speech is heard better.",
     )
     silence_tail_frames: int = Field(
         300, ge=0, le=1500, description="Frames (20 ms) of cached silence that the decoder sees behind the encoding."

@@ -66,6 +66,8 @@ class Step:
     state: State
     end: int | None
     """Session index where the segment ends, or None: it goes on."""
+    fresh: int = 0
+    """Samples of speech that no step before has seen."""
 
     @property
     def content(self) -> int:
@@ -137,7 +139,7 @@ class Stream(Recognizer):
             segment=self._state.segment + heard,
             wordless=self._state.wordless + heard,
         )
-        return Step(state, self._end)
+        return Step(state, self._end, heard)
 
     def listen(self, step: Step, probabilities: Mapping[str, float]) -> Step:
         """Take the language probabilities of the window into account; `step` without a language."""
