@@ -250,8 +250,9 @@ async def test_the_self_test_runs_on_the_inference_thread() -> None:
     await stream.drained()
     assert len(backend.batches) > 1
     assert backend.threads == {"inference_0"}
-    # Steps may take longer than they sleep, never shorter.
-    assert 1 < worker.capacity.sessions <= sessions_for(8 * TEST_CHUNK_SECONDS / backend.step_seconds)
+    # A busy machine makes a step take longer than it sleeps, up to twice as long; nothing makes it shorter.
+    least = sessions_for(TEST_CHUNK_SECONDS / (2 * backend.step_seconds))
+    assert least <= worker.capacity.sessions <= sessions_for(8 * TEST_CHUNK_SECONDS / backend.step_seconds)
     await worker.close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -76,8 +75,8 @@ def sessions_for(throughput: float) -> int:
     return min(max(int(TARGET_BUSY * throughput), 1), MOST_SESSIONS)
 
 
-def self_test(backend: Backend, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds of speech per second of inference, on a warmed-up backend. Blocks, on the inference thread.
+def self_test(backend: Backend, clock: Callable[[], float]) -> float:
+    """Seconds of speech per second of inference by `clock`, on a warmed-up backend. Blocks, on the inference thread.
 
     Steps of ever more streams, up to `TEST_SECONDS`: what a batch of many costs is what counts, and a machine on which
     one step takes long is not made to take more.

@@ -150,7 +150,8 @@ class Worker:
     async def _measure(self) -> None:
         self._measuring_since = self._clock()
         try:
-            throughput = await asyncio.get_running_loop().run_in_executor(self._thread, self_test, self._backend)
+            loop = asyncio.get_running_loop()
+            throughput = await loop.run_in_executor(self._thread, self_test, self._backend, self._clock)
         except Exception as error:
             # Made-up audio is no reason not to serve; real audio may do, and tells the capacity too.
             logger.warning("self-test failed; assuming room for %d sessions", self.capacity.sessions, exc_info=error)

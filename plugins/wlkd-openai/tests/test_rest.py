@@ -283,11 +283,13 @@ async def test_live_sessions_come_first(serving, make_wav):
         upload = asyncio.create_task(post(daemon, [("model", "m"), ("file", make_wav(60))]))
         await asyncio.sleep(0.3)
         async with http.ws_connect(f"{daemon.ws}/asr?format=pcm") as live:
+            began = time.monotonic()
             await live.send_bytes(bytes(64_000))
             await live.send_bytes(b"")
             async for message in live:
                 if json.loads(message.data)["type"] == "ready_to_stop":
                     break
+            assert time.monotonic() - began < 1.0
             assert not upload.done()
         status, answer = await upload
     assert status == 200
