@@ -13,12 +13,12 @@ from wlkd import Backend, Commit, Context, Frame, Options, ProvisionError, Recog
 from wlkd.audio import SAMPLE_RATE
 from wlkd.models import decoder_file, encoder_dir
 from wlkd_simulstreaming.hypothesis import Hypothesis
+from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.stream import MAX_PREVIOUS_TOKENS, Conclusion, Stream
 
 if TYPE_CHECKING:
     from wlkd_simulstreaming.loading import Model
-    from wlkd_simulstreaming.metrics import Metrics
 
 MEMORY_OF_FILES = 1.5
 """Peak of memory over the sizes of the files: a second base on the CPU (290 MB) took 450 MB, of which 80 came back."""
@@ -35,18 +35,8 @@ class SimulStreaming(Backend):
         self._metrics: Metrics | None = None
 
     async def provision(self, ctx: Context) -> None:
-        # PyTorch and CTranslate2 take a second to import, which `wlkd check` need not wait for.
-        try:
-            from wlkd_simulstreaming.loading import load
-        except (ImportError, OSError) as error:  # what the dynamic linker says of a CUDA build without its libraries
-            raise ProvisionError(
-                f"PyTorch or CTranslate2 cannot be loaded ({error}); `pip install 'wlkd-simulstreaming[cuda]'` "
-                "brings the libraries for a GPU, and a PyTorch for the CPU needs none"
-            ) from error
-        from wlkd_simulstreaming.metrics import Metrics
-
         self._metrics = Metrics(ctx.metrics)
-        self._model = await asyncio.to_thread(load, self.config, ctx, self._metrics)
+        self._model = await asyncio.to_thread(_load, self.config, ctx, self._metrics)
 
     async def close(self) -> None:
         self._model = None
@@ -116,3 +106,15 @@ class SimulStreaming(Backend):
         if self._model is None:
             raise RuntimeError("the backend was used before it was provisioned, or after it was closed")
         return self._model
+
+
+def _load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Model:
+    # PyTorch and CTranslate2 take a second to import, which neither `wlkd check` nor the event loop should wait for.
+    try:
+        from wlkd_simulstreaming.loading import load
+    except (ImportError, OSError) as error:  # what the dynamic linker says of a CUDA build without its libraries
+        raise ProvisionError(
+            f"PyTorch or CTranslate2 cannot be loaded ({error}); `pip install 'wlkd-simulstreaming[cuda]'` "
+            "brings the libraries for a GPU, and a PyTorch for the CPU needs none"
+        ) from error
+    return load(options, ctx, metrics)

@@ -44,8 +44,6 @@ class Inference:
         self._decoder = decoder
         self._decoding = decoding
         self._metrics = metrics
-        if options.encode == "window":
-            decoder.remember_silence(encoder(mel.silence(MAX_MEL_FRAMES)[None])[0])
 
     @torch.inference_mode()
     def hear(self, streams: Sequence[Stream], steps: Sequence[Step]) -> list[tuple[Step, str | None, Hypothesis]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import ctranslate2
 import torch
+from torch import Tensor
 
 from wlkd import Context, ProvisionError
 from wlkd.models import check_pair, decoder_file, encoder_dir
@@ -21,10 +22,13 @@ from wlkd_simulstreaming.device import EXTRA, choose_device
 from wlkd_simulstreaming.encoder import CTranslate2Encoder, Encoder, TorchEncoder
 from wlkd_simulstreaming.inference import Inference
 from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
-from wlkd_simulstreaming.mel import LogMel
+from wlkd_simulstreaming.mel import MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.tokens import Vocabulary
+
+Half = tuple[Encoder, Tensor | None]
+"""The encoder, and the states (1500, width) of 30 s of silence, where steps encode no more than their window."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     with ThreadPoolExecutor(1) as beside:
         # Both halves take about as long, and CTranslate2 does without Python's lock.
-        encoder_half = beside.submit(_ctranslate2_encoder, options, folder, device, dtype, threads)
+        encoder_half = beside.submit(_ctranslate2_half, options, folder, device, dtype, threads)
         checkpoint = load_checkpoint(decoder_file(ctx.models_dir, options.model))
         vocabulary = _vocabulary(folder, checkpoint)
         settings = _settings(folder)
@@ -60,7 +64,9 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
         decoder = TextDecoder(
             checkpoint.dims, checkpoint.weights, [(layer, head) for layer, head in heads], device, dtype, make_linear
         )
-        encoder = encoder_half.result() or _torch_encoder(options, checkpoint, device, dtype)
+        encoder, silence = encoder_half.result() or _torch_half(options, checkpoint, device, dtype)
+    if silence is not None:
+        decoder.remember_silence(silence)
     multilingual = checkpoint.dims.n_vocab >= 51865
     decoding = GreedyDecoding(
         decoder,
@@ -106,10 +112,10 @@ def _vocabulary(folder: Path, checkpoint: Checkpoint) -> Vocabulary:
     return vocabulary
 
 
-def _ctranslate2_encoder(
+def _ctranslate2_half(
     options: SimulStreamingOptions, folder: Path, device: torch.device, dtype: torch.dtype, threads: int
-) -> Encoder | None:
-    """None: another one is asked for."""
+) -> Half | None:
+    """None: another encoder is asked for."""
     if options.encoder != "ctranslate2":
         return None
     compute_type = options.compute_type
@@ -135,16 +141,23 @@ def _ctranslate2_encoder(
         raise ProvisionError(
             f"CTranslate2 cannot compute on {device} ({error}); `{EXTRA}` brings the CUDA libraries"
         ) from error
-    return encoder
+    return encoder, _silence(options, encoder, model.n_mels)
 
 
-def _torch_encoder(
+def _torch_half(
     options: SimulStreamingOptions, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype
-) -> Encoder:
+) -> Half:
     kinds = {"auto": True, "int8": True, "float32": False} if device.type == "cpu" else {"auto": False}
     if options.compute_type not in kinds:
         raise ProvisionError(
             f"compute_type {options.compute_type}: with `encoder: torch` on {device} it is one of {', '.join(kinds)}"
         )
     make_linear = Int8Linear if kinds[options.compute_type] else FloatLinear
-    return TorchEncoder(checkpoint.dims, checkpoint.weights, device, dtype, make_linear)
+    encoder = TorchEncoder(checkpoint.dims, checkpoint.weights, device, dtype, make_linear)
+    return encoder, _silence(options, encoder, checkpoint.dims.n_mels)
+
+
+def _silence(options: SimulStreamingOptions, encoder: Encoder, bins: int) -> Tensor | None:
+    if options.encode == "full":
+        return None
+    return encoder(LogMel(bins).silence(MAX_MEL_FRAMES)[None])[0]
