@@ -1,21 +1,34 @@
 """The policy: which tokens have heard enough."""
 
 import torch
-from wlkd_simulstreaming.alignatt import rewinds, settled_tokens
+from wlkd_simulstreaming.alignatt import is_settled, rewinds
 from wlkd_simulstreaming.attention import attended_frames
 
 
-def test_tokens_near_the_end_of_the_audio_wait():
-    assert settled_tokens([10, 40, 74, 75, 90], content=100, frame_threshold=25) == 3
+def settled(frame, *, doubt=0.0, content=150, segment=150):
+    return is_settled(frame, doubt, content, segment, threshold=15, per_doubt=50)
 
 
-def test_what_follows_a_waiting_token_waits_too():
-    assert settled_tokens([10, 80, 30], content=100, frame_threshold=25) == 1
+def test_a_word_near_the_end_of_the_audio_waits():
+    assert settled(134)
+    assert not settled(135)
 
 
-def test_all_are_settled_when_enough_was_heard_behind_them():
-    assert settled_tokens([10, 40], content=100, frame_threshold=25) == 2
-    assert settled_tokens([], content=100, frame_threshold=25) == 0
+def test_a_doubtful_word_waits_for_longer():
+    assert settled(109, doubt=0.5)
+    assert not settled(110, doubt=0.5)
+
+
+def test_two_seconds_are_enough_for_the_most_doubtful_word():
+    assert settled(49, doubt=9.0)
+    assert not settled(50, doubt=9.0)
+
+
+def test_a_short_stretch_of_speech_settles_what_is_certain_only():
+    assert settled(5, content=23, segment=23)
+    assert not settled(5, content=22, segment=22)
+    assert not settled(5, doubt=0.5, content=59, segment=59)
+    assert settled(5, doubt=0.5, content=60, segment=60)
 
 
 def test_a_jump_back_is_a_rewind_only_beyond_the_threshold():

@@ -1,5 +1,7 @@
 """What a stream makes of hypotheses: what it commits, holds back, drops and forgets. No model."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from wlkd_simulstreaming.hypothesis import Hypothesis
@@ -25,7 +27,8 @@ class Talk:
     """A stream, and its steps one after the other."""
 
     def __init__(self, vocabulary, params=None, only=None, **options):
-        options = {"first_commit_seconds": 1.0, "frame_threshold": 25, **options}
+        # With the doubt of `hypothesis`, 0.1, words must lie 25 frames clear of the end.
+        options = {"frame_threshold": 20, "doubt_threshold": 50, **options}
         self.vocabulary = vocabulary
         self.stream = Stream(
             SimulStreamingOptions(**options), vocabulary, params or RecognitionParams(language="en"), only
@@ -79,9 +82,21 @@ def test_the_last_word_may_go_on(talk):
 
 
 def test_nothing_is_committed_before_a_stretch_of_speech_is_long_enough(vocabulary):
-    talk = Talk(vocabulary, first_commit_seconds=2.5)
+    talk = Talk(vocabulary, frame_threshold=70)
     assert texts(talk.step(2, (" one", 5), (" two", 10)).words) == []
     assert texts(talk.step(1, (" one", 5), (" two", 10)).words) == [" one"]
+
+
+def test_words_that_the_model_doubts_wait_and_what_follows_them_waits_too(vocabulary):
+    talk = Talk(vocabulary)
+    words = ((" one", 20), (" two", 60), (" three", 100), (" four", 190))
+    heard = hypothesis(vocabulary, *words)
+    logprobs = list(heard.logprobs)
+    logprobs[len(vocabulary.encode(" one"))] = -1.5  # the beginning of " two": 95 frames are asked for
+    doubtful = dataclasses.replace(heard, logprobs=tuple(logprobs))
+    assert texts(talk.conclude(talk.hear(3), doubtful).words) == [" one"]
+    sooner = Talk(vocabulary, doubt_threshold=40)  # 80
+    assert texts(sooner.conclude(sooner.hear(3), doubtful).words) == [" one", " two", " three"]
 
 
 def test_a_pause_commits_everything_and_starts_afresh(talk):
@@ -101,7 +116,7 @@ def vocabulary_text(talk, request):
 
 
 def test_a_short_stretch_is_committed_at_its_end(vocabulary):
-    talk = Talk(vocabulary, first_commit_seconds=2.5)
+    talk = Talk(vocabulary, frame_threshold=70)
     assert texts(talk.step(0.5, (" yes", 8), end=True).words) == [" yes"]
 
 

@@ -1,20 +1,27 @@
-"""AlignAtt (Papi et al. 2023, arXiv 2305.11408): the audio that a token attends to decides whether it may stay.
+"""AlignAtt (Papi et al. 2023, arXiv 2305.11408): the audio that a word attends to decides whether it may stay.
 
-A token whose attention lies close to the end of the audio leans on sound that is still to come, so neither it nor
-anything after it is settled.
+A word whose attention lies close to the end of the audio leans on sound that is still to come, so neither it nor
+anything after it is settled. How close is too close depends on the model's doubt, the negative log-probability of the
+word's least certain token: words that it was sure of hardly ever changed once a few more frames had been heard, those
+that it doubted did so often, however far from the end they lay (docs/benchmarks.md has the figures).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+MOST_FRAMES = 100
+"""Two seconds: what has not become clear by then does not become clearer."""
+SEGMENT_RATIO = 1.5
+"""How long a stretch of speech must be, over the distance that is asked for: short windows are heard worse."""
 
 
-def settled_tokens(frames: Sequence[int], content: int, frame_threshold: int) -> int:
-    """How many tokens from the first on lie clear of the end of `content` frames, by their attended frames."""
-    for index, frame in enumerate(frames):
-        if frame >= content - frame_threshold:
-            return index
-    return len(frames)
+def is_settled(frame: int, doubt: float, content: int, segment: int, threshold: float, per_doubt: float) -> bool:
+    """Whether a word that attends to `frame`, at most, of `content` frames stands.
+
+    It must lie `threshold` frames clear of the end, and `per_doubt` more for each unit of `doubt`. `segment`: frames of
+    speech since the last pause.
+    """
+    distance = min(threshold + per_doubt * doubt, MOST_FRAMES)
+    return content - frame > distance and segment >= SEGMENT_RATIO * distance
 
 
 def rewinds(previous: int, frame: int, rewind_threshold: int) -> bool:

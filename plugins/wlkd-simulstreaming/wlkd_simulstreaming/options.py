@@ -58,11 +58,18 @@ class SimulStreamingOptions(Options):
         300, ge=0, le=1500, description="Frames (20 ms) of cached silence that the decoder sees behind the encoding."
     )
 
-    first_commit_seconds: float = Field(
-        2.5, ge=0, description="Nothing is committed before a stretch of speech is this long: short windows mislead."
+    frame_threshold: float = Field(
+        15,
+        ge=1,
+        le=100,
+        description="AlignAtt: a word that attends to the last so many frames (20 ms) waits for more audio, even if "
+        "the model is sure of it.",
     )
-    frame_threshold: int = Field(
-        40, ge=1, description="AlignAtt: a token that attends to the last so many frames (20 ms) waits for more audio."
+    doubt_threshold: float = Field(
+        50,
+        ge=0,
+        description="Further frames for each unit of doubt (negative log-probability), at most 100 in all; lower: "
+        "sooner and less exact. A stretch of speech must be 1.5 times as long.",
     )
     rewind_threshold: int = Field(
         200, ge=10, description="Attention jumping back by more frames than this ends the hypothesis."

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from wlkd import Commit, Frame, RecognitionParams, Recognizer, Word
 from wlkd.audio import samples, seconds
 from wlkd.window import Window
-from wlkd_simulstreaming.alignatt import settled_tokens
+from wlkd_simulstreaming.alignatt import is_settled
 from wlkd_simulstreaming.guards import is_no_speech, told_again
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request
 from wlkd_simulstreaming.language import Evidence
@@ -238,11 +238,16 @@ class Stream(Recognizer):
             return len(words)
         if heard.looped or step.state.language is None:
             return 0
-        if seconds(step.state.segment) < self._options.first_commit_seconds:
-            return 0
-        tokens = settled_tokens(heard.frames, step.content, self._options.frame_threshold)
         # The last word may go on in what is not yet heard.
-        return sum(said.stop <= tokens for said in words[:-1])
+        for count, said in enumerate(words[:-1]):
+            doubt = -min(heard.logprobs[said.first : said.stop])
+            frame = max(heard.frames[said.first : said.stop])
+            segment = step.state.segment // FRAME_SAMPLES
+            if not is_settled(
+                frame, doubt, step.content, segment, self._options.frame_threshold, self._options.doubt_threshold
+            ):
+                return count
+        return max(len(words) - 1, 0)
 
     def _with_words(self, state: State, settled: Sequence[Said]) -> State:
         if not settled:
