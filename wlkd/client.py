@@ -40,6 +40,8 @@ class Transcript:
     tentative: str
     lag_seconds: float
     """The server's own estimate of the audio that it has not transcribed yet."""
+    new_words: tuple[Word, ...] = ()
+    """The words committed since the update before, from servers that say so."""
 
     @property
     def committed(self) -> str:
@@ -169,6 +171,7 @@ def _transcript(content: dict[str, Any]) -> Transcript:
             lines=tuple(_line(line) for line in content["lines"]),
             tentative=content["buffer_transcription"] or "",
             lag_seconds=float(content["remaining_time_transcription"] or 0.0),
+            new_words=_words(content.get("new_words", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ClientError(f"an update does not follow the protocol: {error!r}") from error
@@ -178,11 +181,12 @@ def _line(line: Mapping[str, Any]) -> Line:
     text = line["text"] or ""
     start = samples(line["start_seconds"]) if "start_seconds" in line else _clock(line["start"])
     end = samples(line["end_seconds"]) if "end_seconds" in line else _clock(line["end"])
-    words = tuple(
-        Word(word["text"], samples(word["start"]), samples(word["end"]), word["confidence"])
-        for word in line.get("words", ())
-    )
+    words = _words(line.get("words", ()))
     return Line(start, end, words or ((Word(text, start, end),) if text else ()), line.get("detected_language"))
+
+
+def _words(items: Iterable[Mapping[str, Any]]) -> tuple[Word, ...]:
+    return tuple(Word(word["text"], samples(word["start"]), samples(word["end"]), word["confidence"]) for word in items)
 
 
 def _clock(text: str) -> int:

@@ -14,6 +14,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from wlkd.audio import samples
+from wlkd.client import connect
 from wlkd.testing import RunningDaemon, running_daemon, speech_like
 
 SCRIPT = [" one", " two", " three", " four", " five", " six", " seven", " eight", " nine", " ten"]
@@ -79,6 +81,17 @@ async def test_everything_sent_is_in_the_transcript(http, serve, path):
     assert "".join(word["text"] for update in updates for word in update["new_words"]) == SPOKEN
     said = [text(update["lines"]) for update in updates]
     assert all(later.startswith(earlier) for earlier, later in pairwise(said))
+
+
+async def test_the_client_of_the_project_hears_each_word_once_with_its_time(serve):
+    async with serve(input="pcm") as daemon, connect(daemon.ws + "/asr", pcm=True) as stream:
+        await stream.send(pcm())
+        await stream.end_audio()
+        words = [word async for update in stream.updates() for word in update.new_words]
+    assert [word.text for word in words] == SCRIPT
+    ends = [word.end for word in words]
+    assert ends == sorted(ends)
+    assert 0 < ends[0] < ends[-1] <= samples(SECONDS)
 
 
 async def test_diff_mode_ends_with_the_same_transcript(http, serve):
