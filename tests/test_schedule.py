@@ -58,6 +58,7 @@ class Thread:
         chosen = self.schedule.choose(self.streams, samples(CHUNK), self.now)
         if not chosen:
             return []
+        assert len(chosen) <= self.max_batch
         for stream in chosen:
             assert stream.waiting_since is not None
             self.longest_wait[stream] = max(self.longest_wait[stream], self.now - stream.waiting_since)
@@ -111,9 +112,9 @@ def test_every_talker_is_served_in_turn(crowd: int, max_batch: int, row_seconds:
 
 
 @settings(deadline=None, max_examples=25)
-@given(crowds, st.integers(1, 5), st.floats(0.001, 0.06))
-def test_uploads_go_on_beside_a_full_house(crowd: int, files: int, row_seconds: float) -> None:
-    thread = Thread(16, row_seconds)
+@given(crowds, batches, st.integers(1, 5), st.floats(0.001, 0.06))
+def test_uploads_go_on_beside_a_full_house(crowd: int, max_batch: int, files: int, row_seconds: float) -> None:
+    thread = Thread(max_batch, row_seconds)
     talkers = [thread.open() for _ in range(crowd)]
     uploads = [thread.open("batch") for _ in range(files)]
     talk(thread, talkers, uploads, 60)

@@ -51,7 +51,7 @@ class Schedule:
             group.sort(key=_waiting_since)
         if live:
             turn = [upload for upload in uploads[:1] if self._has_waited(upload, now)]
-            chosen = [*[*live, *company][: max(self._max_batch - len(turn), 1)], *turn]
+            chosen = [*[*live, *company][: self._max_batch - len(turn)], *turn]
         else:
             chosen = turn = uploads[: UPLOADS_BESIDE_LIVE if live_open else self._max_batch]
         if turn:
