@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -15,6 +15,7 @@ from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.encoder import Encoder
 from wlkd_simulstreaming.guards import echoes
 from wlkd_simulstreaming.hypothesis import Hypothesis
+from wlkd_simulstreaming.language import TRIED_LANGUAGES, tried
 from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
@@ -115,7 +116,18 @@ class Inference:
             rows = memory if len(open_rows) == len(steps) else memory.rows(torch.tensor(open_rows))
             found = self._decoding.language_probabilities(rows, [streams[index].languages for index in open_rows])
             for index, probabilities in zip(open_rows, found, strict=True):
+                if streams[index].doubts_language(steps[index], probabilities):
+                    probabilities = self._try_languages(streams[index], steps[index], memory, index, probabilities)
                 decided[index] = streams[index].listen(steps[index], probabilities)
                 best = max(probabilities, key=lambda code: probabilities[code])
                 languages[index] = decided[index].state.language or best
         return decided, languages
+
+    def _try_languages(
+        self, stream: Stream, step: Step, memory: Memory, row: int, probabilities: Mapping[str, float]
+    ) -> dict[str, float]:
+        """Better `probabilities` for the stream in `row` of `memory`: what it says in the likeliest languages."""
+        codes = sorted(probabilities, key=lambda code: -probabilities[code])[:TRIED_LANGUAGES]
+        requests = [replace(stream.request(step, code, afresh=True), to_end=True) for code in codes]
+        heard = self._decoding.decode(memory.rows(torch.tensor([row] * len(codes))), requests)
+        return tried(probabilities, {code: one.logprobs for code, one in zip(codes, heard, strict=True)})

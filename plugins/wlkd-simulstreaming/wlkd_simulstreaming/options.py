@@ -87,7 +87,11 @@ class SimulStreamingOptions(Options):
 
     language_seconds: float = Field(2.0, ge=0.5, description="Speech to hear before the language is decided.")
     language_confidence: float = Field(
-        0.7, ge=0, le=1, description="Below this probability detection listens on, to `language_limit_seconds`."
+        0.8,
+        ge=0,
+        le=1,
+        description="Below this probability the likeliest languages are tried; where that does not help, detection "
+        "listens on, to `language_limit_seconds`.",
     )
     language_limit_seconds: float = Field(5.0, ge=1, description="The language is decided by then at the latest.")
 

@@ -50,6 +50,9 @@ class Speaker:
     queue: list[SpeechEvent] = field(default_factory=list)
     committed: str = ""
     words: list[dict[str, Any]] = field(default_factory=list)
+    speech: int = 0
+    """Samples of speech that the recognizer got."""
+    language: str | None = None
 
     @property
     def over(self) -> bool:
@@ -74,6 +77,7 @@ class Speaker:
         for event in taken:
             if isinstance(event, Frame):
                 self.recognizer.accept(event)
+                self.speech += len(event.samples)
             else:
                 self.recognizer.end_segment(event.at)
         return True
@@ -106,6 +110,7 @@ class Simulation:
                 commits = self.backend.run([speaker.recognizer for speaker in due])
                 spent += time.perf_counter() - began
                 for speaker, commit in zip(due, commits, strict=True):
+                    speaker.language = commit.language or speaker.language
                     speaker.committed += "".join(word.text for word in commit.words)
                     speaker.words += [
                         {"text": word.text, "start": word.start / SAMPLE_RATE, "end": word.end / SAMPLE_RATE}
@@ -162,16 +167,21 @@ async def simulate(args: argparse.Namespace) -> None:
     clips = select(read_manifest(args.manifest), args.set, args.limit)
     simulation = Simulation(backend, vad, args.streams, args.chunk, args.language, args.hotwords)
     folded = unaccented(clips)
-    scores, words, spent = [], {}, 0.0
+    scores, words, spent, languages = [], {}, 0.0, []
     for speaker, seconds in simulation.run(clips):
         clip, spent = speaker.clip, spent + seconds
         scores.append(score(speaker.recording, fold=(clip.set, clip.language) in folded))
         words[clip.id] = speaker.words
+        if clip.is_speech and speaker.speech >= samples(2.0):
+            languages.append(speaker.language == clip.language)
+            if not languages[-1]:
+                print(f"{clip.set}/{clip.id}: {clip.language} was taken for {speaker.language}")
         if args.verbose and scores[-1].errors is not None and scores[-1].errors.total:
             print(f"{clip.id}: {scores[-1].errors}\n  {clip.text}\n {speaker.committed}")
     print(table(scores))
+    print(f"\nlanguage right: {sum(languages)} of {len(languages)} clips with 2 s of speech or more")
     audio = sum(clip.seconds for clip in clips)
-    print(f"\ncomputing {spent:.1f} s for {audio:.1f} s of audio: ratio {spent / audio:.3f}")
+    print(f"computing {spent:.1f} s for {audio:.1f} s of audio: ratio {spent / audio:.3f}")
     for metric in registry.collect():
         for sample in metric.samples:
             if sample.name.startswith("wlkd_simulstreaming") and not sample.name.endswith("_created"):
@@ -191,7 +201,7 @@ def main() -> None:
     parser.add_argument("--vad", default="silero")
     parser.add_argument("--set", action="append", default=[], help="a set of the manifest; repeatable")
     parser.add_argument("--limit", type=int, help="at most so many clips of each set")
-    parser.add_argument("--streams", type=int, default=4, help="clips side by side, in one batch")
+    parser.add_argument("--streams", type=int, default=1, help="clips side by side, in one batch")
     parser.add_argument("--chunk", type=float, default=0.5, help="seconds of new speech that make a step")
     parser.add_argument("--language", default="manifest", help="manifest, auto, or a code for all")
     parser.add_argument("--hotwords", action="store_true", help="give each clip its rare words")

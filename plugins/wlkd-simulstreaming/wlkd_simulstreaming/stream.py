@@ -141,6 +141,12 @@ class Stream(Recognizer):
         )
         return Step(state, self._end, heard)
 
+    def doubts_language(self, step: Step, probabilities: Mapping[str, float]) -> bool:
+        """Whether enough was heard to decide the language, and `probabilities` do not tell."""
+        options = self._options
+        heard = step.state.evidence.seconds + seconds(len(step.state.window))
+        return heard >= options.language_seconds and max(probabilities.values()) < options.language_confidence
+
     def listen(self, step: Step, probabilities: Mapping[str, float]) -> Step:
         """Take the language probabilities of the window into account; `step` without a language."""
         state = step.state
