@@ -134,17 +134,6 @@ def test_uploads_delay_a_talker_by_one_short_step_at_most(crowd: int, files: int
     assert worst <= max(alone.longest_wait.values()) + 2 * one_upload + 2 * MICROPHONE
 
 
-def test_a_crowd_falls_into_step() -> None:
-    thread = Thread(16, 0.01)
-    talkers = [thread.open() for _ in range(4)]
-    for piece in range(40):  # of 0.1 s, by turns: no two microphones are heard at one time
-        for place, stream in enumerate(talkers):
-            thread.now = max(thread.now, piece * 0.1 + place * 0.025)
-            stream.push(speech(0.1))
-            thread.step()
-    assert len(thread.took[-1][1]) == len(talkers)
-
-
 @given(st.integers(1, 20))
 def test_a_silent_or_stalled_stream_is_never_in_a_batch(silent: int) -> None:
     thread = Thread(16, 0.01)
@@ -154,23 +143,6 @@ def test_a_silent_or_stalled_stream_is_never_in_a_batch(silent: int) -> None:
     talker.push(speech(1))
     assert [step.stream for step in thread.step()] == [talker]
     assert thread.step() == []
-
-
-def test_who_is_nearly_due_comes_along_and_nobody_else() -> None:
-    thread = Thread(3, 0.01)
-    nearly, due, begun, oldest = (thread.open() for _ in range(4))
-    nearly.push(speech(CHUNK / 2))
-    begun.push(speech(CHUNK / 4))
-    assert thread.step() == []
-    thread.now = 0.1
-    due.push(speech(CHUNK))
-    assert [step.stream for step in thread.step()] == [due, nearly]
-    # Those who are due come first, however long the others have waited.
-    nearly.push(speech(CHUNK / 2))
-    thread.now = 0.2
-    for stream in (due, begun, oldest):
-        stream.push(speech(CHUNK))
-    assert {step.stream for step in thread.step()} == {due, begun, oldest}
 
 
 def test_a_backlog_is_no_right_of_way() -> None:

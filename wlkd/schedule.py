@@ -8,9 +8,6 @@ from wlkd.stream import Stream
 
 UPLOAD_EVERY_SECONDS = 4.0
 """However busy live streams keep the thread, one upload gets a step that often: it becomes slow, not stuck."""
-COMPANY = 0.5
-"""The share of a chunk with which a live stream joins a batch that another one makes due. A batch costs less than its
-members one by one, and who has gone together is due together: crowds fall into step."""
 UPLOADS_BESIDE_LIVE = 1
 """Uploads in a batch of their own while live streams are open: who begins to speak then waits for one short step."""
 
@@ -37,7 +34,6 @@ class Schedule:
     def choose(self, streams: Iterable[Stream], chunk: int, now: float) -> list[Stream]:
         """The next batch, those who waited longest first; empty: nobody is due."""
         live: list[Stream] = []
-        company: list[Stream] = []
         uploads: list[Stream] = []
         live_open = False
         for stream in streams:
@@ -45,13 +41,11 @@ class Schedule:
             live_open |= is_live
             if self.is_due(stream, chunk, now):
                 (live if is_live else uploads).append(stream)
-            elif is_live and not stream.running and stream.queued >= COMPANY * chunk:
-                company.append(stream)
-        for group in (live, company, uploads):
-            group.sort(key=_waiting_since)
+        live.sort(key=_waiting_since)
+        uploads.sort(key=_waiting_since)
         if live:
             turn = [upload for upload in uploads[:1] if self._has_waited(upload, now)]
-            chosen = [*[*live, *company][: self._max_batch - len(turn)], *turn]
+            chosen = [*live[: self._max_batch - len(turn)], *turn]
         else:
             chosen = turn = uploads[: UPLOADS_BESIDE_LIVE if live_open else self._max_batch]
         if turn:
