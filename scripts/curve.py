@@ -2,7 +2,7 @@
 """Draws error against latency: a point for each run's JSON, of `wlkd bench` or `wlkd_simulstreaming.simulate`.
 
   pip install matplotlib
-  scripts/curve.py --out docs/curve.svg 'first commit 1.5 s=a.json' 'first commit 2.5 s=b.json'
+  scripts/curve.py --out docs/curve.svg '15, 50=a.json' '5, 25=b.json'
 
 Errors are those of the words of all English clips in a run; give runs over the same clips.
 """
