@@ -4,10 +4,10 @@
   .venv/bin/python scripts/long_recording.py --manifest speech/manifest.jsonl --minutes 60 \\
       -- --config etc/wlkd.yaml --set models_dir=$PWD/models
 
-Arguments behind `--` go to `wlkd run`. Clips without `word_ends` in the manifest are left out; when the others are too
-few, they come again. For each stretch: what a second of audio cost, the share of words that were heard right, and by
-how much the times of their ends were off. Status 1: words' times off by more than --max-off in the median, or a stretch
-of more than --max-lost words in a row that was not heard.
+Arguments behind `--` go to `wlkd run`. Clips of the first one's language that have `word_ends` in the manifest are
+taken, and taken again when they are too few. For each stretch: what a second of audio cost, the share of words that
+were heard right, and by how much the times of their ends were off. Status 1: words' times off by more than --max-off
+in the median, or a stretch of more than --max-lost words in a row that was not heard.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from wlkd.audio import SAMPLE_RATE, seconds
-from wlkd.bench.clips import Clip, read_manifest, select
+from wlkd.bench.clips import Clip, ManifestError, read_manifest, select
 from wlkd.bench.daemon import daemon
 from wlkd.bench.pieces import cut_pcm, read_samples
 from wlkd.bench.process import MIB, Usage, usage
@@ -112,9 +112,15 @@ def lost(places: Sequence[int], count: int) -> int:
     return max(after - before - 1 for before, after in itertools.pairwise([-1, *places, count]))
 
 
-def rows(spoken: Sequence[Spoken], heard: Sequence[Spoken], same: Sequence[tuple[int, int]], seen: Sequence[Usage],
-         every: float, length: float) -> Iterator[str]:  # fmt: skip
-    """The table."""
+def rows(
+    spoken: Sequence[Spoken],
+    heard: Sequence[Spoken],
+    same: Sequence[tuple[int, int]],
+    seen: Sequence[Usage],
+    every: float,
+    length: float,
+) -> Iterator[str]:
+    """The table. `same`: places of words that agree; `seen`: usage after each `every` seconds of `length`."""
     pairs = dict(same)
     for number, (before, after) in enumerate(itertools.pairwise(seen)):
         start, stop = number * every, min((number + 1) * every, length)
@@ -137,7 +143,10 @@ def offsets(spoken: Sequence[Spoken], heard: Sequence[Spoken], pairs: Sequence[t
 
 
 async def measure(args: argparse.Namespace) -> int:
-    clips = [clip for clip in select(read_manifest(args.manifest), args.sets) if clip.word_ends]
+    timed = [clip for clip in select(read_manifest(args.manifest), args.sets) if clip.word_ends]
+    if not timed:
+        raise ManifestError(f"{args.manifest}: no clip of these sets has word_ends")
+    clips = [clip for clip in timed if clip.language == timed[0].language]
     samples, spoken = join(clips, 60 * args.minutes)
     language, every, length = clips[0].language, 60 * args.stretch, seconds(len(samples))
     async with daemon(args.daemon) as process:
@@ -148,6 +157,9 @@ async def measure(args: argparse.Namespace) -> int:
             heard = heard_units(await listening, language)
         metrics = await process.metrics()
     errors, same = compare([word.text for word in spoken], [word.text for word in heard])
+    if not same:
+        print("long_recording: not a word was heard right", file=sys.stderr)
+        return 1
     print("minutes  CPU s / s  right %  off, s p50  MiB")
     print("\n".join(rows(spoken, heard, same, seen, every, length)))
     off = statistics.median(offsets(spoken, heard, same))
@@ -164,4 +176,7 @@ async def measure(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(measure(arguments())))
+    try:
+        sys.exit(asyncio.run(measure(arguments())))
+    except ManifestError as error:
+        sys.exit(f"long_recording: {error}")
