@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import math
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,8 +32,8 @@ from wlkd.bench.daemon import daemon
 from wlkd.bench.pieces import cut_pcm, read_samples
 from wlkd.bench.process import MIB, Usage, usage
 from wlkd.bench.score import compare
+from wlkd.bench.stream import Recording, Target, stream_clip
 from wlkd.bench.text import units
-from wlkd.client import AsrStream, connect
 from wlkd.types import Word
 
 GAP_SECONDS = 0.5
@@ -76,35 +77,34 @@ def join(clips: Sequence[Clip], length: float) -> tuple[NDArray[np.int16], list[
     raise AssertionError("cycles for ever")
 
 
-async def say(stream: AsrStream, samples: NDArray[np.int16], pace: float, pid: int, every: float) -> list[Usage]:
+async def say(
+    samples: NDArray[np.int16], clip: Clip, target: Target, pid: int, every: float
+) -> tuple[Recording, list[Usage]]:
     """Stream the recording; the daemon's usage at the beginning, after each `every` seconds of it, and at the end."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
     seen = [usage(pid)]
-    with tqdm(total=round(seconds(len(samples))), unit="s", disable=None) as progress:
-        for piece in cut_pcm(samples):
-            await asyncio.sleep(began + piece.end / pace - loop.time())
-            await stream.send(piece.data)
-            progress.update(round(piece.end) - progress.n)
-            if piece.end >= every * len(seen):
+    sent = 0.0
+    with tqdm(total=round(clip.seconds), unit="s", disable=None) as progress:
+
+        def on_sent(duration: float) -> None:
+            nonlocal sent
+            sent += duration
+            progress.update(round(sent) - progress.n)
+            if sent >= every * len(seen):
                 seen.append(usage(pid))
-    await stream.end_audio()
-    return [*seen, usage(pid)]
 
-
-async def listen(stream: AsrStream) -> list[Word]:
-    return [word async for update in stream.updates() for word in update.new_words]
+        began = asyncio.get_running_loop().time()
+        recording = await stream_clip(target, clip, cut_pcm(samples), run_began=began, on_sent=on_sent)
+    return recording, [*seen, usage(pid)]
 
 
 def heard_units(words: Sequence[Word], language: str) -> list[Spoken]:
-    """What was heard, normalised like the reference; a number in several words ends with the last of them."""
+    """What was heard, normalised like the reference; NaN for the end of what several words make ("twenty one")."""
     text = "".join(word.text for word in words)
-    # Word by word loses what normalisation joins ("twenty one"); those few count as not heard.
     alone = [Spoken(unit, seconds(word.end)) for word in words for unit in units(word.text, language)]
     whole = units(text, language)
     _, same = compare(whole, [one.text for one in alone])
     ends = {place: alone[other].end for place, other in same}
-    return [Spoken(unit, ends.get(place, float("nan"))) for place, unit in enumerate(whole)]
+    return [Spoken(unit, ends.get(place, math.nan)) for place, unit in enumerate(whole)]
 
 
 def lost(places: Sequence[int], count: int) -> int:
@@ -131,7 +131,7 @@ def rows(
         off = offsets(spoken, heard, [(place, pairs[place]) for place in right])
         yield (
             f"{start / 60:5.0f}-{stop / 60:3.0f}  {(after.cpu_seconds - before.cpu_seconds) / (stop - start):9.3f}  "
-            f"{100 * len(right) / len(places):7.1f}  {statistics.median(off) if off else float('nan'):9.2f}  "
+            f"{100 * len(right) / len(places):7.1f}  {statistics.median(off) if off else math.nan:9.2f}  "
             f"{after.resident_bytes / MIB:6.0f}"
         )
 
@@ -139,7 +139,7 @@ def rows(
 def offsets(spoken: Sequence[Spoken], heard: Sequence[Spoken], pairs: Sequence[tuple[int, int]]) -> list[float]:
     """By how much the ends of the words that agree are off, in seconds."""
     off = (abs(heard[other].end - spoken[place].end) for place, other in pairs)
-    return [seconds for seconds in off if seconds == seconds]
+    return [one for one in off if not math.isnan(one)]
 
 
 async def measure(args: argparse.Namespace) -> int:
@@ -149,13 +149,16 @@ async def measure(args: argparse.Namespace) -> int:
     clips = [clip for clip in timed if clip.language == timed[0].language]
     samples, spoken = join(clips, 60 * args.minutes)
     language, every, length = clips[0].language, 60 * args.stretch, seconds(len(samples))
+    clip = Clip("joined", "joined", args.manifest, length, language, " ".join(word.text for word in spoken))
     async with daemon(args.daemon) as process:
         await asyncio.sleep(3)  # the self-test
-        async with connect(process.asr, pcm=True, wishes={"language": language}) as stream:
-            listening = asyncio.create_task(listen(stream))
-            seen = await say(stream, samples, args.pace, process.pid, every)
-            heard = heard_units(await listening, language)
+        target = Target(process.asr, pace=args.pace)
+        recording, seen = await say(samples, clip, target, process.pid, every)
         metrics = await process.metrics()
+    if recording.failure is not None:
+        print(f"long_recording: {recording.failure}", file=sys.stderr)
+        return 1
+    heard = heard_units(recording.words, language)
     errors, same = compare([word.text for word in spoken], [word.text for word in heard])
     if not same:
         print("long_recording: not a word was heard right", file=sys.stderr)

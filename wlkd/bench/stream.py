@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from wlkd.bench.clips import Clip
 from wlkd.bench.pieces import Format, Piece
 from wlkd.client import AsrStream, ClientError, Refused, connect, joined
+from wlkd.types import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Recording:
     """The stream's first sound, in seconds after the start of the run."""
     pace: float = 1.0
     events: list[Event] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+    """Every committed word with its times in the audio, from servers that tell them."""
     audio_end: float | None = None
     """The server was told that the audio is over."""
     stopped: float | None = None
@@ -123,6 +126,7 @@ async def _converse(
             same = recording.events and recording.events[-1].committed == update.committed
             committed = recording.events[-1].committed if same else update.committed
             recording.events.append(Event(at, committed, update.tentative, update.lag_seconds))
+            recording.words += update.new_words
         recording.stopped = loop.time() - zero
 
     async def send() -> None:
