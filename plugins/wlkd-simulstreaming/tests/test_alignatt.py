@@ -1,4 +1,4 @@
-"""The policy: which tokens have heard enough."""
+"""The policy: which words have heard enough."""
 
 import torch
 from wlkd_simulstreaming.alignatt import is_settled, rewinds

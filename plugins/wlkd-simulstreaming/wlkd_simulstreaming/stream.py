@@ -244,14 +244,13 @@ class Stream(Recognizer):
             return len(words)
         if heard.looped or step.state.language is None:
             return 0
+        threshold, per_doubt = self._options.frame_threshold, self._options.doubt_threshold
+        segment = step.state.segment // FRAME_SAMPLES
         # The last word may go on in what is not yet heard.
         for count, said in enumerate(words[:-1]):
             doubt = -min(heard.logprobs[said.first : said.stop])
             frame = max(heard.frames[said.first : said.stop])
-            segment = step.state.segment // FRAME_SAMPLES
-            if not is_settled(
-                frame, doubt, step.content, segment, self._options.frame_threshold, self._options.doubt_threshold
-            ):
+            if not is_settled(frame, doubt, step.content, segment, threshold, per_doubt):
                 return count
         return max(len(words) - 1, 0)
 
