@@ -1,6 +1,9 @@
 """How many people may speak at once: the arithmetic, in made-up time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -48,18 +51,43 @@ class Slow(Backend):
         return [Commit()] * len(batch)
 
 
-def test_the_self_test_finds_what_batches_give_and_stays_short() -> None:
+@pytest.fixture
+def thread() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+async def test_the_self_test_finds_what_batches_give_and_stays_short(thread: ThreadPoolExecutor) -> None:
     backend = Slow(fixed=0.04, each=0.01)
-    throughput = self_test(backend, backend.clock)
+    throughput = await self_test(backend, thread, backend.clock)
     assert backend.now < 1
     assert backend.batches == [1, 2, 4, 8]
     assert throughput == pytest.approx(TEST_CHUNK_SECONDS * 8 / (0.04 + 0.01 * 8))
 
 
-def test_a_slow_machine_is_asked_once() -> None:
+async def test_a_slow_machine_is_asked_once(thread: ThreadPoolExecutor) -> None:
     backend = Slow(fixed=0.5, each=0.5)
-    assert self_test(backend, backend.clock) == pytest.approx(TEST_CHUNK_SECONDS)
+    assert await self_test(backend, thread, backend.clock) == pytest.approx(TEST_CHUNK_SECONDS)
     assert backend.batches == [1]
+
+
+async def test_the_self_test_keeps_all_threads_at_work() -> None:
+    meeting = Barrier(2)
+
+    class Pair(Slow):
+        concurrency = 2
+
+        def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+            meeting.wait(10)
+            self.batches.append(len(batch))
+            return [Commit()] * len(batch)
+
+    backend = Pair(0, 0)
+    ticks = count()
+    with ThreadPoolExecutor(2) as threads:
+        throughput = await self_test(backend, threads, lambda: 0.1 * next(ticks))
+    assert sorted(backend.batches) == sorted(2 * [*set(backend.batches)])
+    assert throughput == pytest.approx(2 * max(backend.batches) * TEST_CHUNK_SECONDS / 0.1)
 
 
 @pytest.mark.parametrize(("throughput", "sessions"), [(0.1, 1), (5, 4), (12, 10), (1e9, MOST_SESSIONS)])
@@ -71,8 +99,8 @@ def worked(seconds: float, busy: float, throughput: float, load: Load | None = N
     """A load with a batch every second for `seconds`."""
     load = load or Load()
     for second in range(round(seconds)):
-        load.begin(since + second, live=True)
-        load.end(since + second + busy, busy * throughput)
+        batch = load.begin(since + second, live=True)
+        load.end(batch, since + second + busy, busy * throughput)
     return load
 
 
@@ -123,8 +151,7 @@ def test_what_a_hard_time_took_comes_back() -> None:
 def test_one_odd_batch_changes_nothing() -> None:
     capacity = Capacity(8)
     load = Load()
-    load.begin(0, live=True)
-    load.end(3, speech=0.5)
+    load.end(load.begin(0, live=True), 3, speech=0.5)
     capacity.revise(load, 3)
     assert capacity.sessions == 8
 
@@ -132,21 +159,46 @@ def test_one_odd_batch_changes_nothing() -> None:
 def test_a_share_forgets() -> None:
     share = Share(horizon=5)
     for second in range(60):
-        share.add(second, second + 0.5)
+        share.change(1, second)
+        share.change(0, second + 0.5)
     assert share.at(60) == pytest.approx(0.5, abs=0.06)
     assert share.at(90) < 0.01
-    assert share.at(65, since=60) > share.at(65) + 0.5
+    share.change(1, 90)
+    assert 0.5 < share.at(95) < share.at(100) < 1
 
 
 def test_uploads_make_the_thread_busy_but_nobody_slower() -> None:
     load = Load()
     for second in range(20):
-        load.begin(second, live=False)
+        batch = load.begin(second, live=False)
         assert load.running_since == second
-        load.end(second + 0.9, speech=30)
+        load.end(batch, second + 0.9, speech=30)
     assert load.busy(20) > 0.8
     assert load.live_busy(20) == 0
     assert load.throughput == 0
+
+
+def test_two_threads_are_busy_when_both_are() -> None:
+    load = Load(threads=2)
+    early = load.begin(100, live=True)
+    assert load.busy(200) == pytest.approx(0.5)
+    late = load.begin(200, live=True)
+    assert load.running_since == 100
+    assert load.busy(300) == pytest.approx(1.0)
+    load.end(early, 300, speech=1)
+    assert load.running_since == 200
+    load.end(late, 300, speech=1)
+    assert load.running_since is None and load.busy(400) < 0.01
+
+
+def test_the_throughput_is_that_of_all_threads_together() -> None:
+    load = Load(threads=2)
+    for second in range(60):
+        # Half a second of both, and a quarter of one alone.
+        early, late = load.begin(second, live=True), load.begin(second, live=True)
+        load.end(late, second + 0.5, speech=2)
+        load.end(early, second + 0.75, speech=1)
+    assert load.throughput == pytest.approx(3 / 0.75)
 
 
 def test_made_up_speech_is_loud_bounded_and_repeatable() -> None:

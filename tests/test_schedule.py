@@ -93,6 +93,17 @@ def talk(thread: Thread, talkers: list[Stream], uploads: list[Stream], duration:
             thread.now = heard + MICROPHONE
 
 
+def test_who_is_due_is_shared_out_among_the_free_threads() -> None:
+    thread = Thread(max_batch=8, row_seconds=0.01)
+    for _ in range(5):
+        thread.open().push(speech(CHUNK))
+    sizes = [
+        len([stream.take(samples(LONGEST)) for stream in thread.schedule.choose(thread.streams, 8000, 0.0, free)])
+        for free in (3, 2, 1)
+    ]
+    assert sizes == [2, 2, 1]
+
+
 crowds = st.integers(1, 40)
 batches = st.integers(1, 16)
 

@@ -277,6 +277,50 @@ async def test_a_running_batch_shows_its_age() -> None:
         assert case.worker.stalled_for() == 0
 
 
+class Wide(Echo):
+    """Two steps at once, no stream in both."""
+
+    concurrency = 2
+
+    def __init__(self, step_seconds: float = 0.0) -> None:
+        super().__init__(step_seconds)
+        self.inside: list[Recognizer] = []
+        self.most = 0
+
+    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+        assert not set(batch) & set(self.inside), "a stream is in two batches"
+        self.inside += batch
+        self.most = max(self.most, len(self.inside))
+        commits = super().run(batch)
+        for recognizer in batch:
+            self.inside.remove(recognizer)
+        return commits
+
+
+async def test_a_backend_that_can_gets_several_batches_at_once() -> None:
+    case = Setup(Wide(step_seconds=0.1), WorkerOptions(min_chunk_seconds=0.5, max_chunk_seconds=0.5))
+    async with case:
+        (one, heard), (other, heard_too) = case.stream(), case.stream()
+        one.push(speech(2))
+        other.push(speech(2))
+        await asyncio.gather(one.drained(), other.drained())
+        assert [len(heard), len(heard_too)] == [4, 4]
+        assert case.backend.batches == [1] * 8, "who is due is shared out"
+        assert case.backend.most == 2  # type: ignore[attr-defined]
+        assert len(case.backend.threads) == 2
+
+
+async def test_a_free_thread_does_not_wait_for_the_other_ones_batch() -> None:
+    case = Setup(Wide(step_seconds=0.3), WorkerOptions(min_chunk_seconds=0.5, max_chunk_seconds=0.5))
+    async with case:
+        (one, _), (other, _) = case.stream(), case.stream()
+        one.push(speech(0.5))
+        await asyncio.sleep(0.1)
+        other.push(speech(0.5))
+        await asyncio.gather(one.drained(), other.drained())
+        assert case.backend.most == 2, "the second began when the first was over"  # type: ignore[attr-defined]
+
+
 async def test_closing_waits_for_the_running_batch() -> None:
     case = setup(step_seconds=0.2)
     async with case:

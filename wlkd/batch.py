@@ -1,4 +1,4 @@
-"""One batch on the inference thread. A step that raises costs no other step."""
+"""One batch on an inference thread. A step that raises costs no other step."""
 
 from __future__ import annotations
 

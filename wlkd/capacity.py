@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import Callable
+from concurrent.futures import Executor
 
 import numpy as np
 
 from wlkd.audio import SAMPLE_RATE, samples
-from wlkd.interfaces import Backend
+from wlkd.interfaces import Backend, Recognizer
 from wlkd.load import Load
 from wlkd.types import Frame, RecognitionParams, Samples
 
@@ -75,30 +77,37 @@ def sessions_for(throughput: float) -> int:
     return min(max(int(TARGET_BUSY * throughput), 1), MOST_SESSIONS)
 
 
-def self_test(backend: Backend, clock: Callable[[], float]) -> float:
-    """Seconds of speech per second of inference by `clock`, on a warmed-up backend. Blocks, on the inference thread.
+async def self_test(backend: Backend, threads: Executor, clock: Callable[[], float]) -> float:
+    """Seconds of speech per second of inference by `clock`, on a warmed-up backend and its `threads`.
 
-    Steps of ever more streams, up to `TEST_SECONDS`: what a batch of many costs is what counts, and a machine on which
-    one step takes long is not made to take more.
+    Steps of ever more streams, up to `TEST_SECONDS`, on all threads at once: what a batch of many costs is what counts,
+    and a machine on which one step takes long is not made to take more.
     """
     began = clock()
     rows, throughput = 1, 0.0
     while True:
-        spent = _one_step(backend, rows, clock)
-        throughput = max(throughput, rows * TEST_CHUNK_SECONDS / spent)
+        spent = await _one_step(backend, rows, threads, clock)
+        throughput = max(throughput, backend.concurrency * rows * TEST_CHUNK_SECONDS / spent)
         if rows >= 8 or clock() - began + 2 * spent > TEST_SECONDS:
             return throughput
         rows *= 2
 
 
-def _one_step(backend: Backend, rows: int, clock: Callable[[], float]) -> float:
-    """Seconds that a step of `rows` fresh streams takes."""
+async def _one_step(backend: Backend, rows: int, threads: Executor, clock: Callable[[], float]) -> float:
+    """Seconds that a step of `rows` fresh streams on each of the `threads` takes."""
+    loop, each = asyncio.get_running_loop(), range(backend.concurrency)
+    batches = await asyncio.gather(*(loop.run_in_executor(threads, _listeners, backend, rows) for _ in each))
+    began = clock()
+    await asyncio.gather(*(loop.run_in_executor(threads, backend.run, batch) for batch in batches))
+    return max(clock() - began, 1e-6)
+
+
+def _listeners(backend: Backend, rows: int) -> list[Recognizer]:
+    """Streams that have just heard a window of speech."""
     recognizers = [backend.open(RecognitionParams(language=_a_language(backend))) for _ in range(rows)]
     for seed, recognizer in enumerate(recognizers):
         recognizer.accept(Frame(0, made_up_speech(TEST_WINDOW_SECONDS, seed)))
-    began = clock()
-    backend.run(recognizers)
-    return max(clock() - began, 1e-6)
+    return recognizers
 
 
 def _a_language(backend: Backend) -> str | None:

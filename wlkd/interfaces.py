@@ -1,7 +1,8 @@
 """What a plugin implements. A hook introduces the class; the object does the work.
 
 What is shared is a Component, made once per process. What belongs to one stream is made by its `open()`.
-So nothing here needs a lock: each method says which thread calls it, and never two at a time per object.
+So hardly anything here needs a lock: each method says which thread calls it, and never two at a time per object; only
+a backend that asks for it gets several calls of `run` at once.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ class Vad(Component):
 
 
 class Recognizer(ABC):
-    """One stream's recognition. Lives on the inference thread: every method is called there, one at a time."""
+    """One stream's recognition. Lives on the inference threads: every method is called there, one at a time."""
 
     @abstractmethod
     def accept(self, frame: Frame) -> None:
@@ -137,6 +138,12 @@ class Recognizer(ABC):
 
 class Backend(Component):
     """A speech recognition model in this process, shared by all sessions."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many calls of `run`, with different recognizers, may go on at once, each on a thread of its own. Known
+        after `provision()`. More than one pays where a single call leaves processors idle."""
+        return 1
 
     def memory_needed(self, models_dir: Path) -> int:
         """Bytes of main memory that `provision()` will take, estimated from the sizes of files; 0: hardly any.
@@ -160,14 +167,14 @@ class Backend(Component):
 
     @abstractmethod
     def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
-        """One step for every recognizer of the batch, in order; blocking, on the inference thread.
+        """One step for every recognizer of the batch, in order; blocking, on an inference thread.
 
         When it raises, no recognizer may have changed: the worker runs the members one by one to find
         the one at fault.
         """
 
     def warm_up(self) -> None:
-        """One inference on made-up audio, so that the first client does not pay for it. Inference thread."""
+        """One inference on made-up audio, so that the first client does not pay for it. On an inference thread."""
 
 
 class Session(Protocol):

@@ -1,8 +1,9 @@
-"""How busy the inference thread has been, and how much speech it got through."""
+"""How busy the inference threads have been, and how much speech they got through."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 BUSY_SECONDS = 5.0
 """Horizon of the busy ratios: long against a batch, short against a speaker's turn."""
@@ -11,72 +12,97 @@ THROUGHPUT_SECONDS = 30.0
 
 
 class Share:
-    """The share of recent time in which something went on: a mean that forgets exponentially."""
+    """The mean of a level over recent time, which forgets exponentially."""
 
     def __init__(self, horizon: float) -> None:
         self._horizon = horizon
-        self._value = 0.0
+        self._mean = 0.0
+        self._level = 0.0
         self._at = 0.0
 
-    def add(self, began: float, ended: float) -> None:
-        """It went on from `began` to `ended`; calls come in the order of time."""
-        self._value = self.at(ended, since=began)
-        self._at = ended
+    def change(self, level: float, now: float) -> None:
+        """The level is `level` from `now` on; calls come in the order of time."""
+        self._mean = self.at(now)
+        self._level = level
+        self._at = now
 
-    def at(self, now: float, since: float | None = None) -> float:
-        """The share as of `now`, 0 to 1. `since`: it has been going on from there to `now`."""
-        faded = self._value * math.exp((self._at - now) / self._horizon)
-        return faded if since is None else faded + 1 - math.exp((since - now) / self._horizon)
+    def at(self, now: float) -> float:
+        """The mean as of `now`."""
+        fade = math.exp((self._at - now) / self._horizon)
+        return self._mean * fade + self._level * (1 - fade)
+
+
+@dataclass(frozen=True, eq=False)
+class Running:
+    """A batch at the backend."""
+
+    since: float
+    live: bool
+    """Live streams are in it."""
 
 
 class Load:
-    """What the worker knows about its thread. Times are seconds on one monotonic clock, speech in seconds."""
+    """What the worker knows about its threads. Times are seconds on one monotonic clock, speech in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
+        self._running: set[Running] = set()
         self._all = Share(BUSY_SECONDS)
         self._live = Share(BUSY_SECONDS)
         self._spent = 0.0
         self._speech = 0.0
         self._at = 0.0
-        self._running: tuple[float, bool] | None = None
 
     @property
     def running_since(self) -> float | None:
-        """When the running batch began; None: the thread is free."""
-        return None if self._running is None else self._running[0]
+        """When the oldest running batch began; None: all threads are free."""
+        return min((batch.since for batch in self._running), default=None)
 
-    def begin(self, now: float, *, live: bool) -> None:
+    def begin(self, now: float, *, live: bool) -> Running:
         """A batch begins; `live`: live streams are in it."""
-        self._running = (now, live)
+        batch = Running(now, live)
+        self._account(now)
+        self._running.add(batch)
+        self._level(now)
+        return batch
 
-    def end(self, now: float, speech: float) -> float:
-        """The batch is over, having taken `speech` seconds of new speech. Returns how long it took."""
-        assert self._running is not None
-        began, live = self._running
-        self._running = None
-        self._all.add(began, now)
-        if live:
-            self._live.add(began, now)
-            fade = math.exp((self._at - now) / THROUGHPUT_SECONDS)
-            self._spent = self._spent * fade + now - began
-            self._speech = self._speech * fade + speech
-            self._at = now
-        return now - began
+    def end(self, batch: Running, now: float, speech: float) -> float:
+        """`batch` is over, having taken `speech` seconds of new speech. Returns how long it took."""
+        self._account(now)
+        self._running.remove(batch)
+        self._level(now)
+        if batch.live:
+            self._speech += speech
+        return now - batch.since
+
+    def _account(self, now: float) -> None:
+        """Bring the throughput's sums to `now`."""
+        fade = math.exp((self._at - now) / THROUGHPUT_SECONDS)
+        self._speech *= fade
+        self._spent *= fade
+        if any(batch.live for batch in self._running):
+            self._spent += now - self._at
+        self._at = now
+
+    def _level(self, now: float) -> None:
+        self._all.change(len(self._running) / self._threads, now)
+        self._live.change(sum(batch.live for batch in self._running) / self._threads, now)
 
     def busy(self, now: float) -> float:
-        """Share of recent time spent in inference, 0 to 1."""
-        return self._all.at(now, self.running_since)
+        """Share of the threads' recent time spent in inference, 0 to 1."""
+        return self._all.at(now)
 
     def live_busy(self, now: float) -> float:
         """The same, batches of uploads alone left out: they make room for whoever speaks."""
-        return self._live.at(now, self.running_since if self._running and self._running[1] else None)
+        return self._live.at(now)
 
     @property
     def evidence(self) -> float:
-        """Seconds of inference that `throughput` rests on; fades with time."""
+        """Seconds with inference for live streams that `throughput` rests on; fades with time."""
         return self._spent
 
     @property
     def throughput(self) -> float:
-        """Seconds of speech per second of inference, in recent batches with live streams. 0: there were none."""
+        """Seconds of speech per second in which inference for live streams went on, on however many threads. 0: there
+        was none."""
         return self._speech / self._spent if self._spent else 0.0

@@ -1,4 +1,4 @@
-"""A backend at work: the model, its inference thread, its metrics. While a reload changes the model there are two."""
+"""A backend at work: the model, its inference threads, its metrics. While a reload changes the model there are two."""
 
 from __future__ import annotations
 

@@ -31,8 +31,9 @@ class Schedule:
         wanted = chunk if stream.priority == "live" else self._longest
         return stream.pauses > 0 or stream.queued >= wanted or now - stream.waiting_since >= self._patience
 
-    def choose(self, streams: Iterable[Stream], chunk: int, now: float) -> list[Stream]:
-        """The next batch, those who waited longest first; empty: nobody is due."""
+    def choose(self, streams: Iterable[Stream], chunk: int, now: float, batches: int = 1) -> list[Stream]:
+        """The next batch, those who waited longest first; empty: nobody is due. `batches`: how many may begin now;
+        those who are due are shared out evenly."""
         live: list[Stream] = []
         uploads: list[Stream] = []
         live_open = False
@@ -45,9 +46,10 @@ class Schedule:
         uploads.sort(key=_waiting_since)
         if live:
             turn = [upload for upload in uploads[:1] if self._has_waited(upload, now)]
-            chosen = [*live[: self._max_batch - len(turn)], *turn]
+            chosen = [*live[: min(-(-len(live) // batches), self._max_batch - len(turn))], *turn]
         else:
-            chosen = turn = uploads[: UPLOADS_BESIDE_LIVE if live_open else self._max_batch]
+            even = min(-(-len(uploads) // batches), self._max_batch)
+            chosen = turn = uploads[: UPLOADS_BESIDE_LIVE if live_open else even]
         if turn:
             self._upload_turn = now
         return chosen

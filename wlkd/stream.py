@@ -32,7 +32,7 @@ class Host(Protocol):
 
 
 class Stream:
-    """Event loop only, except the recognizer: inference thread only."""
+    """Event loop only, except the recognizer: inference threads only."""
 
     def __init__(
         self, host: Host, recognizer: Recognizer, priority: Priority, on_outcome: Callable[[Outcome], None]

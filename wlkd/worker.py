@@ -1,8 +1,8 @@
-"""The inference worker: one thread for one backend, shared fairly by all streams.
+"""The inference worker: one backend's threads, shared fairly by all streams.
 
-Streams hand in speech. A stream is due when it has `chunk` of new speech, or a pause to close. Whenever the thread is
+Streams hand in speech. A stream is due when it has `chunk` of new speech, or a pause to close. Whenever a thread is
 free, the streams that have waited longest form the next batch; `wlkd.schedule` says which. While live streams keep the
-thread busy nearly all the time, `chunk` grows: batches get larger and each stream asks less often, so that latency
+threads busy nearly all the time, `chunk` grows: batches get larger and each stream asks less often, so that latency
 bends instead of the backlog growing.
 """
 
@@ -19,7 +19,7 @@ from wlkd.audio import samples, seconds
 from wlkd.batch import run_batch
 from wlkd.capacity import Capacity, self_test, sessions_for
 from wlkd.interfaces import Backend
-from wlkd.load import Load
+from wlkd.load import Load, Running
 from wlkd.metrics import Metrics
 from wlkd.options import WorkerOptions
 from wlkd.schedule import Schedule
@@ -36,7 +36,8 @@ STUCK_SECONDS = 2.0
 
 
 class Worker:
-    """Runs a backend for many streams on one thread. Everything but the batches happens on the event loop."""
+    """Runs a backend for many streams, on as many threads as it can use. Everything but the batches happens on the
+    event loop."""
 
     def __init__(
         self,
@@ -46,41 +47,42 @@ class Worker:
         capacity: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`capacity`: sessions to expect of the backend while nothing is measured."""
+        """`backend` is provisioned. `capacity`: sessions to expect of it while nothing is measured."""
         self._backend = backend
         self._options = options
         self._metrics = metrics
         self._clock = clock
         self._longest = samples(options.max_chunk_seconds)
         self._schedule = Schedule(self._longest, options.max_chunk_seconds, options.max_batch)
-        self._load = Load()
+        self._concurrency = backend.concurrency
+        self._load = Load(self._concurrency)
         self.capacity = Capacity(capacity)
         """How many sessions the backend keeps up with, as far as is known."""
         self._streams: set[Stream] = set()
         self._wake = asyncio.Event()
         self._vacated = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
+        self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="inference")
         self._task: asyncio.Task[None] | None = None
-        self._batch: asyncio.Future[list[Outcome]] | None = None
+        self._batches: set[asyncio.Future[list[Outcome]]] = set()
         self._measuring_since: float | None = None
 
     async def start(self, *, warm_up: bool, measure: bool = False) -> None:
         """Warm the backend up, then serve. `measure`: first of all find out, within about a second of serving, how
         many sessions it keeps up with."""
         if warm_up:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._backend.warm_up)
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._backend.warm_up)
         self._task = asyncio.create_task(self._work(measure), name="inference worker")
 
     async def close(self) -> None:
-        """Stop serving. A running batch ends first, so that nobody closes the backend under it, unless it is stuck."""
+        """Stop serving. Running batches end first, lest somebody close the backend under them, unless one is stuck."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        if self._batch is not None:
-            await asyncio.wait({self._batch}, timeout=STUCK_SECONDS)
-        # A stuck batch must not keep the process: the daemon's exit does not wait for this thread.
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._batches:
+            await asyncio.wait(self._batches, timeout=STUCK_SECONDS)
+        # A stuck batch must not keep the process: the daemon's exit does not wait for these threads.
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def open(self, params: RecognitionParams, on_outcome: Callable[[Outcome], None]) -> Stream:
         """A place for a new session. `on_outcome` is called on the event loop after each of its steps."""
@@ -114,7 +116,7 @@ class Worker:
     # How it is -----------------------------------------------------------------------------------------------
 
     def stalled_for(self) -> float:
-        """Seconds since the running batch, or the self-test, began; 0 when the thread is free."""
+        """Seconds since the oldest running batch, or the self-test, began; 0 when all threads are free."""
         since = self._load.running_since or self._measuring_since
         return 0.0 if since is None else self._clock() - since
 
@@ -125,7 +127,7 @@ class Worker:
 
     @property
     def busy_ratio(self) -> float:
-        """Share of recent time spent in inference, 0 to 1."""
+        """Share of the threads' recent time spent in inference, 0 to 1."""
         return self._load.busy(self._clock())
 
     @property
@@ -150,8 +152,7 @@ class Worker:
     async def _measure(self) -> None:
         self._measuring_since = self._clock()
         try:
-            loop = asyncio.get_running_loop()
-            throughput = await loop.run_in_executor(self._thread, self_test, self._backend, self._clock)
+            throughput = await self_test(self._backend, self._threads, self._clock)
         except Exception as error:
             # Made-up audio is no reason not to serve; real audio may do, and tells the capacity too.
             logger.warning("self-test failed; assuming room for %d sessions", self.capacity.sessions, exc_info=error)
@@ -166,32 +167,48 @@ class Worker:
         )
 
     async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            self._wake.clear()
-            batch = self._next_batch()
-            if not batch:
+        async with asyncio.TaskGroup() as running:
+            while True:
+                self._wake.clear()
+                free = self._concurrency - len(self._batches)
+                if batch := self._next_batch(free):
+                    running.create_task(self._conclude(batch, *self._begin(batch)))
+                    continue
+                # When all threads are taken, only a batch's end can help; the timeout serves streams that went quiet
+                # with less than a chunk handed in.
+                wait = self._schedule.seconds_to_next(self._streams, self._clock()) if free else None
                 with contextlib.suppress(TimeoutError):
-                    # The timeout serves streams that went quiet with less than a chunk handed in.
-                    async with asyncio.timeout(self._schedule.seconds_to_next(self._streams, self._clock())):
+                    async with asyncio.timeout(wait):
                         await self._wake.wait()
-                continue
-            self._load.begin(self._clock(), live=any(step.stream.priority == "live" for step in batch))
-            self._batch = loop.run_in_executor(self._thread, run_batch, self._backend, batch)
-            outcomes = await asyncio.shield(self._batch)
-            self._account(batch)
-            for step, outcome in zip(batch, outcomes, strict=True):
-                step.stream.done(outcome)
 
-    def _next_batch(self) -> list[Step]:
+    def _next_batch(self, free: int) -> list[Step]:
+        """For one of `free` threads; empty: nobody is due."""
+        if not free:
+            return []
         chunk_seconds = self.chunk_seconds
         self._metrics.chunk_seconds.set(chunk_seconds)
-        chosen = self._schedule.choose(self._streams, samples(chunk_seconds), self._clock())
+        chosen = self._schedule.choose(self._streams, samples(chunk_seconds), self._clock(), free)
         return [stream.take(self._longest) for stream in chosen]
 
-    def _account(self, batch: list[Step]) -> None:
+    def _begin(self, batch: list[Step]) -> tuple[Running, asyncio.Future[list[Outcome]]]:
+        running = self._load.begin(self._clock(), live=any(step.stream.priority == "live" for step in batch))
+        outcomes = asyncio.get_running_loop().run_in_executor(self._threads, run_batch, self._backend, batch)
+        self._batches.add(outcomes)
+        return running, outcomes
+
+    async def _conclude(
+        self, batch: list[Step], running: Running, computing: asyncio.Future[list[Outcome]]
+    ) -> None:
+        outcomes = await asyncio.shield(computing)
+        self._batches.discard(computing)
+        self._wake.set()
+        self._account(batch, running)
+        for step, outcome in zip(batch, outcomes, strict=True):
+            step.stream.done(outcome)
+
+    def _account(self, batch: list[Step], running: Running) -> None:
         now = self._clock()
-        spent = self._load.end(now, seconds(sum(step.samples for step in batch)))
+        spent = self._load.end(running, now, seconds(sum(step.samples for step in batch)))
         self.capacity.revise(self._load, now)
         self._metrics.worker_busy.set(self._load.busy(now))
         self._metrics.batch_seconds.observe(spent)

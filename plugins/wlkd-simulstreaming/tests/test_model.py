@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from wlkd_simulstreaming.backend import SimulStreaming
 from wlkd_simulstreaming.options import SimulStreamingOptions
 
 from wlkd import Context, Frame, RecognitionParams, SessionError
+from wlkd.cpu import cores
 
 pytestmark = pytest.mark.model
 SECOND = 16000
@@ -135,6 +137,15 @@ def test_a_batch_says_what_its_streams_say_alone(provisioned, speech):
         for index, commit in zip(batch, backend.run([recognizers[i] for i in batch]), strict=True):
             together[index] += text([commit])
     assert [plain(words) for words in together] == [plain(words) for words in alone]
+
+
+def test_two_steps_at_once_say_what_they_say_one_after_the_other(backend, speech):
+    assert backend.concurrency == (2 if cores() > 1 else 1)
+    clips = [audio for _, audio in speech("en_librispeech_test_clean", 0, 1, 3, 7)]
+    one_by_one = [text(stream(backend, audio)) for audio in clips]
+    with ThreadPoolExecutor(2) as threads:
+        at_once = [text(commits) for commits in threads.map(lambda audio: stream(backend, audio), clips)]
+    assert at_once == one_by_one
 
 
 def test_with_time_to_spare_a_batch_is_encoded_at_length(models_dir, speech):

@@ -46,6 +46,10 @@ class SimulStreaming(Backend):
         files = (encoder_dir(models_dir, model) / "model.bin", decoder_file(models_dir, model))
         return round(MEMORY_OF_FILES * sum(path.stat().st_size for path in files if path.exists()))
 
+    @property
+    def concurrency(self) -> int:
+        return self._loaded().concurrency
+
     def place(self) -> str:
         return self._loaded().place
 
