@@ -196,9 +196,7 @@ class Worker:
         self._batches.add(outcomes)
         return running, outcomes
 
-    async def _conclude(
-        self, batch: list[Step], running: Running, computing: asyncio.Future[list[Outcome]]
-    ) -> None:
+    async def _conclude(self, batch: list[Step], running: Running, computing: asyncio.Future[list[Outcome]]) -> None:
         outcomes = await asyncio.shield(computing)
         self._batches.discard(computing)
         self._wake.set()

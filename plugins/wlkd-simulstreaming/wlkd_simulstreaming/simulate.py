@@ -202,7 +202,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="a set of the manifest; repeatable")
     parser.add_argument("--limit", type=int, help="at most so many clips of each set")
     parser.add_argument("--streams", type=int, default=1, help="clips side by side, in one batch")
-    parser.add_argument("--chunk", type=float, default=0.5, help="seconds of new speech that make a step")
+    parser.add_argument("--chunk", type=float, default=0.25, help="seconds of new speech that make a step")
     parser.add_argument("--language", default="manifest", help="manifest, auto, or a code for all")
     parser.add_argument("--hotwords", action="store_true", help="give each clip its rare words")
     parser.add_argument("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the backend")
