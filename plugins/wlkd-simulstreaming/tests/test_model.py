@@ -166,8 +166,8 @@ def test_with_time_to_spare_a_batch_is_encoded_at_length(models_dir, speech):
         backend.run(recognizers)
         return (registry.get_sample_value("wlkd_simulstreaming_encoded_audio_seconds_total") - before) / rows
 
-    assert [encoded(rows, step=0.5) for rows in (1, 2, 3, 8)] == [15, 8, 5, 3]
-    assert [encoded(1, step) for step in (0.8, 1.0, 1.5)] == [8, 3, 3], "a busy worker takes longer steps"
+    assert [encoded(rows, step=0.25) for rows in (1, 2, 3, 8)] == [15, 8, 5, 3]
+    assert [encoded(1, step) for step in (0.6, 0.8, 1.5)] == [8, 3, 3], "a busy worker takes longer steps"
     asyncio.run(backend.close())
 
 

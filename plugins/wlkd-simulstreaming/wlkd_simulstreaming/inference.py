@@ -22,9 +22,9 @@ from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.stream import Step, Stream
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
 
-MOST_OFTEN_SECONDS, OFTEN_SECONDS = 0.6, 1.0
-"""New speech in a step tells whether there is time to spare: a worker that has it takes steps of half a second, a busy
-one lets them grow. Up to the first a batch is encoded at length, from the second on it is not."""
+MOST_OFTEN_SECONDS, OFTEN_SECONDS = 0.4, 0.8
+"""New speech in a step tells whether there is time to spare: a worker that has it takes steps of a quarter of a second,
+a busy one lets them grow. Up to the first a batch is encoded at length, from the second on it is not."""
 
 
 class Inference:

@@ -52,7 +52,7 @@ class SimulStreamingOptions(Options):
         ge=0,
         le=30,
         description="Least audio to encode in a batch, shared by its streams, while there is time to spare (steps of "
-        "0.6 s or less): in a longer encoding, noisy speech is heard better.",
+        "0.4 s or less): in a longer encoding, noisy speech is heard better.",
     )
     silence_tail_frames: int = Field(
         300, ge=0, le=1500, description="Frames (20 ms) of cached silence that the decoder sees behind the encoding."
