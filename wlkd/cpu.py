@@ -22,8 +22,7 @@ def cores(root: Path = Path("/")) -> int:
 
 
 def inference_threads(count: int) -> int:
-    """Threads of one inference on `count` cores: all, so that a step is as short as it can be. CTranslate2 and PyTorch
-    get the same number; they work in turn, so this is no oversubscription."""
+    """Threads of one inference on `count` cores: all, so that a step is as short as it can be."""
     return min(count, MOST_INFERENCE_THREADS)
 
 

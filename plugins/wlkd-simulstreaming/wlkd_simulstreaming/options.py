@@ -33,7 +33,12 @@ class SimulStreamingOptions(Options):
     encoder: Literal["ctranslate2", "torch"] = Field(
         "ctranslate2", description="`torch` serves devices that CTranslate2 does not, from the decoder's .pt file."
     )
-    threads: int = Field(0, ge=0, description="CPU threads of one inference; 0: one per core, at most 8.")
+    threads: int = Field(
+        0,
+        ge=0,
+        description="CPU threads of the encoder, and from medium on of the token decoder, which otherwise does better on "
+        "one; 0: one per core, at most 8.",
+    )
 
     encode: Literal["window", "full"] = Field(
         "window",
