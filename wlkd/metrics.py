@@ -68,7 +68,7 @@ class Metrics:
             registry=registry,
         )
         self.worker_busy = Gauge(
-            "wlkd_inference_busy_ratio", "Share of the inference threads' recent time spent in inference", registry=registry
+            "wlkd_inference_busy_ratio", "Share of the threads' recent time spent in inference", registry=registry
         )
         self.chunk_seconds = Gauge(
             "wlkd_inference_chunk_seconds", "New speech that makes a session due, now", registry=registry

@@ -36,8 +36,8 @@ class SimulStreamingOptions(Options):
     threads: int = Field(
         0,
         ge=0,
-        description="CPU threads of the encoder, and from medium on of the token decoder, which otherwise does better on "
-        "one; 0: one per core, at most 8.",
+        description="CPU threads of the encoder, and from medium on of the token decoder, which does better on one "
+        "otherwise; 0: one per core, at most 8.",
     )
 
     encode: Literal["window", "full"] = Field(
