@@ -104,6 +104,16 @@ def test_who_is_due_is_shared_out_among_the_free_threads() -> None:
     assert sizes == [2, 2, 1]
 
 
+def test_who_is_being_served_wakes_nobody_up() -> None:
+    thread = Thread(max_batch=8, row_seconds=0.01)
+    stream = thread.open()
+    stream.push(speech(CHUNK))
+    assert thread.schedule.seconds_to_next(thread.streams, 1.0) == LONGEST - 1
+    stream.take(samples(LONGEST))
+    stream.push(speech(CHUNK))
+    assert thread.schedule.seconds_to_next(thread.streams, 100.0) is None, "another thread would not sleep until then"
+
+
 crowds = st.integers(1, 40)
 batches = st.integers(1, 16)
 

@@ -58,9 +58,10 @@ class Schedule:
         return now - max(self._upload_turn, _waiting_since(upload)) >= UPLOAD_EVERY_SECONDS
 
     def seconds_to_next(self, streams: Iterable[Stream], now: float) -> float | None:
-        """When somebody becomes due without handing in more, from `now`; None: nobody waits."""
-        oldest = min((stream.waiting_since for stream in streams if stream.waiting_since is not None), default=None)
-        return None if oldest is None else max(oldest + self._patience - now, 0.0)
+        """When somebody becomes due without handing in more, from `now`; None: nobody waits, or the ends of running
+        steps come first."""
+        waiting = [s.waiting_since for s in streams if s.waiting_since is not None and not s.running]
+        return max(min(waiting) + self._patience - now, 0.0) if waiting else None
 
 
 def _waiting_since(stream: Stream) -> float:
