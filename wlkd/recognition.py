@@ -17,7 +17,7 @@ from wlkd.plugins import Plugins
 from wlkd.worker import Worker
 
 SESSIONS_PER_CORE = 4
-"""What to expect where nothing is measured: about what base reaches on two small cores."""
+"""What to expect where nothing is measured: a third of what base reaches on two small cores."""
 
 
 def make_backend(config: Config, plugins: Plugins) -> Backend:

@@ -30,7 +30,6 @@ from wlkd_simulstreaming.tokens import Vocabulary
 Half = tuple[Encoder, Tensor | None]
 """The encoder, and the states (1500, width) of 30 s of silence, where steps encode no more than their window."""
 
-
 MOST_STEPS = 2
 """Steps at once: one decodes while the other encodes."""
 WIDE = 1024
@@ -149,9 +148,9 @@ def _ctranslate2_half(
             device_index=device.index or 0,
             compute_type=compute_type,
             intra_threads=threads,
-            # Two at once, each with all threads, encode a fifth more speech than one after the other, and one alone is
-            # no slower; they share the weights.
-            inter_threads=MOST_STEPS,
+            # On a CPU two at once, each with all threads, encode a fifth more speech than one after the other, and one
+            # alone is no slower; they share the weights.
+            inter_threads=MOST_STEPS if device.type == "cpu" else 1,
         )
     except (RuntimeError, ValueError) as error:
         raise ProvisionError(
