@@ -109,7 +109,7 @@ class OpenAI(Transport):
     def _admit(self, request: web.Request, other_token: str | None = None) -> str | None:
         """The client's token. Raises `ApiError` when no session would be opened now, before the upload is read."""
         token = bearer(request) or other_token
-        refusal = self._sessions.refusal(token)
+        refusal = self._sessions.refusal(token, request.remote or "unknown")
         if refusal is not None:
             raise ApiError.of(refusal)
         return token
