@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Is one run better than another, or is it chance? Error rates of two runs on the clips that both have.
+
+  .venv/bin/python scripts/compare.py streamed.json offline.json
+
+The files are what `wlkd bench --json`, `python -m wlkd_simulstreaming.simulate --json` and `scripts/offline_wer.py
+--json` write. Clips differ far more among each other than two runs on one clip do. So clips are resampled in pairs: the
+interval of the difference is much narrower than those of the two rates, and says what these clips can tell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wlkd.bench.summary import BOOTSTRAP_SAMPLES, BOOTSTRAP_SEED
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One clip in both runs."""
+
+    set: str
+    id: str
+    units: int
+    """Words of its reference, or characters."""
+    errors: tuple[int, int]
+    reference: str
+    hypotheses: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Error rates in percent, the first less the second, and the 95 % interval of that."""
+
+    clips: int
+    units: int
+    first: float
+    second: float
+    low: float
+    high: float
+
+    @property
+    def points(self) -> float:
+        return self.first - self.second
+
+
+def difference(pairs: Sequence[Pair]) -> Difference:
+    """Pooled over `pairs`, of which there must be one at least."""
+    units = np.array([pair.units for pair in pairs])
+    errors = np.array([pair.errors for pair in pairs])
+    drawn = np.random.default_rng(BOOTSTRAP_SEED).integers(len(pairs), size=(BOOTSTRAP_SAMPLES, len(pairs)))
+    points = 100 * (errors[drawn, 0] - errors[drawn, 1]).sum(axis=1) / units[drawn].sum(axis=1)
+    low, high = np.percentile(points, (2.5, 97.5))
+    first, second = (100 * errors.sum(axis=0) / units.sum()).tolist()
+    return Difference(len(pairs), int(units.sum()), first, second, float(low), float(high))
+
+
+def pairs_of(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Pair]:
+    """The clips of two runs that both have errors for: not those without speech, and none that failed.
+
+    A clip that was streamed several times counts each time, with the other run's at the same turn."""
+    others: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for clip in second["clips"]:
+        if clip["errors"]:
+            others[clip["set"], clip["id"]].append(clip)
+    for clip in first["clips"]:
+        found = others[clip["set"], clip["id"]]
+        if clip["errors"] and found:
+            other = found.pop(0)
+            yield Pair(
+                clip["set"],
+                clip["id"],
+                clip["errors"]["units"],
+                (edits(clip["errors"]), edits(other["errors"])),
+                clip["reference"],
+                (clip["hypothesis"], other["hypothesis"]),
+            )
+
+
+def edits(errors: Mapping[str, int]) -> int:
+    return errors["substitutions"] + errors["deletions"] + errors["insertions"]
+
+
+def table(pairs: Sequence[Pair]) -> Iterator[str]:
+    """A row for each set, in the order of first appearance."""
+    yield f"{'set':32s} {'clips':>5s} {'units':>6s} {'first %':>8s} {'second %':>8s}  first less second (95 %)"
+    sets: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        sets[pair.set].append(pair)
+    for name, members in sets.items():
+        one = difference(members)
+        yield (
+            f"{name:32s} {one.clips:5d} {one.units:6d} {one.first:8.1f} {one.second:8.1f}  "
+            f"{one.points:+.1f} ({one.low:+.1f} to {one.high:+.1f})"
+        )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("first", type=Path)
+    parser.add_argument("second", type=Path)
+    parser.add_argument("-v", "--verbose", action="store_true", help="also what both said where the errors differ")
+    args = parser.parse_args()
+    pairs = list(pairs_of(*(json.loads(path.read_text(encoding="utf-8")) for path in (args.first, args.second))))
+    if not pairs:
+        print("the two runs have no clip of speech in common", file=sys.stderr)
+        return 2
+    print("\n".join(table(pairs)))
+    for pair in pairs:
+        if args.verbose and pair.errors[0] != pair.errors[1]:
+            print(f"\n{pair.set}/{pair.id}: {pair.errors[0]} and {pair.errors[1]} errors of {pair.units}")
+            print(f"  reference {pair.reference.strip()}")
+            for place, said in zip(("first", "second"), pair.hypotheses, strict=True):
+                print(f"  {place:9s} {said.strip()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""scripts/compare.py: two runs on the same clips."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("jiwer")
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "compare.py"
+
+
+def clip(name: str, errors: int | None, said: str = "") -> dict[str, Any]:
+    edits = {"units": 20, "substitutions": errors, "deletions": 0, "insertions": 0}
+    return {
+        "set": "mine",
+        "id": name,
+        "reference": "twenty words",
+        "hypothesis": said,
+        "errors": None if errors is None else edits,
+    }
+
+
+def compared(folder: Path, first: list[dict[str, Any]], second: list[dict[str, Any]], *options: str) -> tuple[int, str]:
+    for name, clips in (("first.json", first), ("second.json", second)):
+        (folder / name).write_text(json.dumps({"clips": clips}))
+    command = [sys.executable, str(SCRIPT), str(folder / "first.json"), str(folder / "second.json"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_difference_on_every_clip_is_certain_however_much_the_clips_differ(tmp_path: Path) -> None:
+    errors = [0, 10, 2, 18, 5, 1, 12, 3]
+    status, told = compared(
+        tmp_path,
+        [clip(str(n), count + 1) for n, count in enumerate(errors)],
+        [clip(str(n), count) for n, count in enumerate(errors)],
+    )
+    assert status == 0
+    assert told.splitlines()[-1].split() == "mine 8 160 36.9 31.9 +5.0 (+5.0 to +5.0)".split()
+
+
+def test_one_clip_makes_no_difference(tmp_path: Path) -> None:
+    status, told = compared(
+        tmp_path, [clip("a", 9), *(clip(str(n), 1) for n in range(9))], [clip("a", 1), *(clip(str(n), 1) for n in range(9))]
+    )
+    assert status == 0
+    assert "+4.0 (+0.0 to +12.0)" in told
+
+
+def test_only_clips_that_both_runs_have_and_could_score_count(tmp_path: Path) -> None:
+    status, told = compared(
+        tmp_path,
+        [clip("a", 2, "heard"), clip("a", 4), clip("b", None), clip("c", 1)],
+        [clip("b", 1), clip("a", 1, "misheard"), clip("d", 1)],
+        "--verbose",
+    )
+    assert status == 0
+    assert "1     20     10.0      5.0" in told
+    assert "misheard" in told
+    status, told = compared(tmp_path, [clip("a", 1)], [clip("b", 1)])
+    assert (status, told) == (2, "the two runs have no clip of speech in common\n")
