@@ -47,7 +47,9 @@ def test_a_difference_on_every_clip_is_certain_however_much_the_clips_differ(tmp
 
 def test_one_clip_makes_no_difference(tmp_path: Path) -> None:
     status, told = compared(
-        tmp_path, [clip("a", 9), *(clip(str(n), 1) for n in range(9))], [clip("a", 1), *(clip(str(n), 1) for n in range(9))]
+        tmp_path,
+        [clip("a", 9), *(clip(str(n), 1) for n in range(9))],
+        [clip("a", 1), *(clip(str(n), 1) for n in range(9))],
     )
     assert status == 0
     assert "+4.0 (+0.0 to +12.0)" in told
