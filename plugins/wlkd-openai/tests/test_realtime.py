@@ -274,12 +274,15 @@ async def test_tokens_places_and_idle_clients(serving, tmp_path):
 
 
 async def test_the_limit_for_one_address_is_told_before_the_upgrade(serving):
-    async with serving({"sessions": {"max_sessions_per_address": 1}}) as daemon, aiohttp.ClientSession() as http:
-        async with connected(daemon) as first:
-            await append(first, SECOND["audio/pcm"] * 2)
-            await receive(first, "input_audio_buffer.speech_started")
-            async with http.get(f"{daemon.http}/v1/realtime") as answer:
-                assert (answer.status, (await answer.json())["error"]["code"]) == (503, "server_full")
+    async with (
+        serving({"sessions": {"max_sessions_per_address": 1}}) as daemon,
+        aiohttp.ClientSession() as http,
+        connected(daemon) as first,
+    ):
+        await append(first, SECOND["audio/pcm"] * 2)
+        await receive(first, "input_audio_buffer.speech_started")
+        async with http.get(f"{daemon.http}/v1/realtime") as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (503, "server_full")
 
 
 async def test_a_drain_completes_the_item(serving, says):
