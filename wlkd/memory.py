@@ -8,6 +8,9 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path
 
+M_ARENA_MAX = -8
+"""Of mallopt(3), from malloc.h."""
+
 GIVE_BACK_SECONDS = 20.0
 """How often. Pages that are needed again cost a fault each: some 20 ms of CPU time for what a full house used."""
 
@@ -21,11 +24,22 @@ def available_bytes(root: Path = Path("/")) -> int | None:
     return min(known, default=None)
 
 
+def share_one_heap() -> None:
+    """Let all threads allocate from one heap, instead of from one each; to be called before there are any.
+
+    malloc_trim(3) shortens the main heap only. Each of the others keeps its end at the longest that it ever was, so
+    that memory grows for hours, until the last thread has had its largest batch. Waiting for each other costs the
+    threads nothing that can be measured: they compute on large blocks. Elsewhere than on glibc this does nothing.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+
+
 async def keep_giving_back() -> None:
     """For ever, beginning now: return free memory to the system.
 
-    glibc keeps what loading a model and the largest batch so far have used, in an arena for each thread: half as much
-    again as is in use. Elsewhere than on glibc this does nothing.
+    glibc keeps what loading a model and the largest batch so far have used: half as much again as is in use. Elsewhere
+    than on glibc this does nothing.
     """
     if platform.libc_ver()[0] != "glibc":
         return

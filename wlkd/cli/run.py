@@ -9,6 +9,7 @@ import os
 
 from wlkd.cli.common import add_config_arguments, configured
 from wlkd.logs import complain, set_up_logging
+from wlkd.memory import share_one_heap
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    share_one_heap()
+
     from wlkd.app import serve
     from wlkd.errors import ConfigError, ProvisionError
 
