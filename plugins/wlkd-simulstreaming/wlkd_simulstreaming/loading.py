@@ -150,7 +150,7 @@ def _ctranslate2_half(
             intra_threads=threads,
             # On a CPU two at once, each with all threads, encode a fifth more speech than one after the other, and one
             # alone is no slower; they share the weights.
-            inter_threads=MOST_STEPS if device.type == "cpu" else 1,
+            inter_threads=MOST_STEPS if device.type == "cpu" and threads > 1 else 1,
         )
     except (RuntimeError, ValueError) as error:
         raise ProvisionError(
