@@ -28,6 +28,8 @@ class Clip:
     """The reference; empty: the right answer is nothing."""
     word_ends: tuple[float, ...] = ()
     """Seconds; the end of each word of the normalised reference. Empty where unknown: then no latency."""
+    rare_words: tuple[str, ...] = ()
+    """Words of the reference that a model may not expect, to be told it as hotwords."""
 
     @property
     def is_speech(self) -> bool:
@@ -54,6 +56,7 @@ def _clip(path: Path, number: int, line: str) -> Clip:
             language=str(row["language"]),
             text=str(row["text"]),
             word_ends=tuple(float(end) for end in row.get("word_ends") or ()),
+            rare_words=tuple(str(word) for word in row.get("rare_words") or ()),
         )
     except KeyError as error:
         raise ManifestError(f"{path}:{number}: the key {error} is missing") from error

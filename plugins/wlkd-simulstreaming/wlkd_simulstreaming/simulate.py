@@ -15,7 +15,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -29,9 +29,9 @@ from wlkd.audio import SAMPLE_RATE, samples
 from wlkd.bench.clips import Clip, read_manifest, select
 from wlkd.bench.pieces import PIECE_SECONDS, read_samples
 from wlkd.bench.report import document, table
-from wlkd.bench.score import score
+from wlkd.bench.score import ClipScore, score
 from wlkd.bench.stream import Event, Recording
-from wlkd.bench.text import unaccented
+from wlkd.bench.text import unaccented, units
 from wlkd.plugins import Kind, load_plugins
 
 logger = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class Simulation:
         language = {"manifest": clip.language if clip.is_speech else None, "auto": None}.get(
             self.language, self.language
         )
-        hotwords = tuple(clip_hotwords(clip)) if self.hotwords else ()
+        hotwords = clip.rare_words if self.hotwords else ()
         if language is not None and language not in self.backend.languages():
             language = None
         recognizer = self.backend.open(RecognitionParams(language=language, hotwords=hotwords))
@@ -139,13 +139,14 @@ class Simulation:
         return Speaker(clip, audio, self.vad.open(), recognizer, Recording(clip, 0.0))
 
 
-def clip_hotwords(clip: Clip) -> list[str]:
-    """The rare words that the manifest lists for a clip."""
-    for line in (clip.path.parent.parent / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if (row["set"], row["id"]) == (clip.set, clip.id):
-            return list(row.get("rare_words") or [])
-    return []
+def rare_words_heard(scores: Iterable[ClipScore]) -> tuple[int, int]:
+    """How many of the rare words that the manifest lists are somewhere in what was heard, and of how many."""
+    heard, wanted = 0, 0
+    for one in scores:
+        said = set(units(one.hypothesis, one.clip.language))
+        heard += sum(said.issuperset(units(word, one.clip.language)) for word in one.clip.rare_words)
+        wanted += len(one.clip.rare_words)
+    return heard, wanted
 
 
 async def component(kind: Kind, name: str, options: dict[str, Any], ctx: Context) -> Any:
@@ -180,6 +181,7 @@ async def simulate(args: argparse.Namespace) -> None:
             print(f"{clip.id}: {scores[-1].errors}\n  {clip.text}\n {speaker.committed}")
     print(table(scores))
     print(f"\nlanguage right: {sum(languages)} of {len(languages)} clips with 2 s of speech or more")
+    print("rare words heard: {} of {}".format(*rare_words_heard(scores)))
     audio = sum(clip.seconds for clip in clips)
     print(f"computing {spent:.1f} s for {audio:.1f} s of audio: ratio {spent / audio:.3f}")
     for metric in registry.collect():
