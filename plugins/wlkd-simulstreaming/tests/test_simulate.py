@@ -6,9 +6,10 @@ import pytest
 
 pytest.importorskip("whisper_normalizer")
 
+from wlkd_simulstreaming.simulate import rare_words_heard
+
 from wlkd.bench.clips import read_manifest
 from wlkd.bench.score import ClipScore
-from wlkd_simulstreaming.simulate import rare_words_heard
 
 
 def test_rare_words_count_once_for_each_that_the_manifest_lists(tmp_path):
