@@ -65,5 +65,6 @@ def test_only_clips_that_both_runs_have_and_could_score_count(tmp_path: Path) ->
     assert status == 0
     assert "1     20     10.0      5.0" in told
     assert "misheard" in told
+    assert "+5.0 (one clip)" in told
     status, told = compared(tmp_path, [clip("a", 1)], [clip("b", 1)])
     assert (status, told) == (2, "the two runs have no clip of speech in common\n")
