@@ -100,7 +100,8 @@ def table(pairs: Sequence[Pair]) -> Iterator[str]:
         one = difference(members)
         # One clip can only be drawn again and again: it tells nothing of others.
         interval = f"({one.low:+.1f} to {one.high:+.1f})" if one.clips > 1 else "(one clip)"
-        yield f"{name:32s} {one.clips:5d} {one.units:6d} {one.first:8.1f} {one.second:8.1f}  {one.points:+.1f} {interval}"
+        rates = f"{one.first:8.1f} {one.second:8.1f}  {one.points:+.1f} {interval}"
+        yield f"{name:32s} {one.clips:5d} {one.units:6d} {rates}"
 
 
 def main() -> int:
