@@ -21,6 +21,11 @@ def resident() -> float:
     return usage(os.getpid()).resident_bytes / MIB
 
 
+def printed_by(script: str, *arguments: str) -> float:
+    command = [sys.executable, "-c", script, *arguments]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim(3) is glibc's")
 async def test_free_memory_between_used_one_is_given_back() -> None:
     held = [np.ones(CHUNK_BYTES, dtype=np.uint8) for _ in range(100 * MIB // CHUNK_BYTES)]
@@ -64,10 +69,33 @@ print((usage(libc.getpid()).resident_bytes - before) / MIB)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="heaps for threads are glibc's")
 def test_what_a_thread_freed_is_given_back_too() -> None:
-    def kept(*arguments: str) -> float:
-        command = [sys.executable, "-c", IN_A_THREAD, *arguments]
-        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-
     # The first is what glibc does by itself: if that changes, the other is not needed any more.
-    assert kept() > 30
-    assert kept("shared") < 10
+    assert printed_by(IN_A_THREAD) > 30
+    assert printed_by(IN_A_THREAD, "shared") < 10
+
+
+COMING_AND_GOING = """
+import ctypes, resource, sys
+from wlkd.memory import share_one_heap
+
+if "shared" in sys.argv:
+    share_one_heap()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+SIZE = 40 * 1024 * 1024
+
+def come_and_go():
+    block = libc.malloc(SIZE)
+    ctypes.memset(block, 1, SIZE)
+    libc.free(block)
+
+come_and_go()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+come_and_go()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt(3) is glibc's")
+def test_large_blocks_that_come_and_go_do_not_fault_their_pages_in_again() -> None:
+    assert 4 * printed_by(COMING_AND_GOING, "shared") < printed_by(COMING_AND_GOING)

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path
 
-M_ARENA_MAX = -8
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 """Of mallopt(3), from malloc.h."""
 
 GIVE_BACK_SECONDS = 20.0
@@ -25,14 +25,18 @@ def available_bytes(root: Path = Path("/")) -> int | None:
 
 
 def share_one_heap() -> None:
-    """Let all threads allocate from one heap, instead of from one each; to be called before there are any.
+    """Let all threads allocate from one heap that shrinks only when told to; to be called before there are any threads.
 
     malloc_trim(3) shortens the main heap only. Each of the others keeps its end at the longest that it ever was, so
-    that memory grows for hours, until the last thread has had its largest batch. Waiting for each other costs the
-    threads nothing that can be measured: they compute on large blocks. Elsewhere than on glibc this does nothing.
+    that memory grows for hours, until the last thread has had its largest batch. Large blocks come from the heap too,
+    and its end stays where it is: mapped or trimmed at once, as glibc does by itself, the tensors of every step would
+    fault their pages in again. Elsewhere than on glibc this does nothing.
     """
     if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_ARENA_MAX, 1)
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, -1)
 
 
 async def keep_giving_back() -> None:

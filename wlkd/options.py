@@ -117,7 +117,9 @@ class RecognitionOptions(Options):
         default="auto",
         description="ISO 639-1 code, like en; auto: decided from the first speech of a session, then kept.",
     )
-    languages: tuple[LanguageCode, ...] = Field(default=(), description="Codes that auto may decide for; empty: all.")
+    languages: tuple[LanguageCode, ...] = Field(
+        default=(), description="Codes that auto may decide for; empty: all that are spoken, which Latin is not."
+    )
     task: Literal["transcribe", "translate"] = Field(
         default="transcribe", description="translate: into English, whatever is spoken."
     )

@@ -14,6 +14,9 @@ Samples = NDArray[np.float32]
 Task = Literal["transcribe", "translate"]
 Priority = Literal["live", "batch"]
 
+UNSPOKEN_LANGUAGES = frozenset({"la"})
+"""Known to the models, and not spoken: what they take for Latin is accented English, or a short prompt in Spanish."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamOffer:
@@ -35,7 +38,7 @@ class RecognitionParams:
     language: str | None = None
     """ISO 639-1 code, or None: detect from the first speech of the session, then keep."""
     languages: tuple[str, ...] = ()
-    """Codes that detection may choose from; empty: all that the model knows."""
+    """Codes that detection may choose from; empty: all that the model knows, less `UNSPOKEN_LANGUAGES`."""
     task: Task = "transcribe"
     initial_prompt: str = ""
     """Text put before the first window only; scrolls away."""
@@ -45,6 +48,10 @@ class RecognitionParams:
     """Words and names to expect."""
     priority: Priority = "live"
     """`batch` work (uploaded files) runs only when no live session is due."""
+
+    def may_detect(self, code: str) -> bool:
+        """Whether detection may choose the language `code`."""
+        return code in self.languages if self.languages else code not in UNSPOKEN_LANGUAGES
 
 
 @dataclass(frozen=True, slots=True)

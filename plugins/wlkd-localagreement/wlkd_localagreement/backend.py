@@ -123,8 +123,7 @@ class LocalAgreement(Backend):
 
     def _detect(self, stream: Stream, step: Step) -> str:
         _, _, probabilities = self._loaded().detect_language(step.state.window.samples)
-        allowed = stream.params.languages
-        best: str = next(code for code, _ in probabilities if not allowed or code in allowed)
+        best: str = next(code for code, _ in probabilities if stream.params.may_detect(code))
         return best
 
     def _load(self, ctx: Context) -> WhisperModel:

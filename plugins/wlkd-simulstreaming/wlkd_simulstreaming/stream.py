@@ -106,7 +106,7 @@ class Stream(Recognizer):
         self._params = params
         self._only_language = only_language
         hotwords = ", ".join(params.hotwords)
-        self.languages = tuple(code for code in vocabulary.languages if code in (params.languages or (code,)))
+        self.languages = tuple(code for code in vocabulary.languages if params.may_detect(code))
         """What detection chooses from."""
         self._prompt = tuple(
             token
