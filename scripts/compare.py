@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from wlkd.bench.summary import BOOTSTRAP_SAMPLES, BOOTSTRAP_SEED
+from wlkd.bench.report import grid
+from wlkd.bench.summary import interval
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,10 @@ class Pair:
 
     set: str
     id: str
+    unit: str
+    """`word` or `character`."""
     units: int
-    """Words of its reference, or characters."""
+    """Of its reference."""
     errors: tuple[int, int]
     reference: str
     hypotheses: tuple[str, str]
@@ -57,11 +60,9 @@ def difference(pairs: Sequence[Pair]) -> Difference:
     """Pooled over `pairs`, of which there must be one at least."""
     units = np.array([pair.units for pair in pairs])
     errors = np.array([pair.errors for pair in pairs])
-    drawn = np.random.default_rng(BOOTSTRAP_SEED).integers(len(pairs), size=(BOOTSTRAP_SAMPLES, len(pairs)))
-    points = 100 * (errors[drawn, 0] - errors[drawn, 1]).sum(axis=1) / units[drawn].sum(axis=1)
-    low, high = np.percentile(points, (2.5, 97.5))
+    low, high = interval(errors[:, 0] - errors[:, 1], units)
     first, second = (100 * errors.sum(axis=0) / units.sum()).tolist()
-    return Difference(len(pairs), int(units.sum()), first, second, float(low), float(high))
+    return Difference(len(pairs), int(units.sum()), first, second, low, high)
 
 
 def pairs_of(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Pair]:
@@ -79,6 +80,7 @@ def pairs_of(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Pa
             yield Pair(
                 clip["set"],
                 clip["id"],
+                clip["unit"],
                 clip["errors"]["units"],
                 (edits(clip["errors"]), edits(other["errors"])),
                 clip["reference"],
@@ -90,18 +92,25 @@ def edits(errors: Mapping[str, int]) -> int:
     return errors["substitutions"] + errors["deletions"] + errors["insertions"]
 
 
-def table(pairs: Sequence[Pair]) -> Iterator[str]:
-    """A row for each set, in the order of first appearance."""
-    yield f"{'set':32s} {'clips':>5s} {'units':>6s} {'first %':>8s} {'second %':>8s}  first less second (95 %)"
-    sets: dict[str, list[Pair]] = defaultdict(list)
+def table(pairs: Sequence[Pair]) -> str:
+    """A row for each set, in the order of first appearance, and one for all sets that are counted in the same unit."""
+    groups: dict[str, list[Pair]] = defaultdict(list)
+    sets: dict[str, set[str]] = defaultdict(set)
     for pair in pairs:
-        sets[pair.set].append(pair)
-    for name, members in sets.items():
-        one = difference(members)
-        # One clip can only be drawn again and again: it tells nothing of others.
-        interval = f"({one.low:+.1f} to {one.high:+.1f})" if one.clips > 1 else "(one clip)"
-        rates = f"{one.first:8.1f} {one.second:8.1f}  {one.points:+.1f} {interval}"
-        yield f"{name:32s} {one.clips:5d} {one.units:6d} {rates}"
+        groups[pair.set].append(pair)
+        sets[pair.unit].add(pair.set)
+    for unit, names in sets.items():
+        if len(names) > 1:
+            groups[f"all, {unit}s"] = [pair for pair in pairs if pair.unit == unit]
+    headings = ("set", "clips", "units", "first %", "second %", "first less second (95 %)")
+    return grid(headings, [_row(name, difference(members)) for name, members in groups.items()])
+
+
+def _row(name: str, one: Difference) -> tuple[str, ...]:
+    # One clip can only be drawn again and again: it tells nothing of others.
+    bounds = f"({one.low:+.1f} to {one.high:+.1f})" if one.clips > 1 else "(one clip)"
+    figures = (f"{one.first:.1f}", f"{one.second:.1f}", f"{one.points:+.1f} {bounds}")
+    return (name, str(one.clips), str(one.units), *figures)
 
 
 def main() -> int:
@@ -114,7 +123,7 @@ def main() -> int:
     if not pairs:
         print("the two runs have no clip of speech in common", file=sys.stderr)
         return 2
-    print("\n".join(table(pairs)))
+    print(table(pairs))
     for pair in pairs:
         if args.verbose and pair.errors[0] != pair.errors[1]:
             print(f"\n{pair.set}/{pair.id}: {pair.errors[0]} and {pair.errors[1]} errors of {pair.units}")

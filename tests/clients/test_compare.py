@@ -15,11 +15,12 @@ pytest.importorskip("jiwer")
 SCRIPT = Path(__file__).parents[2] / "scripts" / "compare.py"
 
 
-def clip(name: str, errors: int | None, said: str = "") -> dict[str, Any]:
+def clip(name: str, errors: int | None, said: str = "", of: str = "mine", unit: str = "word") -> dict[str, Any]:
     edits = {"units": 20, "substitutions": errors, "deletions": 0, "insertions": 0}
     return {
-        "set": "mine",
+        "set": of,
         "id": name,
+        "unit": unit,
         "reference": "twenty words",
         "hypothesis": said,
         "errors": None if errors is None else edits,
@@ -42,7 +43,7 @@ def test_a_difference_on_every_clip_is_certain_however_much_the_clips_differ(tmp
         [clip(str(n), count) for n, count in enumerate(errors)],
     )
     assert status == 0
-    assert told.splitlines()[-1].endswith("8    160     36.9     31.9  +5.0 (+5.0 to +5.0)")
+    assert told.splitlines()[-1].split() == ["mine", "8", "160", "36.9", "31.9", "+5.0", "(+5.0", "to", "+5.0)"]
 
 
 def test_one_clip_makes_no_difference(tmp_path: Path) -> None:
@@ -63,8 +64,21 @@ def test_only_clips_that_both_runs_have_and_could_score_count(tmp_path: Path) ->
         "--verbose",
     )
     assert status == 0
-    assert "1     20     10.0      5.0" in told
+    assert told.splitlines()[2].split()[:5] == ["mine", "1", "20", "10.0", "5.0"]
     assert "misheard" in told
     assert "+5.0 (one clip)" in told
     status, told = compared(tmp_path, [clip("a", 1)], [clip("b", 1)])
     assert (status, told) == (2, "the two runs have no clip of speech in common\n")
+
+
+def test_words_and_characters_are_not_added_up(tmp_path: Path) -> None:
+    sets = [("one", "word"), ("two", "word"), ("three", "character")]
+    status, told = compared(
+        tmp_path,
+        [clip("a", 4, of=name, unit=unit) for name, unit in sets],
+        [clip("a", count, of=name, unit=unit) for count, (name, unit) in enumerate(sets)],
+    )
+    assert status == 0
+    *rows, overall = [line.split()[:6] for line in told.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["one", "two", "three"]
+    assert overall == ["all,", "words", "2", "40", "20.0", "2.5"]

@@ -28,10 +28,10 @@ def table(scores: Sequence[ClipScore]) -> str:
     overall = summarize(scores)
     if len(sets) > 1:
         rows.append(_row("all", overall))
-    blocks = [_grid(HEADINGS, rows), LEGEND]
+    blocks = [grid(HEADINGS, rows), LEGEND]
     minutes = by_minute(scores)
     if len(minutes) > 2:
-        blocks.append(_grid(("minute", "committed s", "lag mean s", "lag max s"), [_minute(row) for row in minutes]))
+        blocks.append(grid(("minute", "committed s", "lag mean s", "lag max s"), [_minute(row) for row in minutes]))
     closing = f"latest piece sent {overall.late:.2f} s behind its time"
     if overall.lag_growth is not None:
         closing += f"; lag grew by {overall.lag_growth:+.3f} s a minute"
@@ -48,7 +48,7 @@ def accuracy_table(scores: Sequence[ClipScore]) -> str:
     overall = summarize(scores)
     if len(rows) > 1:
         rows.append(("all", str(overall.streams), _error(overall), str(overall.spurious_words)))
-    return _grid(("set", "clips", "error % (95 %)", "spurious"), rows)
+    return grid(("set", "clips", "error % (95 %)", "spurious"), rows)
 
 
 def document(scores: Sequence[ClipScore], *, setup: Mapping[str, Any], limits_missed: Sequence[str]) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _spread(spread: Spread | None, *, with_p99: bool = False) -> str:
     return "/".join(f"{figure:.2f}" for figure in figures)
 
 
-def _grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell; the first to the left, figures to the right."""
     widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
 

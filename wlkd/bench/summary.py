@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wlkd.bench.score import ClipScore, Errors, Latency
 from wlkd.bench.text import Unit
@@ -77,12 +78,19 @@ def rate(errors: Sequence[Errors]) -> Rate | None:
     sizes = np.array([edit.units for edit in errors], dtype=np.int64)
     if sizes.sum() == 0:
         return None
+    low, high = interval(totals, sizes)
+    percent = 100 * totals.sum() / sizes.sum()
+    return Rate(float(percent), low, high, int(totals.sum()), int(sizes.sum()))
+
+
+def interval(totals: NDArray[np.int64], sizes: NDArray[np.int64]) -> tuple[float, float]:
+    """Where 95 % of the rates lie, in percent, when clips with `totals` errors in `sizes` units, both (clips,), are
+    drawn again. `totals` may be differences of two runs."""
     generator = np.random.default_rng(BOOTSTRAP_SEED)
-    drawn = generator.integers(len(errors), size=(BOOTSTRAP_SAMPLES, len(errors)))
+    drawn = generator.integers(len(totals), size=(BOOTSTRAP_SAMPLES, len(totals)))
     rates = 100 * totals[drawn].sum(axis=1) / np.maximum(sizes[drawn].sum(axis=1), 1)
     low, high = np.percentile(rates, (2.5, 97.5))
-    percent = 100 * totals.sum() / sizes.sum()
-    return Rate(float(percent), float(low), float(high), int(totals.sum()), int(sizes.sum()))
+    return float(low), float(high)
 
 
 def spread(values: Iterable[float | None]) -> Spread | None:
