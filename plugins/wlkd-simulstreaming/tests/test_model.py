@@ -171,6 +171,16 @@ def test_with_time_to_spare_a_batch_is_encoded_at_length(models_dir, speech):
     asyncio.run(backend.close())
 
 
+def test_doubtful_words_get_a_second_opinion(models_dir, speech):
+    backend, registry = SimulStreaming(SimulStreamingOptions(device="cpu")), CollectorRegistry()
+    asyncio.run(backend.provision(Context(models_dir, registry, lambda words: None)))
+    for _, audio in speech("en_librispeech_test_other", 0, 1, 2):
+        stream(backend, audio)
+    opinions = "wlkd_simulstreaming_second_opinions_total"
+    assert sum(registry.get_sample_value(opinions, {"outcome": it}) or 0 for it in ("kept", "changed")) > 3
+    asyncio.run(backend.close())
+
+
 def test_a_batch_that_fails_changes_no_stream(backend, speech, monkeypatch):
     [(_, audio)] = speech("en_librispeech_test_clean", 0)
     good, bad = backend.open(RecognitionParams(language="en")), backend.open(RecognitionParams(language="en"))

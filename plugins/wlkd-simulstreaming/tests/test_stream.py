@@ -20,7 +20,10 @@ def hypothesis(vocabulary, *words, ended=True, no_speech=0.0, logprob=-0.1, **fl
         pieces = vocabulary.encode(text)
         tokens += pieces
         frames += [frame] * len(pieces)
-    return Hypothesis(tuple(tokens), tuple(frames), (logprob,) * len(tokens), ended, no_speech=no_speech, **flags)
+    count = len(tokens)
+    return Hypothesis(
+        tuple(tokens), tuple(frames), (logprob,) * count, ((0, -9.0),) * count, ended, no_speech=no_speech, **flags
+    )
 
 
 class Talk:
@@ -97,6 +100,23 @@ def test_words_that_the_model_doubts_wait_and_what_follows_them_waits_too(vocabu
     assert texts(talk.conclude(talk.hear(3), doubtful).words) == [" one"]
     sooner = Talk(vocabulary, doubt_threshold=40)  # 80
     assert texts(sooner.conclude(sooner.hear(3), doubtful).words) == [" one", " two", " three"]
+
+
+def test_a_second_opinion_is_asked_for_doubtful_words_that_are_about_to_be_committed(talk, vocabulary):
+    words = ((" one", 20), (" two", 60), (" three", 100), (" four", 140))
+    heard = hypothesis(vocabulary, *words)
+    second, fourth = len(vocabulary.encode(" one")), len(vocabulary.encode(" one two three"))
+
+    def doubted(place, start=0, end=False):
+        logprobs = list(heard.logprobs)
+        logprobs[place] = -0.6
+        unsure = dataclasses.replace(heard, logprobs=tuple(logprobs))
+        return talk.stream.doubted(talk.hear(3, end=end), unsure, "en", start)
+
+    assert doubted(second) == second
+    assert doubted(second, start=second + 1) is None
+    assert doubted(fourth) is None  # The last word waits anyway,
+    assert doubted(fourth, end=True) == fourth  # but not for ever.
 
 
 def test_a_pause_commits_everything_and_starts_afresh(talk):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +26,17 @@ END_FRAMES = 4
 """A token this close to the end of the audio (80 ms) is the last that can have been heard."""
 
 
+class _Choice(NamedTuple):
+    """What the model says in one place."""
+
+    token: int
+    logprob: float
+    frame: int
+    """The one it attends to."""
+    runner_up: tuple[int, float]
+    """The second likeliest token, and its log-probability."""
+
+
 @dataclass
 class _Row:
     """A request being decoded."""
@@ -32,48 +44,44 @@ class _Row:
     request: Request
     rewind_threshold: int
     eot: int
-    tokens: list[int] = field(default_factory=list)
-    frames: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
+    said: list[_Choice] = field(default_factory=list)
     ended: bool = False
     looped: bool = False
     rewound: bool = False
     retold: bool = False
     done: bool = False
 
-    def take(self, token: int, logprob: float, frame: int) -> None:
+    def take(self, choice: _Choice) -> None:
         """Append a token, or find that the row is done."""
-        if token == self.eot:
+        if choice.token == self.eot:
             self.ended = self.done = True
             return
-        if rewinds(self.frames[-1] if self.frames else self.request.floor, frame, self.rewind_threshold):
+        if rewinds(self.said[-1].frame if self.said else self.request.floor, choice.frame, self.rewind_threshold):
             # The step before the jump is doubtful too.
-            self._keep(max(len(self.tokens) - 1, 0))
+            del self.said[max(len(self.said) - 1, 0) :]
             self.rewound = self.done = True
             return
-        self.tokens.append(token)
-        self.frames.append(frame)
-        self.logprobs.append(logprob)
-        start = loop_start(self.tokens)
+        self.said.append(choice)
+        tokens, frames = [said.token for said in self.said], [said.frame for said in self.said]
+        start = loop_start(tokens)
         if start is not None:
-            self._keep(start)
             self.looped = self.done = True
-        told = self.request.prefix[len(self.request.prefix) - self.request.told :]
-        start = retelling_start(told, self.request.floor, self.tokens, self.frames)
+        else:
+            told = self.request.prefix[len(self.request.prefix) - self.request.told :]
+            start = retelling_start(told, self.request.floor, tokens, frames)
+            if start is not None:
+                self.retold = self.done = True
         if start is not None:
-            self._keep(start)
-            self.retold = self.done = True
-        at_end = not self.request.to_end and frame >= self.request.content - END_FRAMES
-        self.done = self.done or at_end or len(self.tokens) >= self.request.max_tokens
-
-    def _keep(self, count: int) -> None:
-        del self.tokens[count:], self.frames[count:], self.logprobs[count:]
+            del self.said[start:]
+        at_end = not self.request.to_end and choice.frame >= self.request.content - END_FRAMES
+        self.done = self.done or at_end or len(self.said) >= self.request.max_tokens
 
     def hypothesis(self, no_speech: float | None) -> Hypothesis:
         return Hypothesis(
-            tuple(self.tokens),
-            tuple(self.frames),
-            tuple(self.logprobs),
+            tuple(said.token for said in self.said),
+            tuple(said.frame for said in self.said),
+            tuple(said.logprob for said in self.said),
+            tuple(said.runner_up for said in self.said),
             self.ended,
             self.looped,
             self.rewound,
@@ -149,10 +157,9 @@ class GreedyDecoding:
         )
         hidden, attention = self._decoder.forward(memory, cache, tokens, real, watched)
         first = self._first_places(requests, watched)
-        picked, logprobs, frames = self._choose(hidden[:, -watched:], attention, first)
+        choices = self._choose(hidden[:, -watched:], attention, first)
         for index, row in enumerate(rows):
-            start = watched - 1 - len(row.request.draft)
-            kept = self._verify(row, picked[index][start:], logprobs[index][start:], frames[index][start:])
+            kept = self._verify(row, choices[index][watched - 1 - len(row.request.draft) :])
             rejected = len(row.request.draft) - kept
             if rejected:
                 cache.valid[index, longest - rejected : longest] = False
@@ -169,36 +176,42 @@ class GreedyDecoding:
                 memory, cache = memory.rows(kept), cache.rows(kept)
                 active = [active[place] for place in going]
             # What a finished row reads is all the same.
-            last = torch.tensor([row.tokens[-1:] or [0] for row in active], device=self._decoder.device)
+            last = torch.tensor(
+                [[row.said[-1].token if row.said else 0] for row in active], device=self._decoder.device
+            )
             hidden, attention = self._decoder.forward(memory, cache, last, torch.ones_like(last) > 0, 1)
-            picked, logprobs, frames = self._choose(hidden, attention, None)
-            for place, row in enumerate(active):
+            for row, choices in zip(active, self._choose(hidden, attention, None), strict=True):
                 if not row.done:
-                    row.take(picked[place][0], logprobs[place][0], frames[place][0])
+                    row.take(choices[0])
 
-    def _verify(self, row: _Row, picked: list[int], logprobs: list[float], frames: list[int]) -> int:
+    def _verify(self, row: _Row, choices: Sequence[_Choice]) -> int:
         """Take the model's choices along the draft as long as they agree with it, and the first that does not.
 
         Returns how many tokens of the draft stand in the cache rightly.
         """
         for place, guess in enumerate([*row.request.draft, None]):
-            row.take(picked[place], logprobs[place], frames[place])
-            if row.done or picked[place] != guess:
+            row.take(choices[place])
+            if row.done or choices[place].token != guess:
                 return place
         return len(row.request.draft)
 
-    def _choose(
-        self, hidden: Tensor, attention: Tensor, first: Tensor | None
-    ) -> tuple[list[list[int]], list[list[float]], list[list[int]]]:
-        """Best token, its log-probability and attended frame at each place of `hidden` (rows, n, width); `first`
-        (rows, n) marks where a text begins."""
+    def _choose(self, hidden: Tensor, attention: Tensor, first: Tensor | None) -> list[list[_Choice]]:
+        """What the model says at each place of `hidden` (rows, n, width); `first` (rows, n) marks where a text
+        begins."""
         logits = self._decoder.logits(hidden)
         logits += self._banned
         if first is not None:
             logits[first] += self._banned_first
-        best = logits.max(-1)
-        logprobs = best.values - logits.logsumexp(-1)
-        return best.indices.tolist(), logprobs.tolist(), attended_frames(attention).tolist()
+        best = logits.topk(2, -1)
+        logprobs = best.values - logits.logsumexp(-1, keepdim=True)
+        table = zip(best.indices.tolist(), logprobs.tolist(), attended_frames(attention).tolist(), strict=True)
+        return [
+            [
+                _Choice(token, logprob, frame, (second, second_logprob))
+                for (token, second), (logprob, second_logprob), frame in zip(*row, strict=True)
+            ]
+            for row in table
+        ]
 
     def _first_places(self, requests: Sequence[Request], watched: int) -> Tensor:
         return torch.tensor(

@@ -35,6 +35,8 @@ class Hypothesis:
     frames: tuple[int, ...] = ()
     """The frame each token attends to."""
     logprobs: tuple[float, ...] = ()
+    runners_up: tuple[tuple[int, float], ...] = ()
+    """The second likeliest token in the place of each, and its log-probability."""
     ended: bool = False
     """The model ended the text."""
     looped: bool = False

@@ -14,11 +14,12 @@ from wlkd_simulstreaming.decoder import Memory, TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.encoder import Encoder
 from wlkd_simulstreaming.guards import echoes
-from wlkd_simulstreaming.hypothesis import Hypothesis
+from wlkd_simulstreaming.hypothesis import Hypothesis, Request
 from wlkd_simulstreaming.language import TRIED_LANGUAGES, tried
 from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.rivals import MOST_RIVALS, rival_request, winner
 from wlkd_simulstreaming.stream import Step, Stream
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
 
@@ -58,6 +59,7 @@ class Inference:
             stream.request(step, language) for stream, step, language in zip(streams, steps, languages, strict=True)
         ]
         heard = self._decoding.decode(memory, requests)
+        heard = self._second_opinions(streams, steps, languages, memory, requests, heard)
         for index, (step, request) in enumerate(zip(steps, requests, strict=True)):
             echoed = not request.told and echoes(request.prefix[: request.sot], heard[index].tokens)
             if echoed or (heard[index].went_wrong and step.end is not None):
@@ -65,6 +67,36 @@ class Inference:
                 heard[index] = replace(again, echoed=echoed)
         self._metrics.tokens.inc(sum(len(hypothesis.tokens) for hypothesis in heard))
         return list(zip(steps, languages, heard, strict=True))
+
+    def _second_opinions(
+        self,
+        streams: Sequence[Stream],
+        steps: Sequence[Step],
+        languages: Sequence[str | None],
+        memory: Memory,
+        requests: Sequence[Request],
+        heard: Sequence[Hypothesis],
+    ) -> list[Hypothesis]:
+        """`heard`, with the runners-up of doubtful tokens where those tell the speech better."""
+        best, asked = list(heard), [0] * len(heard)
+        for _ in range(MOST_RIVALS):
+            doubts = {
+                index: at
+                for index, (stream, step, language) in enumerate(zip(streams, steps, languages, strict=True))
+                if not best[index].went_wrong
+                and (at := stream.doubted(step, best[index], language, asked[index])) is not None
+            }
+            if not doubts:
+                break
+            rivals = self._decoding.decode(
+                memory.rows(torch.tensor(list(doubts))),
+                [rival_request(requests[index], best[index], at) for index, at in doubts.items()],
+            )
+            for (index, at), rival in zip(doubts.items(), rivals, strict=True):
+                before, best[index] = best[index], winner(best[index], at, rival)
+                asked[index] = at + 1
+                self._metrics.second_opinions.labels("kept" if best[index] is before else "changed").inc()
+        return best
 
     def _once_more(self, stream: Stream, step: Step, language: str | None) -> Hypothesis:
         """Decode again as the model was trained, on 30 s, and without context. For the end of a segment, since nothing

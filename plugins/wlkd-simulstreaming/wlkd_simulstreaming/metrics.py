@@ -19,6 +19,12 @@ class Metrics:
             ["guard"],
             registry=registry,
         )
+        self.second_opinions = Counter(
+            "wlkd_simulstreaming_second_opinions_total",
+            "Doubtful words for which the runner-up was followed too, by outcome: kept, changed.",
+            ["outcome"],
+            registry=registry,
+        )
         self.tokens = Counter(
             "wlkd_simulstreaming_tokens_total", "Tokens decoded, tentative ones included.", registry=registry
         )

@@ -17,6 +17,7 @@ from wlkd_simulstreaming.guards import is_no_speech, told_again
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request
 from wlkd_simulstreaming.language import Evidence
 from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.rivals import is_doubtful
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said, timed_words
 from wlkd_simulstreaming.tokens import Vocabulary
 from wlkd_simulstreaming.window import best_cut
@@ -231,6 +232,13 @@ class Stream(Recognizer):
             state = self._cut(state, bool(rest))
         tail = _in_order(rest, state.last_end)
         return Conclusion(state, self._commit(state, settled, tail, language, False), tuple(guards))
+
+    def doubted(self, step: Step, heard: Hypothesis, language: str | None, start: int) -> int | None:
+        """Index of the first token from `start` on that the model doubted, of those that `conclude` would commit."""
+        words = timed_words(heard, self._vocabulary, language, step.state.window, step.content)
+        count = self._settled(step, heard, words)
+        stop = words[count - 1].stop if count else 0
+        return next((at for at in range(start, stop) if is_doubtful(heard, at, self._vocabulary.eot)), None)
 
     def adopt(self, state: State) -> None:
         """Make `state` the stream's own; the audio accepted so far is in it."""

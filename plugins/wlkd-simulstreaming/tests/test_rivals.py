@@ -1,0 +1,58 @@
+"""A second opinion on words that the model doubts."""
+
+import dataclasses
+
+import pytest
+from wlkd_simulstreaming.hypothesis import Hypothesis, Request
+from wlkd_simulstreaming.rivals import is_doubtful, rival_request, winner
+
+EOT = 99
+HEARD = Hypothesis(
+    tokens=(1, 2, 3, 4),
+    frames=(10, 20, 30, 40),
+    logprobs=(-0.1, -0.5, -1.0, -1.0),
+    runners_up=((11, -3.0), (12, -0.9), (EOT, -1.2), (14, -2.0)),
+    no_speech=0.1,
+)
+
+
+def rival(*logprobs, frames=None, **how):
+    frames = frames or tuple(30 + 10 * place for place in range(len(logprobs)))
+    return Hypothesis(tuple(range(50, 50 + len(logprobs))), frames, logprobs, ((0, -9.0),) * len(logprobs), **how)
+
+
+def test_a_token_is_doubtful_unless_it_is_likely_or_the_model_would_rather_have_ended():
+    assert [is_doubtful(HEARD, at, EOT) for at in range(4)] == [False, True, False, True]
+
+
+def test_the_rival_begins_with_the_runner_up_and_may_go_on_as_before():
+    request = Request((7, 8), (1, 2), 100, 1, 5, 0, False, 20)
+    asked = rival_request(request, HEARD, 1)
+    assert asked.prefix == (7, 8, 1, 12)
+    assert asked.told == 3
+    assert asked.draft == (3, 4)
+    assert asked.floor == 20
+    assert asked.max_tokens == 18
+
+
+def test_the_likelier_sentence_wins():
+    better = winner(HEARD, 1, rival(-0.1, -0.2, ended=True))
+    assert better.tokens == (1, 12, 50, 51)
+    assert better.frames == (10, 20, 30, 40)
+    assert better.logprobs == (-0.1, -0.9, -0.1, -0.2)
+    assert better.runners_up[1] == (2, -0.5)
+    assert better.ended
+    assert better.no_speech == 0.1
+    assert winner(HEARD, 1, rival(-0.8, -0.9)) is HEARD
+
+
+def test_what_comes_much_later_does_not_count():
+    later = rival(-0.1, -0.2, -9.0, frames=(30, 40, 81))
+    assert winner(HEARD, 1, later).tokens == (1, 12, 50, 51, 52)
+    near = rival(-0.1, -0.2, -9.0, frames=(30, 40, 80))
+    assert winner(HEARD, 1, near) is HEARD
+
+
+@pytest.mark.parametrize("fault", ["looped", "rewound", "retold"])
+def test_a_rival_that_went_wrong_loses(fault):
+    assert winner(HEARD, 1, dataclasses.replace(rival(-0.1), **{fault: True})) is HEARD

@@ -1,0 +1,66 @@
+"""A second opinion on words that the model doubts, before they are settled.
+
+Greedy decoding takes the likeliest token and never looks back. Where little has been heard, at the beginning of a
+stretch above all, that token is often wrong, though the sentence that it leads to is much less likely than the one that
+its runner-up leads to: "I'd want to go gave" against "At once the goat gave". So the runner-up of a doubtful token is
+followed too before anybody is told, and of both the one stays that makes the next second of speech likelier: a beam of
+two, at the few tokens where it matters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from wlkd_simulstreaming.hypothesis import Hypothesis, Request
+
+DOUBTFUL_LOGPROB = -0.4
+"""Less than two thirds: the runner-up may be half as likely."""
+REACH_FRAMES = 60
+"""How far from the doubtful token the two are compared, 1.2 s: some four words."""
+MOST_RIVALS = 3
+"""In one step of one stream; each takes a decode."""
+
+
+def is_doubtful(heard: Hypothesis, at: int, eot: int) -> bool:
+    """Whether the token `at` deserves a second opinion: the model doubts it, and would not rather have ended there."""
+    return heard.logprobs[at] < DOUBTFUL_LOGPROB and heard.runners_up[at][0] != eot
+
+
+def rival_request(request: Request, heard: Hypothesis, at: int) -> Request:
+    """`request` with all that `heard` says before the token `at`, and the runner-up of that."""
+    taken = (*heard.tokens[:at], heard.runners_up[at][0])
+    return replace(
+        request,
+        prefix=(*request.prefix, *taken),
+        # The sentence may go on as before.
+        draft=heard.tokens[at + 1 :],
+        told=request.told + len(taken),
+        floor=heard.frames[at],
+        max_tokens=max(request.max_tokens - at - 1, len(heard.tokens) - at),
+    )
+
+
+def winner(heard: Hypothesis, at: int, rival: Hypothesis) -> Hypothesis:
+    """The likelier of `heard` and what `rival` makes of it from the runner-up of its token `at` on."""
+    token, logprob = heard.runners_up[at]
+    challenger = replace(
+        heard,
+        tokens=(*heard.tokens[:at], token, *rival.tokens),
+        frames=(*heard.frames[: at + 1], *rival.frames),
+        logprobs=(*heard.logprobs[:at], logprob, *rival.logprobs),
+        runners_up=(*heard.runners_up[:at], (heard.tokens[at], heard.logprobs[at]), *rival.runners_up),
+        ended=rival.ended,
+    )
+    reach = heard.frames[at] + REACH_FRAMES
+    won = _likelihood(challenger, at, reach) > _likelihood(heard, at, reach)
+    return challenger if won and not rival.went_wrong else heard
+
+
+def _likelihood(heard: Hypothesis, at: int, reach: int) -> float:
+    """Log-probability of the tokens from `at` up to the first that attends to a frame beyond `reach`."""
+    total = 0.0
+    for frame, logprob in zip(heard.frames[at:], heard.logprobs[at:], strict=True):
+        if frame > reach:
+            break
+        total += logprob
+    return total
