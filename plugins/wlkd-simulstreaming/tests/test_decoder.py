@@ -38,7 +38,7 @@ def states(dims, *lengths):
 
 def request(vocabulary, prefix=(), draft=(), content=40, told=0, most=25):
     start = (vocabulary.sot, vocabulary.languages["en"], vocabulary.transcribe, vocabulary.no_timestamps)
-    return Request((*start, *prefix), tuple(draft), content, told, 0, 0, True, most)
+    return Request((*start, *prefix), tuple(draft), content, told, 0, 0, None, most)
 
 
 def test_one_pass_and_token_by_token_agree(decoder, dims):
@@ -119,7 +119,7 @@ def test_only_text_is_said(decoder, decoding, vocabulary, dims):
 
 
 def test_a_stream_that_goes_on_stops_at_the_end_of_what_was_heard(decoder, decoding, vocabulary, dims):
-    live = Request(request(vocabulary).prefix, (), 6, 0, 0, 0, False, 25)
+    live = Request(request(vocabulary).prefix, (), 6, 0, 0, 0, 2, 25)
     [hypothesis] = decoding.decode(decoder.memory(states(dims, 30), [6], 0), [live])
     assert all(frame < 2 for frame in hypothesis.frames[:-1])
 

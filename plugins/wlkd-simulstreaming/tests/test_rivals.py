@@ -6,12 +6,11 @@ import pytest
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request
 from wlkd_simulstreaming.rivals import is_doubtful, rival_request, winner
 
-EOT = 99
 HEARD = Hypothesis(
     tokens=(1, 2, 3, 4),
     frames=(10, 20, 30, 40),
     logprobs=(-0.1, -0.5, -1.0, -1.0),
-    runners_up=((11, -3.0), (12, -0.9), (EOT, -1.2), (14, -2.0)),
+    runners_up=((11, -3.0), (12, -0.9), (13, -1.2), (14, -2.0)),
     no_speech=0.1,
 )
 
@@ -21,17 +20,37 @@ def rival(*logprobs, frames=None, **how):
     return Hypothesis(tuple(range(50, 50 + len(logprobs))), frames, logprobs, ((0, -9.0),) * len(logprobs), **how)
 
 
-def test_a_token_is_doubtful_unless_it_is_likely_or_the_model_would_rather_have_ended():
-    assert [is_doubtful(HEARD, at, EOT) for at in range(4)] == [False, True, False, True]
+@pytest.mark.parametrize(
+    ("said", "logprob", "instead", "doubtful"),
+    [
+        ("a", -0.5, "b", True),
+        ("a", -0.3, "b", False),
+        ("a", -0.5, "A", False),
+        ("a", -0.5, ",", False),
+        (",", -0.5, "a", False),
+        ("a", -0.5, "", False),
+    ],
+)
+def test_a_token_is_doubtful_where_another_word_is_nearly_as_likely(vocabulary, said, logprob, instead, doubtful):
+    [token] = vocabulary.encode(said)
+    [second] = vocabulary.encode(instead) or [vocabulary.eot]
+    heard = Hypothesis((token,), (10,), (logprob,), ((second, -0.9),))
+    assert is_doubtful(heard, 0, vocabulary) is doubtful
 
 
-def test_the_rival_begins_with_the_runner_up_and_may_go_on_as_before():
-    request = Request((7, 8), (1, 2), 100, 1, 5, 0, False, 20)
-    asked = rival_request(request, HEARD, 1)
+def test_parts_of_characters_count_as_words(vocabulary):
+    said, instead = "好".encode()[0], "你".encode()[0]
+    assert is_doubtful(Hypothesis((said,), (10,), (-0.5,), ((instead, -0.9),)), 0, vocabulary)
+
+
+@pytest.mark.parametrize(("last_frame", "rivals"), [(None, None), (40, 40), (90, 81)])
+def test_the_rival_begins_with_the_runner_up_and_may_go_on_as_before(last_frame, rivals):
+    asked = rival_request(Request((7, 8), (1, 2), 100, 1, 5, 0, last_frame, 20), HEARD, 1)
     assert asked.prefix == (7, 8, 1, 12)
     assert asked.told == 3
     assert asked.draft == (3, 4)
     assert asked.floor == 20
+    assert asked.last_frame == rivals
     assert asked.max_tokens == 18
 
 

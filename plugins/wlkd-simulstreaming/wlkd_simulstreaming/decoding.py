@@ -22,9 +22,6 @@ from wlkd_simulstreaming.hypothesis import Hypothesis, Request
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.tokens import Vocabulary
 
-END_FRAMES = 4
-"""A token this close to the end of the audio (80 ms) is the last that can have been heard."""
-
 
 class _Choice(NamedTuple):
     """What the model says in one place."""
@@ -73,7 +70,7 @@ class _Row:
                 self.retold = self.done = True
         if start is not None:
             del self.said[start:]
-        at_end = not self.request.to_end and choice.frame >= self.request.content - END_FRAMES
+        at_end = self.request.last_frame is not None and choice.frame >= self.request.last_frame
         self.done = self.done or at_end or len(self.said) >= self.request.max_tokens
 
     def hypothesis(self, no_speech: float | None) -> Hypothesis:

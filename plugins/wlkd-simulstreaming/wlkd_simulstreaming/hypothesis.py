@@ -22,8 +22,9 @@ class Request:
     """The frame that the committed text reaches."""
     sot: int
     """Index of `<|startoftranscript|>` in `prefix`."""
-    to_end: bool
-    """The audio is complete: decode to the end of the text."""
+    last_frame: int | None
+    """A token that attends to it, or beyond, is the last that can have been heard; None: the audio is complete, decode
+    to the end of the text."""
     max_tokens: int
 
 

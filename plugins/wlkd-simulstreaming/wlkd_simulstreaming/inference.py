@@ -160,6 +160,6 @@ class Inference:
     ) -> dict[str, float]:
         """Better `probabilities` for the stream in `row` of `memory`: what it says in the likeliest languages."""
         codes = sorted(probabilities, key=lambda code: -probabilities[code])[:TRIED_LANGUAGES]
-        requests = [replace(stream.request(step, code, afresh=True), to_end=True) for code in codes]
+        requests = [replace(stream.request(step, code, afresh=True), last_frame=None) for code in codes]
         heard = self._decoding.decode(memory.rows(torch.tensor([row] * len(codes))), requests)
         return tried(probabilities, {code: one.logprobs for code, one in zip(codes, heard, strict=True)})

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request
+from wlkd_simulstreaming.tokens import Vocabulary
 
 DOUBTFUL_LOGPROB = -0.4
 """Less than two thirds: the runner-up may be half as likely."""
@@ -21,14 +22,20 @@ MOST_RIVALS = 3
 """In one step of one stream; each takes a decode."""
 
 
-def is_doubtful(heard: Hypothesis, at: int, eot: int) -> bool:
-    """Whether the token `at` deserves a second opinion: the model doubts it, and would not rather have ended there."""
-    return heard.logprobs[at] < DOUBTFUL_LOGPROB and heard.runners_up[at][0] != eot
+def is_doubtful(heard: Hypothesis, at: int, vocabulary: Vocabulary) -> bool:
+    """Whether the token `at` deserves a second opinion: the model doubts it, and its runner-up makes another word, not
+    another spelling, a mark or the end."""
+    if heard.logprobs[at] >= DOUBTFUL_LOGPROB:
+        return False
+    said, instead = _letters(vocabulary, heard.tokens[at]), _letters(vocabulary, heard.runners_up[at][0])
+    return bool(said and instead and said != instead)
 
 
 def rival_request(request: Request, heard: Hypothesis, at: int) -> Request:
-    """`request` with all that `heard` says before the token `at`, and the runner-up of that."""
+    """`request` with all that `heard` says before the token `at`, and the runner-up of that, as far
+    as the two are compared, or to the end where no more audio is to come."""
     taken = (*heard.tokens[:at], heard.runners_up[at][0])
+    reach = heard.frames[at] + REACH_FRAMES
     return replace(
         request,
         prefix=(*request.prefix, *taken),
@@ -36,6 +43,7 @@ def rival_request(request: Request, heard: Hypothesis, at: int) -> Request:
         draft=heard.tokens[at + 1 :],
         told=request.told + len(taken),
         floor=heard.frames[at],
+        last_frame=None if request.last_frame is None else min(request.last_frame, reach + 1),
         max_tokens=max(request.max_tokens - at - 1, len(heard.tokens) - at),
     )
 
@@ -64,3 +72,9 @@ def _likelihood(heard: Hypothesis, at: int, reach: int) -> float:
             break
         total += logprob
     return total
+
+
+def _letters(vocabulary: Vocabulary, token: int) -> str:
+    # Parts of a character differ by their bytes.
+    text = vocabulary.bytes_of(token).decode(errors="backslashreplace").casefold()
+    return "".join(sign for sign in text if sign.isalnum())

@@ -30,6 +30,8 @@ MAX_PREVIOUS_TOKENS = 223
 MAX_SAID_TOKENS = 180
 """Committed tokens a window may hold: with a full prompt before them there is still room for new ones in Whisper's
 448. Only a recogniser gone astray says so much in a window."""
+END_FRAMES = 4
+"""80 ms: a token that attends so close to the end of the audio is the last that can have been heard."""
 LEAST_SAMPLES = samples(0.1)
 """Shorter stretches hold no word."""
 UNSPOKEN_SECONDS = 2.0
@@ -182,7 +184,7 @@ class Stream(Recognizer):
             told=len(inside),
             floor=state.window.offset(state.last_end) // FRAME_SAMPLES if inside else 0,
             sot=len(before),
-            to_end=step.end is not None,
+            last_frame=step.content - END_FRAMES if step.end is None else None,
             max_tokens=most,
         )
 
@@ -238,7 +240,7 @@ class Stream(Recognizer):
         words = timed_words(heard, self._vocabulary, language, step.state.window, step.content)
         count = self._settled(step, heard, words)
         stop = words[count - 1].stop if count else 0
-        return next((at for at in range(start, stop) if is_doubtful(heard, at, self._vocabulary.eot)), None)
+        return next((at for at in range(start, stop) if is_doubtful(heard, at, self._vocabulary)), None)
 
     def adopt(self, state: State) -> None:
         """Make `state` the stream's own; the audio accepted so far is in it."""
