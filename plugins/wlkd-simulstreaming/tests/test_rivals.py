@@ -65,11 +65,17 @@ def test_the_likelier_sentence_wins():
     assert winner(HEARD, 1, rival(-0.8, -0.9)) is HEARD
 
 
-def test_what_comes_much_later_does_not_count():
-    later = rival(-0.1, -0.2, -9.0, frames=(30, 40, 81))
-    assert winner(HEARD, 1, later).tokens == (1, 12, 50, 51, 52)
-    near = rival(-0.1, -0.2, -9.0, frames=(30, 40, 80))
+def test_what_comes_later_than_the_first_word_out_of_reach_does_not_count():
+    later = rival(-0.1, -0.2, -0.1, -9.0, frames=(30, 40, 81, 82))
+    assert winner(HEARD, 1, later).tokens == (1, 12, 50, 51, 52, 53)
+    near = rival(-0.1, -0.2, -0.1, -9.0, frames=(30, 40, 80, 82))
     assert winner(HEARD, 1, near) is HEARD
+
+
+def test_nobody_wins_by_leaving_words_out():
+    assert winner(HEARD, 1, rival(ended=True, end_logprob=-2.0)) is HEARD
+    assert winner(HEARD, 1, rival(-2.0, frames=(100,))) is HEARD
+    assert winner(HEARD, 1, rival(ended=True, end_logprob=-0.2)).tokens == (1, 12)
 
 
 @pytest.mark.parametrize("fault", ["looped", "rewound", "retold"])

@@ -43,6 +43,7 @@ class _Row:
     eot: int
     said: list[_Choice] = field(default_factory=list)
     ended: bool = False
+    end_logprob: float = 0.0
     looped: bool = False
     rewound: bool = False
     retold: bool = False
@@ -52,6 +53,7 @@ class _Row:
         """Append a token, or find that the row is done."""
         if choice.token == self.eot:
             self.ended = self.done = True
+            self.end_logprob = choice.logprob
             return
         if rewinds(self.said[-1].frame if self.said else self.request.floor, choice.frame, self.rewind_threshold):
             # The step before the jump is doubtful too.
@@ -79,10 +81,11 @@ class _Row:
             tuple(said.frame for said in self.said),
             tuple(said.logprob for said in self.said),
             tuple(said.runner_up for said in self.said),
-            self.ended,
-            self.looped,
-            self.rewound,
-            self.retold,
+            ended=self.ended,
+            end_logprob=self.end_logprob,
+            looped=self.looped,
+            rewound=self.rewound,
+            retold=self.retold,
             no_speech=no_speech,
         )
 

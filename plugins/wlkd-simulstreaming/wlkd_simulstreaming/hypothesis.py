@@ -40,6 +40,8 @@ class Hypothesis:
     """The second likeliest token in the place of each, and its log-probability."""
     ended: bool = False
     """The model ended the text."""
+    end_logprob: float = 0.0
+    """Log-probability of that end."""
     looped: bool = False
     """Cut where it began to repeat itself."""
     rewound: bool = False

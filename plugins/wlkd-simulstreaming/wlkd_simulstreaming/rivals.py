@@ -32,8 +32,8 @@ def is_doubtful(heard: Hypothesis, at: int, vocabulary: Vocabulary) -> bool:
 
 
 def rival_request(request: Request, heard: Hypothesis, at: int) -> Request:
-    """`request` with all that `heard` says before the token `at`, and the runner-up of that, as far
-    as the two are compared, or to the end where no more audio is to come."""
+    """`request` with all that `heard` says before the token `at`, and the runner-up of that, as far as the two are
+    compared, or to the end where no more audio is to come."""
     taken = (*heard.tokens[:at], heard.runners_up[at][0])
     reach = heard.frames[at] + REACH_FRAMES
     return replace(
@@ -58,6 +58,7 @@ def winner(heard: Hypothesis, at: int, rival: Hypothesis) -> Hypothesis:
         logprobs=(*heard.logprobs[:at], logprob, *rival.logprobs),
         runners_up=(*heard.runners_up[:at], (heard.tokens[at], heard.logprobs[at]), *rival.runners_up),
         ended=rival.ended,
+        end_logprob=rival.end_logprob,
     )
     reach = heard.frames[at] + REACH_FRAMES
     won = _likelihood(challenger, at, reach) > _likelihood(heard, at, reach)
@@ -65,13 +66,14 @@ def winner(heard: Hypothesis, at: int, rival: Hypothesis) -> Hypothesis:
 
 
 def _likelihood(heard: Hypothesis, at: int, reach: int) -> float:
-    """Log-probability of the tokens from `at` up to the first that attends to a frame beyond `reach`."""
+    """Log-probability of the tokens from `at` to the first that attends to a frame beyond `reach`, or of the end: to
+    leave words out has its price too."""
     total = 0.0
     for frame, logprob in zip(heard.frames[at:], heard.logprobs[at:], strict=True):
-        if frame > reach:
-            break
         total += logprob
-    return total
+        if frame > reach:
+            return total
+    return total + heard.end_logprob
 
 
 def _letters(vocabulary: Vocabulary, token: int) -> str:
