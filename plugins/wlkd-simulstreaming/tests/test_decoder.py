@@ -1,12 +1,14 @@
 """The token decoder on small random weights: a batch says what each of its rows says alone."""
 
+import dataclasses
+
 import pytest
 import torch
 from prometheus_client import CollectorRegistry
 from wlkd_simulstreaming.decoder import TextDecoder
-from wlkd_simulstreaming.decoding import GreedyDecoding
+from wlkd_simulstreaming.decoding import GreedyDecoding, Row
 from wlkd_simulstreaming.encoder import TorchEncoder
-from wlkd_simulstreaming.hypothesis import Request
+from wlkd_simulstreaming.hypothesis import Choice, Request
 from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
 from wlkd_simulstreaming.metrics import Metrics
 
@@ -36,9 +38,9 @@ def states(dims, *lengths):
     return [torch.randn(length, dims.n_text_state, generator=generator) for length in lengths]
 
 
-def request(vocabulary, prefix=(), draft=(), content=40, told=0, most=25):
+def request(vocabulary, prefix=(), draft=(), told=0, most=25):
     start = (vocabulary.sot, vocabulary.languages["en"], vocabulary.transcribe, vocabulary.no_timestamps)
-    return Request((*start, *prefix), tuple(draft), content, told, 0, 0, None, most)
+    return Request((*start, *prefix), tuple(draft), told, 0, 0, None, most)
 
 
 def test_one_pass_and_token_by_token_agree(decoder, dims):
@@ -77,15 +79,13 @@ def test_a_tail_never_reaches_beyond_thirty_seconds(decoder, dims):
 def test_a_batch_of_unequal_rows_says_what_each_says_alone(decoder, decoding, vocabulary, dims):
     lengths, prefixes, mosts = (50, 90, 30, 71), ((), (100, 101, 102), (9,), (40, 41)), (25, 3, 12, 25)
     requests = [
-        request(vocabulary, prefix, content=length - 10, told=len(prefix), most=most)
-        for length, prefix, most in zip(lengths, prefixes, mosts, strict=True)
+        request(vocabulary, prefix, told=len(prefix), most=most) for prefix, most in zip(prefixes, mosts, strict=True)
     ]
-    rows = states(dims, *lengths)
-    contents = [one.content for one in requests]
+    rows, contents = states(dims, *lengths), [length - 10 for length in lengths]
     together = decoding.decode(decoder.memory(rows, contents, tail=40), requests)
     alone = [
-        decoding.decode(decoder.memory([row], [one.content], tail=40), [one])[0]
-        for row, one in zip(rows, requests, strict=True)
+        decoding.decode(decoder.memory([row], [content], tail=40), [one])[0]
+        for row, content, one in zip(rows, contents, requests, strict=True)
     ]
     assert any(len(hypothesis.tokens) > 3 for hypothesis in alone)
     for ours, theirs in zip(together, alone, strict=True):
@@ -107,11 +107,44 @@ def test_a_guess_changes_the_work_and_never_the_result(decoder, decoding, vocabu
         assert (ours.tokens, ours.frames, ours.ended) == (theirs.tokens, theirs.frames, theirs.ended)
 
 
+def test_what_a_text_begins_with_is_part_of_it(decoder, decoding, vocabulary, dims):
+    many = states(dims, *[60] * 60)
+    spoken = decoding.decode(decoder.memory(many, [50] * 60, 0), [request(vocabulary) for _ in many])
+    row, plain = next((row, one) for row, one in zip(many, spoken, strict=True) if len(one.tokens) >= 4)
+    memory = decoder.memory([row], [50], 0)
+
+    def begun(*choices, draft=()):
+        asked = dataclasses.replace(request(vocabulary, draft=draft), begun=choices)
+        return decoding.decode(memory, [asked])[0]
+
+    for again in (begun(*plain.choices[:2]), begun(*plain.choices[:2], draft=plain.tokens[2:3])):
+        assert again.choices[:2] == plain.choices[:2]
+        assert (again.tokens, again.frames, again.ended) == (plain.tokens, plain.frames, plain.ended)
+        assert again.logprobs == pytest.approx(plain.logprobs, abs=1e-4)
+        assert again.no_speech == pytest.approx(plain.no_speech, abs=1e-5)
+
+    first = plain.choices[0]
+    token, logprob = first.runner_up
+    assert token != first.token
+    assert logprob <= first.logprob
+    other = begun(first._replace(token=token, logprob=logprob))
+    [forced] = decoding.decode(memory, [request(vocabulary, prefix=(token,), told=1)])
+    assert other.tokens == (token, *forced.tokens)
+
+
+def test_guards_see_what_a_text_begins_with(vocabulary):
+    word = Choice(100, -0.1, 5, (9, -3.0))
+    row = Row(dataclasses.replace(request(vocabulary), begun=(word,) * 5), 10_000, vocabulary.eot)
+    row.take(word)
+    assert row.looped
+    assert len(row.said) == 1
+
+
 def test_only_text_is_said(decoder, decoding, vocabulary, dims):
     rows = states(dims, *range(20, 100, 5))
     for hypothesis in decoding.decode(
         decoder.memory(rows, [len(row) - 5 for row in rows], 0),
-        [request(vocabulary, content=len(row) - 5) for row in rows],
+        [request(vocabulary) for _ in rows],
     ):
         assert not {5, 6}.intersection(hypothesis.tokens)
         assert max(hypothesis.tokens, default=0) < vocabulary.eot
@@ -119,7 +152,7 @@ def test_only_text_is_said(decoder, decoding, vocabulary, dims):
 
 
 def test_a_stream_that_goes_on_stops_at_the_end_of_what_was_heard(decoder, decoding, vocabulary, dims):
-    live = Request(request(vocabulary).prefix, (), 6, 0, 0, 0, 2, 25)
+    live = Request(request(vocabulary).prefix, (), 0, 0, 0, 2, 25)
     [hypothesis] = decoding.decode(decoder.memory(states(dims, 30), [6], 0), [live])
     assert all(frame < 2 for frame in hypothesis.frames[:-1])
 

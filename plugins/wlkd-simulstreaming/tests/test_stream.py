@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from wlkd_simulstreaming.hypothesis import Hypothesis
+from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.stream import Stream
 
@@ -15,21 +15,16 @@ SECOND = 16000
 
 def hypothesis(vocabulary, *words, ended=True, no_speech=0.0, logprob=-0.1, **flags):
     """`words` as (text, frame): all tokens of a word attend to its frame."""
-    tokens, frames = [], []
-    for text, frame in words:
-        pieces = vocabulary.encode(text)
-        tokens += pieces
-        frames += [frame] * len(pieces)
-    count = len(tokens)
-    return Hypothesis(
-        tuple(tokens),
-        tuple(frames),
-        (logprob,) * count,
-        ((ord("x"), -9.0),) * count,
-        ended,
-        no_speech=no_speech,
-        **flags,
-    )
+    choices = [
+        Choice(token, logprob, frame, (ord("x"), -9.0)) for text, frame in words for token in vocabulary.encode(text)
+    ]
+    return Hypothesis(tuple(choices), ended, no_speech=no_speech, **flags)
+
+
+def doubting(heard, place, logprob):
+    choices = list(heard.choices)
+    choices[place] = choices[place]._replace(logprob=logprob)
+    return dataclasses.replace(heard, choices=tuple(choices))
 
 
 class Talk:
@@ -100,9 +95,8 @@ def test_words_that_the_model_doubts_wait_and_what_follows_them_waits_too(vocabu
     talk = Talk(vocabulary)
     words = ((" one", 20), (" two", 60), (" three", 100), (" four", 190))
     heard = hypothesis(vocabulary, *words)
-    logprobs = list(heard.logprobs)
-    logprobs[len(vocabulary.encode(" one"))] = -1.5  # the beginning of " two": 95 frames are asked for
-    doubtful = dataclasses.replace(heard, logprobs=tuple(logprobs))
+    # At the beginning of " two": 95 frames are asked for.
+    doubtful = doubting(heard, len(vocabulary.encode(" one")), -1.5)
     assert texts(talk.conclude(talk.hear(3), doubtful).words) == [" one"]
     sooner = Talk(vocabulary, doubt_threshold=40)  # 80
     assert texts(sooner.conclude(sooner.hear(3), doubtful).words) == [" one", " two", " three"]
@@ -114,15 +108,15 @@ def test_a_second_opinion_is_asked_for_doubtful_words_that_are_about_to_be_commi
     second, fourth = len(vocabulary.encode(" one")), len(vocabulary.encode(" one two three f")) - 1
 
     def doubted(place, start=0, end=False):
-        logprobs = list(heard.logprobs)
-        logprobs[place] = -0.6
-        unsure = dataclasses.replace(heard, logprobs=tuple(logprobs))
-        return talk.stream.doubted(talk.hear(3, end=end), unsure, "en", start)
+        return talk.stream.doubted(talk.hear(3, end=end), doubting(heard, place, -0.6), "en", start)
 
     assert doubted(second) == second
     assert doubted(second, start=second + 1) is None
     assert doubted(fourth) is None  # The last word waits anyway,
     assert doubted(fourth, end=True) == fourth  # but not for ever.
+
+    made_up = hypothesis(vocabulary, *words, no_speech=0.9, logprob=-2.0)
+    assert talk.stream.doubted(talk.hear(3), made_up, "en", 0) is None
 
 
 def test_a_pause_commits_everything_and_starts_afresh(talk):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,30 +17,19 @@ from wlkd_simulstreaming.alignatt import rewinds
 from wlkd_simulstreaming.attention import attended_frames
 from wlkd_simulstreaming.decoder import Cache, Memory, TextDecoder
 from wlkd_simulstreaming.guards import loop_start, retelling_start
-from wlkd_simulstreaming.hypothesis import Hypothesis, Request
+from wlkd_simulstreaming.hypothesis import Choice, Hypothesis, Request
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.tokens import Vocabulary
 
 
-class _Choice(NamedTuple):
-    """What the model says in one place."""
-
-    token: int
-    logprob: float
-    frame: int
-    """The one it attends to."""
-    runner_up: tuple[int, float]
-    """The second likeliest token, and its log-probability."""
-
-
 @dataclass
-class _Row:
+class Row:
     """A request being decoded."""
 
     request: Request
     rewind_threshold: int
     eot: int
-    said: list[_Choice] = field(default_factory=list)
+    said: list[Choice] = field(init=False)
     ended: bool = False
     end_logprob: float = 0.0
     looped: bool = False
@@ -49,7 +37,10 @@ class _Row:
     retold: bool = False
     done: bool = False
 
-    def take(self, choice: _Choice) -> None:
+    def __post_init__(self) -> None:
+        self.said = list(self.request.begun)
+
+    def take(self, choice: Choice) -> None:
         """Append a token, or find that the row is done."""
         if choice.token == self.eot:
             self.ended = self.done = True
@@ -57,11 +48,11 @@ class _Row:
             return
         if rewinds(self.said[-1].frame if self.said else self.request.floor, choice.frame, self.rewind_threshold):
             # The step before the jump is doubtful too.
-            del self.said[max(len(self.said) - 1, 0) :]
+            del self.said[-1:]
             self.rewound = self.done = True
             return
         self.said.append(choice)
-        tokens, frames = [said.token for said in self.said], [said.frame for said in self.said]
+        tokens, frames = [one.token for one in self.said], [one.frame for one in self.said]
         start = loop_start(tokens)
         if start is not None:
             self.looped = self.done = True
@@ -77,10 +68,7 @@ class _Row:
 
     def hypothesis(self, no_speech: float | None) -> Hypothesis:
         return Hypothesis(
-            tuple(said.token for said in self.said),
-            tuple(said.frame for said in self.said),
-            tuple(said.logprob for said in self.said),
-            tuple(said.runner_up for said in self.said),
+            tuple(self.said),
             ended=self.ended,
             end_logprob=self.end_logprob,
             looped=self.looped,
@@ -128,7 +116,7 @@ class GreedyDecoding:
     @torch.inference_mode()
     def decode(self, memory: Memory, requests: Sequence[Request]) -> list[Hypothesis]:
         """One hypothesis per request, in order; `memory` has a row for each."""
-        rows = [_Row(request, self._rewind_threshold, self._vocabulary.eot) for request in requests]
+        rows = [Row(request, self._rewind_threshold, self._vocabulary.eot) for request in requests]
         with self._metrics.timed("prefill"):
             cache, no_speech = self._read(memory, requests, rows)
         with self._metrics.timed("tokens"):
@@ -136,23 +124,24 @@ class GreedyDecoding:
         return [row.hypothesis(silent) for row, silent in zip(rows, no_speech, strict=True)]
 
     def _read(
-        self, memory: Memory, requests: Sequence[Request], rows: Sequence[_Row]
+        self, memory: Memory, requests: Sequence[Request], rows: Sequence[Row]
     ) -> tuple[Cache, list[float | None]]:
         """Read prefixes and drafts in one pass and take what the model agrees with into `rows`.
 
         Returns the cache, and the probability of `<|nospeech|>` where it was asked for.
         """
-        longest = max(len(request.prefix) + len(request.draft) for request in requests)
+        texts = [[*r.prefix, *(choice.token for choice in r.begun), *r.draft] for r in requests]
+        longest = max(map(len, texts))
         room = max(request.max_tokens for request in requests)
         cache = self._decoder.cache(memory, longest + room)
         watched = 1 + max(len(request.draft) for request in requests)
 
         tokens = torch.tensor(
-            [[0] * (longest - len(r.prefix) - len(r.draft)) + [*r.prefix, *r.draft] for r in requests],
+            [[0] * (longest - len(text)) + text for text in texts],
             device=self._decoder.device,
         )
         real = torch.tensor(
-            [[slot >= longest - len(r.prefix) - len(r.draft) for slot in range(longest)] for r in requests],
+            [[slot >= longest - len(text) for slot in range(longest)] for text in texts],
             device=self._decoder.device,
         )
         hidden, attention = self._decoder.forward(memory, cache, tokens, real, watched)
@@ -166,7 +155,7 @@ class GreedyDecoding:
                 cache.positions[index] -= rejected
         return cache, self._no_speech(hidden, requests)
 
-    def _go_on(self, memory: Memory, cache: Cache, rows: Sequence[_Row]) -> None:
+    def _go_on(self, memory: Memory, cache: Cache, rows: Sequence[Row]) -> None:
         """One more token at a time for the rows that are not done, until all are."""
         active = list(rows)
         while going := [place for place, row in enumerate(active) if not row.done]:
@@ -184,7 +173,7 @@ class GreedyDecoding:
                 if not row.done:
                     row.take(choices[0])
 
-    def _verify(self, row: _Row, choices: Sequence[_Choice]) -> int:
+    def _verify(self, row: Row, choices: Sequence[Choice]) -> int:
         """Take the model's choices along the draft as long as they agree with it, and the first that does not.
 
         Returns how many tokens of the draft stand in the cache rightly.
@@ -195,7 +184,7 @@ class GreedyDecoding:
                 return place
         return len(row.request.draft)
 
-    def _choose(self, hidden: Tensor, attention: Tensor, first: Tensor | None) -> list[list[_Choice]]:
+    def _choose(self, hidden: Tensor, attention: Tensor, first: Tensor | None) -> list[list[Choice]]:
         """What the model says at each place of `hidden` (rows, n, width); `first` (rows, n) marks where a text
         begins."""
         logits = self._decoder.logits(hidden)
@@ -207,7 +196,7 @@ class GreedyDecoding:
         table = zip(best.indices.tolist(), logprobs.tolist(), attended_frames(attention).tolist(), strict=True)
         return [
             [
-                _Choice(token, logprob, frame, (second, second_logprob))
+                Choice(token, logprob, frame, (second, second_logprob))
                 for (token, second), (logprob, second_logprob), frame in zip(*row, strict=True)
             ]
             for row in table
@@ -215,7 +204,10 @@ class GreedyDecoding:
 
     def _first_places(self, requests: Sequence[Request], watched: int) -> Tensor:
         return torch.tensor(
-            [[not r.told and place == watched - 1 - len(r.draft) for place in range(watched)] for r in requests],
+            [
+                [not (r.told or r.begun) and place == watched - 1 - len(r.draft) for place in range(watched)]
+                for r in requests
+            ],
             device=self._decoder.device,
         )
 
@@ -224,7 +216,7 @@ class GreedyDecoding:
         found: list[float | None] = [None] * len(requests)
         if asked:
             total = hidden.shape[1]
-            places = [total - len(r.prefix) - len(r.draft) + r.sot for r in (requests[i] for i in asked)]
+            places = [total - len(r.prefix) - len(r.begun) - len(r.draft) + r.sot for r in (requests[i] for i in asked)]
             starts = hidden[asked, places]
             probabilities = self._decoder.logits(starts).softmax(-1)[:, self._vocabulary.no_speech].tolist()
             for index, probability in zip(asked, probabilities, strict=True):

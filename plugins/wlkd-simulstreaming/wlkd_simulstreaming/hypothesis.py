@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Choice(NamedTuple):
+    """What the model says in one place."""
+
+    token: int
+    logprob: float
+    frame: int
+    """The one it attends to."""
+    runner_up: tuple[int, float]
+    """The second likeliest token, and its log-probability."""
 
 
 @dataclass(frozen=True)
@@ -13,8 +25,6 @@ class Request:
     """Context, start sequence, and tokens committed inside the window."""
     draft: tuple[int, ...]
     """A guess of what follows."""
-    content: int
-    """Frames of real audio."""
     told: int
     """How many tokens at the end of `prefix` are committed text of the window. Without any, blanks may not open the
     text, and silence is asked for."""
@@ -26,18 +36,15 @@ class Request:
     """A token that attends to it, or beyond, is the last that can have been heard; None: the audio is complete, decode
     to the end of the text."""
     max_tokens: int
+    begun: tuple[Choice, ...] = ()
+    """What the hypothesis begins with, whatever the model would say."""
 
 
 @dataclass(frozen=True)
 class Hypothesis:
     """What the decoder says after a request's prefix."""
 
-    tokens: tuple[int, ...] = ()
-    frames: tuple[int, ...] = ()
-    """The frame each token attends to."""
-    logprobs: tuple[float, ...] = ()
-    runners_up: tuple[tuple[int, float], ...] = ()
-    """The second likeliest token in the place of each, and its log-probability."""
+    choices: tuple[Choice, ...] = ()
     ended: bool = False
     """The model ended the text."""
     end_logprob: float = 0.0
@@ -52,6 +59,19 @@ class Hypothesis:
     """Heard again without context, because it began with the end of that."""
     no_speech: float | None = None
     """Probability of `<|nospeech|>`; None where the window held committed text."""
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        return tuple(choice.token for choice in self.choices)
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """The frame each token attends to."""
+        return tuple(choice.frame for choice in self.choices)
+
+    @property
+    def logprobs(self) -> tuple[float, ...]:
+        return tuple(choice.logprob for choice in self.choices)
 
     @property
     def went_wrong(self) -> bool:

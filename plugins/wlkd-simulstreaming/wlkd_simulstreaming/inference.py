@@ -13,13 +13,12 @@ from wlkd.audio import SAMPLE_RATE, seconds
 from wlkd_simulstreaming.decoder import Memory, TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.encoder import Encoder
-from wlkd_simulstreaming.guards import echoes
-from wlkd_simulstreaming.hypothesis import Hypothesis, Request
+from wlkd_simulstreaming.hypothesis import Hypothesis
 from wlkd_simulstreaming.language import TRIED_LANGUAGES, tried
 from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
-from wlkd_simulstreaming.rivals import MOST_RIVALS, rival_request, winner
+from wlkd_simulstreaming.rivals import is_echo, with_second_opinions
 from wlkd_simulstreaming.stream import Step, Stream
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
 
@@ -58,45 +57,20 @@ class Inference:
         requests = [
             stream.request(step, language) for stream, step, language in zip(streams, steps, languages, strict=True)
         ]
-        heard = self._decoding.decode(memory, requests)
-        heard = self._second_opinions(streams, steps, languages, memory, requests, heard)
+        heard = with_second_opinions(
+            requests,
+            self._decoding.decode(memory, requests),
+            lambda row, one, begin: streams[row].doubted(steps[row], one, languages[row], begin),
+            lambda rows, rivals: self._decoding.decode(_rows(memory, rows), rivals),
+            self._metrics,
+        )
         for index, (step, request) in enumerate(zip(steps, requests, strict=True)):
-            echoed = not request.told and echoes(request.prefix[: request.sot], heard[index].tokens)
+            echoed = is_echo(request, heard[index])
             if echoed or (heard[index].went_wrong and step.end is not None):
                 again = self._once_more(streams[index], step, languages[index])
                 heard[index] = replace(again, echoed=echoed)
         self._metrics.tokens.inc(sum(len(hypothesis.tokens) for hypothesis in heard))
         return list(zip(steps, languages, heard, strict=True))
-
-    def _second_opinions(
-        self,
-        streams: Sequence[Stream],
-        steps: Sequence[Step],
-        languages: Sequence[str | None],
-        memory: Memory,
-        requests: Sequence[Request],
-        heard: Sequence[Hypothesis],
-    ) -> list[Hypothesis]:
-        """`heard`, with the runners-up of doubtful tokens where those tell the speech better."""
-        best, asked = list(heard), [0] * len(heard)
-        for _ in range(MOST_RIVALS):
-            doubts = {
-                index: at
-                for index, (stream, step, language) in enumerate(zip(streams, steps, languages, strict=True))
-                if not best[index].went_wrong
-                and (at := stream.doubted(step, best[index], language, asked[index])) is not None
-            }
-            if not doubts:
-                break
-            rivals = self._decoding.decode(
-                memory.rows(torch.tensor(list(doubts))),
-                [rival_request(requests[index], best[index], at) for index, at in doubts.items()],
-            )
-            for (index, at), rival in zip(doubts.items(), rivals, strict=True):
-                before, best[index] = best[index], winner(best[index], at, rival)
-                asked[index] = at + 1
-                self._metrics.second_opinions.labels("kept" if best[index] is before else "changed").inc()
-        return best
 
     def _once_more(self, stream: Stream, step: Step, language: str | None) -> Hypothesis:
         """Decode again as the model was trained, on 30 s, and without context. For the end of a segment, since nothing
@@ -145,7 +119,7 @@ class Inference:
         decided, languages = list(steps), [step.state.language for step in steps]
         open_rows = [index for index, language in enumerate(languages) if language is None]
         if open_rows:
-            rows = memory if len(open_rows) == len(steps) else memory.rows(torch.tensor(open_rows))
+            rows = _rows(memory, open_rows)
             found = self._decoding.language_probabilities(rows, [streams[index].languages for index in open_rows])
             for index, probabilities in zip(open_rows, found, strict=True):
                 if streams[index].doubts_language(steps[index], probabilities):
@@ -163,3 +137,8 @@ class Inference:
         requests = [replace(stream.request(step, code, afresh=True), last_frame=None) for code in codes]
         heard = self._decoding.decode(memory.rows(torch.tensor([row] * len(codes))), requests)
         return tried(probabilities, {code: one.logprobs for code, one in zip(codes, heard, strict=True)})
+
+
+def _rows(memory: Memory, rows: Sequence[int]) -> Memory:
+    """Some rows of `memory`, ascending; a copy unless they are all."""
+    return memory if len(rows) == len(memory.frames) else memory.rows(torch.tensor(rows))

@@ -21,7 +21,7 @@ class Metrics:
         )
         self.second_opinions = Counter(
             "wlkd_simulstreaming_second_opinions_total",
-            "Doubtful words for which the runner-up was followed too, by outcome: kept, changed.",
+            "Second opinions on doubtful words about to be settled, by outcome: kept, changed.",
             ["outcome"],
             registry=registry,
         )

@@ -180,7 +180,6 @@ class Stream(Recognizer):
         return Request(
             prefix=prefix,
             draft=() if afresh else state.draft[: most - 1],
-            content=step.content,
             told=len(inside),
             floor=state.window.offset(state.last_end) // FRAME_SAMPLES if inside else 0,
             sot=len(before),
@@ -237,10 +236,12 @@ class Stream(Recognizer):
 
     def doubted(self, step: Step, heard: Hypothesis, language: str | None, start: int) -> int | None:
         """Index of the first token from `start` on that the model doubted, of those that `conclude` would commit."""
+        if is_no_speech(heard.no_speech, heard.logprobs, self._options.no_speech_logprob):
+            return None
         words = timed_words(heard, self._vocabulary, language, step.state.window, step.content)
         count = self._settled(step, heard, words)
         stop = words[count - 1].stop if count else 0
-        return next((at for at in range(start, stop) if is_doubtful(heard, at, self._vocabulary)), None)
+        return next((at for at in range(start, stop) if is_doubtful(heard.choices[at], self._vocabulary)), None)
 
     def adopt(self, state: State) -> None:
         """Make `state` the stream's own; the audio accepted so far is in it."""
