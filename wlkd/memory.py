@@ -12,7 +12,8 @@ M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 """Of mallopt(3), from malloc.h."""
 
 GIVE_BACK_SECONDS = 20.0
-"""How often. Pages that are needed again cost a fault each: some 20 ms of CPU time for what a full house used."""
+"""How often. Pages that are needed again cost a fault each: 0.2 s of CPU time for 400 MiB, as much as a full house
+uses."""
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
@@ -30,7 +31,7 @@ def share_one_heap() -> None:
     malloc_trim(3) shortens the main heap only. Each of the others keeps its end at the longest that it ever was, so
     that memory grows for hours, until the last thread has had its largest batch. Large blocks come from the heap too,
     and its end stays where it is: mapped or trimmed at once, as glibc does by itself, the tensors of every step would
-    fault their pages in again. Elsewhere than on glibc this does nothing.
+    fault their pages in again (docs/performance.md has the figures). Elsewhere than on glibc this does nothing.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
