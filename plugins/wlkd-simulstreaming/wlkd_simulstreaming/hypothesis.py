@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 
@@ -60,16 +61,16 @@ class Hypothesis:
     no_speech: float | None = None
     """Probability of `<|nospeech|>`; None where the window held committed text."""
 
-    @property
+    @cached_property
     def tokens(self) -> tuple[int, ...]:
         return tuple(choice.token for choice in self.choices)
 
-    @property
+    @cached_property
     def frames(self) -> tuple[int, ...]:
         """The frame each token attends to."""
         return tuple(choice.frame for choice in self.choices)
 
-    @property
+    @cached_property
     def logprobs(self) -> tuple[float, ...]:
         return tuple(choice.logprob for choice in self.choices)
 
