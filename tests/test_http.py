@@ -1,10 +1,14 @@
 """The shared HTTP server, in front of every transport."""
 
+import asyncio
+import socket
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from wlkd.http import HttpServer
 from wlkd.testing import running_daemon
 
 VALUES = {"decoders": {"pcm": {}}, "vad": {"name": "none"}}
@@ -41,3 +45,23 @@ async def test_only_allowed_pages_connect(origin: str | None, status: int) -> No
         assert found == status
         async with http.get(daemon.http, headers={"Origin": daemon.http}) as page:
             assert page.status == 200
+
+
+@pytest.mark.parametrize("turns", [2, 3])
+async def test_who_was_just_let_in_is_served_when_the_doors_close(turns: int) -> None:
+    async def hello(_: web.Request) -> web.Response:
+        return web.Response(text="hello")
+
+    server = HttpServer("127.0.0.1", 0)
+    server.app().router.add_get("/", hello)
+    await server.start()
+    loop = asyncio.get_running_loop()
+    with socket.create_connection(server.addresses[0]) as client:
+        client.setblocking(False)
+        # The loop accepts the connection in its first turn, and begins to serve it in the second.
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await server.stop_accepting()
+        await loop.sock_sendall(client, b"GET / HTTP/1.0\r\n\r\n")
+        assert (await asyncio.wait_for(loop.sock_recv(client, 4096), 5)).endswith(b"hello")
+    await server.close()

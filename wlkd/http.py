@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import socket
@@ -77,6 +78,8 @@ class HttpServer:
         self._apps: dict[Address, web.Application] = {}
         self._runners: list[web.AppRunner] = []
         self._sites: list[web.BaseSite] = []
+        self._listening: list[socket.socket] = []
+        """Those of the sites, and those that transports listen on."""
         self.addresses: list[Address] = []
         """Where it listens, with the real ports, once started."""
 
@@ -89,13 +92,13 @@ class HttpServer:
 
     def listen(self, host: str, port: int) -> socket.socket:
         """A socket bound to `host:port`; see `wlkd.interfaces.Http`."""
-        given = self._sockets.take(host, port)
-        if given is None:
-            return bind(host, port)
-        held = given.getsockname()[0]
-        if held != host and not {held, host} <= EVERYWHERE:
+        sock = self._sockets.take(host, port)
+        if sock is None:
+            sock = bind(host, port)
+        elif (held := sock.getsockname()[0]) != host and not {held, host} <= EVERYWHERE:
             logger.warning("wlkd.socket holds %s:%d: %s of the configuration does not count", held, port, host)
-        return given
+        self._listening.append(sock)
+        return sock
 
     async def start(self) -> None:
         """Listen, on the sockets that systemd holds where there are such."""
@@ -111,6 +114,11 @@ class HttpServer:
 
     async def stop_accepting(self) -> None:
         """Close the listening sockets; connections that are open go on."""
+        loop = asyncio.get_running_loop()
+        for sock in self._listening:
+            loop.remove_reader(sock)
+        # asyncio drops a connection that it has accepted if the server is closed in the turn before it gets to it.
+        await asyncio.sleep(0)
         for site in self._sites:
             await site.stop()
         self._sites.clear()

@@ -65,9 +65,10 @@ class Microphone(Source):
         return data
 
     def stop(self) -> None:
-        self._stopped = True
-        if self._process.returncode is None:
+        # Once: to signal a process that has ended reaps it, and asyncio then complains that it is gone.
+        if not self._stopped and self._process.returncode is None:
             self._process.terminate()
+        self._stopped = True
 
 
 class StandardInput(Source):
