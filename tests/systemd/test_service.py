@@ -120,7 +120,7 @@ systemctl start wlkd
 def test_systemd_waits_for_a_large_model_and_ready_means_ready(container: Any) -> None:
     container.passes("""
 install_wlkd
-configure 'backend: {name: scripted, options: {load_seconds: 8}}'
+configure 'backend: {name: scripted, options: {load_seconds: 12}}'
 tune wlkd.service 'TimeoutStartSec=5'
 systemctl start --no-block wlkd
 within 20 status_says 'loading the script'
