@@ -25,6 +25,9 @@ from wlkd_simulstreaming.timing import FRAME_SAMPLES
 MOST_OFTEN_SECONDS, OFTEN_SECONDS = 0.4, 0.8
 """New speech in a step tells whether there is time to spare: a worker that has it takes steps of a quarter of a second,
 a busy one lets them grow. Up to the first a batch is encoded at length, from the second on it is not."""
+SELDOM_SECONDS = 1.0
+"""From steps of so much new speech on nobody is asked for a second opinion: twenty-four streams of base, which take 1.8 s,
+fall behind with it on two cores."""
 
 
 class Inference:
@@ -60,7 +63,11 @@ class Inference:
         heard = with_second_opinions(
             requests,
             self._decoding.decode(memory, requests),
-            lambda row, one, begin: streams[row].doubted(steps[row], one, languages[row], begin),
+            lambda row, one, begin: (
+                streams[row].doubted(steps[row], one, languages[row], begin)
+                if seconds(steps[row].fresh) < SELDOM_SECONDS
+                else None
+            ),
             lambda rows, rivals: self._decoding.decode(_rows(memory, rows), rivals),
             self._metrics,
         )
