@@ -175,7 +175,7 @@ def test_doubtful_words_get_a_second_opinion(models_dir, speech):
     backend, registry = SimulStreaming(SimulStreamingOptions(device="cpu")), CollectorRegistry()
     asyncio.run(backend.provision(Context(models_dir, registry, lambda words: None)))
     for _, audio in speech("en_librispeech_test_other", 0, 1, 2):
-        stream(backend, audio)
+        stream(backend, audio, RecognitionParams(), [SECOND // 2])
     opinions = "wlkd_simulstreaming_second_opinions_total"
     assert sum(registry.get_sample_value(opinions, {"outcome": it}) or 0 for it in ("kept", "changed")) > 3
     asyncio.run(backend.close())

@@ -26,8 +26,8 @@ MOST_OFTEN_SECONDS, OFTEN_SECONDS = 0.4, 0.8
 """New speech in a step tells whether there is time to spare: a worker that has it takes steps of a quarter of a second,
 a busy one lets them grow. Up to the first a batch is encoded at length, from the second on it is not."""
 SELDOM_SECONDS = 1.0
-"""From steps of so much new speech on nobody is asked for a second opinion: twenty-four streams of base, which take 1.8 s,
-fall behind with it on two cores."""
+"""From steps of so much new speech on nobody is asked for a second opinion: twenty-four streams of base, which take
+1.8 s, fall behind with it on two cores."""
 
 
 class Inference:
