@@ -122,6 +122,7 @@ class HttpServer:
         for site in self._sites:
             await site.stop()
         self._sites.clear()
+        self._listening.clear()
 
     async def close(self) -> None:
         """End everything."""
