@@ -33,12 +33,13 @@ async def test_the_socket_is_found_behind_repeated_slashes() -> None:
     ("origin", "status"),
     [(None, 101), ("https://ours.example", 101), ("https://theirs.example", 403), ("null", 403)],
 )
-async def test_only_allowed_pages_connect(origin: str | None, status: int) -> None:
+@pytest.mark.parametrize("path", ["/asr", "//asr"])
+async def test_only_allowed_pages_connect(origin: str | None, status: int, path: str) -> None:
     values: dict[str, Any] = {**VALUES, "server": {"allowed_origins": ["https://ours.example"]}}
     headers = {} if origin is None else {"Origin": origin}
     async with running_daemon(values) as daemon, aiohttp.ClientSession() as http:
         try:
-            async with http.ws_connect(f"{daemon.ws}/asr", headers=headers):
+            async with http.ws_connect(daemon.ws + path, headers=headers):
                 found = 101
         except aiohttp.WSServerHandshakeError as error:
             found = error.status

@@ -71,9 +71,9 @@ class HttpServer:
     ) -> None:
         self._own: Address = (host, port)
         self._tls = tls
-        self._middlewares: list[Middleware] = [collapse_slashes]
-        if allowed_origins:
-            self._middlewares.append(only_from(allowed_origins))
+        # Outermost first. The last one looks a handler up and calls it by itself, so nothing behind it would be asked.
+        checks = [only_from(allowed_origins)] if allowed_origins else []
+        self._middlewares: list[Middleware] = [*checks, collapse_slashes]
         self._sockets = sockets or InheritedSockets()
         self._apps: dict[Address, web.Application] = {}
         self._runners: list[web.AppRunner] = []
