@@ -121,6 +121,28 @@ async def test_a_broken_configuration_changes_nothing(caplog: pytest.LogCaptureF
         assert it.reload.config is before and await it.words() == " one two"
 
 
+async def test_a_language_that_the_running_model_does_not_know_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    async with rig() as it:
+        before, it.next = it.reload.config, configuration({"recognition": {"language": "ja"}})
+        assert not await it.reload.run()
+        assert "does not know ja" in caplog.text
+        assert it.reload.config is before and await it.words() == " one two"
+
+
+async def test_the_metrics_of_the_worker_are_those_of_this_moment() -> None:
+    def busy() -> float:
+        return it.core.metrics.registry.get_sample_value("wlkd_inference_busy_ratio") or 0.0
+
+    async with rig({"backend": {"name": "scripted", "options": {"step_seconds": 0.2}}}) as it:
+        await it.words()
+        first = busy()
+        await asyncio.sleep(0.2)
+        assert 0 < busy() < first, "it does not fade while nobody speaks"
+        it.next = configuration({"backend": {"name": "scripted", "options": {"script": [" new"]}}})
+        assert await it.reload.run()
+        assert busy() == 0, "that of the model that was replaced"
+
+
 async def test_a_new_model_takes_over_and_the_old_one_leaves_with_its_last_session() -> None:
     async with rig({"backend": {"name": "scripted", "options": {"script": [" old"]}}}) as it:
         admission = it.core.admission

@@ -26,7 +26,10 @@ LAYERS = [
         "stream",
         "capacity",
         "load",
+        "wishes",
         "systemd",
+        "tcp",
+        "websocket",
         "plugins",
         "client",
         "logs",
@@ -46,8 +49,10 @@ PLUGIN_SURFACE = {
     "wlkd.interfaces",
     "wlkd.models",
     "wlkd.subtitles",
+    "wlkd.tcp",
     "wlkd.testing",
     "wlkd.types",
+    "wlkd.websocket",
     "wlkd.window",
 }
 """What plugins may import: what docs/plugins.md documents for them."""

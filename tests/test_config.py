@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wlkd import Component, ConfigError, Options, PluginError, Problem
@@ -241,9 +241,19 @@ def test_options_are_fixed_once_read() -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("a: -\n\t[]{}#&*!|>'\"%@`0.,?\x00\x07é\ud800")))
+@example("!!int abc")
+@example("!!float abc")
+@example("a: " + 5000 * "9")
 def test_no_text_makes_the_reader_raise(text: str) -> None:
     document = read_document(text)
     assert all(1 <= mistake.line <= text.count("\n") + 2 for mistake in document.mistakes)
+
+
+def test_a_number_that_is_none_is_shown_as_far_as_it_helps() -> None:
+    [mistake] = read_document("a: !!int abc").mistakes
+    assert mistake.message == "abc is not a finite number"
+    [mistake] = read_document("a: " + 5000 * "9").mistakes
+    assert mistake.message == 40 * "9" + "… is not a finite number"
 
 
 def test_nesting_without_end_is_refused() -> None:

@@ -106,6 +106,16 @@ async def test_a_session_that_is_behind_makes_its_client_wait() -> None:
         assert 2 <= fed < 10
 
 
+async def test_an_upload_whose_backlog_is_shorter_than_a_step_does_not_wait_for_more() -> None:
+    values = {"sessions": {"max_backlog_seconds": 0.2}, "worker": {"max_chunk_seconds": 2}}
+    async with core(values) as admission, opened(admission, priority="batch") as session:
+        async with asyncio.timeout(1.5):
+            for _ in range(5):
+                await session.feed(pcm(0.5))
+            await session.finish()
+        assert (await rest(session))[-1].text == " one two three four five"
+
+
 async def test_a_piece_that_unpacks_to_much_goes_on_as_the_backlog_allows() -> None:
     slow = {"name": "scripted", "options": {"step_seconds": 0.5}}
     limits = {"max_backlog_seconds": 5}
@@ -231,7 +241,7 @@ async def test_only_known_tokens_come_in(tmp_path: Any) -> None:
     tokens = tmp_path / "tokens"
     tokens.write_text("# ours\nsecret\n")
     async with core({"auth": {"tokens_file": str(tokens)}}) as admission:
-        for token in (None, "", "wrong"):
+        for token in (None, "", "wrong", "\udcff"):
             refusal = admission.refusal(token)
             assert refusal is not None and refusal.code == "unauthorized"
         async with opened(admission, token="secret") as session:
@@ -247,6 +257,23 @@ async def test_draining_finishes_what_was_received() -> None:
             await session.feed(pcm(1))
         assert caught.value.code == "draining"
         assert (await rest(session))[-1].text == " one two three"
+
+
+async def test_long_prompts_are_cut_where_that_does_no_harm_and_refused_where_it_would() -> None:
+    async with core() as admission:
+        async with opened(admission, query={"initial_prompt": 5000 * "a" + "end"}) as session:
+            prompt = session.info.params.initial_prompt
+            assert len(prompt) == 4096 and prompt.endswith("aend")
+        for name in ("static_prompt", "hotwords"):
+            with pytest.raises(SessionError, match=f"{name} has 5000 characters; at most 4096"):
+                async with opened(admission, query={name: 5000 * "a"}):
+                    pass
+
+
+async def test_prompts_that_every_session_would_be_refused_for_stop_the_start() -> None:
+    with pytest.raises(ProvisionError, match="recognition: hotwords has 5000 characters"):
+        async with core({"recognition": {"hotwords": [5000 * "a"]}}):
+            pass
 
 
 @pytest.mark.parametrize("recognition", [{"language": "ja"}, {"languages": ["en", "ja"]}])

@@ -19,7 +19,8 @@ from wlkd.metrics import Metrics
 from wlkd.options import Config
 from wlkd.plugins import Plugins
 from wlkd.session import LiveSession
-from wlkd.types import Priority, RecognitionParams, SessionInfo, StreamOffer, Update
+from wlkd.types import Priority, SessionInfo, StreamOffer, Update
+from wlkd.wishes import wishes
 from wlkd.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -66,10 +67,10 @@ class Admission:
         return self._backend.languages()
 
     def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefusal | None:
-        if self.draining:
-            return SessionRefusal("draining", "the server is shutting down", RETRY_AFTER_SECONDS)
         if self._tokens and not self._knows(token):
             return SessionRefusal("unauthorized", "a valid token is required")
+        if self.draining:
+            return SessionRefusal("draining", "the server is shutting down", RETRY_AFTER_SECONDS)
         limit = self.max_sessions
         if len(self._open) >= limit:
             message = f"all {limit} sessions are taken; try again later"
@@ -79,6 +80,12 @@ class Admission:
             message = f"{each} sessions from {peer} are open already"
             return SessionRefusal("server_full", message, RETRY_AFTER_SECONDS)
         return None
+
+    def note_refusal(self, refusal: SessionRefusal | SessionError, *, transport: str, peer: str) -> None:
+        self._metrics.sessions_refused.labels(refusal.code).inc()
+        logger.info(
+            "session refused: transport=%s peer=%s reason=%s (%s)", transport, peer, refusal.code, refusal.message
+        )
 
     @asynccontextmanager
     async def open(
@@ -166,8 +173,7 @@ class Admission:
         try:
             session = self._make(offer, transport, peer, query, token, priority)
         except SessionError as error:
-            self._metrics.sessions_refused.labels(error.code).inc()
-            logger.info("session refused: transport=%s peer=%s reason=%s (%s)", transport, peer, error.code, error)
+            self.note_refusal(error, transport=transport, peer=peer)
             raise
         self._open.add(session)
         self._addresses[peer] += 1
@@ -192,7 +198,7 @@ class Admission:
         refusal = self.refusal(token, peer)
         if refusal is not None:
             raise SessionError(refusal.code, refusal.message)
-        params = self._params(query, priority)
+        params = wishes(query, self._config.recognition, self.languages(), priority)
         info = SessionInfo(f"{next(self._ids)}", transport, peer, offer, params, time.time())
         decoder = self._decoder(offer).open(offer)
         try:
@@ -221,29 +227,9 @@ class Admission:
             raise SessionError("bad_request", f"no decoder for {offer}; configured: {known}")
         return self._decoders[name]
 
-    def _params(self, query: Mapping[str, str], priority: Priority) -> RecognitionParams:
-        defaults = self._config.recognition
-        language = query.get("language") or defaults.language
-        known = self.languages()
-        if language != "auto" and language not in known:
-            raise SessionError("bad_request", f"unknown language {language!r}; known: auto, {', '.join(sorted(known))}")
-        task = query.get("task") or defaults.task
-        if task not in ("transcribe", "translate"):
-            raise SessionError("bad_request", f"unknown task {task!r}; known: transcribe, translate")
-        hotwords = tuple(word for part in query.get("hotwords", "").split(",") if (word := part.strip()))
-        return RecognitionParams(
-            language=None if language == "auto" else language,
-            languages=tuple(defaults.languages),
-            task=task,  # type: ignore[arg-type]
-            initial_prompt=query.get("initial_prompt", defaults.initial_prompt),
-            static_prompt=query.get("static_prompt", defaults.static_prompt),
-            hotwords=hotwords or tuple(defaults.hotwords),
-            priority=priority,
-        )
-
     def _knows(self, token: str | None) -> bool:
         # Compared in constant time, all of them: how long a refusal takes says nothing about the tokens.
-        given = (token or "").encode()
+        given = (token or "").encode(errors="surrogateescape")  # Headers may hold any bytes.
         return any([hmac.compare_digest(given, known.encode()) for known in self._tokens])
 
     def _updated(self, info: SessionInfo, update: Update) -> None:

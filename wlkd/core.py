@@ -14,7 +14,7 @@ from wlkd.admission import Admission
 from wlkd.config import credential
 from wlkd.cpu import audio_threads, cores
 from wlkd.errors import ProvisionError
-from wlkd.interfaces import Component, Context, Decoder, Vad
+from wlkd.interfaces import Backend, Component, Context, Decoder, Vad
 from wlkd.metrics import Metrics
 from wlkd.options import Config
 from wlkd.plugins import Plugins
@@ -33,7 +33,12 @@ class Core:
         self.metrics = metrics
         self._recognition = recognition
         self._leaving: dict[Recognition, asyncio.Task[None]] = {}
-        metrics.show_backend(recognition.registry)
+        self._show(recognition)
+
+    @property
+    def backend(self) -> Backend:
+        """The one in use."""
+        return self._recognition.backend
 
     def workers(self) -> Iterable[Worker]:
         """Of the backend in use, and of those that still have sessions."""
@@ -42,7 +47,7 @@ class Core:
     def switch(self, recognition: Recognition) -> None:
         """New sessions get `recognition`; the one before is closed when its last session has ended."""
         old, self._recognition = self._recognition, recognition
-        self.metrics.show_backend(recognition.registry)
+        self._show(recognition)
         self.admission.switch(recognition.backend, recognition.worker)
         self._leaving[old] = asyncio.create_task(self._see_off(old), name="closing the replaced backend")
 
@@ -53,6 +58,13 @@ class Core:
             task.cancel()
         for recognition in (*leaving, self._recognition):
             await recognition.close()
+
+    def _show(self, recognition: Recognition) -> None:
+        """From now on the metrics are those of `recognition`."""
+        worker = recognition.worker
+        self.metrics.show_backend(recognition.registry)
+        self.metrics.busy_ratio.set_function(lambda: worker.busy_ratio)
+        self.metrics.chunk_seconds.set_function(lambda: worker.chunk_seconds)
 
     async def _see_off(self, old: Recognition) -> None:
         await old.worker.vacant()
@@ -109,7 +121,7 @@ def read_tokens(path: Path | None) -> frozenset[str]:
     if path is None:
         return frozenset()
     try:
-        lines = credential(path).read_text(encoding="utf-8").splitlines()
+        lines = credential(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ProvisionError(f"auth.tokens_file: cannot read {credential(path)}: {error}") from error
     tokens = frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))

@@ -19,6 +19,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 Place = tuple[str | int, ...]
 """Keys and list indexes from the top of the file to a value."""
+SHOWN_CHARACTERS = 40
+"""Of a number that is none, in the message about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +152,15 @@ def _scalar(node: ScalarNode, place: Place, document: Document) -> Any:
             return None
         case "bool":
             return text.lower() == "true"
-        case "int":
-            return int(text)
-        case "float":
-            number = float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))  # Python spells them without the dot
+        case "int" | "float" as kind:
+            try:
+                # Python spells infinity without the dot.
+                number = int(text) if kind == "int" else float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))
+            except ValueError:  # Behind a tag stands any text, and Python reads no integer of thousands of digits.
+                number = math.nan
             if not math.isfinite(number):
-                document.mistakes.append(Mistake(place, node.start_mark.line + 1, f"{text} is not a finite number"))
+                shown = f"{text[:SHOWN_CHARACTERS]}…" if len(text) > SHOWN_CHARACTERS else text
+                document.mistakes.append(Mistake(place, node.start_mark.line + 1, f"{shown} is not a finite number"))
             return number
         case "str":
             return text

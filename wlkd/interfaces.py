@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, ConfigDict
 
 from wlkd.cpu import cores, inference_threads
+from wlkd.errors import SessionError
 from wlkd.types import (
     Commit,
     Frame,
@@ -226,7 +227,10 @@ class Sessions(Protocol):
     def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefusal | None:
         """Why a session would be refused now, to say so before upgrading a connection; None: come in.
 
-        `peer`: the client's address, as `open` would get it."""
+        `peer`: the client's address, as `open` would get it. Who then turns a client away says so to `note_refusal`."""
+
+    def note_refusal(self, refusal: SessionRefusal | SessionError, *, transport: str, peer: str) -> None:
+        """A client who wanted a session was turned away before `open`: count it, and write it to the log."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class Metrics:
             buckets=(1, 2, 4, 8, 16, 32, 64),
             registry=registry,
         )
-        self.worker_busy = Gauge(
+        self.busy_ratio = Gauge(
             "wlkd_inference_busy_ratio", "Share of the threads' recent time spent in inference", registry=registry
         )
         self.chunk_seconds = Gauge(

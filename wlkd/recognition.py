@@ -9,11 +9,11 @@ from typing import cast
 from prometheus_client import CollectorRegistry
 
 from wlkd.cpu import cores
-from wlkd.errors import ProvisionError
 from wlkd.interfaces import Backend, Context
 from wlkd.metrics import Metrics
 from wlkd.options import Config
 from wlkd.plugins import Plugins
+from wlkd.wishes import check_wishes
 from wlkd.worker import Worker
 
 SESSIONS_PER_CORE = 4
@@ -23,17 +23,6 @@ SESSIONS_PER_CORE = 4
 def make_backend(config: Config, plugins: Plugins) -> Backend:
     """The configured backend, not yet provisioned."""
     return cast(Backend, plugins.component("backend", config.backend.name)(config.backend.options))
-
-
-def _check_languages(config: Config, backend: Backend) -> None:
-    """Say at the start what every session would be refused for."""
-    wanted = config.recognition
-    asked = {wanted.language, *wanted.languages} - {"auto"}
-    if unknown := sorted(asked - backend.languages()):
-        raise ProvisionError(
-            f"recognition: {config.backend.name} does not know {', '.join(unknown)} with this model; "
-            f"known: {', '.join(sorted(backend.languages()))}"
-        )
 
 
 class Recognition:
@@ -56,7 +45,7 @@ class Recognition:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(backend.close)
             await backend.provision(Context(config.models_dir, registry, status))
-            _check_languages(config, backend)
+            check_wishes(config, backend)
             worker = Worker(backend, config.worker, metrics, SESSIONS_PER_CORE * cores())
             stack.push_async_callback(worker.close)
             if config.warmup:

@@ -14,6 +14,7 @@ from wlkd.memory import available_bytes
 from wlkd.options import Config
 from wlkd.plugins import Plugins
 from wlkd.recognition import Recognition, make_backend
+from wlkd.wishes import check_wishes
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class Reload:
         tokens = read_tokens(new.auth.tokens_file)
         if any(_section(path) in SWITCHED for path in changed):
             self._core.switch(await self._load(new))
+        else:
+            check_wishes(new, self._core.backend)
         self._core.admission.apply(self._in_force(new), tokens)
         if new.log_level != self.config.log_level:
             set_up_logging(new.log_level)

@@ -24,12 +24,13 @@ class Schedule:
         self._upload_turn = float("-inf")
 
     def is_due(self, stream: Stream, chunk: int, now: float) -> bool:
-        """Whether `stream` has a pause to close, `chunk` samples of new speech, or old speech."""
+        """Whether `stream` has a pause to close, `chunk` samples of new speech, all that it may have, or old speech."""
         if stream.running or stream.waiting_since is None:
             return False
         # Nobody waits for the next word of an upload: it takes the longest steps, which are the cheapest.
         wanted = chunk if stream.priority == "live" else self._longest
-        return stream.pauses > 0 or stream.queued >= wanted or now - stream.waiting_since >= self._patience
+        enough = stream.pauses > 0 or stream.full or stream.queued >= wanted
+        return enough or now - stream.waiting_since >= self._patience
 
     def choose(self, streams: Iterable[Stream], chunk: int, now: float, batches: int = 1) -> list[Stream]:
         """The next batch, those who waited longest first; empty: nobody is due. `batches`: how many may begin now;

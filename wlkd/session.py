@@ -213,7 +213,7 @@ class LiveSession:
     async def _next(self) -> _Message:
         limit = self._options.idle_timeout_seconds
         try:
-            async with asyncio.timeout(limit or None):
+            async with asyncio.timeout(limit):
                 return await self._inbox.get()
         except TimeoutError:
             raise SessionError("idle_timeout", f"no audio for {limit:g} s") from None

@@ -53,6 +53,8 @@ class Stream:
         """A step of this stream is at the backend."""
         self.waiting_since: float | None = None
         """When the oldest queued event came in, or was left over by a step; None: nothing is queued."""
+        self.full = False
+        """Somebody waits in `room`: there will be nothing new before a step takes what is queued."""
 
     @property
     def backlog(self) -> int:
@@ -80,8 +82,13 @@ class Stream:
 
     async def room(self, limit: int) -> None:
         """Wait until the backlog is below `limit` samples."""
-        while self.backlog >= limit:
-            await self._wait()
+        try:
+            while self.backlog >= limit:
+                self.full = True
+                self._host.handed_in(self, first=False)
+                await self._wait()
+        finally:
+            self.full = False
 
     async def drained(self) -> None:
         """Wait until everything handed in has been through inference."""

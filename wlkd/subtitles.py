@@ -9,7 +9,7 @@ from typing import Any
 from unicodedata import east_asian_width
 
 from wlkd.audio import seconds
-from wlkd.types import Line, Word
+from wlkd.types import SENTENCE_ENDS, Line, Word
 
 ROW_COLUMNS = 42
 """Width of a subtitle row; wide (East Asian) characters take two columns, as on a terminal."""
@@ -18,7 +18,6 @@ MAX_CUE_SECONDS = 7.0
 """Two rows for at most seven seconds: what broadcasters ask for, so that people can read along."""
 MAX_GAP_SECONDS = 1.0
 """A longer silence between two words takes the text off the screen."""
-SENTENCE_ENDS = tuple(".?!…。？！")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wlkd.types import Commit, Line, Word
-
-SENTENCE_ENDS = tuple(".?!…。？！")
+from wlkd.types import SENTENCE_ENDS, Commit, Line, Word
 
 
 class Transcript:

@@ -14,6 +14,7 @@ Samples = NDArray[np.float32]
 Task = Literal["transcribe", "translate"]
 Priority = Literal["live", "batch"]
 
+SENTENCE_ENDS = tuple(".?!…。？！")
 UNSPOKEN_LANGUAGES = frozenset({"la"})
 """Known to the models, and not spoken: what they take for Latin is accented English, or a short prompt in Spanish."""
 

@@ -32,7 +32,8 @@ RELAXED, SATURATED = 0.7, 1.0
 """Busy share up to which the chunk stays at its minimum, and from which on it is at its maximum."""
 
 STUCK_SECONDS = 2.0
-"""What a batch gets to end when the worker is closed: several times what one should ever take."""
+"""What a batch gets to end when the worker is closed while sessions are open: the daemon stops, and cannot wait for
+one that may be stuck."""
 
 
 class Worker:
@@ -91,10 +92,13 @@ class Worker:
         return stream
 
     async def vacant(self) -> None:
-        """Wait until no stream is left; for a worker that gets no new ones."""
+        """Wait until no stream is left, and the batches of those who left are over; for a worker that gets no new
+        ones."""
         while self._streams:
             self._vacated.clear()
             await self._vacated.wait()
+        if self._batches:
+            await asyncio.wait(self._batches)
 
     # For streams ---------------------------------------------------------------------------------------------
 
@@ -185,9 +189,7 @@ class Worker:
         """For one of `free` threads; empty: nobody is due."""
         if not free:
             return []
-        chunk_seconds = self.chunk_seconds
-        self._metrics.chunk_seconds.set(chunk_seconds)
-        chosen = self._schedule.choose(self._streams, samples(chunk_seconds), self._clock(), free)
+        chosen = self._schedule.choose(self._streams, samples(self.chunk_seconds), self._clock(), free)
         return [stream.take(self._longest) for stream in chosen]
 
     def _begin(self, batch: list[Step]) -> tuple[Running, asyncio.Future[list[Outcome]]]:
@@ -208,7 +210,6 @@ class Worker:
         now = self._clock()
         spent = self._load.end(running, now, seconds(sum(step.samples for step in batch)))
         self.capacity.revise(self._load, now)
-        self._metrics.worker_busy.set(self._load.busy(now))
         self._metrics.batch_seconds.observe(spent)
         self._metrics.batch_size.observe(len(batch))
         self._metrics.steps.inc(len(batch))

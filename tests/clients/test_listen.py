@@ -38,6 +38,15 @@ async def test_standard_input_to_its_end(fake_asr):
     assert server.queries == [{"format": "pcm", "language": "en"}]
 
 
+async def test_standard_input_that_cannot_be_read_says_so(fake_asr, tmp_path):
+    with (tmp_path / "log").open("wb") as only_for_writing:
+        async with fake_asr() as server:
+            process = await start("-", "--server", server.url, stdin=only_for_writing)
+            _, err = await asyncio.wait_for(process.communicate(), 10)
+    assert err.decode() == "wlkd listen: standard input cannot be read: Bad file descriptor\n"
+    assert process.returncode == 1
+
+
 async def test_ctrl_c_ends_the_audio_and_prints_the_rest(fake_asr):
     async with fake_asr(script=[(1.0, " Good", "")], rest=" Good morning.") as server:
         process = await start("-", "--server", server.url)

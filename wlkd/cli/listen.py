@@ -4,6 +4,7 @@
   arecord -q -f S16_LE -r 16000 -c 1 -t raw | wlkd listen -
 
 Committed text stays; the grey tail may still change. Ctrl-C ends the audio and prints the rest; a second one quits.
+A server that asks for a token gets that of the environment variable WLKD_TOKEN.
 """
 
 from __future__ import annotations

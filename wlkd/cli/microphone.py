@@ -79,13 +79,17 @@ class StandardInput(Source):
         self._loop = asyncio.get_running_loop()
         self._pieces: asyncio.Queue[bytes] = asyncio.Queue(QUEUED_READS)
         self._stopped = False
+        self._failure: OSError | None = None
         # A daemon thread, for the same reason: it must not keep the program from ending.
         threading.Thread(target=self._read_all, name="standard input", daemon=True).start()
 
     async def read(self) -> bytes:
         if self._stopped and self._pieces.empty():
             return b""
-        return await self._pieces.get()
+        data = await self._pieces.get()
+        if not data and self._failure is not None:
+            raise MicrophoneError(f"standard input cannot be read: {self._failure.strerror}")
+        return data
 
     def stop(self) -> None:
         self._stopped = True
@@ -95,7 +99,10 @@ class StandardInput(Source):
     def _read_all(self) -> None:
         data = b" "
         while data and not self._stopped:
-            data = os.read(self._descriptor, READ_BYTES)
+            try:
+                data = os.read(self._descriptor, READ_BYTES)
+            except OSError as error:
+                data, self._failure = b"", error
             # Waits while the server is behind, so that whoever writes to us waits too.
             asyncio.run_coroutine_threadsafe(self._pieces.put(data), self._loop).result()
 

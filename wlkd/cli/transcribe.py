@@ -4,7 +4,8 @@
   wlkd transcribe --format srt --output-dir subtitles/ *.mp3
   wlkd transcribe --server ws://localhost:7100/asr talk.webm
 
-Without --server the configured model is loaded into this process, so that no daemon is needed.
+Without --server the configured model is loaded into this process, so that no daemon is needed. A server that asks for
+a token gets that of the environment variable WLKD_TOKEN.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import io
 import itertools
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import av
@@ -264,6 +265,20 @@ def test_probing_is_bounded(recorded: Recorded) -> None:
 
 def test_an_mp4_with_its_index_last_is_kept_up_to_a_limit(recorded: Recorded) -> None:
     assert "faststart" in refusal(recorded("mp4 index last"), 1000, max_mp4_bytes=10_000)
+    assert "faststart" in refusal(recorded("mp4 index last"), 1000, max_burst_seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "box"),
+    [
+        (b"\0\0\0\x10ftypisom\0\0\0\0", b"\0\0\0\x08free"),
+        (b"RIFF\0\0\0\0WAVE", b"LIST\0\0\0\0"),
+    ],
+)
+def test_a_header_without_end_is_not_read_again_and_again(beginning: bytes, box: bytes) -> None:
+    began = time.process_time()
+    assert "cannot decode this" in refusal(beginning + box * 60_000, 1000, max_probe_bytes=400_000)
+    assert time.process_time() - began < 2
 
 
 def test_a_bomb_does_not_go_off() -> None:

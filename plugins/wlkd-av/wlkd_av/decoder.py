@@ -13,6 +13,7 @@ from wlkd_av.sniff import MAX_HEADER_BYTES, Choice, Wait, choose, container_form
 
 MIB = 1 << 20
 HEAD_BYTES = 64
+INDEX_FIRST = "write the index first (ffmpeg -movflags +faststart) or in fragments"
 MAX_BARREN = 8
 """Containers in a row that may hold nothing: each costs a thread and a demuxer."""
 
@@ -131,8 +132,7 @@ class AvStream(DecoderStream):
     def _check_held(self) -> None:
         if self._keep_whole and len(self._held) > self._options.max_mp4_bytes:
             raise self._undecodable(
-                f"its index is at the end, beyond {self._options.max_mp4_bytes / MIB:.3g} MiB; write the index first "
-                "(ffmpeg -movflags +faststart) or in fragments"
+                f"its index is at the end, beyond {self._options.max_mp4_bytes / MIB:.3g} MiB; {INDEX_FIRST}"
             )
         if not self._keep_whole and len(self._held) > self._options.max_probe_bytes:
             raise self._undecodable(f"no audio stream within {len(self._held)} bytes")
@@ -173,6 +173,8 @@ class AvStream(DecoderStream):
         if self._barren > MAX_BARREN:
             raise self._undecodable(f"{self._barren} containers in a row without audio")
         if isinstance(demuxer.failure, TooMuch):
+            if self._keep_whole:
+                raise self._undecodable(f"its index is at the end, and {demuxer.failure}; {INDEX_FIRST}")
             self._check(demuxer)
         return samples
 

@@ -30,6 +30,9 @@ MAX_HEADER_BYTES = 16
 SIGNATURE_BYTES = 12
 """Enough for every signature below."""
 
+MAX_BOXES = 1000
+"""Of an MP4 header. A recording has a dozen before its index; who sends thousands wants to keep us busy."""
+
 SIGNATURES = (
     (0, EBML_MAGIC, "matroska"),
     (0, b"OggS", "ogg"),
@@ -120,7 +123,9 @@ def mp4_index_first(head: bytes) -> bool | None:
     ISO/IEC 14496-12, 4.2: boxes of a 32-bit size and a type; size 1: a 64-bit size follows; 0: to the end.
     """
     at = 0
-    while at + 8 <= len(head):
+    for _ in range(MAX_BOXES):
+        if at + 8 > len(head):
+            return None
         size, kind = int.from_bytes(head[at : at + 4], "big"), head[at + 4 : at + 8]
         if kind in (b"moov", b"moof"):
             return True
@@ -134,4 +139,4 @@ def mp4_index_first(head: bytes) -> bool | None:
             # Not a box: no index will come, and libav will say what is wrong.
             return True
         at += size
-    return None
+    return True  # libav will say what this is.

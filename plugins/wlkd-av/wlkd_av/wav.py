@@ -18,6 +18,8 @@ DEMUXERS = {
 }
 """Format tag and bits per sample to libav's demuxer of samples without a header."""
 LAYOUTS = {1: "mono", 2: "stereo"}
+MAX_CHUNKS = 1000
+"""Before the samples. A recording has a handful; who sends thousands wants to keep us busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def wav_samples(head: bytes) -> WavSamples | None:
     Raises `EOFError` when `head` ends before the samples begin.
     """
     at, fmt = 12, b""
-    while True:
+    for _ in range(MAX_CHUNKS):
         if len(head) < at + 8:
             raise EOFError
         kind, size = struct.unpack_from("<4sI", head, at)
@@ -50,6 +52,8 @@ def wav_samples(head: bytes) -> WavSamples | None:
         if kind == b"fmt ":
             fmt = head[at : at + size]
         at += size + size % 2
+    else:
+        return None
     if len(fmt) < 16:
         return None
     tag, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", fmt)

@@ -9,9 +9,9 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
-from wlkd import Session, SessionError
+from wlkd import Session, SessionError, websocket
 from wlkd_deepgram.errors import CLOSE, OTHERWISE
 from wlkd_deepgram.messages import Message, Results
 from wlkd_deepgram.metadata import Metadata
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_REASON_BYTES = 123
-"""RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the close code."""
 FLUSHED_SECONDS = 0.05
 """After a flush its words are one turn of the event loop away; so long they are waited for at most."""
 
@@ -32,13 +30,11 @@ class ProtocolError(Exception):
     """A control message that makes no sense."""
 
 
-class Socket(web.WebSocketResponse):
-    """A WebSocket that says in words why a message is too big; aiohttp closes it then by itself."""
+class Socket(websocket.Socket):
+    """A client's."""
 
-    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
-        if code == WSCloseCode.MESSAGE_TOO_BIG and not message:
-            message = b"DATA-0000: a message is larger than this server takes; send smaller ones"
-        return await super().close(code=code, message=message, drain=drain)
+    async def too_big(self) -> str:
+        return f"DATA-0000: {await super().too_big()}"
 
 
 class Connection:
@@ -59,7 +55,7 @@ class Connection:
 
     async def serve(self, session: Session) -> None:
         """Serve the client to the last result. Raises nothing but cancellation: `end` tells what went wrong."""
-        pinging = asyncio.create_task(self._ping())
+        pinging = asyncio.create_task(self._socket.keep_pinging())
         try:
             await self._converse(session)
         except SessionError as error:
@@ -82,7 +78,7 @@ class Connection:
             if self._complete:
                 await self._send_all([{"type": "Metadata", **self._metadata.fields()}])
         if self._error is None:
-            await self._close(WSCloseCode.OK, b"")
+            await self._socket.hang_up(WSCloseCode.OK)
         else:
             await self._fail(self._error)
 
@@ -188,19 +184,7 @@ class Connection:
 
     async def _send_all(self, messages: Iterable[Message]) -> None:
         for message in messages:
-            try:
-                async with asyncio.timeout(self._options.send_timeout_seconds):
-                    await self._socket.send_str(json.dumps(message, ensure_ascii=False))
-            except TimeoutError:
-                raise SessionError("too_slow", "the client does not read its messages") from None
-
-    async def _ping(self) -> None:
-        # Not aiohttp's heartbeat: that one closes a client whose pong waits unread behind audio that a busy
-        # session has not taken yet.
-        with contextlib.suppress(ConnectionError):
-            while True:
-                await asyncio.sleep(self._options.ping_interval_seconds)
-                await self._socket.ping()
+            await self._socket.say(json.dumps(message, ensure_ascii=False))
 
     async def _fail(self, error: SessionError) -> None:
         close_code, code = CLOSE.get(error.code, OTHERWISE)
@@ -213,14 +197,7 @@ class Connection:
         }
         with contextlib.suppress(ConnectionError, SessionError):
             await self._send_all([message])
-        reason = f"{code}: {error.message}".encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
-        await self._close(close_code, reason)
-
-    async def _close(self, code: int, reason: bytes) -> None:
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            # Twice: the close frame may wait behind unread messages, then the client's answer.
-            async with asyncio.timeout(2 * self._options.close_timeout_seconds):
-                await self._socket.close(code=code, message=reason)
+        await self._socket.hang_up(close_code, f"{code}: {error.message}")
 
 
 def _kind(text: str) -> object:

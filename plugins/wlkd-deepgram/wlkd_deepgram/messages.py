@@ -7,9 +7,9 @@ from typing import Any
 
 from wlkd import Update, Word
 from wlkd.audio import SAMPLE_RATE, seconds
+from wlkd.types import SENTENCE_ENDS
 from wlkd_deepgram.query import Query
 
-SENTENCE_ENDS = tuple(".?!…。？！")
 PUNCTUATION = '.,;:?!…。，、；：？！"“”«»()¿¡'
 MODEL_INFO = {"name": "wlkd", "version": "1", "arch": "whisper"}
 CHANNEL = [0, 1]

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from wlkd import Http, Options, SessionError, Sessions, Transport
+from wlkd.websocket import SocketOptions
 from wlkd_deepgram.connection import Connection, Socket
 from wlkd_deepgram.errors import refused
 from wlkd_deepgram.metadata import Metadata
@@ -23,31 +24,17 @@ CLIENT_CLOSED_REQUEST = 499
 PATH = "/v1/listen"
 
 
-class DeepgramOptions(Options):
+class DeepgramOptions(SocketOptions):
     """Options of the transport `deepgram`."""
 
-    host: str | None = Field(None, description="Own address to listen on; null: the daemon's.")
-    port: int | None = Field(None, ge=1, le=65535, description="Own port; null: the daemon's.")
     final_seconds: float = Field(
         3.0,
         ge=0,
         description="Committed words are gathered into final results of that length; 0: each commit is one.",
     )
-    max_message_bytes: int = Field(
-        16 * MIB, ge=1024, description="Largest WebSocket message in bytes; bounds what one client can make us hold."
-    )
     max_upload_bytes: int = Field(1024 * MIB, ge=1024, description="Largest recording of a POST request.")
     upload_timeout_seconds: float = Field(
         60.0, gt=0, description="A recording that stops arriving for so long is given up."
-    )
-    ping_interval_seconds: float = Field(
-        20.0, gt=0, description="Time between pings; keeps proxies from closing a connection during silence."
-    )
-    send_timeout_seconds: float = Field(
-        30.0, gt=0, description="A client that does not take a message for so long is dropped (`too_slow`)."
-    )
-    close_timeout_seconds: float = Field(
-        10.0, gt=0, description="After the last message, wait so long for the client to close, then close."
     )
 
 
@@ -68,13 +55,8 @@ class Deepgram(Transport):
 
     async def _live(self, request: web.Request, metadata: Metadata) -> web.StreamResponse:
         token, subprotocol = _token(request)
-        self._check(token)
-        socket = Socket(
-            max_msg_size=self.config.max_message_bytes + 1,  # aiohttp refuses what reaches its limit
-            timeout=self.config.close_timeout_seconds,
-            protocols=(subprotocol,) if subprotocol else (),
-            compress=False,
-        )
+        self._check(request, token)
+        socket = Socket(self.config, (subprotocol,) if subprotocol else ())
         if not socket.can_prepare(request).ok:
             raise SessionError("bad_request", "GET is for WebSockets; send recordings with POST")
         query = parse(request.query)
@@ -92,7 +74,7 @@ class Deepgram(Transport):
 
     async def _recording(self, request: web.Request, metadata: Metadata) -> web.StreamResponse:
         token, _ = _token(request)
-        self._check(token)
+        self._check(request, token)
         if request.content_type == "application/json":
             raise SessionError("bad_request", "this server fetches nothing from the network: send the recording itself")
         if (request.content_length or 0) > self.config.max_upload_bytes:
@@ -109,9 +91,11 @@ class Deepgram(Transport):
         ) as session:
             return await Recording(request, self.config, query, metadata).serve(session)
 
-    def _check(self, token: str | None) -> None:
-        refusal = self._sessions.refusal(token)
+    def _check(self, request: web.Request, token: str | None) -> None:
+        peer = request.remote or "unknown"
+        refusal = self._sessions.refusal(token, peer)
         if refusal is not None:
+            self._sessions.note_refusal(refusal, transport="deepgram", peer=peer)
             raise SessionError(refusal.code, refusal.message)
 
 

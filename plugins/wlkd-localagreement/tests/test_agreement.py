@@ -52,6 +52,15 @@ def test_a_pause_commits_everything_and_starts_afresh() -> None:
     assert case.plan().state.context == " one two three"
 
 
+def test_a_short_first_stretch_is_heard_and_does_not_decide_the_language() -> None:
+    case = Stream(LocalAgreementOptions(), RecognitionParams())
+    case.accept(Frame(0, speech_like(0.5)))
+    case.end_segment(SECOND // 2)
+    state, commit = case.conclude(case.plan(), Heard(words("ja"), "de", sure=False))
+    assert ([word.text for word in commit.words], commit.language) == ([" ja"], "de")
+    assert state.language is None
+
+
 def test_committed_words_that_move_a_little_are_not_said_again() -> None:
     committed = words("we shall")
     moved = words("we shall shall overcome", start=0.2)

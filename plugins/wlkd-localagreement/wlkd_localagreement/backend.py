@@ -119,7 +119,7 @@ class LocalAgreement(Backend):
             for word in segment.words or ()
         ]
         sure = step.state.language is not None or len(window) >= samples(self.config.language_seconds)
-        return Heard(tuple(words), language, sure or step.end is not None)
+        return Heard(tuple(words), language, sure)
 
     def _detect(self, stream: Stream, step: Step) -> str:
         _, _, probabilities = self._loaded().detect_language(step.state.window.samples)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from wlkd import Commit, Frame, RecognitionParams, Recognizer, Word
 from wlkd.audio import samples
+from wlkd.types import SENTENCE_ENDS
 from wlkd.window import Window
 from wlkd_localagreement.agreement import agreed, unsaid
 from wlkd_localagreement.options import LocalAgreementOptions
 
-SENTENCE_ENDS = (".", "?", "!", "。", "？", "！")
 CONTEXT_CHARACTERS = 200
 """Text before the window that is given as a prompt: about a third of what Whisper takes."""
 
@@ -46,7 +46,7 @@ class Heard:
     words: tuple[Word, ...] = ()
     language: str | None = None
     sure: bool = True
-    """Enough speech was heard to keep the language."""
+    """Enough speech was heard to keep the language. At the end of a stretch its words are committed all the same."""
 
 
 class Stream(Recognizer):

@@ -8,14 +8,18 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import numpy as np
 import openai
 import pytest
+import soundfile
+import soxr
 
 MANUAL = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
 SECOND = {"audio/pcm": bytes(48_000), "audio/pcmu": b"\xff" * 8_000, "audio/pcma": b"\xd5" * 8_000}
 DELTA = "conversation.item.input_audio_transcription.delta"
 COMPLETED = "conversation.item.input_audio_transcription.completed"
 FAILED = "conversation.item.input_audio_transcription.failed"
+CLIP = "en_librispeech_test_clean/1089-134686-0005.flac"
 
 
 @asynccontextmanager
@@ -123,6 +127,18 @@ async def test_what_is_cleared_is_never_completed(serving, says):
         await append(connection, SECOND["audio/pcm"] * 2)
         await connection.input_audio_buffer.commit()
         assert transcript(await receive(connection, COMPLETED)) == says(2)
+
+
+async def test_a_turn_that_is_over_is_not_cleared(serving, speech_dir):
+    audio, rate = soundfile.read(speech_dir / CLIP, dtype="float32")
+    spoken = np.pad(soxr.resample(audio, rate, 24_000), (0, 24_000))
+    values = {"vad": {"name": "silero"}, "backend": {"name": "scripted", "options": {"step_seconds": 0.5}}}
+    async with serving(values) as daemon, connected(daemon) as connection:
+        await append(connection, (spoken * 32767).astype("<i2").tobytes(), 4800)
+        [*_, committed] = await receive(connection, "input_audio_buffer.committed")
+        await connection.input_audio_buffer.clear()
+        events = await receive(connection, "input_audio_buffer.cleared")
+        assert [event.item_id for event in events if event.type == COMPLETED][:1] == [committed.item_id]
 
 
 async def test_settings_change_between_turns_and_lose_nothing(serving, says):

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from wlkd import Http, Options, SessionError, Sessions, Transport
+from wlkd.websocket import SocketOptions
 from wlkd_openai.errors import INTERNAL, ApiError
 from wlkd_openai.realtime.connection import Connection, Socket
 from wlkd_openai.upload import Upload
@@ -22,11 +23,9 @@ BETA_PROTOCOL = "openai-beta.realtime-v1"
 KEY_PROTOCOL = "openai-insecure-api-key."
 
 
-class OpenAIOptions(Options):
+class OpenAIOptions(SocketOptions):
     """Options of the transport `openai`."""
 
-    host: str | None = Field(None, description="Own address to listen on; null: the daemon's.")
-    port: int | None = Field(None, ge=1, le=65535, description="Own port; null: the daemon's.")
     models: tuple[str, ...] = Field(
         ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
         min_length=1,
@@ -38,20 +37,8 @@ class OpenAIOptions(Options):
     upload_timeout_seconds: float = Field(
         60.0, gt=0, description="An upload that stops arriving for so long is given up."
     )
-    send_timeout_seconds: float = Field(
-        30.0, gt=0, description="A client that does not take an event for so long is dropped."
-    )
-    max_message_bytes: int = Field(
-        16 * MIB, ge=1024, description="Largest realtime event in bytes; bounds what one client can make us hold."
-    )
     idle_timeout_seconds: float = Field(
         300.0, gt=0, description="A realtime client that has not begun to send audio for so long is disconnected."
-    )
-    ping_interval_seconds: float = Field(
-        20.0, gt=0, description="Time between pings; keeps proxies from closing a connection during silence."
-    )
-    close_timeout_seconds: float = Field(
-        10.0, gt=0, description="After the last event, wait so long for the client to close, then close."
     )
 
 
@@ -81,12 +68,7 @@ class OpenAI(Transport):
     async def _realtime(self, request: web.Request) -> web.StreamResponse:
         offered = [part.strip() for part in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")]
         token = self._admit(request, _subprotocol_token(offered))
-        socket = Socket(
-            max_msg_size=self.config.max_message_bytes + 1,  # aiohttp refuses what reaches its limit
-            timeout=self.config.close_timeout_seconds,
-            protocols=("realtime",) if "realtime" in offered else (),
-            compress=False,
-        )
+        socket = Socket(self.config, ("realtime",) if "realtime" in offered else ())
         if not socket.can_prepare(request).ok:
             raise ApiError(426, "this is a WebSocket: connect with ws:// or wss://", code="upgrade_required")
         beta = "realtime=v1" in request.headers.get("OpenAI-Beta", "") or BETA_PROTOCOL in offered
@@ -109,8 +91,10 @@ class OpenAI(Transport):
     def _admit(self, request: web.Request, other_token: str | None = None) -> str | None:
         """The client's token. Raises `ApiError` when no session would be opened now, before the upload is read."""
         token = bearer(request) or other_token
-        refusal = self._sessions.refusal(token, request.remote or "unknown")
+        peer = request.remote or "unknown"
+        refusal = self._sessions.refusal(token, peer)
         if refusal is not None:
+            self._sessions.note_refusal(refusal, transport="openai", peer=peer)
             raise ApiError.of(refusal)
         return token
 

@@ -45,7 +45,7 @@ class ScriptedOptions(Options):
 
 
 class Scripted(Backend):
-    """See the module."""
+    """Says given words, whatever it hears: to try clients and plugins without a model."""
 
     Config = ScriptedOptions
     config: ScriptedOptions

@@ -252,6 +252,17 @@ def test_speech_without_words_for_too_long_resets_the_stream(vocabulary):
     assert talk.guards == ()
 
 
+def test_noise_in_earlier_stretches_costs_a_new_one_nothing(vocabulary):
+    talk = Talk(vocabulary, RecognitionParams(language="en", initial_prompt="typing"), stuck_seconds=9)
+    for _ in range(4):
+        talk.step(2, end=True)
+    commit = talk.step(2.5, (" we", 105), (" shall", 115))
+    assert talk.guards == ("stuck",)
+    assert vocabulary_text(talk, talk.request()) == ""
+    assert texts(commit.tentative) == [" we", " shall"]
+    assert len(talk.stream.plan().state.window) == 2.5 * SECOND
+
+
 def test_the_language_is_decided_once_and_words_wait_for_it(vocabulary):
     talk = Talk(vocabulary, RecognitionParams())
     step = talk.stream.listen(talk.hear(1.5), {"en": 0.2, "de": 0.8})

@@ -118,7 +118,7 @@ class Stream(Recognizer):
             for token in vocabulary.encode(" " + text.strip())
         )
         opening = vocabulary.encode(" " + params.initial_prompt.strip()) if params.initial_prompt.strip() else []
-        self._state = State(context=tuple(opening), language=params.language or only_language)
+        self._state = State(context=tuple(opening[-MAX_PREVIOUS_TOKENS:]), language=params.language or only_language)
         self._fresh: list[Frame] = []
         self._end: int | None = None
 
@@ -228,7 +228,10 @@ class Stream(Recognizer):
             state = replace(state, until=max(state.until, state.window.end - samples(UNSPOKEN_SECONDS)))
         if state.wordless > samples(options.stuck_seconds):
             guards.append("stuck")
-            state = replace(self._without_audio(state), context=(), said=(), wordless=0)
+            if state.segment > samples(options.stuck_seconds):
+                state = replace(self._without_audio(state), said=())
+            # Else most of it was in stretches that are over, and in this one a word may just be coming.
+            state = replace(state, context=(), wordless=0)
         elif full or self._crowded(state):
             state = self._cut(state, bool(rest))
         tail = _in_order(rest, state.last_end)

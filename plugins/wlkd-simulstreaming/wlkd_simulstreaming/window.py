@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from wlkd import Word
 from wlkd.audio import SAMPLE_RATE
+from wlkd.types import SENTENCE_ENDS
 
-SENTENCE_ENDS = ".!?。！？…"
 SENTENCE_BONUS_SECONDS = 1.5
 """A cut behind a sentence may be this much farther from the best place."""
 
@@ -21,7 +21,7 @@ def best_cut(words: Sequence[Word], end: int, kept: int, limit: int) -> int | No
     """
 
     def distance(index: int) -> float:
-        bonus = SENTENCE_BONUS_SECONDS if words[index].text.rstrip().endswith(tuple(SENTENCE_ENDS)) else 0.0
+        bonus = SENTENCE_BONUS_SECONDS if words[index].text.rstrip().endswith(SENTENCE_ENDS) else 0.0
         return abs(end - words[index].end - kept) / SAMPLE_RATE - bonus
 
     candidates = [index for index in range(len(words) - 1) if end - words[index].end <= limit]

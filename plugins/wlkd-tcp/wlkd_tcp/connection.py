@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from wlkd import Session, SessionError, Sessions, StreamOffer
+from wlkd.tcp import hang_up
 from wlkd_tcp.lines import Lines, lines_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Connection:
         """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
         try:
             await self._converse()
-            await self._hang_up()
+            await hang_up(self._reader, self._writer, self._options.close_timeout_seconds)
         except SessionError as error:
             logger.info("%s: %s: %s", self._peer, error.code, error.message)
             await self._fail(error)
@@ -99,17 +100,4 @@ class Connection:
     async def _fail(self, error: SessionError) -> None:
         with contextlib.suppress(ConnectionError, SessionError):
             await self._write(self._lines.error(error))
-            await self._hang_up()
-
-    async def _hang_up(self) -> None:
-        """Close our side, then give the client time to read and to close its own.
-
-        Bytes that nobody reads would make the system reset the connection, and the client lose our last lines.
-        """
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            async with asyncio.timeout(self._options.close_timeout_seconds):
-                self._writer.write_eof()
-                while await self._reader.read(READ_BYTES):
-                    continue
-                self._writer.close()
-                await self._writer.wait_closed()
+            await hang_up(self._reader, self._writer, self._options.close_timeout_seconds)

@@ -1,4 +1,4 @@
-"""The TCP transport: options, the listening socket, and the connections that it has made."""
+"""The TCP transport and its options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from wlkd import Http, Options, Sessions, Transport
+from wlkd import Options
+from wlkd.tcp import PortOptions, TcpTransport
 from wlkd_tcp.connection import Connection
 from wlkd_tcp.lines import Format
 
@@ -15,10 +16,9 @@ PORT = 43007
 """Where clients of the ufal streaming server expect it."""
 
 
-class TcpOptions(Options):
+class TcpOptions(PortOptions):
     """Options of the transport `tcp`."""
 
-    host: str = Field("0.0.0.0", description="Address to listen on; 127.0.0.1 keeps other machines out.")
     port: int = Field(PORT, ge=1, le=65535, description="TCP port.")
     format: Format = Field(
         "json", description="What is sent: `json`, an object a line; `text`, `<start ms> <end ms> <text>` lines."
@@ -34,33 +34,11 @@ class TcpOptions(Options):
     )
 
 
-class Tcp(Transport):
+class Tcp(TcpTransport):
     """The port of the ufal streaming server, for many clients at once."""
 
     Config: ClassVar[type[Options]] = TcpOptions
     config: TcpOptions
-    _server: asyncio.Server | None = None
 
-    async def start(self, sessions: Sessions, http: Http) -> None:
-        self._sessions = sessions
-        self._connections: set[asyncio.Task[None]] = set()
-        listening = http.listen(self.config.host, self.config.port)
-        self._server = await asyncio.start_server(self._accept, sock=listening)
-
-    async def stop_accepting(self) -> None:
-        if self._server is not None:
-            self._server.close()
-
-    async def close(self) -> None:
-        if self._server is None:
-            return
-        self._server.close()
-        self._server = None
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(Connection(reader, writer, self.config, self._sessions).serve())
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await Connection(reader, writer, self.config, self.sessions).serve()

@@ -61,6 +61,7 @@ class FakeSessions:
     def __init__(self) -> None:
         self.opened: list[FakeSession] = []
         self.refused: SessionRefusal | None = None
+        self.noted: list[SessionRefusal | SessionError] = []
 
     @asynccontextmanager
     async def open(
@@ -86,6 +87,10 @@ class FakeSessions:
 
     def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefusal | None:
         return self.refused
+
+    def note_refusal(self, refusal: SessionRefusal | SessionError, *, transport: str, peer: str) -> None:
+        assert (transport, peer) == ("websocket", "127.0.0.1")
+        self.noted.append(refusal)
 
 
 class SharedHttp:

@@ -80,6 +80,11 @@ async def state(page: Page, name: str) -> None:
     await expect(page.locator("body")).to_have_attribute("data-state", name, timeout=WAIT_MS)
 
 
+async def remember(page: Page, settings: dict[str, str]) -> None:
+    """Leave `settings` in the browser, as a visit of long ago."""
+    await page.evaluate("kept => localStorage.setItem('wlkd.settings', JSON.stringify(kept))", settings)
+
+
 async def retry(page: Page) -> None:
     """Press "Retry now", unless the page was quicker: it tries again by itself, and then the button is gone."""
     await page.evaluate("document.querySelector('#notice:not([hidden]) button')?.click()")
@@ -309,6 +314,28 @@ async def test_a_token_is_asked_for_in_words(tmp_path):
         await page.click("#notice button")
         await page.fill("#token", "sesame")
         await page.keyboard.press("Enter")
+        await page.click("#record")
+        await hear(page, "one")
+        assert says_script(await finish(page), 1)
+
+
+async def test_a_link_with_a_token_is_newer_than_what_the_browser_remembers(tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+    async with scripted({"auth": {"tokens_file": str(tokens)}}) as daemon, chromium() as page:
+        await page.goto(daemon.http)
+        await remember(page, {"token": "old"})
+        await page.goto(f"{daemon.http}/?token=sesame")
+        await page.click("#record")
+        await hear(page, "one")
+        assert says_script(await finish(page), 1)
+
+
+async def test_a_microphone_that_is_gone_gives_way_to_the_default_one():
+    async with scripted() as daemon, chromium() as page:
+        await page.goto(daemon.http)
+        await remember(page, {"microphone": "unplugged"})
+        await page.reload()
         await page.click("#record")
         await hear(page, "one")
         assert says_script(await finish(page), 1)

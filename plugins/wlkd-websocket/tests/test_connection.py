@@ -314,10 +314,12 @@ async def test_a_refusal_comes_as_an_http_status(rig, refusal, status, headers):
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await built.connect()
     assert refused.value.status == status
+    assert built.sessions.noted == [refusal]
     response = await built.client.get("/asr")
     assert response.status == status
     assert headers.items() <= dict(response.headers).items()
     assert await response.json() == {"type": "error", "code": refusal.code, "message": refusal.message}
+    assert built.sessions.noted == [refusal], "who asks why is not turned away once more"
 
 
 async def test_a_plain_get_is_told_what_this_is(rig):

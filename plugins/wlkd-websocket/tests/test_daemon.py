@@ -143,6 +143,8 @@ async def test_a_client_that_disappears_gives_its_place_back(http, serve):
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await http.ws_connect(daemon.ws + "/asr")
         assert refused.value.status == 503 and int(refused.value.headers["Retry-After"]) > 0
+        metrics = await (await http.get(daemon.http + "/metrics")).text()
+        assert 'wlkd_sessions_refused_total{reason="server_full"} 1.0' in metrics
         gone._response.connection.transport.abort()
         async with asyncio.timeout(10):
             while (await http.get(daemon.http + "/asr")).status != 426:  # noqa: ASYNC110 - across a socket

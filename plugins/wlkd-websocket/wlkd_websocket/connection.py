@@ -8,9 +8,9 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType
 
-from wlkd import Session, SessionError, Sessions
+from wlkd import Session, SessionError, Sessions, websocket
 from wlkd_websocket.messages import CLOSE_CODES, READY_TO_STOP, DiffMessages, FullMessages, error_message
 from wlkd_websocket.query import PCM, Query, parse_query
 
@@ -19,24 +19,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_REASON_BYTES = 123
-"""RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the close code."""
 
+class Socket(websocket.Socket):
+    """A client's."""
 
-class Socket(web.WebSocketResponse):
-    """A WebSocket that says in words why a message is too big.
-
-    aiohttp closes by itself when a frame announces more than `max_msg_size` bytes, before anything of it is
-    held, and would close without a message.
-    """
-
-    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
-        if code == WSCloseCode.MESSAGE_TOO_BIG and not message and not self.closed:
-            error = SessionError("message_too_big", "a message is larger than this server takes; send smaller ones")
-            message = _reason(error)
-            with contextlib.suppress(ConnectionError):
-                await self.send_str(error_message(error))
-        return await super().close(code=code, message=message, drain=drain)
+    async def too_big(self) -> str:
+        error = SessionError("message_too_big", await super().too_big())
+        with contextlib.suppress(ConnectionError):
+            await self.send_str(error_message(error))
+        return error.message
 
 
 class Connection:
@@ -50,10 +41,10 @@ class Connection:
 
     async def serve(self, query: Mapping[str, str], *, peer: str, token: str | None) -> None:
         """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
-        pinging = asyncio.create_task(self._ping())
+        pinging = asyncio.create_task(self._socket.keep_pinging())
         try:
             await self._converse(parse_query(query, self._options.input), peer, token)
-            await self._close(WSCloseCode.OK, b"")
+            await self._socket.hang_up(WSCloseCode.OK)
         except SessionError as error:
             logger.info("%s: %s: %s", peer, error.code, error.message)
             await self._fail(error)
@@ -76,7 +67,7 @@ class Connection:
                 if not await self._deliver(session, query, receiving):
                     return
             # The place is free before the client reads that it is done: it may come back at once.
-            await self._send_text(READY_TO_STOP)
+            await self._socket.say(READY_TO_STOP)
             # The client closes, or is closed when it does not.
             await asyncio.wait({receiving}, timeout=self._options.close_timeout_seconds)
         finally:
@@ -125,36 +116,15 @@ class Connection:
         """Send updates to the end. Waiting for a slow client here lets the session merge what it misses."""
         messages = DiffMessages(query.words) if query.mode == "diff" else FullMessages(query.words)
         async for update in session.updates():
-            await self._send_text(messages.write(update))
+            await self._socket.say(messages.write(update))
         if not self._client_ended:
             raise SessionError("draining", "the server is shutting down; everything received is transcribed")
-
-    async def _send_text(self, text: str) -> None:
-        try:
-            async with asyncio.timeout(self._options.send_timeout_seconds):
-                await self._socket.send_str(text)
-        except TimeoutError:
-            raise SessionError("too_slow", "the client does not read its updates") from None
-
-    async def _ping(self) -> None:
-        # Not aiohttp's heartbeat: that one closes a client whose pong waits unread behind audio that a busy
-        # session has not taken yet.
-        with contextlib.suppress(ConnectionError):
-            while True:
-                await asyncio.sleep(self._options.ping_interval_seconds)
-                await self._socket.ping()
 
     async def _fail(self, error: SessionError) -> None:
         with contextlib.suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(self._options.close_timeout_seconds):
                 await self._socket.send_str(error_message(error))
-        await self._close(CLOSE_CODES.get(error.code, WSCloseCode.INTERNAL_ERROR), _reason(error))
-
-    async def _close(self, code: int, reason: bytes) -> None:
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            # Twice: the close frame may wait behind unread updates, then the client's answer.
-            async with asyncio.timeout(2 * self._options.close_timeout_seconds):
-                await self._socket.close(code=code, message=reason)
+        await self._socket.hang_up(CLOSE_CODES.get(error.code, WSCloseCode.INTERNAL_ERROR), error.message)
 
 
 def _config(query: Query) -> dict[str, object]:
@@ -162,8 +132,3 @@ def _config(query: Query) -> dict[str, object]:
     if query.mode == "diff":
         message["mode"] = "diff"
     return message
-
-
-def _reason(error: SessionError) -> bytes:
-    """The reason in the close frame, cut between characters."""
-    return error.message.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from wlkd import Http, Options, SessionRefusal, Sessions, Transport
+from wlkd.websocket import SocketOptions
 from wlkd_websocket.connection import Connection, Socket
 from wlkd_websocket.page import Page
 from wlkd_websocket.query import Input
@@ -16,12 +17,10 @@ REFUSAL_STATUS = {"unauthorized": 401, "server_full": 503, "draining": 503}
 """HTTP status of each refusal; a code that is not listed is 503."""
 
 
-class WebSocketOptions(Options):
+class WebSocketOptions(SocketOptions):
     """Options of the transport `websocket`."""
 
     path: str = Field("/asr", pattern=r"^/[\w./-]+$", description="Path of the WebSocket.")
-    host: str | None = Field(None, description="Own address to listen on; null: the daemon's.")
-    port: int | None = Field(None, ge=1, le=65535, description="Own port; null: the daemon's.")
     page: bool = Field(True, description="Serve the built-in page at `/`.")
     input: Input = Field(
         "container",
@@ -29,20 +28,6 @@ class WebSocketOptions(Options):
             "What a client sends that does not say: `container` (WebM, Ogg, MP4, ... from MediaRecorder) or "
             "`pcm` (16-bit little-endian, 16 kHz, mono; the page then records with an AudioWorklet)."
         ),
-    )
-    max_message_bytes: int = Field(
-        16 * 2**20,
-        ge=1024,
-        description="Largest WebSocket message in bytes; bounds what one client can make us hold.",
-    )
-    ping_interval_seconds: float = Field(
-        20.0, gt=0, description="Time between pings; keeps proxies from closing a connection during silence."
-    )
-    send_timeout_seconds: float = Field(
-        30.0, gt=0, description="A client that does not take an update for so long is dropped (`too_slow`)."
-    )
-    close_timeout_seconds: float = Field(
-        10.0, gt=0, description="After the last message, wait so long for the client to close, then close."
     )
 
 
@@ -64,14 +49,11 @@ class WebSocket(Transport):
         peer = request.remote or "unknown"
         refusal = self._sessions.refusal(token, peer)
         if refusal is not None:
+            # A plain request is the page's, which asks why its socket was refused.
+            if hdrs.UPGRADE in request.headers:
+                self._sessions.note_refusal(refusal, transport="websocket", peer=peer)
             return _refused(refusal)
-        socket = Socket(
-            max_msg_size=self.config.max_message_bytes + 1,  # aiohttp refuses what reaches its limit
-            timeout=self.config.close_timeout_seconds,
-            # Deflate would cost more on the event loop than it saves: audio is compressed, diff mode exists.
-            compress=False,
-            autoping=True,
-        )
+        socket = Socket(self.config)
         if not socket.can_prepare(request).ok:
             return _not_a_websocket()
         await socket.prepare(request)

@@ -16,6 +16,7 @@ from wyoming.info import Describe
 from wyoming.ping import Ping, Pong
 
 from wlkd import SessionError, Sessions, StreamOffer
+from wlkd.tcp import hang_up
 from wlkd_wyoming.events import read_event
 from wlkd_wyoming.info import info
 from wlkd_wyoming.utterance import Utterance
@@ -166,21 +167,11 @@ class Connection:
             await self._hang_up()
 
     async def _hang_up(self) -> None:
-        """Close our side, then give the client time to read and to close its own.
-
-        Bytes that nobody reads would make the system reset the connection, and the client lose our last events.
-        """
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            async with asyncio.timeout(self._options.close_timeout_seconds):
-                self._writer.write_eof()
-                if self._reading is not None:
-                    # Two cannot read from one connection.
-                    self._reading.cancel()
-                    await asyncio.gather(self._reading, return_exceptions=True)
-                while await self._reader.read(65_536):
-                    continue
-                self._writer.close()
-                await self._writer.wait_closed()
+        if self._reading is not None:
+            # Two cannot read from one connection.
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+        await hang_up(self._reader, self._writer, self._options.close_timeout_seconds)
 
 
 def _offer(event: Event) -> StreamOffer:

@@ -1,4 +1,4 @@
-"""The Wyoming transport: options, the listening socket, and the connections that it has made."""
+"""The Wyoming transport and its options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from wlkd import Http, Options, Sessions, Transport
+from wlkd import Options
+from wlkd.tcp import PortOptions, TcpTransport
 from wlkd_wyoming.connection import Connection
 from wlkd_wyoming.events import MAX_HEADER_BYTES
 
@@ -15,10 +16,9 @@ PORT = 10300
 """Where Home Assistant expects speech-to-text."""
 
 
-class WyomingOptions(Options):
+class WyomingOptions(PortOptions):
     """Options of the transport `wyoming`."""
 
-    host: str = Field("0.0.0.0", description="Address to listen on; 127.0.0.1 keeps other machines out.")
     port: int = Field(PORT, ge=1, le=65535, description="TCP port.")
     streaming: bool = Field(True, description="Send `transcript-chunk` events while a client still speaks.")
     idle_timeout_seconds: float = Field(
@@ -32,33 +32,12 @@ class WyomingOptions(Options):
     )
 
 
-class Wyoming(Transport):
+class Wyoming(TcpTransport):
     """Speech-to-text for Home Assistant and other Wyoming clients."""
 
     Config: ClassVar[type[Options]] = WyomingOptions
     config: WyomingOptions
-    _server: asyncio.Server | None = None
+    line_bytes = MAX_HEADER_BYTES
 
-    async def start(self, sessions: Sessions, http: Http) -> None:
-        self._sessions = sessions
-        self._connections: set[asyncio.Task[None]] = set()
-        listening = http.listen(self.config.host, self.config.port)
-        self._server = await asyncio.start_server(self._accept, sock=listening, limit=MAX_HEADER_BYTES)
-
-    async def stop_accepting(self) -> None:
-        if self._server is not None:
-            self._server.close()
-
-    async def close(self) -> None:
-        if self._server is None:
-            return
-        self._server.close()
-        self._server = None
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(Connection(reader, writer, self.config, self._sessions).serve())
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await Connection(reader, writer, self.config, self.sessions).serve()

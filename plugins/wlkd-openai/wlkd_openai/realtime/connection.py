@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
-from wlkd import SAMPLE_RATE, SessionError, Sessions
+from wlkd import SAMPLE_RATE, SessionError, Sessions, websocket
 from wlkd.audio import samples
 from wlkd_openai.errors import ApiError
 from wlkd_openai.realtime.hearing import Hearing
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_REASON_BYTES = 123
-"""RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the close code."""
 CLOSE_CODES = {
     "bad_request": WSCloseCode.POLICY_VIOLATION,
     "undecodable_audio": WSCloseCode.POLICY_VIOLATION,
@@ -40,13 +38,11 @@ CLOSE_CODES = {
 """Of each `SessionError` code; a code that is not listed is 1011."""
 
 
-class Socket(web.WebSocketResponse):
-    """A WebSocket that says in words why a message is too big; aiohttp closes it then by itself."""
+class Socket(websocket.Socket):
+    """A client's."""
 
-    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
-        if code == WSCloseCode.MESSAGE_TOO_BIG and not message:
-            message = b"an event is larger than this server takes; append audio in smaller pieces"
-        return await super().close(code=code, message=message, drain=drain)
+    async def too_big(self) -> str:
+        return "an event is larger than this server takes; append audio in smaller pieces"
 
 
 class Connection:
@@ -78,7 +74,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
-        pinging = asyncio.create_task(self._ping())
+        pinging = asyncio.create_task(self._socket.keep_pinging())
         try:
             await self._send([{"type": f"{self._kind}.created", "session": self._session()}])
             await self._converse()
@@ -201,6 +197,9 @@ class Connection:
         self._settled = self._appended
 
     async def _clear(self) -> None:
+        if self._hearing is not None and self._items.pending:
+            # What was committed already is no more the client's to clear: it waits for those words.
+            await self._hearing.finish()
         await self._close_hearing()
         self._items.clear()
         self._settled = self._appended
@@ -217,30 +216,13 @@ class Connection:
 
     async def _send(self, events: Iterable[Event]) -> None:
         for event in events:
-            text = json.dumps({"event_id": new_id("event"), **event}, ensure_ascii=False)
-            try:
-                async with asyncio.timeout(self._options.send_timeout_seconds):
-                    await self._socket.send_str(text)
-            except TimeoutError:
-                raise SessionError("too_slow", "the client does not read its events") from None
-
-    async def _ping(self) -> None:
-        # Not aiohttp's heartbeat: that one closes a client whose pong waits unread behind audio that a busy
-        # session has not taken yet.
-        with contextlib.suppress(ConnectionError):
-            while True:
-                await asyncio.sleep(self._options.ping_interval_seconds)
-                await self._socket.ping()
+            await self._socket.say(json.dumps({"event_id": new_id("event"), **event}, ensure_ascii=False))
 
     async def _fail(self, error: SessionError) -> None:
         with contextlib.suppress(ConnectionError, SessionError):
             fields = {**ApiError.of(error).fields, "event_id": None}
             await self._send([*self._items.failed(error), {"type": "error", "error": fields}])
-        reason = error.message.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            # Twice: the close frame may wait behind unread events, then the client's answer.
-            async with asyncio.timeout(2 * self._options.close_timeout_seconds):
-                await self._socket.close(code=CLOSE_CODES.get(error.code, WSCloseCode.INTERNAL_ERROR), message=reason)
+        await self._socket.hang_up(CLOSE_CODES.get(error.code, WSCloseCode.INTERNAL_ERROR), error.message)
 
 
 def _parse(message: WSMessage) -> dict[str, Any]:

@@ -52,6 +52,11 @@ class Items:
         """Where the last turn ended."""
         self.finds_turns = True
 
+    @property
+    def pending(self) -> bool:
+        """A turn is over, and not all of its words have come."""
+        return any(item.committed for item in self._open)
+
     def begin_stream(self, offset: int) -> None:
         """The samples of the updates to come count from `offset`."""
         self._offset = offset

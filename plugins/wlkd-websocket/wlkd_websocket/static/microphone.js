@@ -52,7 +52,8 @@ export class Microphone {
   static async open(deviceId) {
     if (!mayAsk()) throw new MicrophoneError("insecure");
     if (typeof AudioContext === "undefined") throw new MicrophoneError("old");
-    const audio = { ...SOUND, ...(deviceId && { deviceId: { exact: deviceId } }) };
+    // Not "exact": one that was unplugged since it was chosen gives way to the default one.
+    const audio = { ...SOUND, ...(deviceId && { deviceId: { ideal: deviceId } }) };
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio });

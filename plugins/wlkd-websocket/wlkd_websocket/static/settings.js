@@ -14,12 +14,14 @@ export const settings = {
   microphone: "",
   language: "auto",
   server: "",
-  token: new URLSearchParams(location.search).get("token") ?? "",
+  token: "",
   hotwords: "",
   translate: false,
   ui: navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en",
   ...stored(),
 };
+// A link with a token is newer than what this browser remembers.
+settings.token = new URLSearchParams(location.search).get("token") || settings.token;
 
 export function save() {
   try {
