@@ -9,7 +9,7 @@ Makes a virtual environment in the prefix, fetches the model, installs the units
 /etc/wlkd.yaml. An /etc/wlkd.yaml that somebody has changed is left alone. Afterwards: systemctl enable --now wlkd
 
   --prefix DIR      where the program goes (default: /opt/wlkd)
-  --model SIZE      tiny.en, base (default), small, medium, large-v3
+  --model SIZE      tiny.en, base (default), small, medium, large-v3, large-v3-turbo
   --models DIR      models folder (default: models_dir of an existing /etc/wlkd.yaml, else /data/whisper_models)
   --offline BUNDLE  use no network, but a bundle of scripts/make_bundle.sh, packed or unpacked; the install.sh in an
                     unpacked bundle uses that. It is verified before anything is changed
@@ -193,7 +193,7 @@ install_configuration() {
 }
 
 install_units() {
-    local unit place
+    local unit page place
     place=$(mktemp)
     for unit in wlkd.service wlkd@.service wlkd.socket; do
         sed "s|/opt/wlkd/|$prefix/|g" "$source/systemd/$unit" >"$place"
@@ -205,8 +205,9 @@ install_units() {
     systemd-sysusers /etc/sysusers.d/wlkd.conf
     systemd-tmpfiles --create /etc/tmpfiles.d/wlkd.conf
     put 644 "$source/systemd/gpu.conf" "$share/gpu.conf"
-    put 644 "$source/docs/operations.md" "$share/docs/operations.md"
-    put 644 "$source/docs/haproxy.cfg" "$share/docs/haproxy.cfg"
+    for page in "$source"/docs/*; do
+        put 644 "$page" "$share/docs/${page##*/}"
+    done
     for unit in run_wlk.sh download_models.sh download_decoder_pt.sh; do
         put 755 "$source/scripts/$unit" "$prefix/bin/$unit"
     done
