@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from wlkd_localagreement.backend import LocalAgreement
 from wlkd_localagreement.options import LocalAgreementOptions
 
-from wlkd import Context, ProvisionError, RecognitionParams
+from wlkd import Context, ProvisionError, RecognitionParams, SessionError
 from wlkd.cuda import CUBLAS
 from wlkd.testing import check_backend, recognized
 
@@ -37,6 +37,9 @@ async def test_real_speech_becomes_the_right_words(models_dir: Path, speech_dir:
         commits = recognized(backend, [speech], params=RecognitionParams())
         assert commits[-1].language == "en"
         assert recognized(backend, [np.zeros(16_000, dtype=np.float32)])[0].words == ()
+        many = RecognitionParams(static_prompt="one two three", hotwords=("Wlkd",) * 60)
+        with pytest.raises(SessionError, match="static_prompt and hotwords take .* at most 160 fit"):
+            backend.open(many)
     finally:
         await backend.close()
 

@@ -35,6 +35,8 @@ MEMORY_OF_FILE = 1.5
 """Peak of memory over the size of the model's file while it is converted to the compute type."""
 LEAST_SAMPLES = samples(0.1)
 """Shorter stretches hold no word."""
+MAX_PROMPT_TOKENS = 160
+"""Of Whisper's 448; up to 223 of earlier text may stand beside them, and what is said needs the rest."""
 
 
 class LocalAgreement(Backend):
@@ -69,7 +71,13 @@ class LocalAgreement(Backend):
         if not model.model.is_multilingual:
             if params.task == "translate":
                 raise SessionError("bad_request", "task translate: this model knows English only")
-            return Stream(self.config, replace(params, language="en"))
+            params = replace(params, language="en")
+        prompt = " ".join((params.static_prompt, *params.hotwords))
+        count = len(model.hf_tokenizer.encode(prompt, add_special_tokens=False).ids)
+        if count > MAX_PROMPT_TOKENS:
+            raise SessionError(
+                "bad_request", f"static_prompt and hotwords take {count} tokens; at most {MAX_PROMPT_TOKENS} fit"
+            )
         return Stream(self.config, params)
 
     def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
