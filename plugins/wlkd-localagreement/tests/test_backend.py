@@ -38,7 +38,7 @@ async def test_real_speech_becomes_the_right_words(models_dir: Path, speech_dir:
         assert commits[-1].language == "en"
         assert recognized(backend, [np.zeros(16_000, dtype=np.float32)])[0].words == ()
         many = RecognitionParams(static_prompt="one two three", hotwords=("Wlkd",) * 60)
-        with pytest.raises(SessionError, match="static_prompt and hotwords take .* at most 160 fit"):
+        with pytest.raises(SessionError, match=r"static_prompt and hotwords take .* at most 160 fit"):
             backend.open(many)
     finally:
         await backend.close()
