@@ -243,6 +243,7 @@ def test_options_are_fixed_once_read() -> None:
 @given(st.text(alphabet=st.sampled_from("a: -\n\t[]{}#&*!|>'\"%@`0.,?\x00\x07é\ud800")))
 @example("!!int abc")
 @example("!!float abc")
+@example("a: " + 400 * "9")
 @example("a: " + 5000 * "9")
 def test_no_text_makes_the_reader_raise(text: str) -> None:
     document = read_document(text)

@@ -158,7 +158,7 @@ def _scalar(node: ScalarNode, place: Place, document: Document) -> Any:
                 number = int(text) if kind == "int" else float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))
             except ValueError:  # Behind a tag stands any text, and Python reads no integer of thousands of digits.
                 number = math.nan
-            if not math.isfinite(number):
+            if isinstance(number, float) and not math.isfinite(number):
                 shown = f"{text[:SHOWN_CHARACTERS]}…" if len(text) > SHOWN_CHARACTERS else text
                 document.mistakes.append(Mistake(place, node.start_mark.line + 1, f"{shown} is not a finite number"))
             return number

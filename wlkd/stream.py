@@ -25,7 +25,7 @@ class Host(Protocol):
         """Seconds, monotonic."""
 
     def handed_in(self, stream: Stream, *, first: bool) -> None:
-        """`stream` has something new; `first`: nothing was queued before."""
+        """`stream` has something new, or is full; `first`: nothing was queued before."""
 
     def discard(self, stream: Stream) -> None:
         """Forget the closed `stream`."""

@@ -1,9 +1,9 @@
 """The inference worker: one backend's threads, shared fairly by all streams.
 
-Streams hand in speech. A stream is due when it has `chunk` of new speech, or a pause to close. Whenever a thread is
-free, the streams that have waited longest form the next batch; `wlkd.schedule` says which. While live streams keep the
-threads busy nearly all the time, `chunk` grows: batches get larger and each stream asks less often, so that latency
-bends instead of the backlog growing.
+Streams hand in speech. A stream is due when it has `chunk` of new speech, a pause to close, or no room for more.
+Whenever a thread is free, the streams that have waited longest form the next batch; `wlkd.schedule` says which. While
+live streams keep the threads busy nearly all the time, `chunk` grows: batches get larger and each stream asks less
+often, so that latency bends instead of the backlog growing.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class ProtocolError(Exception):
 
 
 class Socket(websocket.Socket):
-    """A client's."""
+    """Says why a message is too big as this protocol does."""
 
     async def too_big(self) -> str:
         return f"DATA-0000: {await super().too_big()}"

@@ -58,7 +58,7 @@ def test_a_short_first_stretch_is_heard_and_does_not_decide_the_language() -> No
     case.end_segment(SECOND // 2)
     state, commit = case.conclude(case.plan(), Heard(words("ja"), "de", sure=False))
     assert ([word.text for word in commit.words], commit.language) == ([" ja"], "de")
-    assert state.language is None
+    assert (state.language, state.heard) == (None, SECOND // 2)
 
 
 def test_committed_words_that_move_a_little_are_not_said_again() -> None:

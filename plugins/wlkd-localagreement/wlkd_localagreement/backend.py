@@ -72,7 +72,7 @@ class LocalAgreement(Backend):
             if params.task == "translate":
                 raise SessionError("bad_request", "task translate: this model knows English only")
             params = replace(params, language="en")
-        prompt = " ".join((params.static_prompt, *params.hotwords))
+        prompt = f"{params.static_prompt} {', '.join(params.hotwords)}"
         count = len(model.hf_tokenizer.encode(prompt, add_special_tokens=False).ids)
         if count > MAX_PROMPT_TOKENS:
             raise SessionError(
@@ -126,7 +126,8 @@ class LocalAgreement(Backend):
             for segment in segments
             for word in segment.words or ()
         ]
-        sure = step.state.language is not None or len(window) >= samples(self.config.language_seconds)
+        enough = step.state.heard + len(window) >= samples(self.config.language_seconds)
+        sure = step.state.language is not None or enough
         return Heard(tuple(words), language, sure)
 
     def _detect(self, stream: Stream, step: Step) -> str:

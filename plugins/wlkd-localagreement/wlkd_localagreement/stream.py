@@ -28,6 +28,8 @@ class State:
     context: str = ""
     """Text committed before the window."""
     language: str | None = None
+    heard: int = 0
+    """Samples of speech in stretches that ended before the language was decided."""
     until: int = 0
 
 
@@ -84,7 +86,12 @@ class Stream(Recognizer):
         state = replace(state, committed=(*state.committed, *fresh), draft=rest)
         if step.end is not None:
             until = max(state.until, step.end)
-            state = State(context=self._context(state, state.committed), language=state.language, until=until)
+            state = State(
+                context=self._context(state, state.committed),
+                language=state.language,
+                heard=state.heard + len(state.window),
+                until=until,
+            )
         else:
             if fresh:
                 state = replace(state, until=max(state.until, fresh[-1].end))

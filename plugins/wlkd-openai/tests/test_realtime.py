@@ -136,9 +136,10 @@ async def test_a_turn_that_is_over_is_not_cleared(serving, speech_dir):
     async with serving(values) as daemon, connected(daemon) as connection:
         await append(connection, (spoken * 32767).astype("<i2").tobytes(), 4800)
         [*_, committed] = await receive(connection, "input_audio_buffer.committed")
+        await append(connection, (spoken[:48_000] * 32767).astype("<i2").tobytes(), 4800)
         await connection.input_audio_buffer.clear()
         events = await receive(connection, "input_audio_buffer.cleared")
-        assert [event.item_id for event in events if event.type == COMPLETED][:1] == [committed.item_id]
+        assert [event.item_id for event in events if event.type == COMPLETED] == [committed.item_id]
 
 
 async def test_settings_change_between_turns_and_lose_nothing(serving, says):

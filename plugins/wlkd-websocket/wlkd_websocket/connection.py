@@ -21,12 +21,12 @@ logger = logging.getLogger(__name__)
 
 
 class Socket(websocket.Socket):
-    """A client's."""
+    """Says why a message is too big as this protocol does."""
 
     async def too_big(self) -> str:
         error = SessionError("message_too_big", await super().too_big())
-        with contextlib.suppress(ConnectionError):
-            await self.send_str(error_message(error))
+        with contextlib.suppress(ConnectionError, SessionError):
+            await self.say(error_message(error))
         return error.message
 
 

@@ -39,7 +39,7 @@ CLOSE_CODES = {
 
 
 class Socket(websocket.Socket):
-    """A client's."""
+    """Says why a message is too big as this protocol does."""
 
     async def too_big(self) -> str:
         return "an event is larger than this server takes; append audio in smaller pieces"
@@ -199,7 +199,7 @@ class Connection:
     async def _clear(self) -> None:
         if self._hearing is not None and self._items.pending:
             # What was committed already is no more the client's to clear: it waits for those words.
-            await self._hearing.finish()
+            await self._hearing.settle()
         await self._close_hearing()
         self._items.clear()
         self._settled = self._appended

@@ -25,6 +25,8 @@ class Hearing:
         self._send = send
         self._flushed: asyncio.Future[None] | None = None
         self._news = asyncio.Event()
+        self._told = asyncio.Event()
+        """An update has reached `items`."""
         self.sending = asyncio.create_task(self._send_all())
         """Done when the session has said its last; raises `SessionError`."""
 
@@ -43,6 +45,17 @@ class Hearing:
         """Returns when everything has been transcribed and sent."""
         await self._or_end(self._session.finish())
         await self.sending
+
+    async def settle(self) -> None:
+        """Returns when the turns that are over have all their words."""
+        while self._items.pending:
+            self._told.clear()
+            telling = asyncio.create_task(self._told.wait())
+            await asyncio.wait({telling, self.sending}, return_when=asyncio.FIRST_COMPLETED)
+            telling.cancel()
+            if self.sending.done():
+                self.sending.result()
+                return
 
     async def close(self) -> None:
         self.sending.cancel()
@@ -70,6 +83,7 @@ class Hearing:
                     if update is None:
                         return
                     await self._send(self._items.on_update(update))
+                    self._told.set()
                     upcoming = asyncio.ensure_future(anext(updates, None))
                 if news.done():
                     self._news.clear()
