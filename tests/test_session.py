@@ -75,7 +75,7 @@ async def test_flush_commits_everything_and_goes_on() -> None:
         await session.feed(pcm(1))
         await session.flush()
         update = await anext(session.updates())
-        assert update.text == " one two" and update.segment_end
+        assert update.text == " one two" and update.segment_end and update.flushes == 1
         await session.feed(pcm(0.5))
         await session.finish()
         assert (await rest(session))[-1].text == " one two three"

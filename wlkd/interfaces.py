@@ -192,7 +192,10 @@ class Session(Protocol):
         """
 
     async def flush(self) -> None:
-        """Commit everything received so far and go on, as if the speaker had paused."""
+        """Commit everything received so far and go on, as if the speaker had paused.
+
+        Returns when that is done. The words come by `updates()`; the one that completes them counts this flush.
+        """
 
     async def finish(self) -> None:
         """The audio has ended. `updates()` goes on until everything is committed, then stops."""

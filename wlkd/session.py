@@ -38,10 +38,6 @@ LAG_NEWS = SAMPLE_RATE
 class _Flush(asyncio.Future[None]):
     """In the inbox: commit what there is, then release the caller."""
 
-    def release(self) -> None:
-        if not self.done():
-            self.set_result(None)
-
 
 class _End:
     """In the inbox: the audio is over."""
@@ -95,6 +91,7 @@ class LiveSession:
         self._speech_start: int | None = None
         self._speech_end: int | None = None
         self._segment_ended = False
+        self._flushes = 0
 
     # What the transport calls ------------------------------------------------------------------------------
 
@@ -204,7 +201,7 @@ class LiveSession:
                         self._vad_stream = self._vad.open()
                         await self._stream.drained()
                     finally:
-                        message.release()
+                        self._release(message)
                 case _End():
                     await self._hear(await self._call(self._decoder.finish))
                     await self._wind_up(None)
@@ -277,7 +274,14 @@ class LiveSession:
         while not self._inbox.empty():
             message = self._inbox.get_nowait()
             if isinstance(message, _Flush):
-                message.release()
+                self._release(message)
+
+    def _release(self, flush: _Flush) -> None:
+        """Its words, if any, are in the transcript."""
+        self._flushes += 1
+        self._news.set()
+        if not flush.done():
+            flush.set_result(None)
 
     def _check(self) -> None:
         if self.error is not None:
@@ -338,5 +342,6 @@ class LiveSession:
             speech_end=self._speech_end,
             received=self._received,
             lag=0 if final else self._told_lag,
+            flushes=self._flushes,
             final=final,
         )

@@ -157,6 +157,8 @@ class Update:
     """Samples received so far."""
     lag: int = 0
     """Samples received and not yet settled."""
+    flushes: int = 0
+    """Calls of `Session.flush` whose words are all in this update and those before it."""
     final: bool = False
     """The audio has ended and everything is committed; the last update of the session."""
 

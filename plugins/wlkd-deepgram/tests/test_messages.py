@@ -131,11 +131,21 @@ def test_an_utterance_ends_once_by_silence_or_by_the_next_word():
 def test_what_a_finalize_flushes_is_in_one_result():
     made = results()
     made.on_update(Update(committed=(word("one", 0, 0.5),)), 0.0)
-    made.finalize()
+    made.finalize(1)
     assert made.on_update(Update(committed=(word("two.", 0.5, 1),), segment_end=True, received=SECOND), 0.1) == []
-    assert brief(made.finalized()) == [("FSZ", "one two.")]
-    made.finalize()
-    assert brief(made.finalized()) == [("FZ", "")]
+    assert brief(made.on_update(Update(flushes=1), 0.2)) == [("FSZ", "one two.")]
+    made.finalize(2)
+    assert brief(made.on_update(Update(flushes=2), 0.3)) == [("FZ", "")]
+
+
+def test_what_waits_for_a_finalize_is_said_when_the_session_ends_before():
+    ended, failed = results(), results()
+    for made in (ended, failed):
+        made.finalize(1)
+        assert made.on_update(Update(committed=(word("one", 0, 0.5),), segment_end=True), 0.0) == []
+    assert brief(ended.on_update(Update(segment_end=True, final=True), 0.1)) == [("FSZ", "one")]
+    assert brief(failed.rest()) == [("F", "one")]
+    assert failed.rest() == []
 
 
 def test_silence_says_nothing():

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FLUSHED_SECONDS = 0.05
-"""After a flush its words are one turn of the event loop away; so long they are waited for at most."""
-
 
 class ProtocolError(Exception):
     """A control message that makes no sense."""
@@ -46,7 +43,7 @@ class Connection:
         self._peer = peer
         self._metadata = metadata
         self._results = Results(query, metadata.request_id, options.final_seconds)
-        self._flushed = asyncio.Event()
+        self._flushes = 0
         self._client_ended = False
         self._complete = False
         """All results were sent."""
@@ -128,19 +125,20 @@ class Connection:
             case "KeepAlive":
                 if not self._heard_since_keep_alive:
                     # Nobody speaks: flushing cuts no word, and tells the session that its client lives.
-                    await session.flush()
+                    await self._flush(session)
                 self._heard_since_keep_alive = False
             case "Finalize":
-                self._results.finalize()
-                try:
-                    await session.flush()
-                finally:
-                    self._flushed.set()
+                self._results.finalize(self._flushes + 1)
+                await self._flush(session)
             case "CloseStream":
                 return await self._end(session)
             case kind:
                 raise ProtocolError(f"unknown message type {kind!r}; known: KeepAlive, Finalize, CloseStream")
         return True
+
+    async def _flush(self, session: Session) -> None:
+        self._flushes += 1
+        await session.flush()
 
     async def _end(self, session: Session) -> bool:
         self._client_ended = True
@@ -152,16 +150,9 @@ class Connection:
         clock = asyncio.get_running_loop().time
         updates = session.updates()
         upcoming = asyncio.ensure_future(anext(updates, None))
-        flushed = asyncio.create_task(self._flushed.wait())
         try:
             while True:
-                await asyncio.wait(
-                    {upcoming, flushed},
-                    timeout=self._results.wait_seconds(clock()),
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if flushed.done():
-                    await asyncio.wait({upcoming}, timeout=FLUSHED_SECONDS)
+                await asyncio.wait({upcoming}, timeout=self._results.wait_seconds(clock()))
                 if upcoming.done():
                     update = upcoming.result()
                     if update is None:
@@ -169,15 +160,13 @@ class Connection:
                     self._metadata.received = update.received
                     await self._send_all(self._results.on_update(update, clock()))
                     upcoming = asyncio.ensure_future(anext(updates, None))
-                if flushed.done():
-                    self._flushed.clear()
-                    flushed = asyncio.create_task(self._flushed.wait())
-                    await self._send_all(self._results.finalized())
                 await self._send_all(self._results.on_time(clock()))
+        except SessionError:
+            await self._send_all(self._results.rest())
+            raise
         finally:
             upcoming.cancel()
-            flushed.cancel()
-            await asyncio.gather(upcoming, flushed, return_exceptions=True)
+            await asyncio.gather(upcoming, return_exceptions=True)
         self._complete = True
         if not self._client_ended:
             raise SessionError("draining", "the server is shutting down; everything received is transcribed")

@@ -41,7 +41,8 @@ class Results:
         """Of the utterance whose end was not told yet."""
         self._endpoint_at: float | None = None
         self._utterance_end_at: float | None = None
-        self._finalizing = False
+        self._finalizing: int | None = None
+        """The flush that `Finalize` asked for, by its number."""
 
     def on_update(self, update: Update, now: float) -> list[Message]:
         """What `update` adds."""
@@ -59,12 +60,14 @@ class Results:
             self._last_word_end = word.end
         if update.segment_end:
             messages += self._on_pause(update, now)
-        elif self._held and not self._finalizing and self._is_long():
+        elif self._held and self._finalizing is None and self._is_long():
             messages.append(self._final())
         shown = (*self._held, *update.tentative)
         if self._query.interim_results and shown and shown != self._interim:
             messages.append(self._result(shown))
         self._interim = shown
+        if self._finalizing is not None and (update.final or update.flushes >= self._finalizing):
+            messages.append(self._finalized())
         return messages
 
     def on_time(self, now: float) -> list[Message]:
@@ -81,21 +84,24 @@ class Results:
         times = [at for at in (self._endpoint_at, self._utterance_end_at) if at is not None]
         return max(min(times) - now, 0.0) if times else None
 
-    def finalize(self) -> None:
-        """`Finalize` was received: what it flushes goes into one result."""
-        self._finalizing = True
+    def finalize(self, flush: int) -> None:
+        """`Finalize` was received: what the session's flush of that number brings goes into one result."""
+        self._finalizing = flush
 
-    def finalized(self) -> list[Message]:
-        """The flush is done."""
-        self._finalizing = False
+    def rest(self) -> list[Message]:
+        """The session has failed: what no result has said yet."""
+        return [self._final()] if self._held else []
+
+    def _finalized(self) -> Message:
+        self._finalizing = None
         ends = self._speaking and self._query.endpointing_ms is not None
-        return [{**self._final(speech_final=ends), "from_finalize": True}]
+        return {**self._final(speech_final=ends), "from_finalize": True}
 
     def _on_pause(self, update: Update, now: float) -> list[Message]:
         if self._query.utterance_end_ms is not None and self._last_word_end is not None:
             silence = seconds(update.received - self._last_word_end)
             self._utterance_end_at = now + self._query.utterance_end_ms / 1000 - silence
-        if self._finalizing or not (self._speaking or self._held):
+        if self._finalizing is not None or not (self._speaking or self._held):
             return []
         threshold = self._query.endpointing_ms
         if threshold is None:

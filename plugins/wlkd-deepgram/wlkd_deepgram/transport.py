@@ -118,7 +118,6 @@ def _answering(handle: Handler) -> Callable[[web.Request], Awaitable[web.StreamR
         try:
             return await handle(request, metadata)
         except SessionError as error:
-            logger.info("%s: %s: %s", request.remote, error.code, error.message)
             return refused(error, metadata.request_id)
         except ConnectionError as error:
             logger.info("%s: %s", request.remote, error)

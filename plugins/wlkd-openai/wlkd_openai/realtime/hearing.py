@@ -11,9 +11,6 @@ from wlkd_openai.realtime.items import Event, Items
 
 Send = Callable[[Iterable[Event]], Awaitable[None]]
 
-FLUSHED_SECONDS = 0.05
-"""After a flush its words are one turn of the event loop away; so long they are waited for at most."""
-
 
 class Hearing:
     """Owns a session; closing it abandons what is not yet transcribed."""
@@ -23,8 +20,9 @@ class Hearing:
         self._owner = owner
         self._items = items
         self._send = send
-        self._flushed: asyncio.Future[None] | None = None
-        self._news = asyncio.Event()
+        self._flushes = 0
+        self._flushed = 0
+        """Of the flushes, those whose words were sent."""
         self._told = asyncio.Event()
         """An update has reached `items`."""
         self.sending = asyncio.create_task(self._send_all())
@@ -37,9 +35,8 @@ class Hearing:
     async def flush(self) -> None:
         """Returns when the words of all audio so far have been given to `items` and sent."""
         await self._or_end(self._session.flush())
-        self._flushed = asyncio.get_running_loop().create_future()
-        self._news.set()
-        await asyncio.wait({self._flushed, self.sending}, return_when=asyncio.FIRST_COMPLETED)
+        self._flushes += 1
+        await self._until(lambda: self._flushed >= self._flushes)
 
     async def finish(self) -> None:
         """Returns when everything has been transcribed and sent."""
@@ -48,14 +45,7 @@ class Hearing:
 
     async def settle(self) -> None:
         """Returns when the turns that are over have all their words."""
-        while self._items.pending:
-            self._told.clear()
-            telling = asyncio.create_task(self._told.wait())
-            await asyncio.wait({telling, self.sending}, return_when=asyncio.FIRST_COMPLETED)
-            telling.cancel()
-            if self.sending.done():
-                self.sending.result()
-                return
+        await self._until(lambda: not self._items.pending)
 
     async def close(self) -> None:
         self.sending.cancel()
@@ -69,28 +59,19 @@ class Hearing:
             await self.sending
             raise
 
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        """Wait until updates have brought that about, or the session has ended. Raises why."""
+        while not reached():
+            self._told.clear()
+            telling = asyncio.create_task(self._told.wait())
+            await asyncio.wait({telling, self.sending}, return_when=asyncio.FIRST_COMPLETED)
+            telling.cancel()
+            if self.sending.done():
+                self.sending.result()
+                return
+
     async def _send_all(self) -> None:
-        updates = self._session.updates()
-        upcoming = asyncio.ensure_future(anext(updates, None))
-        news = asyncio.create_task(self._news.wait())
-        try:
-            while True:
-                await asyncio.wait({upcoming, news}, return_when=asyncio.FIRST_COMPLETED)
-                if news.done():
-                    await asyncio.wait({upcoming}, timeout=FLUSHED_SECONDS)
-                if upcoming.done():
-                    update = upcoming.result()
-                    if update is None:
-                        return
-                    await self._send(self._items.on_update(update))
-                    self._told.set()
-                    upcoming = asyncio.ensure_future(anext(updates, None))
-                if news.done():
-                    self._news.clear()
-                    news = asyncio.create_task(self._news.wait())
-                    if self._flushed is not None and not self._flushed.done():
-                        self._flushed.set_result(None)
-        finally:
-            upcoming.cancel()
-            news.cancel()
-            await asyncio.gather(upcoming, news, return_exceptions=True)
+        async for update in self._session.updates():
+            await self._send(self._items.on_update(update))
+            self._flushed = update.flushes
+            self._told.set()

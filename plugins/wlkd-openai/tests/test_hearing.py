@@ -1,0 +1,42 @@
+"""What a flush waits for, with a session of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+from wlkd_openai.realtime.hearing import Hearing
+from wlkd_openai.realtime.items import Items
+
+from wlkd import Update, Word
+
+
+class Late:
+    """Its flush is over before the update with the flushed words is there."""
+
+    def __init__(self) -> None:
+        self.flushing = asyncio.Event()
+
+    async def flush(self) -> None:
+        self.flushing.set()
+
+    async def updates(self):
+        await self.flushing.wait()
+        yield Update(committed=(Word(" one", 0, 8_000),))
+        await asyncio.sleep(0.1)
+        yield Update(committed=(Word(" two", 8_000, 16_000),), flushes=1)
+        await asyncio.Event().wait()
+
+
+async def test_a_flush_waits_for_its_own_words_not_for_older_ones():
+    sent: list[dict[str, Any]] = []
+
+    async def send(events):
+        sent.extend(events)
+
+    hearing = Hearing(Late(), AsyncExitStack(), Items(beta=False), send)
+    async with asyncio.timeout(5):
+        await hearing.flush()
+    assert [event["delta"].strip() for event in sent if "delta" in event] == ["one", "two"]
+    await hearing.close()
