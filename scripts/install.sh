@@ -56,6 +56,7 @@ if [ -z "$bundle" ] && [ -f "$source/manifest.json" ]; then
 fi
 [ -z "$key" ] || [ -n "$bundle" ] || fail "--key is for a bundle: --offline BUNDLE"
 share=$prefix/share/wlkd
+written=$share/wlkd.yaml.written
 units=/etc/systemd/system
 changed=''
 
@@ -168,17 +169,21 @@ install_model() {
             put 644 "$file" "$models/${file#"$bundle/models/"}"
         done < <(find "$bundle/models" -type f -print0 2>/dev/null)
     else
-        "$prefix/bin/wlkd" models get "${model:-base}" --into "$models"
+        "$prefix/bin/wlkd" models get "$model" --into "$models"
     fi
 }
 
-# The shipped file, for this model and folder. What we wrote is remembered, to tell whether somebody changed it.
-install_configuration() {
-    local new=$share/wlkd.yaml.new written=$share/wlkd.yaml.written
+# The model asked for, else that of the last time, else that of the bundle.
+choose_model() {
     if [ -z "$model" ] && [ -f "$written" ]; then
         model=$(sed -n '/^backend:/,$s/^    model: //p' "$written" | head -1)
     fi
     model=${model:-${bundled_model:-base}}
+}
+
+# The shipped file, for this model and folder. What we wrote is remembered, to tell whether somebody changed it.
+install_configuration() {
+    local new=$share/wlkd.yaml.new
     sed -e "s|^models_dir: .*|models_dir: $models|" -e "/^backend:/,\$s|^    model: .*|    model: $model|" \
         "$source/etc/wlkd.yaml" >"$new"
     if [ ! -e /etc/wlkd.yaml ] || cmp -s /etc/wlkd.yaml "$written"; then
@@ -212,10 +217,12 @@ install_units() {
         put 755 "$source/scripts/$unit" "$prefix/bin/$unit"
     done
     put 755 "$source/scripts/uninstall.sh" "$share/uninstall.sh"
-    if [ ! -e /usr/local/bin/wlkd ]; then
-        mkdir -p /usr/local/bin 2>/dev/null && ln -s "$prefix/bin/wlkd" /usr/local/bin/wlkd 2>/dev/null ||
-            say "could not make /usr/local/bin/wlkd; the command is $prefix/bin/wlkd"
-    fi
+    for unit in wlkd run_wlk.sh; do
+        if [ ! -e "/usr/local/bin/$unit" ]; then
+            mkdir -p /usr/local/bin 2>/dev/null && ln -s "$prefix/bin/$unit" "/usr/local/bin/$unit" 2>/dev/null ||
+                say "could not make /usr/local/bin/$unit; the command is $prefix/bin/$unit"
+        fi
+    done
     if [ -n "$changed" ] && [ -d /run/systemd/system ]; then
         systemctl daemon-reload
     fi
@@ -230,6 +237,9 @@ if [ -n "$units_only" ]; then
     mkdir -p "$share"
 else
     [ -z "$bundle" ] || open_bundle
+fi
+choose_model
+if [ -z "$units_only" ]; then
     install_packages
     install_model
 fi

@@ -66,6 +66,8 @@ missing=()
 [ -e "$encoder/model.bin" ] || missing+=("$encoder")
 [ -e "$decoder/$model.pt" ] || missing+=("$decoder")
 if [ ${#missing[@]} -gt 0 ]; then
+    # A copy of this script may be anywhere; those two are beside the program then.
+    [ -e "$here/download_models.sh" ] || here=$(dirname "$program")
     echo "run_wlk.sh: the model $model is not complete in $models. Missing: ${missing[*]}" >&2
     echo "Copy both folders there, from another server: faster-whisper-$model and pytorch-whisper-$model" >&2
     echo "or fetch them: $here/download_models.sh $model --into $models" >&2

@@ -31,7 +31,9 @@ if [ -d /run/systemd/system ]; then
 fi
 rm -rf "$units"/wlkd{.service,@.service,.socket,.service.d,@.service.d} /etc/{sysusers,tmpfiles}.d/wlkd.conf
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
-[ "$(readlink /usr/local/bin/wlkd)" != "$prefix/bin/wlkd" ] || rm /usr/local/bin/wlkd
+for command in wlkd run_wlk.sh; do
+    [ "$(readlink "/usr/local/bin/$command")" != "$prefix/bin/$command" ] || rm "/usr/local/bin/$command"
+done
 if [ -d "$prefix/share/wlkd" ] && [ -f "$prefix/pyvenv.cfg" ]; then
     rm -rf "$prefix"
 else

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import wlkd.config
 from wlkd import Component, ConfigError, Options, PluginError, Problem
 from wlkd.config import Config, credential, load_config, make_config, parse_setting
 from wlkd.document import read_document
@@ -232,6 +234,21 @@ def test_a_bare_name_is_a_systemd_credential(tmp_path: Path, monkeypatch: Any) -
     assert credential(Path("/etc/wlkd/tokens")) == Path("/etc/wlkd/tokens")
     config = make_config({"auth": {"tokens_file": "tokens"}}, Parts())
     assert config.auth.tokens_file == Path("tokens")
+
+
+def test_outside_of_the_unit_a_credential_is_in_the_store(tmp_path: Path, monkeypatch: Any) -> None:
+    store, here = tmp_path / "store", tmp_path / "here"
+    monkeypatch.setattr(wlkd.config, "CREDENTIAL_STORE", store)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    for folder in (store, here):
+        folder.mkdir()
+    monkeypatch.chdir(here)
+    with pytest.raises(ConfigError, match=re.escape(f"{store}/tokens cannot be read: No such file")):
+        make_config({"auth": {"tokens_file": "tokens"}}, Parts())
+    (store / "tokens").write_text("secret\n")
+    make_config({"auth": {"tokens_file": "tokens"}}, Parts())
+    (here / "tokens").write_text("secret\n")
+    assert credential(Path("tokens")) == Path("tokens")
 
 
 def test_options_are_fixed_once_read() -> None:

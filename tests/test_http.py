@@ -43,6 +43,8 @@ async def test_only_allowed_pages_connect(origin: str | None, status: int, path:
                 found = 101
         except aiohttp.WSServerHandshakeError as error:
             found = error.status
+            # The page may read by `fetch` why.
+            assert error.headers is not None and error.headers["Access-Control-Allow-Origin"] == "*"
         assert found == status
         async with http.get(daemon.http, headers={"Origin": daemon.http}) as page:
             assert page.status == 200

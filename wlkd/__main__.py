@@ -14,6 +14,8 @@ THRIFTY = {"OMP_WAIT_POLICY": "passive"}
 """Threads of the numerical libraries sleep while they wait for each other. By default they spin, for a millisecond each
 time; on a machine that has anything else to do (the event loop, a second session's VAD) the spinning takes the time
 from whom it waits for, and a step takes five times as long. The environment may say otherwise."""
+ORDERLY = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+"""GPUs have the numbers that nvidia-smi shows; by default CUDA counts the fastest first."""
 
 COMMANDS = {
     "run": "run the daemon",
@@ -45,7 +47,7 @@ def parser(command: str | None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit status."""
-    os.environ.update(THRIFTY | os.environ | SILENT)
+    os.environ.update(THRIFTY | ORDERLY | os.environ | SILENT)
     words = sys.argv[1:] if argv is None else list(argv)
     args = parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
     status: int = args.main(args)

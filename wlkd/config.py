@@ -28,6 +28,7 @@ from wlkd.options import (
 )
 
 DEFAULT_PATH = Path("/etc/wlkd.yaml")
+CREDENTIAL_STORE = Path("/etc/credstore")
 COMMAND_LINE = "command line"
 """Stands for the file in a problem with an override."""
 
@@ -105,9 +106,14 @@ def _mode(path: Path) -> str:
 
 
 def credential(path: Path) -> Path:
-    """`path`, or the systemd credential (LoadCredential=) of that name when it is a bare name."""
+    """`path`, or the systemd credential (LoadCredential=) of that name when it is a bare name.
+
+    Outside of the unit, where root checks the configuration, that is the file which systemd would take it from.
+    """
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    return Path(folder) / path if folder and len(path.parts) == 1 else path
+    if len(path.parts) != 1 or (not folder and path.exists()):
+        return path
+    return Path(folder or CREDENTIAL_STORE) / path
 
 
 def _unreadable(config: Config) -> Iterator[Problem]:

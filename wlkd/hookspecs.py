@@ -75,7 +75,9 @@ def wlkd_session_opened(info: SessionInfo) -> None:
 
 @hookspec
 def wlkd_session_updated(info: SessionInfo, update: Update) -> None:
-    """After a session's transcript changed. Must return at once. Failure: as for `wlkd_session_opened`."""
+    """For each update that the session's transport takes: its transcript changed, speech began or ended, or the lag
+    moved. Must return at once. Failure: as for `wlkd_session_opened`.
+    """
 
 
 @hookspec

@@ -53,6 +53,8 @@ def only_from(origins: Collection[str]) -> Middleware:
         return web.json_response(
             {"type": "error", "code": "forbidden_origin", "message": f"pages from {origin} may not connect"},
             status=web.HTTPForbidden.status_code,
+            # A page learns by `fetch` why its WebSocket was refused.
+            headers={hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"},
         )
 
     return check_origin

@@ -88,7 +88,7 @@ class SessionOptions(Options):
     drain_seconds: float = Field(
         default=30.0,
         ge=0,
-        description="At a stop, open sessions get that long to finish. Keep TimeoutStopSec of the unit above it.",
+        description="At a stop, open sessions get that long to finish; systemd is told to wait for it.",
     )
     line_pause_seconds: Seconds = Field(
         default=2.0, description="A gap of that length between words starts a new line."
@@ -194,7 +194,9 @@ class Settings(Options):
         default=WorkerOptions(), description="How the audio of all sessions is cut into steps of the model."
     )
     warmup: bool = Field(
-        default=True, description="Run one inference before the first client comes, so it need not wait."
+        default=True,
+        description="Run one inference before the first client comes, so it need not wait; without it, "
+        "`max_sessions: auto` begins with a guess.",
     )
     auth: AuthOptions = Field(default=AuthOptions(), description="Who may connect.")
 

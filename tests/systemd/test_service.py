@@ -151,6 +151,7 @@ printf '[req]\ndistinguished_name=dn\n[dn]\n' >/tmp/openssl.cnf
 openssl req -config /tmp/openssl.cnf -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
     -keyout /etc/credstore/wlkd.tls-key -out /etc/credstore/wlkd.tls-certificate 2>/dev/null
 chmod 600 /etc/credstore/*
+wlkd check
 systemctl start wlkd
 curl -sk -o /dev/null -w '%{http_code}' https://127.0.0.1:7100/asr >/out/without
 curl -sk -o /dev/null -w '%{http_code}' -H 'Authorization: Bearer sesame' https://127.0.0.1:7100/asr >/out/with

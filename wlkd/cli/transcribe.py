@@ -142,8 +142,9 @@ async def _transcriber(args: argparse.Namespace) -> AsyncIterator[Transcriber]:
         return
     from wlkd.core import running_core
 
-    # Tokens guard the daemon's clients; whoever can read the model needs none.
-    config, plugins = configured(args, {"auth.tokens_file": None})
+    # The daemon's secrets are for its clients; whoever can read the model needs none, and may not read them.
+    secrets = ("auth.tokens_file", "server.tls_certificate", "server.tls_key")
+    config, plugins = configured(args, dict.fromkeys(secrets))
     async with running_core(config, plugins) as core:
         yield functools.partial(locally, core.admission, wishes)
 

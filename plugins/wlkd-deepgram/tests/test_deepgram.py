@@ -210,13 +210,16 @@ async def test_a_silent_client_without_keep_alive_is_sent_away():
 @pytest.mark.parametrize(
     "text", ['{"type": "Configure"}', "{", "[1]", '"KeepAlive"', "[" * 100_000], ids=lambda text: text[:20]
 )
-async def test_a_control_message_that_makes_no_sense(text):
+async def test_a_control_message_that_makes_no_sense_ends_what_was_said_before(text):
     async with serving() as daemon, aiohttp.ClientSession() as http:
-        async with http.ws_connect(f"{daemon.ws}/v1/listen") as socket:
+        async with http.ws_connect(f"{daemon.ws}/v1/listen?encoding=mulaw") as socket:
+            await socket.send_bytes(b"\xff" * 8_000)
             await socket.send_str(text)
-            error = await socket.receive_json(timeout=5)
-            assert (error["type"], error["variant"], error["code"]) == ("Error", "bad_request", "DATA-0000")
-            await socket.receive(timeout=5)
+            said = [json.loads(message.data) async for message in socket]
+        *results, metadata, error = said
+        assert results[-1]["channel"]["alternatives"][0]["transcript"] == spoken(1)
+        assert metadata["type"] == "Metadata"
+        assert (error["type"], error["variant"], error["code"]) == ("Error", "bad_request", "DATA-0000")
         assert socket.close_code == 1008
 
 

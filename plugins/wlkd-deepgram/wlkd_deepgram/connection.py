@@ -58,8 +58,6 @@ class Connection:
         except SessionError as error:
             logger.info("%s: %s: %s", self._peer, error.code, error.message)
             self._error = error
-        except ProtocolError as error:
-            self._error = SessionError("bad_request", str(error))
         except ConnectionError:
             logger.debug("%s: connection lost", self._peer)
         except Exception:
@@ -104,6 +102,10 @@ class Connection:
                 continue
             try:
                 taking = await self._take(session, message)
+            except ProtocolError as error:
+                # Told when what was sent before has been transcribed.
+                self._error = SessionError("bad_request", str(error))
+                taking = await self._end(session)
             except SessionError:
                 # `updates()` still delivers the words of the audio before, and then raises the reason.
                 taking = False

@@ -106,6 +106,16 @@ async def test_diff_mode_ends_with_the_same_transcript(http, serve):
     assert text(lines) == SPOKEN
 
 
+async def test_the_words_before_a_mistake_are_delivered(http, serve):
+    async with serve() as daemon, http.ws_connect(daemon.ws + "/asr?format=pcm") as socket:
+        await socket.send_bytes(pcm())
+        await socket.send_str("stop")
+        async with asyncio.timeout(10):
+            messages = [json.loads(message.data) async for message in socket]
+    assert text(messages[-2]["lines"]) == SPOKEN
+    assert (messages[-1]["type"], messages[-1]["code"]) == ("error", "bad_request")
+
+
 async def test_telephone_audio_needs_only_its_name(http, serve):
     async with serve() as daemon:
         url = daemon.ws + "/asr?format=mulaw&sample_rate=8000"

@@ -38,6 +38,8 @@ class Connection:
         self._options = options
         self._sessions = sessions
         self._client_ended = False
+        self._mistake: SessionError | None = None
+        """The client's; told when what it sent before has been transcribed."""
 
     async def serve(self, query: Mapping[str, str], *, peer: str, token: str | None) -> None:
         """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
@@ -100,8 +102,8 @@ class Connection:
                 # know yet that its session failed. Keep reading so that its close is seen.
                 continue
             if message.type is WSMsgType.TEXT:
-                raise SessionError("bad_request", "text message: send audio in binary messages only")
-            if not message.data:
+                self._mistake = SessionError("bad_request", "text message: send audio in binary messages only")
+            if not message.data or self._mistake is not None:
                 taking = False
                 self._client_ended = True
                 await session.finish()
@@ -117,6 +119,8 @@ class Connection:
         messages = DiffMessages(query.words) if query.mode == "diff" else FullMessages(query.words)
         async for update in session.updates():
             await self._socket.say(messages.write(update))
+        if self._mistake is not None:
+            raise self._mistake
         if not self._client_ended:
             raise SessionError("draining", "the server is shutting down; everything received is transcribed")
 
