@@ -10,7 +10,7 @@ from wlkd_scripted import Scripted, ScriptedOptions
 from wlkd.admission import Admission
 from wlkd.config import make_config
 from wlkd.core import running_core
-from wlkd.health import Health
+from wlkd.health import MOST_FAILED_STEPS, Health
 from wlkd.metrics import Metrics
 from wlkd.options import WorkerOptions
 from wlkd.plugins import load_plugins
@@ -41,6 +41,31 @@ async def test_a_worker_that_a_defect_has_ended_is_sick() -> None:
         await asyncio.sleep(0.3)
         assert health.sick_because() == "the inference worker has ended"
         assert health.status() == "the inference worker has ended"
+
+
+async def test_a_backend_that_fails_for_everybody_is_sick_and_one_success_heals_it() -> None:
+    plugins = load_plugins()
+    worker = Worker(Scripted(ScriptedOptions(fail_on=" two")), WorkerOptions(), Metrics())
+    await worker.start(warm_up=False)
+    over = asyncio.Event()
+
+    async def step(length: int) -> None:
+        over.clear()
+        stream = worker.open(RecognitionParams(), lambda outcome: over.set())
+        stream.push(Frame(0, np.zeros(length, dtype=np.float32)))
+        stream.push(Pause(length))
+        await asyncio.wait_for(over.wait(), 5)
+        stream.close()
+
+    async with running_core(make_config(VALUES, plugins), plugins) as core:
+        health = health_of(worker, core.admission)
+        for _ in range(MOST_FAILED_STEPS):
+            assert health.sick_because() is None
+            await step(16_000)
+        assert health.sick_because() == "inference has failed 10 times in a row"
+        await step(8_000)  # one word
+        assert health.sick_because() is None
+    await worker.close()
 
 
 async def test_ready_means_listening_and_not_draining() -> None:

@@ -1,23 +1,26 @@
 """One stream from bytes to words, through the whole core, on the scripted backend."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import numpy as np
 import pytest
+from wlkd_pcm import Pcm
 
 from wlkd.admission import Admission
 from wlkd.config import make_config
 from wlkd.core import running_core
 from wlkd.errors import ProvisionError, SessionError
-from wlkd.interfaces import Session
+from wlkd.interfaces import DecoderStream, Session
 from wlkd.plugins import load_plugins
 from wlkd.testing import speech_like
-from wlkd.types import StreamOffer, Update
+from wlkd.types import Samples, StreamOffer, Update
 
 PCM = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
+STEREO = StreamOffer(encoding="s16le", sample_rate=16000, channels=2)
 
 
 @asynccontextmanager
@@ -79,6 +82,50 @@ async def test_flush_commits_everything_and_goes_on() -> None:
         await session.feed(pcm(0.5))
         await session.finish()
         assert (await rest(session))[-1].text == " one two three"
+
+
+async def test_a_message_that_is_being_taken_when_the_daemon_stops_is_taken_whole() -> None:
+    slow = {"name": "scripted", "options": {"step_seconds": 0.05}}
+    values = {"backend": slow, "sessions": {"max_backlog_seconds": 1}}
+    async with core(values) as admission, opened(admission) as session:
+        feeding = asyncio.create_task(session.feed(pcm(20)))
+        await asyncio.sleep(0.1)
+        assert not feeding.done()
+        await admission.finish_all()
+        await feeding
+        assert len((await rest(session))[-1].text.split()) == 40
+        with pytest.raises(SessionError, match="shutting down"):
+            await session.feed(pcm(1))
+
+
+async def test_files_that_take_long_to_unpack_hold_up_no_live_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacking, begun = threading.Event(), threading.Semaphore(0)
+
+    class Unpacking(DecoderStream):
+        def feed(self, data: bytes) -> Samples:
+            begun.release()
+            unpacking.wait(5)
+            return np.zeros(0, dtype=np.float32)
+
+        def finish(self) -> Samples:
+            return np.zeros(0, dtype=np.float32)
+
+        def close(self) -> None:
+            pass
+
+    plain = Pcm.open
+    monkeypatch.setattr(Pcm, "open", lambda self, offer: Unpacking() if offer == STEREO else plain(self, offer))
+    monkeypatch.setattr("wlkd.core.audio_threads", lambda cores: 2)
+    async with core() as admission, AsyncExitStack() as stack:
+        for _ in range(3):
+            upload = admission.open(STEREO, transport="test", peer="here", priority="batch")
+            await (await stack.enter_async_context(upload)).feed(b"1")
+        assert await asyncio.to_thread(begun.acquire, timeout=5)
+        async with opened(admission) as live, asyncio.timeout(3):
+            await live.feed(pcm(1))
+            await live.finish()
+            assert (await rest(live))[-1].text == " one two"
+        unpacking.set()
 
 
 async def test_a_slow_reader_misses_no_word() -> None:

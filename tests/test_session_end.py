@@ -150,6 +150,27 @@ async def test_who_is_cancelled_while_closing_notices_and_the_decoder_is_closed(
     assert setup.decoding.closed == 1
 
 
+async def test_a_flush_behind_a_bad_piece_fails_while_the_words_before_it_come(setup: Setup) -> None:
+    session = setup.session()
+    session.start()
+    await session.feed(b"1")
+    await setup.decoding_hangs(session)
+    await session.feed(b"defect")
+    flushing = asyncio.create_task(session.flush())
+    await asyncio.sleep(0.01)
+    setup.decoding.gate.set()
+    with pytest.raises(SessionError) as caught:
+        async with asyncio.timeout(1):
+            await flushing
+    assert caught.value.code == "internal"
+    flushes = []
+    with pytest.raises(SessionError):
+        async for update in session.updates():
+            flushes.append(update.flushes)
+    assert set(flushes) == {0}
+    await session.close()
+
+
 async def test_a_flush_that_found_no_room_ends_with_its_session(setup: Setup) -> None:
     session = setup.session()
     session.start()

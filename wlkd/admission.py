@@ -40,7 +40,7 @@ class Admission:
         vad: Vad,
         backend: Backend,
         worker: Worker,
-        pool: Executor,
+        pools: Mapping[Priority, Executor],
         metrics: Metrics,
         tokens: frozenset[str],
     ) -> None:
@@ -50,7 +50,7 @@ class Admission:
         self._vad = vad
         self._backend = backend
         self._worker = worker
-        self._pool = pool
+        self._pools = pools
         self._metrics = metrics
         self._tokens = tokens
         self._ids = itertools.count(1)
@@ -207,7 +207,7 @@ class Admission:
                 decoder,
                 self._vad,
                 lambda on_outcome: self._worker.open(params, on_outcome),
-                self._pool,
+                self._pools[priority],
                 self._config.sessions,
                 self._metrics,
                 self._updated,

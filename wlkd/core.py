@@ -19,6 +19,7 @@ from wlkd.metrics import Metrics
 from wlkd.options import Config
 from wlkd.plugins import Plugins
 from wlkd.recognition import Recognition, make_backend
+from wlkd.types import Priority
 from wlkd.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -87,8 +88,14 @@ async def running_core(
     tokens = read_tokens(config.auth.tokens_file)
     ctx = Context(models_dir=config.models_dir, metrics=metrics.registry, status=status)
     async with AsyncExitStack() as stack:
-        pool = ThreadPoolExecutor(audio_threads(cores()), thread_name_prefix="audio")
-        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+        threads = audio_threads(cores())
+        # A file may take a thread for many seconds at once, where a live stream takes milliseconds.
+        pools: dict[Priority, ThreadPoolExecutor] = {
+            "live": ThreadPoolExecutor(threads, thread_name_prefix="audio"),
+            "batch": ThreadPoolExecutor(threads // 2, thread_name_prefix="files"),
+        }
+        for pool in pools.values():
+            stack.callback(pool.shutdown, wait=False, cancel_futures=True)
 
         async def provision(component: C) -> C:
             stack.push_async_callback(component.close)
@@ -107,7 +114,7 @@ async def running_core(
             vad,
             recognition.backend,
             recognition.worker,
-            pool,
+            pools,
             metrics,
             tokens,
         )

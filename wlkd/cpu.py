@@ -28,7 +28,7 @@ def inference_threads(count: int) -> int:
 
 def audio_threads(count: int) -> int:
     """Threads that decode and look for speech on `count` cores: short calls, more of them than cores so that one long
-    one, such as an uploaded file's, holds up nobody."""
+    one holds up nobody."""
     return min(2 * count, MOST_AUDIO_THREADS)
 
 

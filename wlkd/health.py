@@ -12,6 +12,8 @@ from wlkd.worker import Worker
 
 TICK_SECONDS = 0.1
 """How often the event loop's delay is measured."""
+MOST_FAILED_STEPS = 10
+"""So many in a row, each of which has ended a session, are no stream's fault: a device that is gone stays gone."""
 
 
 class Health:
@@ -38,6 +40,8 @@ class Health:
             stalled = worker.stalled_for()
             if stalled > self._stall_seconds:
                 return f"inference has been stuck for {stalled:.0f} s"
+            if worker.failed_steps >= MOST_FAILED_STEPS:
+                return f"inference has failed {worker.failed_steps} times in a row"
         return None
 
     def not_ready_because(self) -> str | None:

@@ -36,7 +36,7 @@ LAG_NEWS = SAMPLE_RATE
 
 
 class _Flush(asyncio.Future[None]):
-    """In the inbox: commit what there is, then release the caller."""
+    """In the inbox: commit what there is. Done when that is done."""
 
 
 class _End:
@@ -77,6 +77,8 @@ class LiveSession:
             max_line=samples(options.max_line_seconds),
         )
         self._inbox: asyncio.Queue[_Message] = asyncio.Queue(QUEUED_MESSAGES)
+        self._putting = asyncio.Lock()
+        """Who puts something in: a message goes in whole, and in its turn."""
         self._task: asyncio.Task[None] | None = None
         self._freeing: asyncio.Task[None] | None = None
         self._in_pool: asyncio.Future[Any] | None = None
@@ -91,23 +93,22 @@ class LiveSession:
         self._speech_start: int | None = None
         self._speech_end: int | None = None
         self._segment_ended = False
+        self._flushing: _Flush | None = None
         self._flushes = 0
 
     # What the transport calls ------------------------------------------------------------------------------
 
     async def feed(self, data: bytes) -> None:
-        self._check()
-        for offset in range(0, len(data), PIECE_BYTES):
-            await self._inbox.put(data[offset : offset + PIECE_BYTES])
+        async with self._putting:
             self._check()
+            for offset in range(0, len(data), PIECE_BYTES):
+                await self._put(data[offset : offset + PIECE_BYTES])
 
     async def flush(self) -> None:
-        self._check()
         flushed = _Flush()
-        await self._inbox.put(flushed)
-        if self.error is not None:
-            # It failed while there was no room, and nobody reads the inbox any more.
-            raise self.error
+        async with self._putting:
+            self._check()
+            await self._put(flushed)
         await flushed
 
     async def finish(self) -> None:
@@ -196,12 +197,11 @@ class LiveSession:
                 case bytes():
                     await self._ingest(message)
                 case _Flush():
-                    try:
-                        await self._handle(await self._call(self._vad_stream.finish))
-                        self._vad_stream = self._vad.open()
-                        await self._stream.drained()
-                    finally:
-                        self._release(message)
+                    self._flushing = message
+                    await self._handle(await self._call(self._vad_stream.finish))
+                    self._vad_stream = self._vad.open()
+                    await self._stream.drained()
+                    self._flushed(message)
                 case _End():
                     await self._hear(await self._call(self._decoder.finish))
                     await self._wind_up(None)
@@ -270,14 +270,17 @@ class LiveSession:
         self._news.set()
 
     def _empty_inbox(self) -> None:
-        """Nobody reads the inbox any more: release those who wait to put something in."""
+        """Nobody reads the inbox any more: release those who wait to put something in, or for a flush."""
+        waiting: list[_Message | None] = [self._flushing]
         while not self._inbox.empty():
-            message = self._inbox.get_nowait()
-            if isinstance(message, _Flush):
-                self._release(message)
+            waiting.append(self._inbox.get_nowait())
+        for message in waiting:
+            if isinstance(message, _Flush) and not message.done() and self.error is not None:
+                message.set_exception(self.error)
 
-    def _release(self, flush: _Flush) -> None:
+    def _flushed(self, flush: _Flush) -> None:
         """Its words, if any, are in the transcript."""
+        self._flushing = None
         self._flushes += 1
         self._news.set()
         if not flush.done():
@@ -291,9 +294,16 @@ class LiveSession:
 
     async def _end(self, refusal: SessionError) -> None:
         """The audio ends here; who feeds more gets `refusal`."""
-        if self._ended is None:
-            self._ended = refusal
-            await self._inbox.put(_END)
+        async with self._putting:
+            if self._ended is None:
+                self._ended = refusal
+                await self._inbox.put(_END)
+
+    async def _put(self, message: _Message) -> None:
+        await self._inbox.put(message)
+        if self.error is not None:
+            # It failed while there was no room, and nobody reads the inbox any more.
+            raise self.error
 
     # Threads -----------------------------------------------------------------------------------------------
 

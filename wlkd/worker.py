@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from wlkd.audio import samples, seconds
 from wlkd.batch import run_batch
 from wlkd.capacity import Capacity, self_test, sessions_for
+from wlkd.errors import SessionError
 from wlkd.interfaces import Backend
 from wlkd.load import Load, Running
 from wlkd.metrics import Metrics
@@ -66,6 +67,8 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
         self._batches: set[asyncio.Future[list[Outcome]]] = set()
         self._measuring_since: float | None = None
+        self.failed_steps = 0
+        """In a row, of whichever streams."""
 
     async def start(self, *, warm_up: bool, measure: bool = False) -> None:
         """Warm the backend up, then serve. `measure`: first of all find out, within about a second of serving, how
@@ -204,6 +207,8 @@ class Worker:
         self._wake.set()
         self._account(batch, running)
         for step, outcome in zip(batch, outcomes, strict=True):
+            failed = isinstance(outcome, SessionError) and outcome.code == "backend_failed"
+            self.failed_steps = self.failed_steps + 1 if failed else 0
             step.stream.done(outcome)
 
     def _account(self, batch: list[Step], running: Running) -> None:

@@ -85,8 +85,10 @@ class Demuxer:
     def feed(self, data: bytes) -> Samples:
         """Returns what `data` completed. After a failure, or past the end of the container: nothing."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, args=(self._pipe,), name="wlkd-av", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, args=(self._pipe,), name="wlkd-av", daemon=True)
+            thread.start()
+            # Not before: where no more threads may be had there is none to wait for.
+            self._thread = thread
         self._pipe.give(data)
         return self._take()
 

@@ -10,7 +10,9 @@ from wlkd_simulstreaming.backend import SimulStreaming
 from wlkd_simulstreaming.checkpoint import load_checkpoint
 from wlkd_simulstreaming.options import SimulStreamingOptions
 
-from wlkd import Context, ProvisionError
+from wlkd import ConfigError, Context, ProvisionError
+from wlkd.config import make_config
+from wlkd.plugins import load_plugins
 
 
 def test_importing_the_plugin_loads_no_model_library():
@@ -53,3 +55,11 @@ def test_weights_that_contradict_their_dims_are_named(tmp_path, dims, weights):
     torch.save({"dims": {**vars(dims), "n_text_state": 512}, "model_state_dict": weights}, path)
     with pytest.raises(ProvisionError, match="shape"):
         load_checkpoint(path)
+
+
+def test_a_window_longer_than_whisper_hears_is_a_mistake_in_the_configuration():
+    plugins = load_plugins()
+    backend = {"name": "simulstreaming", "options": {"max_window_seconds": 26}}
+    assert make_config({"backend": backend}, plugins)
+    with pytest.raises(ConfigError, match=r"max_window_seconds: with worker\.max_chunk_seconds \(5\) .* 31 s"):
+        make_config({"backend": backend, "worker": {"max_chunk_seconds": 5}}, plugins)
