@@ -45,6 +45,7 @@ class Difference:
     """Error rates in percent, the first less the second, and the 95 % interval of that."""
 
     clips: int
+    """However often each was streamed."""
     units: int
     first: float
     second: float
@@ -58,11 +59,12 @@ class Difference:
 
 def difference(pairs: Sequence[Pair]) -> Difference:
     """Pooled over `pairs`, of which there must be one at least."""
+    clips = [(pair.set, pair.id) for pair in pairs]
     units = np.array([pair.units for pair in pairs])
     errors = np.array([pair.errors for pair in pairs])
-    low, high = interval(errors[:, 0] - errors[:, 1], units)
+    low, high = interval(clips, errors[:, 0] - errors[:, 1], units)
     first, second = (100 * errors.sum(axis=0) / units.sum()).tolist()
-    return Difference(len(pairs), int(units.sum()), first, second, low, high)
+    return Difference(len(set(clips)), int(units.sum()), first, second, low, high)
 
 
 def pairs_of(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Pair]:

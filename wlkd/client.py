@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from socket import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPIDLE, TCP_KEEPINTVL
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -15,6 +16,10 @@ from wlkd.audio import samples
 from wlkd.types import Line, Word
 
 CONNECT_TIMEOUT_SECONDS = 10.0
+SILENCE_SECONDS = 60
+"""A server that sends nothing for so long is asked whether its host is still there."""
+ASK_AGAIN_SECONDS = 20
+"""Without an answer; the connection is lost after nine questions in vain, Linux's own number."""
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Full mode repeats the whole transcript in every update: many hours of speech must fit."""
 
@@ -122,12 +127,26 @@ async def connect(url: str, *, pcm: bool, wishes: Mapping[str, str] | None = Non
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise ClientError(f"cannot reach {url}: {error or 'no answer'}") from error
         async with socket:
+            _notice_lost_host(socket)
             takes_pcm = await _takes_pcm(socket)
             if takes_pcm and not pcm:
                 raise ClientError(f"{url} takes raw PCM only, not a container")
             if pcm and not takes_pcm:
                 raise ClientError(f"{url} takes no raw PCM; start WhisperLiveKit with --pcm-input, or send WebM")
             yield AsrStream(socket, takes_pcm=takes_pcm)
+
+
+def _notice_lost_host(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Who waits for words hears nothing of a host that lost its power or its network: have the kernel look."""
+    # Not by WebSocket pings: ours wait unread behind audio that a busy session has not taken yet, and how often the
+    # server sends its own is its operator's choice. A host's kernel answers whatever its programs do.
+    connection = socket.get_extra_info("socket")
+    if connection is None:
+        return  # Closed already; the first message says why.
+    with suppress(OSError):  # The same, a moment later.
+        connection.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1)
+        connection.setsockopt(IPPROTO_TCP, TCP_KEEPIDLE, SILENCE_SECONDS)
+        connection.setsockopt(IPPROTO_TCP, TCP_KEEPINTVL, ASK_AGAIN_SECONDS)
 
 
 async def _takes_pcm(socket: aiohttp.ClientWebSocketResponse) -> bool:

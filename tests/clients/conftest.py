@@ -28,9 +28,13 @@ class FakeAsr:
     full: bool = False
     """Answer HTTP 503."""
     fail_after: float | None = None
-    """Send an error and close with 1011 after so many seconds of audio."""
+    """Send an error and close after so many seconds of audio."""
+    error: tuple[str, int] = ("undecodable_audio", 1011)
+    """That error, and the code to close with."""
     silent_end: bool = False
     """Never say `ready_to_stop`."""
+    close_at_end: int | None = None
+    """Close with this code instead of it."""
     url: str = ""
     heard: list[bytes] = field(default_factory=list)
     queries: list[dict[str, str]] = field(default_factory=list)
@@ -64,14 +68,17 @@ class FakeAsr:
                 self.told_the_end.set()
                 if self.rest:
                     await socket.send_json(update(self.rest))
-                if not self.silent_end:
+                if self.close_at_end is not None:
+                    await socket.close(code=self.close_at_end)
+                elif not self.silent_end:
                     await socket.send_json({"type": "ready_to_stop"})
                 continue
             self.heard.append(message.data)
             heard += len(message.data)
             if self.fail_after is not None and heard >= self.fail_after * BYTES_PER_SECOND:
-                await socket.send_json({"type": "error", "code": "undecodable_audio", "message": "what was that?"})
-                await socket.close(code=1011)
+                code, closing = self.error
+                await socket.send_json({"type": "error", "code": code, "message": "what was that?"})
+                await socket.close(code=closing)
                 return
             while script and heard >= script[0][0] * BYTES_PER_SECOND:
                 _, committed, tail = script.pop(0)

@@ -58,8 +58,9 @@ async def test_those_above_the_limit_are_counted_as_refused(clips):
 async def test_a_file_through_the_server_has_the_times_of_its_words(clips):
     async with running_daemon(VALUES) as daemon:
         with clips[0].path.open("rb") as file:
-            lines = await remotely(f"{daemon.ws}/asr", {}, file, lambda done, total: None)
-    assert "".join(line.text for line in lines) == " red green blue"
-    words = [word for line in lines for word in line.words]
+            result = await remotely(f"{daemon.ws}/asr", {}, file, lambda done, total: None)
+    assert result.failure is None
+    assert "".join(line.text for line in result.lines) == " red green blue"
+    words = [word for line in result.lines for word in line.words]
     assert [word.text for word in words] == [" red", " green", " blue"]
     assert words[0].end <= words[1].start < words[1].end

@@ -11,8 +11,8 @@ from wlkd.bench.summary import by_minute, by_set, rate, spread, summarize
 from wlkd.bench.text import unaccented, units, units_piecewise
 
 
-def clip(text: str, ends: tuple[float, ...] = (), language: str = "en", set_: str = "s") -> Clip:
-    return Clip(set_, "id", Path("x.flac"), 3.0, language, text, ends)
+def clip(text: str, ends: tuple[float, ...] = (), language: str = "en", set_: str = "s", id_: str = "id") -> Clip:
+    return Clip(set_, id_, Path("x.flac"), 3.0, language, text, ends)
 
 
 def recorded(spoken: Clip, *events: tuple[float, str, str], began: float = 0.0) -> Recording:
@@ -93,6 +93,8 @@ def test_edits_of_every_kind():
         ("Mr. Brown's colour!", "en", False, ["mister", "brown", "is", "color"]),
         ("Die Türkische Republik.", "de", False, ["die", "türkische", "republik"]),
         ("número", "es", True, ["numero"]),
+        ("안녕, 하세요", "ko", False, ["안", "녕", "하", "세", "요"]),
+        ("안녕, 하세요", "ko", True, ["안", "녕", "하", "세", "요"]),
         ("你好, 世界", "zh", False, ["你", "好", "世", "界"]),
     ],
 )
@@ -110,13 +112,23 @@ def test_references_without_accents_are_compared_without():
     assert unaccented([es, fr, clip("plain", language="fr"), clip("english")]) == {("s", "es")}
 
 
+RIGHT = score(recorded(clip("a " * 10, id_="right"), (1.0, "a " * 10, "")))
+WRONG = score(recorded(clip("a " * 2, id_="wrong"), (1.0, "b " * 2, "")))
+
+
 def test_rate_pools_over_clips_and_its_interval_holds_it():
-    errors = [compare(["a"] * 10, ["a"] * 10)[0], compare(["a"] * 2, ["b"] * 2)[0]]
-    result = rate(errors)
+    result = rate([RIGHT, WRONG], "word")
     assert result is not None
     assert result.percent == pytest.approx(100 * 2 / 12)
     assert (result.low, result.high) == (0.0, 100.0)
-    assert rate([]) is None
+    assert rate([], "word") is None
+
+
+def test_clips_that_are_heard_again_and_again_make_no_rate_more_certain():
+    once, often = rate([RIGHT, WRONG], "word"), rate([RIGHT, WRONG] * 40, "word")
+    assert once is not None and often is not None
+    assert (often.percent, often.low, often.high) == (once.percent, once.low, once.high)
+    assert (often.errors, often.units) == (80, 480)
 
 
 def test_percentiles():

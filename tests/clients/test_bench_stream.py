@@ -64,6 +64,28 @@ async def test_a_full_server_is_a_refusal(fake_asr, manifest):
     assert "503" in recordings[0].failure
 
 
+@pytest.mark.parametrize("code", ["server_full", "draining"])
+async def test_a_stream_that_is_cut_off_after_an_update_is_no_refusal(fake_asr, manifest, code):
+    row, wishes = {"id": "a", "seconds": 1.0}, {"fail_after": 0.5, "error": (code, 1013)}
+    async with fake_asr(**wishes) as server:
+        (before,) = await bench(server.url, manifest(row))
+    async with fake_asr(script=[(0.25, " one", "")], **wishes) as server:
+        (after,) = await bench(server.url, manifest(row))
+    assert (before.failure, before.refused) == (f"{code}: what was that?", True)
+    assert (after.failure, after.refused) == (f"{code}: what was that?", False)
+
+
+async def test_a_server_that_breaks_off_after_the_audio_has_failed(fake_asr, manifest):
+    async with fake_asr(close_at_end=1013) as server:
+        (recording,) = await bench(server.url, manifest({"id": "a"}))
+    assert (recording.failure, recording.refused) == ("closed by the server with 1013", False)
+
+
+async def test_each_lane_knocks_once_where_nobody_is(manifest):
+    recordings = await bench("ws://127.0.0.1:1/asr", manifest({"id": "a"}), duration=5.0, streams=2)
+    assert len(recordings) == 2
+
+
 async def test_the_reason_of_a_failure_is_the_servers(fake_asr, manifest):
     async with fake_asr(fail_after=0.25) as server:
         (recording,) = await bench(server.url, manifest({"id": "a", "seconds": 2.0}))

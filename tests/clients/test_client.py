@@ -1,3 +1,7 @@
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
 import pytest
 
 from wlkd.audio import samples
@@ -56,6 +60,23 @@ async def test_failures_in_words(fake_asr, wishes, pcm, message):
 async def test_nobody_there(url):
     with pytest.raises(ClientError, match="cannot reach"):
         await converse(url)
+
+
+def keepalive_seconds(port: int) -> float | None:
+    """When the kernel asks the silent peer of our connection to `port` whether it is there; None: never."""
+    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, _, peer, _, _, timer, *_ = row.split()
+        kind, _, ticks = timer.partition(":")
+        if peer == f"0100007F:{port:04X}" and kind == "02":  # proc_net_tcp.txt: the keepalive timer
+            return int(ticks, 16) / os.sysconf("SC_CLK_TCK")
+    return None
+
+
+async def test_a_host_that_vanishes_without_a_word_is_noticed_by_the_kernel(fake_asr):
+    async with fake_asr() as server, connect(server.url, pcm=True):
+        due = keepalive_seconds(urlsplit(server.url).port)
+    assert due is not None
+    assert due <= 60
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,17 @@ def test_one_clip_makes_no_difference(tmp_path: Path) -> None:
     assert "+4.0 (+0.0 to +12.0)" in told
 
 
+def test_clips_that_were_streamed_again_and_again_make_no_difference_more_certain(tmp_path: Path) -> None:
+    first = [clip("a", 9), *(clip(str(n), 1) for n in range(9))]
+    second = [clip(str(n), 1) for n in (*range(9), "a")]
+    status, told = compared(tmp_path, first * 20, second * 20)
+    assert status == 0
+    assert told.splitlines()[-1].split(maxsplit=5) == ["mine", "10", "4000", "9.0", "5.0", "+4.0 (+0.0 to +12.0)"]
+    status, told = compared(tmp_path, [clip("a", 9)] * 20, [clip("a", 1)] * 20)
+    assert status == 0
+    assert "+40.0 (one clip)" in told
+
+
 def test_only_clips_that_both_runs_have_and_could_score_count(tmp_path: Path) -> None:
     status, told = compared(
         tmp_path,

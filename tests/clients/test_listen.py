@@ -29,6 +29,19 @@ async def start(*arguments, stdin=asyncio.subprocess.PIPE, env=None):
     )  # fmt: skip
 
 
+@pytest.fixture
+def recorder(tmp_path):
+    """Makes a shell script the recording program: `recorder("parec", "exit 1")`; returns the environment for it."""
+
+    def make(name, script):
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return {**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+
+    return make
+
+
 async def test_standard_input_to_its_end(fake_asr):
     async with fake_asr(script=[(1.0, " Good", " mor")], rest=" Good morning.") as server:
         process = await start("-", "--server", server.url, "--language", "en")
@@ -78,11 +91,8 @@ async def test_a_server_that_gives_up_ends_a_silent_input_too(fake_asr):
     assert await process.wait() == 1
 
 
-async def test_the_microphone_comes_from_a_recording_program(fake_asr, tmp_path):
-    recorder = tmp_path / "arecord"
-    recorder.write_text('#!/bin/sh\necho "$@" > "$0.called"\nhead -c 32000 /dev/zero\nexec sleep 60\n')
-    recorder.chmod(0o755)
-    env = {**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+async def test_the_microphone_comes_from_a_recording_program(fake_asr, recorder, tmp_path):
+    env = recorder("arecord", 'echo "$@" > "$0.called"; head -c 32000 /dev/zero; exec sleep 60')
     async with fake_asr(script=[(1.0, " Hi", "")], rest=" Hi there.") as server:
         process = await start("--server", server.url, "--device", "hw:1", stdin=None, env=env)
         assert await asyncio.wait_for(process.stdout.readexactly(2), 10) == b"Hi"
@@ -92,16 +102,40 @@ async def test_the_microphone_comes_from_a_recording_program(fake_asr, tmp_path)
     assert (tmp_path / "arecord.called").read_text().split()[-2:] == ["-D", "hw:1"]
 
 
-async def test_a_microphone_that_fails_says_why(fake_asr, tmp_path):
-    recorder = tmp_path / "parec"
-    recorder.write_text("#!/bin/sh\necho no such device >&2\nexit 1\n")
-    recorder.chmod(0o755)
-    env = {**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+async def test_a_microphone_that_fails_says_why(fake_asr, recorder):
+    env = recorder("parec", "echo no such device >&2; exit 1")
     async with fake_asr() as server:
         process = await start("--server", server.url, stdin=None, env=env)
         _, err = await asyncio.wait_for(process.communicate(), 10)
     assert err.decode() == "wlkd listen: parec stopped: no such device; try --device\n"
     assert process.returncode == 1
+
+
+async def test_what_was_spoken_before_the_microphone_failed_is_still_printed(fake_asr, recorder):
+    env = recorder("parec", "head -c 32000 /dev/zero; echo unplugged >&2; exit 1")
+    async with fake_asr(rest=" Hi there.") as server:
+        process = await start("--server", server.url, stdin=None, env=env)
+        out, err = await asyncio.wait_for(process.communicate(), 10)
+    assert (out.decode(), process.returncode) == ("Hi there.\n", 1)
+    assert err.decode() == "wlkd listen: parec stopped: unplugged; try --device\n"
+    assert b"".join(server.heard) == SECOND
+
+
+async def test_a_microphone_that_complains_for_hours_is_heard_all_the_same(fake_asr, recorder):
+    # More than what a pipe and asyncio hold together: 64 KiB and 128 KiB.
+    env = recorder("parec", "yes overrun | head -c 400000 >&2; head -c 32000 /dev/zero; echo unplugged >&2; exit 1")
+    async with fake_asr(rest=" Hi there.") as server:
+        process = await start("--server", server.url, stdin=None, env=env)
+        out, err = await asyncio.wait_for(process.communicate(), 10)
+    assert out.decode() == "Hi there.\n"
+    assert err.decode() == "wlkd listen: parec stopped: overrun\noverrun\nunplugged; try --device\n"
+
+
+async def test_a_microphone_that_nobody_reads_any_more_ends(recorder, monkeypatch):
+    monkeypatch.setenv("PATH", recorder("parec", "exec cat /dev/zero")["PATH"])
+    async with asyncio.timeout(10), microphone.microphone(None) as source:
+        await source.read()
+        await asyncio.sleep(0.2)  # asyncio has read ahead as far as it does.
 
 
 async def test_no_recording_program_names_those_that_would_do(monkeypatch, tmp_path):

@@ -2,6 +2,9 @@
 
 import argparse
 import asyncio
+import errno
+import io
+import os
 
 import pytest
 
@@ -55,7 +58,34 @@ async def test_one_bad_file_does_not_stop_the_others(wlkd_transcribe, talk, tmp_
 async def test_the_server_says_why(wlkd_transcribe, talk, capsys):
     status, _ = await wlkd_transcribe(talk, fail_after=1.0)
     assert status == 1
-    assert "undecodable_audio: what was that?" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "undecodable_audio: what was that?" in said.err
+
+
+async def test_the_words_before_damage_are_written(wlkd_transcribe, talk, capsys):
+    status, _ = await wlkd_transcribe(talk, script=[(0.5, " Good day.", "")], fail_after=5.0)
+    assert status == 1
+    said = capsys.readouterr()
+    assert said.out == "Good day.\n"
+    assert "talk.webm: undecodable_audio: what was that?" in said.err
+
+
+class DamagedDisk(io.BytesIO):
+    """A file whose second half cannot be read."""
+
+    def read(self, size=-1):
+        if self.tell():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read(size)
+
+
+async def test_the_words_before_a_damage_of_the_disk_are_kept(fake_asr):
+    async with fake_asr(pcm=False, rest=" Good day.") as server:
+        result = await transcribe.remotely(server.url, {}, DamagedDisk(b"webm"), lambda done, total: None)
+    assert [line.text for line in result.lines] == [" Good day."]
+    assert isinstance(result.failure, OSError)
+    assert server.heard == [b"webm"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import argparse
 import json
 
+import numpy as np
 import pytest
 import soundfile
 import yaml
@@ -58,6 +59,16 @@ def test_files_that_cannot_be_decoded_hurt_only_themselves(wlkd_transcribe, talk
     assert [line for line in said if f"{rubbish}: undecodable_audio: " in line]
     assert [line for line in said if f"{tmp_path}: " in line and "directory" in line]
     assert [path.name for path in out.iterdir()] == ["talk.txt"]
+
+
+def test_the_words_before_damage_are_written(wlkd_transcribe, tmp_path, capsys):
+    path = tmp_path / "talk.wav"
+    damaged = np.concatenate([speech_like(2.5), np.full(16_000, np.nan, np.float32)])
+    soundfile.write(path, damaged, 16_000, subtype="FLOAT")
+    assert wlkd_transcribe(path) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("one two three four")
+    assert "talk.wav: undecodable_audio: " in said.err
 
 
 def test_a_language_that_the_backend_does_not_know(wlkd_transcribe, talk, capsys):

@@ -29,8 +29,8 @@ async def run(
 ) -> list[Recording]:
     """Stream every clip once, `streams` at a time; with `duration`, again and again for so many seconds.
 
-    No clip is begun after `duration`; those under way are finished. A stream that was refused is not tried again.
-    Returns the recordings in the order in which they began.
+    No clip is begun after `duration`; those under way are finished. With `duration`, a stream that failed before any
+    update came ends its lane. Returns the recordings in the order in which they began.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -44,8 +44,9 @@ async def run(
                 return
             recording = await stream_clip(target, clip, pieces[clip], run_began=began, on_sent=on_sent)
             recordings.append(recording)
-            if recording.refused and duration is not None:
-                return  # A person who is turned away leaves; knocking on in a loop would measure the knocking.
+            if recording.failure is not None and not recording.events and duration is not None:
+                # A person who is turned away, or finds nobody, leaves: knocking on would measure the knocking.
+                return
 
     async with asyncio.TaskGroup() as lanes:
         for number in range(streams):

@@ -49,7 +49,7 @@ class Recording:
     """The most by which a piece left behind its time: the server slowed us, or this machine is too busy."""
     failure: str | None = None
     refused: bool = False
-    """The failure is a refusal of a full server."""
+    """The failure is a refusal of a full server, before anything came back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,9 @@ async def stream_clip(
     except TimeoutError:
         recording.failure = f"not finished {target.patience:g} s after the end of its audio"
     except Refused as error:
-        recording.failure, recording.refused = str(error), True
+        recording.failure = str(error)
+        # "Try again later" is also how a server that is stopped breaks off the streams that it had taken.
+        recording.refused = not recording.events and recording.audio_end is None
     except ClientError as error:
         recording.failure = str(error)
     return recording

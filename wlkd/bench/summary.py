@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wlkd.bench.score import ClipScore, Errors, Latency
+from wlkd.bench.score import ClipScore, Latency
 from wlkd.bench.text import Unit
 
 BOOTSTRAP_SAMPLES = 1000
@@ -72,23 +72,32 @@ class Minute:
     lag_max: float | None
 
 
-def rate(errors: Sequence[Errors]) -> Rate | None:
-    """Pooled over clips: all errors over all units, not the mean of the clips' rates."""
-    totals = np.array([edit.total for edit in errors], dtype=np.int64)
-    sizes = np.array([edit.units for edit in errors], dtype=np.int64)
+def rate(scores: Iterable[ClipScore], unit: Unit) -> Rate | None:
+    """Pooled over the streams counted in `unit`: all errors over all units, not the mean of the streams' rates."""
+    counted = [(score.clip, score.errors) for score in scores if score.unit == unit and score.errors is not None]
+    totals = np.array([errors.total for _, errors in counted], dtype=np.int64)
+    sizes = np.array([errors.units for _, errors in counted], dtype=np.int64)
     if sizes.sum() == 0:
         return None
-    low, high = interval(totals, sizes)
+    low, high = interval([(clip.set, clip.id) for clip, _ in counted], totals, sizes)
     percent = 100 * totals.sum() / sizes.sum()
     return Rate(float(percent), low, high, int(totals.sum()), int(sizes.sum()))
 
 
-def interval(totals: NDArray[np.int64], sizes: NDArray[np.int64]) -> tuple[float, float]:
-    """Where 95 % of the rates lie, in percent, when clips with `totals` errors in `sizes` units, both (clips,), are
-    drawn again. `totals` may be differences of two runs."""
+def interval(
+    clips: Sequence[tuple[str, str]], totals: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> tuple[float, float]:
+    """Where 95 % of the rates lie, in percent, when the clips are drawn again.
+
+    `clips`: the (set, id) of each stream; `totals`, `sizes`: its errors and units, both (streams,). `totals` may be
+    differences of two runs. The streams of one clip are drawn together: hearing it again tells nothing of other clips.
+    """
+    places = {clip: place for place, clip in enumerate(dict.fromkeys(clips))}
+    owners = [places[clip] for clip in clips]
+    errors, units = np.bincount(owners, totals), np.bincount(owners, sizes)
     generator = np.random.default_rng(BOOTSTRAP_SEED)
-    drawn = generator.integers(len(totals), size=(BOOTSTRAP_SAMPLES, len(totals)))
-    rates = 100 * totals[drawn].sum(axis=1) / np.maximum(sizes[drawn].sum(axis=1), 1)
+    drawn = generator.integers(len(places), size=(BOOTSTRAP_SAMPLES, len(places)))
+    rates = 100 * errors[drawn].sum(axis=1) / np.maximum(units[drawn].sum(axis=1), 1)
     low, high = np.percentile(rates, (2.5, 97.5))
     return float(low), float(high)
 
@@ -107,8 +116,8 @@ def summarize(scores: Sequence[ClipScore]) -> Summary:
     return Summary(
         streams=len(scores),
         audio_seconds=sum(score.clip.seconds for score in done),
-        wer=rate(_errors(done, "word")),
-        cer=rate(_errors(done, "character")),
+        wer=rate(done, "word"),
+        cer=rate(done, "character"),
         committed=spread(latency.seconds for score in done for latency in score.committed),
         tentative=spread(latency.seconds for score in done for latency in score.tentative),
         first_word=spread(score.first_word for score in done if score.clip.is_speech),
@@ -149,10 +158,6 @@ def by_minute(scores: Sequence[ClipScore]) -> list[Minute]:
         )
         for number in sorted(words.keys() | lags.keys())
     ]
-
-
-def _errors(scores: Iterable[ClipScore], unit: Unit) -> list[Errors]:
-    return [score.errors for score in scores if score.unit == unit and score.errors is not None]
 
 
 def _growth(points: Sequence[tuple[float, float]]) -> float | None:

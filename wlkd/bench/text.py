@@ -33,7 +33,8 @@ def _normalizer(language: str, fold: bool) -> Callable[[str], str]:
 
 def units(text: str, language: str, *, fold: bool = False) -> list[str]:
     """The words, or the characters without spaces, of the normalised text. `fold` drops diacritics first."""
-    normal = _normalizer(language, fold)(text)
+    # Folding takes apart what Unicode can: without NFC a Korean syllable would stay two or three jamo.
+    normal = unicodedata.normalize("NFC", _normalizer(language, fold)(text))
     return list("".join(normal.split())) if unit_of(language) == "character" else normal.split()
 
 

@@ -100,6 +100,10 @@ async def _converse(stream: AsrStream, source: Source, view: View) -> None:
         if not reader.done():
             await stream.end_audio()
         await reader
+    except MicrophoneError:
+        await stream.end_audio()
+        await reader  # What was spoken before is still to come.
+        raise
     except ClientError:
         await reader  # Who sends sees only that it is over; who listens is told why.
         raise

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 READ_BYTES = 3200
 """100 ms."""
 QUEUED_READS = 50
+COMPLAINT_BYTES, COMPLAINT_LINES = 1000, 3
+"""How much of the end of what a recording program said goes into an error message."""
 
 RECORDERS: Mapping[str, Callable[[str | None], list[str]]] = {
     "parec": lambda device: [
@@ -51,15 +53,18 @@ class Microphone(Source):
     """A recording program that runs."""
 
     def __init__(self, process: asyncio.subprocess.Process, name: str) -> None:
+        assert process.stdout is not None and process.stderr is not None
         self._process = process
+        self._audio = process.stdout
+        # All along: a program whose complaints nobody reads stops recording when the pipe is full.
+        self._complaint = asyncio.create_task(_last_lines(process.stderr))
         self._name = name
         self._stopped = False
 
     async def read(self) -> bytes:
-        assert self._process.stdout is not None and self._process.stderr is not None
-        data = await self._process.stdout.read(READ_BYTES)
+        data = await self._audio.read(READ_BYTES)
         if not data and not self._stopped:
-            complaint = (await self._process.stderr.read()).decode(errors="replace").strip()
+            complaint = await self._complaint
             await self._process.wait()  # Else `stop` would signal a process that asyncio has yet to reap.
             raise MicrophoneError(f"{self._name} stopped: {complaint or 'it did not say why'}; try --device")
         return data
@@ -69,6 +74,23 @@ class Microphone(Source):
         if not self._stopped and self._process.returncode is None:
             self._process.terminate()
         self._stopped = True
+
+    async def close(self) -> None:
+        """End the program, and wait until it has."""
+        self.stop()
+        # asyncio tells that a process has ended when its pipes have been read to their ends.
+        while await self._audio.read(READ_BYTES):
+            pass
+        await self._complaint
+        await self._process.wait()
+
+
+async def _last_lines(stream: asyncio.StreamReader) -> str:
+    """Read to the end; returns what was said last."""
+    said = b""
+    while data := await stream.read(READ_BYTES):
+        said = (said + data)[-COMPLAINT_BYTES:]
+    return "\n".join(said.decode(errors="replace").strip().splitlines()[-COMPLAINT_LINES:])
 
 
 class StandardInput(Source):
@@ -127,5 +149,4 @@ async def microphone(device: str | None) -> AsyncIterator[Source]:
     try:
         yield source
     finally:
-        source.stop()
-        await process.wait()
+        await source.close()

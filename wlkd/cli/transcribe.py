@@ -16,10 +16,11 @@ import functools
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from tqdm import tqdm
 
@@ -32,13 +33,23 @@ from wlkd.subtitles import SUFFIXES, WRITERS
 from wlkd.types import Line, StreamOffer
 
 CHUNK_BYTES = 64 * 1024
-REASON_SECONDS = 5.0
-"""After sending has failed, how long to wait for the answer that says why."""
 
-T = TypeVar("T")
+FAILURES = (SessionError, ClientError, OSError)
+"""What ends one file, and no other."""
 Progress = Callable[[float, float | None], None]
 """Hears of the seconds of audio done, and of all seconds as far as known."""
-Transcriber = Callable[[BinaryIO, Progress], Awaitable[Sequence[Line]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What has become of a file."""
+
+    lines: Sequence[Line]
+    failure: Exception | None
+    """Why there are no more lines; without it, they are all."""
+
+
+Transcriber = Callable[[BinaryIO, Progress], Awaitable[Result]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """0: everything is transcribed; 1: a file failed, and the others are done; 69, 78: nothing was begun."""
+    """0: everything is transcribed; 69, 78: nothing was begun.
+
+    1: a file failed; what was understood of it before is written, and the others are done.
+    """
     if problem := _problem(args):
         print(f"wlkd transcribe: {problem}", file=sys.stderr)
         return os.EX_USAGE
@@ -89,9 +103,12 @@ async def _transcribe_all(args: argparse.Namespace) -> int:
         for path in args.files:
             try:
                 with _open(path) as file, ProgressBar(path.name) as report:
-                    lines = await transcribe(file, report)
-                _write(args, path, WRITERS[args.format](lines, str(path)))
-            except (SessionError, ClientError, OSError) as error:
+                    result = await transcribe(file, report)
+                if result.lines or result.failure is None:
+                    _write(args, path, WRITERS[args.format](result.lines, str(path)))
+                if result.failure is not None:
+                    raise result.failure
+            except FAILURES as error:
                 code = f"{error.code}: " if isinstance(error, SessionError) else ""
                 print(f"wlkd transcribe: {path}: {code}{error}", file=sys.stderr)
                 failed += 1
@@ -149,8 +166,8 @@ async def _transcriber(args: argparse.Namespace) -> AsyncIterator[Transcriber]:
         yield functools.partial(locally, core.admission, wishes)
 
 
-async def locally(sessions: Sessions, wishes: Mapping[str, str], file: BinaryIO, progress: Progress) -> Sequence[Line]:
-    """The lines of a file. Raises `SessionError`, and `OSError` when reading fails."""
+async def locally(sessions: Sessions, wishes: Mapping[str, str], file: BinaryIO, progress: Progress) -> Result:
+    """Transcribe a file. Raises `SessionError` when there is no session to be had."""
     size = os.fstat(file.fileno()).st_size
     sent = 0
     async with sessions.open(
@@ -162,52 +179,71 @@ async def locally(sessions: Sessions, wishes: Mapping[str, str], file: BinaryIO,
             await session.feed(chunk)
             sent += len(chunk)
 
-        async def collect() -> Sequence[Line]:
-            lines: Sequence[Line] = ()
+        async def updates() -> AsyncIterator[Sequence[Line]]:
             async for update in session.updates():
-                lines = update.lines
                 received = seconds(update.received)
                 # How long a file is nobody knows before its end; its bytes tell roughly, and exactly in the end.
                 progress(received - seconds(update.lag), received * size / sent if size and sent else None)
-            return lines
+                yield update.lines
 
-        return await _send_file(file, send, session.finish, collect())
+        return await _converse(file, send, session.finish, updates())
 
 
-async def remotely(url: str, wishes: Mapping[str, str], file: BinaryIO, progress: Progress) -> Sequence[Line]:
-    """The lines of a file, from a server. Raises `ClientError`, and `OSError` when reading fails."""
+async def remotely(url: str, wishes: Mapping[str, str], file: BinaryIO, progress: Progress) -> Result:
+    """Have a file transcribed by a server. Raises `ClientError` when it takes no stream."""
     async with connect(url, pcm=False, wishes={"words": "true", **wishes}) as stream:
 
-        async def collect() -> Sequence[Line]:
-            lines: Sequence[Line] = ()
+        async def updates() -> AsyncIterator[Sequence[Line]]:
             async for update in stream.updates():
-                lines = update.lines
-                if lines:
-                    progress(seconds(lines[-1].end), seconds(lines[-1].end) + update.lag_seconds)
-            return lines
+                if update.lines:
+                    done = seconds(update.lines[-1].end)
+                    progress(done, done + update.lag_seconds)
+                yield update.lines
 
-        return await _send_file(file, stream.send, stream.end_audio, collect())
+        return await _converse(file, stream.send, stream.end_audio, updates())
 
 
-async def _send_file(
+async def _converse(
     file: BinaryIO,
     send: Callable[[bytes], Awaitable[None]],
     end: Callable[[], Awaitable[None]],
-    answer: Coroutine[None, None, T],
-) -> T:
-    """Send all of the file while `answer` is collected; returns the answer."""
-    reader = asyncio.create_task(answer)
+    updates: AsyncIterator[Sequence[Line]],
+) -> Result:
+    """Send all of the file and hear `updates`, each with all lines so far, to their end."""
+    lines: Sequence[Line] = ()
+
+    async def listen() -> None:
+        nonlocal lines
+        async for all_lines in updates:
+            lines = all_lines
+
+    listener = asyncio.create_task(listen())
     try:
-        try:
-            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                await send(chunk)
-            await end()
-        except (SessionError, ClientError):
-            # Who sends sees only that it is over; who listens is told why.
-            done, _ = await asyncio.wait((reader,), timeout=REASON_SECONDS)
-            if not done:
-                raise
-        return await reader
+        failure = await _failure_of(_send_all(file, send, end))
+        # Who sends sees only that it is over, while words of the audio before are still to come; who listens gets
+        # them, and is told why.
+        failure = await _failure_of(listener) or failure
     finally:
-        reader.cancel()
-        await asyncio.gather(reader, return_exceptions=True)
+        listener.cancel()
+        await asyncio.gather(listener, return_exceptions=True)
+    return Result(lines, failure)
+
+
+async def _send_all(
+    file: BinaryIO, send: Callable[[bytes], Awaitable[None]], end: Callable[[], Awaitable[None]]
+) -> None:
+    try:
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            await send(chunk)
+    except OSError:
+        await end()  # What could be read is worth its words.
+        raise
+    await end()
+
+
+async def _failure_of(work: Awaitable[None]) -> Exception | None:
+    try:
+        await work
+    except FAILURES as error:
+        return error
+    return None

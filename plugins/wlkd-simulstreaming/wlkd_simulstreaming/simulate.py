@@ -116,10 +116,10 @@ class Simulation:
                         {"text": word.text, "start": word.start / SAMPLE_RATE, "end": word.end / SAMPLE_RATE}
                         for word in commit.words
                     ]
-                    shown = speaker.committed + "".join(word.text for word in commit.tentative)
+                    tentative = "".join(word.text for word in commit.tentative)
                     at = speaker.fed / SAMPLE_RATE
                     speaker.recording.events.append(
-                        Event(at, speaker.committed, shown, at - commit.until / SAMPLE_RATE)
+                        Event(at, speaker.committed, tentative, at - commit.until / SAMPLE_RATE)
                     )
             for speaker in [speaker for speaker in speaking if speaker.over]:
                 speaking.remove(speaker)
