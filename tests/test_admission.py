@@ -8,16 +8,16 @@ import pluggy
 import pytest
 
 from wlkd import hookimpl, hookspecs
-from wlkd.admission import Admission
 from wlkd.config import make_config
-from wlkd.core import running_core
-from wlkd.errors import SessionError
-from wlkd.interfaces import Backend, Decoder, DecoderStream, Options, Recognizer, Vad, VadStream
+from wlkd.config.options import WorkerOptions
+from wlkd.contract.components import Backend, Decoder, DecoderStream, Options, Recognizer, Vad, VadStream
+from wlkd.contract.errors import SessionError
+from wlkd.contract.types import Commit, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer
+from wlkd.daemon.pipeline import running_core
+from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
-from wlkd.options import WorkerOptions
 from wlkd.plugins import Plugins, load_plugins
-from wlkd.types import Commit, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer
-from wlkd.worker import Worker
+from wlkd.sessions.admission import Admission
 
 OFFER = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
 

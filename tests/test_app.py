@@ -12,15 +12,15 @@ from typing import Any
 import aiohttp
 import pytest
 
-from wlkd.app import Daemon
 from wlkd.config import make_config
-from wlkd.core import Core, running_core
-from wlkd.errors import ConfigError, Problem, SessionError
-from wlkd.options import Config
+from wlkd.config.options import Config
+from wlkd.contract.errors import ConfigError, Problem, SessionError
+from wlkd.contract.types import StreamOffer
+from wlkd.daemon.app import Daemon
+from wlkd.daemon.pipeline import Core, running_core
+from wlkd.daemon.reload import Reload, differences
 from wlkd.plugins import load_plugins
-from wlkd.reload import Reload, differences
 from wlkd.testing import free_port, running_daemon
-from wlkd.types import StreamOffer
 
 BASE: dict[str, Any] = {
     "warmup": False,

@@ -1,9 +1,14 @@
-"""Imports go down only: the arrows of docs/architecture.md, read from the source with `ast`."""
+"""The folders are the plan: imports go down from room to room, and never in a circle. Read from the source with `ast`.
+
+Imports for type checkers count like any other: who names a type depends on it.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,71 +17,67 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "wlkd"
 HEAVY = {"torch", "ctranslate2", "av", "onnxruntime", "faster_whisper", "transformers", "whisper"}
 
-LAYERS = [
-    {"__main__", "cli"},
-    {"bench"},
-    {"app", "testing"},
-    {"core", "reload"},
-    {"admission", "admin", "health", "http", "recognition"},
-    {
-        "session",
-        "worker",
-        "batch",
-        "schedule",
-        "stream",
-        "capacity",
-        "load",
-        "wishes",
-        "systemd",
-        "tcp",
-        "websocket",
-        "plugins",
-        "client",
-        "logs",
-        "subtitles",
-    },
-    {"config", "options", "metrics", "transcript", "models", "memory"},
-    {"hookspecs", "interfaces", "audio", "window", "cpu", "cuda", "explain", "document"},
-    {"types", "errors"},
+ROOMS = [
+    "__main__",
+    "cli",
+    "testing",
+    "daemon",
+    "sessions",
+    "inference",
+    "plugins",
+    "hookspecs",
+    "client",
+    "transports",
+    "metrics",
+    "config",
+    "contract",
+    "host",
 ]
-"""Top to bottom. A module imports from its own layer or one below."""
+"""Top to bottom: a room imports from those below it."""
 
 PLUGIN_SURFACE = {
     "wlkd",
-    "wlkd.audio",
-    "wlkd.cuda",
-    "wlkd.errors",
-    "wlkd.interfaces",
-    "wlkd.models",
-    "wlkd.subtitles",
-    "wlkd.tcp",
+    "wlkd.contract",
+    "wlkd.hookspecs",
     "wlkd.testing",
-    "wlkd.types",
-    "wlkd.websocket",
-    "wlkd.window",
+    "wlkd.transports",
 }
 """What plugins may import: what docs/plugins.md documents for them."""
+LIBRARIES = {"wlkd_whisper"}
+"""Plugins that others may build on: a model family that several backends read."""
+INSTRUMENTS = {"wlkd_bench"}
+"""They stand above what they measure, and may import anything."""
 
 
-def modules(folder: Path) -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(folder.rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf-8"), str(path))
+@dataclass(frozen=True)
+class Arrow:
+    """One module imports another."""
+
+    path: Path
+    line: int
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line}: {self.source} -> {self.target}"
 
 
-def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Every module that is imported at run time, with its line: `from wlkd import audio` is `wlkd.audio` if that
-    is a module. What is imported for type checkers only is no arrow."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
+def module_name(path: Path) -> str:
+    """The dotted name of the core's module at `path`."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def arrows(path: Path, source: str, tree: ast.AST | None = None) -> Iterator[Arrow]:
+    """Every import in the file at `path`, which is the module `source`; `from wlkd import metrics` leads to
+    `wlkd.metrics` if that is a module."""
+    for node in ast.walk(tree or ast.parse(path.read_text(encoding="utf-8"), str(path))):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
+            yield from (Arrow(path, node.lineno, source, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"line {node.lineno}: write absolute imports"
+            assert not node.level, f"{path}:{node.lineno}: write absolute imports"
             for alias in node.names:
                 submodule = f"{node.module}.{alias.name}"
-                yield (submodule if _is_core_module(submodule) else str(node.module)), node.lineno
-        yield from imports(node)
+                yield Arrow(path, node.lineno, source, submodule if _is_core_module(submodule) else str(node.module))
 
 
 def _is_core_module(name: str) -> bool:
@@ -84,38 +85,68 @@ def _is_core_module(name: str) -> bool:
     return name.startswith("wlkd.") and (path.with_suffix(".py").exists() or path.is_dir())
 
 
-def _is_command(tree: ast.Module) -> bool:
-    """Whether the module is run, not imported: a development tool that stands above what it measures."""
-    return any(isinstance(node, ast.If) and "__main__" in ast.unparse(node.test) for node in tree.body)
+def core_arrows() -> list[Arrow]:
+    return [arrow for path in sorted(CORE.rglob("*.py")) for arrow in arrows(path, module_name(path))]
 
 
-def layer(name: str) -> int:
-    for number, names in enumerate(LAYERS):
-        if name in names:
-            return number
-    raise AssertionError(f"wlkd/{name} has no place in LAYERS: decide what may import it")
+def room(module: str) -> str | None:
+    """The room of a core module; None for the package itself, which gathers the public names."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else None
 
 
-def wrong_arrows(path: Path, tree: ast.Module) -> Iterator[str]:
-    own = path.relative_to(CORE).parts[0].removesuffix(".py")
-    for imported, line in imports(tree):
-        top, _, rest = imported.partition(".")
-        if top in HEAVY:
-            yield f"{path.relative_to(ROOT)}:{line}: {imported} must not enter wlkd/"
-        if top == "wlkd" and rest and layer(rest.partition(".")[0]) < layer(own):
-            yield f"{path.relative_to(ROOT)}:{line}: {own} -> {imported} points up"
+def between_rooms(found: Iterable[Arrow]) -> Iterator[tuple[str, str, Arrow]]:
+    for arrow in found:
+        source, target = room(arrow.source), room(arrow.target) if arrow.target.startswith("wlkd.") else None
+        if source and target and source != target:
+            yield source, target, arrow
 
 
-def test_imports_inside_the_core_go_down() -> None:
-    found = [
-        arrow for path, tree in modules(CORE) if path != CORE / "__init__.py" for arrow in wrong_arrows(path, tree)
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """The nodes of one circle in `graph`, the first one repeated at the end; empty: there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_every_room_has_its_place() -> None:
+    present = {path.name.removesuffix(".py") for path in CORE.iterdir() if not path.name.startswith("__pycache__")}
+    assert present - {"__init__", "py.typed"} == set(ROOMS)
+
+
+def test_arrows_between_rooms_go_down() -> None:
+    wrong = [
+        str(arrow)
+        for source, target, arrow in between_rooms(core_arrows())
+        if ROOMS.index(target) < ROOMS.index(source)
     ]
-    assert not found, "\n".join(found)
+    assert not wrong, "\n".join(wrong)
 
 
-def test_the_public_names_come_from_the_contract_alone() -> None:
-    public = {name for name, _ in imports(ast.parse((CORE / "__init__.py").read_text(encoding="utf-8")))}
-    assert public <= {"wlkd.audio", "wlkd.errors", "wlkd.hookspecs", "wlkd.interfaces", "wlkd.types"}
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for arrow in core_arrows():
+        # A package imports what it gathers; who imports the package means one of those.
+        if arrow.target.startswith("wlkd.") and arrow.source != arrow.target and not _is_package(arrow.source):
+            graph.setdefault(arrow.source, set()).add(arrow.target)
+    found = circle(graph)
+    assert not found, " -> ".join(found)
+
+
+def _is_package(module: str) -> bool:
+    return (ROOT / Path(*module.split("."))).is_dir()
+
+
+def test_the_core_imports_nothing_heavy() -> None:
+    wrong = [str(arrow) for arrow in core_arrows() if arrow.target.partition(".")[0] in HEAVY]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_public_names_come_from_the_contract() -> None:
+    public = {arrow.target for arrow in core_arrows() if arrow.source == "wlkd"}
+    assert {room(name) for name in public if name.startswith("wlkd.")} <= {"contract", "hookspecs", "config", "plugins"}
 
 
 def test_no_core_module_names_a_plugin() -> None:
@@ -124,9 +155,9 @@ def test_no_core_module_names_a_plugin() -> None:
     assert packages
     found = [
         f"{path.relative_to(ROOT)}: {node.value}"
-        for path, tree in modules(CORE)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and node.value in packages
+        for path in sorted(CORE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.split(".")[0] in packages
     ]
     assert not found, "\n".join(found)
 
@@ -134,23 +165,29 @@ def test_no_core_module_names_a_plugin() -> None:
 @pytest.mark.parametrize("plugin", sorted(ROOT.glob("plugins/*/wlkd_*/__init__.py")), ids=lambda path: path.parent.name)
 def test_a_plugin_imports_public_names_and_no_other_plugin(plugin: Path) -> None:
     own = plugin.parent.name
+    if own in INSTRUMENTS:
+        return
     found = []
-    for path, tree in modules(plugin.parent):
-        if _is_command(tree):
-            continue
-        for imported, line in imports(tree):
-            top = imported.partition(".")[0]
-            foreign = top.startswith("wlkd_") and top != own
-            private = top == "wlkd" and ".".join(imported.split(".")[:2]) not in PLUGIN_SURFACE
+    for path in sorted(plugin.parent.rglob("*.py")):
+        for arrow in arrows(path, own):
+            top = arrow.target.partition(".")[0]
+            foreign = top.startswith("wlkd_") and top != own and top not in LIBRARIES
+            private = top == "wlkd" and ".".join(arrow.target.split(".")[:2]) not in PLUGIN_SURFACE
             if foreign or private:
-                found.append(f"{path.relative_to(ROOT)}:{line}: {own} -> {imported}")
+                found.append(str(arrow))
     assert not found, "\n".join(found)
 
 
 def test_a_wrong_arrow_is_seen() -> None:
-    tree = ast.parse("def f():\n    from wlkd.app import serve\n    import torch\n    from wlkd import app")
-    assert list(wrong_arrows(CORE / "types.py", tree)) == [
-        "wlkd/types.py:2: types -> wlkd.app points up",
-        "wlkd/types.py:3: torch must not enter wlkd/",
-        "wlkd/types.py:4: types -> wlkd.app points up",
+    tree = ast.parse("def f():\n    from wlkd.daemon.app import serve\n    from wlkd import metrics")
+    path = CORE / "contract" / "types.py"
+    found = [str(arrow) for _, _, arrow in between_rooms(arrows(path, "wlkd.contract.types", tree))]
+    assert found == [
+        "wlkd/contract/types.py:2: wlkd.contract.types -> wlkd.daemon.app",
+        "wlkd/contract/types.py:3: wlkd.contract.types -> wlkd.metrics",
     ]
+
+
+def test_a_circle_is_seen() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})
+    assert not circle({"a": {"b", "c"}, "b": {"c"}})

@@ -8,11 +8,11 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from wlkd.audio import SAMPLE_RATE
-from wlkd.capacity import MOST_SESSIONS, TEST_CHUNK_SECONDS, Capacity, made_up_speech, self_test, sessions_for
-from wlkd.interfaces import Backend, Options, Recognizer
-from wlkd.load import Load, Share
-from wlkd.types import Commit, Frame, RecognitionParams
+from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.components import Backend, Options, Recognizer
+from wlkd.contract.types import Commit, Frame, RecognitionParams
+from wlkd.inference.capacity import MOST_SESSIONS, TEST_CHUNK_SECONDS, Capacity, made_up_speech, self_test, sessions_for
+from wlkd.inference.utilization import Load, Share
 
 
 class Ear(Recognizer):

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import wlkd.config
+import wlkd.config.secrets
 from wlkd import Component, ConfigError, Options, PluginError, Problem
 from wlkd.config import Config, credential, load_config, make_config, parse_setting
-from wlkd.document import read_document
+from wlkd.config.document import read_document
+from wlkd.contract.kinds import KINDS
 
 
 class Pcm(Component):
@@ -39,6 +40,8 @@ class Parts:
     def __init__(self, *found: Problem) -> None:
         self.found = list(found)
         self.checked: list[Config] = []
+
+    kinds = KINDS
 
     def component(self, kind: str, name: str) -> type[Component]:
         known: dict[str, type[Component]] = {
@@ -238,7 +241,7 @@ def test_a_bare_name_is_a_systemd_credential(tmp_path: Path, monkeypatch: Any) -
 
 def test_outside_of_the_unit_a_credential_is_in_the_store(tmp_path: Path, monkeypatch: Any) -> None:
     store, here = tmp_path / "store", tmp_path / "here"
-    monkeypatch.setattr(wlkd.config, "CREDENTIAL_STORE", store)
+    monkeypatch.setattr(wlkd.config.secrets, "CREDENTIAL_STORE", store)
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     for folder in (store, here):
         folder.mkdir()

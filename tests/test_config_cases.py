@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from wlkd import Component, ConfigError, Options, PluginError, Problem
 from wlkd.config import Config, load_config
+from wlkd.contract.kinds import KINDS
 
 CASES = sorted((Path(__file__).parent / "configs").glob("*.yaml"))
 
@@ -39,6 +40,8 @@ class Demo(Component):
 
 class DemoComponents:
     """Stands for the loaded plugins: every default component is a Demo."""
+
+    kinds = KINDS
 
     def component(self, kind: str, name: str) -> type[Component]:
         if name in ("demo", "pcm", "av", "silero", "simulstreaming", "websocket"):

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from wlkd.cli.plugins import table
-from wlkd.document import read_document
+from wlkd.config.document import read_document
 
 
 def wlkd(*arguments: str, folder: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -44,7 +44,7 @@ def test_a_good_configuration_says_what_would_run(tmp_path: Path) -> None:
     done = wlkd("check", "--config", "wlkd.yaml", folder=tmp_path)
     assert time.monotonic() - began < 10, "no model may be loaded (about a second on an idle machine)"
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("wlkd.yaml: ok: backend scripted, vad silero, decoders pcm, av, transports websocket")
+    assert done.stdout.startswith("wlkd.yaml: ok: decoders pcm, av, vad silero, backend scripted, transports websocket")
     assert "port 7200" in done.stdout
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wlkd.cpu import audio_threads, cores, inference_threads
+from wlkd.host.cpu import audio_threads, cores, inference_threads
 
 
 def machine(root: Path, quota: str | None) -> Path:

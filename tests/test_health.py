@@ -7,15 +7,15 @@ import asyncio
 import numpy as np
 from wlkd_scripted import Scripted, ScriptedOptions
 
-from wlkd.admission import Admission
 from wlkd.config import make_config
-from wlkd.core import running_core
-from wlkd.health import MOST_FAILED_STEPS, Health
+from wlkd.config.options import WorkerOptions
+from wlkd.contract.types import Frame, Pause, RecognitionParams
+from wlkd.daemon.health import MOST_FAILED_STEPS, Health
+from wlkd.daemon.pipeline import running_core
+from wlkd.inference.worker import Outcome, Worker
 from wlkd.metrics import Metrics
-from wlkd.options import WorkerOptions
 from wlkd.plugins import load_plugins
-from wlkd.types import Frame, Pause, RecognitionParams
-from wlkd.worker import Outcome, Worker
+from wlkd.sessions.admission import Admission
 
 VALUES = {"warmup": False, "vad": {"name": "none"}, "decoders": {"pcm": {}}, "backend": {"name": "scripted"}}
 

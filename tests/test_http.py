@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from wlkd.http import HttpServer
+from wlkd.daemon.listeners import HttpServer
 from wlkd.testing import running_daemon
 
 VALUES = {"decoders": {"pcm": {}}, "vad": {"name": "none"}}

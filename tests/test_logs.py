@@ -12,11 +12,11 @@ import logging, os, sys, warnings
 if {journal}:
     status = os.fstat(2)
     os.environ["JOURNAL_STREAM"] = f"{{status.st_dev}}:{{status.st_ino}}"
-from wlkd.logs import complain, set_up_logging
+from wlkd.host.logs import complain, set_up_logging
 set_up_logging("info")
-logging.getLogger("wlkd.session").info("opened")
+logging.getLogger("wlkd.sessions.session").info("opened")
 logging.getLogger("wlkd_tcp").debug("too much")
-logging.getLogger("wlkd.app").error("two\\nlines")
+logging.getLogger("wlkd.daemon.app").error("two\\nlines")
 logging.getLogger("library").info("chatter")
 logging.getLogger("library").warning("serious")
 warnings.warn("old", stacklevel=1)
@@ -34,8 +34,8 @@ def output(*, journal: bool) -> list[str]:
 def test_under_systemd_lines_have_priorities_and_no_time() -> None:
     lines = output(journal=True)
     assert lines[:4] == [
-        "<6>wlkd.session: opened",
-        "<3>wlkd.app: two",
+        "<6>wlkd.sessions.session: opened",
+        "<3>wlkd.daemon.app: two",
         "<3>lines",
         "<4>library: serious",
     ]
@@ -45,7 +45,7 @@ def test_under_systemd_lines_have_priorities_and_no_time() -> None:
 
 def test_on_a_terminal_lines_have_the_time_and_words() -> None:
     lines = output(journal=False)
-    assert lines[0].endswith(" INFO    wlkd.session: opened") and lines[0][2] == ":"
+    assert lines[0].endswith(" INFO    wlkd.sessions.session: opened") and lines[0][2] == ":"
     assert not any(line.startswith("<") for line in lines)
     assert lines[-2:] == ["a.yaml:1: wrong", "a.yaml:2: wrong"]
 

@@ -9,9 +9,9 @@ import sys
 
 import numpy as np
 import pytest
+from wlkd_bench.process import MIB, usage
 
-from wlkd.bench.process import MIB, usage
-from wlkd.memory import keep_giving_back
+from wlkd.host.memory import keep_giving_back
 
 CHUNK_BYTES = 64 * 1024
 """Below what glibc maps for each allocation alone, and returns by itself."""
@@ -41,8 +41,8 @@ async def test_free_memory_between_used_one_is_given_back() -> None:
 
 IN_A_THREAD = """
 import ctypes, sys, threading
-from wlkd.bench.process import MIB, usage
-from wlkd.memory import share_one_heap
+from wlkd_bench.process import MIB, usage
+from wlkd.host.memory import share_one_heap
 
 if "shared" in sys.argv:
     share_one_heap()
@@ -76,7 +76,7 @@ def test_what_a_thread_freed_is_given_back_too() -> None:
 
 COMING_AND_GOING = """
 import ctypes, resource, sys
-from wlkd.memory import share_one_heap
+from wlkd.host.memory import share_one_heap
 
 if "shared" in sys.argv:
     share_one_heap()

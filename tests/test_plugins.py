@@ -14,12 +14,15 @@ from typing import Any
 
 import pytest
 
-from wlkd import ConfigError, PluginError, Problem, RecognitionParams, SessionInfo, StreamOffer, hookspecs
+from wlkd import Component, ConfigError, PluginError, Problem, RecognitionParams, SessionInfo, StreamOffer, hookspecs
 from wlkd.config import make_config
+from wlkd.config.document import read_document
+from wlkd.config.template import default_configuration
+from wlkd.contract.kinds import KINDS, Kind
+from wlkd.contract.types import EMPTY_UPDATE
 from wlkd.plugins import Plugins, load_plugins
-from wlkd.types import EMPTY_UPDATE
 
-HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("wlkd_"))
+HOOKS = sorted({name for name in vars(hookspecs) if name.startswith("wlkd_")} | {kind.hook for kind in KINDS.values()})
 INFO = SessionInfo("1", "test", "peer", StreamOffer(), RecognitionParams(), 0.0)
 
 BACKEND = """
@@ -185,6 +188,8 @@ def wlkd_register_backends(register): calls.append(("wlkd_register_backends", re
 @hookimpl
 def wlkd_register_transports(register): calls.append(("wlkd_register_transports", register))
 @hookimpl
+def wlkd_register_commands(register): calls.append(("wlkd_register_commands", register))
+@hookimpl
 def wlkd_check_config(config):
     calls.append(("wlkd_check_config", config))
     return [Problem("backend", "seen")]
@@ -208,6 +213,7 @@ def test_every_hook_is_called_in_order_with_what_its_spec_says(install: Install)
     with pytest.raises(ConfigError, match="backend: seen"):
         make_config({"backend": {"name": "scripted"}, **LIGHT}, plugins)
     assert plugins.choose_decoder(StreamOffer(encoding="mine")) == "mine"
+    plugins.commands()
     plugins.notify("wlkd_session_opened", info=INFO)
     plugins.notify("wlkd_session_updated", info=INFO, update=EMPTY_UPDATE)
     plugins.notify("wlkd_session_closed", info=INFO, reason="finished")
@@ -220,13 +226,14 @@ def test_every_hook_is_called_in_order_with_what_its_spec_says(install: Install)
         "wlkd_register_transports",
         "wlkd_check_config",
         "wlkd_choose_decoder",
+        "wlkd_register_commands",
         "wlkd_session_opened",
         "wlkd_session_updated",
         "wlkd_session_closed",
     ]
     assert sorted(names) == HOOKS, "a new hook must be called here too"
     given = {name: arguments for name, *arguments in module.calls}
-    assert all(callable(given[f"wlkd_register_{kind}s"][0]) for kind in ("decoder", "vad", "backend", "transport"))
+    assert all(callable(given[kind.hook][0]) for kind in KINDS.values())
     assert given["wlkd_check_config"][0].backend.name == "scripted"
     assert given["wlkd_choose_decoder"] == [StreamOffer(encoding="mine")]
     assert given["wlkd_session_opened"] == [INFO]
@@ -296,4 +303,38 @@ def test_check_is_quick_and_loads_no_model_library(tmp_path: Path) -> None:
     )
     *output, verdict = done.stdout.splitlines()
     assert json.loads(verdict) == [0, []], done.stderr
-    assert ": ok: backend scripted" in output[0]
+    assert "backend scripted" in output[0]
+
+
+DIARIST = """
+from wlkd import Component, Options, hookimpl
+
+class Ears(Component):
+    \"\"\"Tells voices apart.\"\"\"
+
+    class Config(Options):
+        voices: int = 2
+
+@hookimpl
+def wlkd_register_ears(register): register("{name}", Ears)
+"""
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["one", "many"])
+def test_a_fifth_kind_takes_one_entry_in_the_table(install: Install, many: bool) -> None:
+    """Hook, configuration, template and listing know a kind from its entry alone."""
+    install("acme-ears", "ears", DIARIST.replace("{name}", "sharp"))
+    kind = Kind("ear", Component, "Who listens.", many=many)
+    plugins = load_plugins(kinds={**KINDS, "ear": kind})
+
+    assert plugins.names("ear") == ["sharp"]
+    assert dict(make_config(LIGHT, plugins))[kind.section] == ({} if many else None)
+    given = {"ears": {"sharp": {"voices": 3}}} if many else {"ear": {"name": "sharp", "options": {"voices": 3}}}
+    config = make_config({**LIGHT, **given}, plugins)
+    options = config.many("ears")["sharp"] if many else config.one("ear").options
+    assert options.model_dump() == {"voices": 3}
+    with pytest.raises(ConfigError, match='no ear is called "dull"; known: sharp'):
+        make_config({**LIGHT, kind.section: {"dull": {}} if many else {"name": "dull"}}, plugins)
+    printed = default_configuration(plugins.components, plugins.kinds)
+    assert "# Tells voices apart." in printed and "voices: 2" in printed
+    assert make_config(read_document(printed).values, plugins) == make_config({}, plugins)

@@ -13,7 +13,8 @@ import pytest
 
 from wlkd import hookspecs
 from wlkd.config import make_config
-from wlkd.plugins import KINDS, Plugins, load_plugins
+from wlkd.contract.kinds import KINDS, Kind
+from wlkd.plugins import Plugins, load_plugins
 from wlkd.testing import running_daemon
 
 PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -37,6 +38,11 @@ def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plugins:
     (info / "entry_points.txt").write_text("\n".join(["[wlkd]", *points]))
     monkeypatch.syspath_prepend(tmp_path)
     return load_plugins(named=[point.partition(" ")[0] for point in points])
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_every_kind_s_hook_is_documented(kind: Kind) -> None:
+    assert f"| `{kind.hook}(register)` |" in PAGE
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wlkd.audio import SAMPLE_RATE, samples, seconds
-from wlkd.interfaces import Recognizer
-from wlkd.schedule import UPLOAD_EVERY_SECONDS, Schedule
-from wlkd.stream import Outcome, Step, Stream
-from wlkd.types import Commit, Frame, Pause, Priority
+from wlkd.contract.audio import SAMPLE_RATE, samples, seconds
+from wlkd.contract.components import Recognizer
+from wlkd.contract.types import Commit, Frame, Pause, Priority
+from wlkd.inference.backlog import Outcome, Step, Stream
+from wlkd.inference.schedule import UPLOAD_EVERY_SECONDS, Schedule
 
 CHUNK, LONGEST = 0.5, 3.0
 MICROPHONE = 0.25

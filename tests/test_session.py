@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from wlkd_pcm import Pcm
 
-from wlkd.admission import Admission
 from wlkd.config import make_config
-from wlkd.core import running_core
-from wlkd.errors import ProvisionError, SessionError
-from wlkd.interfaces import DecoderStream, Session
+from wlkd.contract.components import DecoderStream
+from wlkd.contract.errors import ProvisionError, SessionError
+from wlkd.contract.host import Session
+from wlkd.contract.types import Samples, StreamOffer, Update
+from wlkd.daemon.pipeline import running_core
 from wlkd.plugins import load_plugins
+from wlkd.sessions.admission import Admission
 from wlkd.testing import speech_like
-from wlkd.types import Samples, StreamOffer, Update
 
 PCM = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
 STEREO = StreamOffer(encoding="s16le", sample_rate=16000, channels=2)
@@ -115,7 +116,7 @@ async def test_files_that_take_long_to_unpack_hold_up_no_live_stream(monkeypatch
 
     plain = Pcm.open
     monkeypatch.setattr(Pcm, "open", lambda self, offer: Unpacking() if offer == STEREO else plain(self, offer))
-    monkeypatch.setattr("wlkd.core.audio_threads", lambda cores: 2)
+    monkeypatch.setattr("wlkd.daemon.pipeline.audio_threads", lambda cores: 2)
     async with core() as admission, AsyncExitStack() as stack:
         for _ in range(3):
             upload = admission.open(STEREO, transport="test", peer="here", priority="batch")

@@ -8,14 +8,24 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from wlkd.errors import SessionError
-from wlkd.interfaces import Backend, DecoderStream, Options, Recognizer, Vad, VadStream
+from wlkd.config.options import SessionOptions, WorkerOptions
+from wlkd.contract.components import Backend, DecoderStream, Options, Recognizer, Vad, VadStream
+from wlkd.contract.errors import SessionError
+from wlkd.contract.types import (
+    Commit,
+    Frame,
+    Pause,
+    RecognitionParams,
+    Samples,
+    SessionInfo,
+    SpeechEvent,
+    StreamOffer,
+    Word,
+)
+from wlkd.inference.backlog import Outcome, Stream
+from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
-from wlkd.options import SessionOptions, WorkerOptions
-from wlkd.session import QUEUED_MESSAGES, LiveSession
-from wlkd.stream import Outcome, Stream
-from wlkd.types import Commit, Frame, Pause, RecognitionParams, Samples, SessionInfo, SpeechEvent, StreamOffer, Word
-from wlkd.worker import Worker
+from wlkd.sessions.session import QUEUED_MESSAGES, LiveSession
 
 
 class Decoding(DecoderStream):

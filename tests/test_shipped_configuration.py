@@ -14,10 +14,12 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from wlkd.cli.template import default_configuration
-from wlkd.config import DEFAULT_PARTS, Config, Settings, make_config
-from wlkd.document import read_document
-from wlkd.plugins import Plugins, Registered, load_plugins
+from wlkd.config import make_config
+from wlkd.config.document import read_document
+from wlkd.config.options import Settings
+from wlkd.config.template import default_configuration
+from wlkd.contract.kinds import KINDS, Registered
+from wlkd.plugins import Plugins, load_plugins
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "etc" / "wlkd.yaml"
@@ -48,22 +50,22 @@ def test_the_shipped_file_means_the_defaults(plugins: Plugins) -> None:
 
 
 def test_every_option_gives_its_reason(plugins: Plugins) -> None:
-    models: list[tuple[str, type[BaseModel]]] = [("", Settings), ("", Config)]
+    models: list[tuple[str, type[BaseModel]]] = [("", Settings)]
     models += [(f"{entry.kind} {entry.name}: ", entry.component.Config) for entry in shipped_components(plugins)]
     silent = [where for prefix, model in models for where, field in options(model, prefix) if not field.description]
     assert not silent, f"Field(description=...) is missing: {silent}"
 
 
-@pytest.mark.parametrize("kind", ["vad", "backend"])
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS.values() if kind.default and not kind.many])
 def test_what_could_stand_instead_is_right_too(plugins: Plugins, kind: str) -> None:
     """Removing the `# ` of an alternative gives a section that means that component's defaults."""
     for entry in shipped_components(plugins):
-        if entry.kind == kind and entry.name != DEFAULT_PARTS[kind]["name"]:
+        if entry.kind == kind and entry.name not in KINDS[kind].default:
             _, _, rest = default_configuration([entry]).partition(f"# Instead:\n#\n# {kind}:\n")
             block = f"{kind}:\n" + rest.partition("\n\n")[0].replace("# ", "", 1).replace("\n# ", "\n")
             config = make_config(read_document(block).values, plugins)
-            part = config.vad if kind == "vad" else config.backend
-            assert (part.name, part.options) == (entry.name, entry.component.Config())
+            part = config.one(kind)
+            assert part is not None and (part.name, part.options) == (entry.name, entry.component.Config())
 
 
 def options(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from wlkd.errors import ProvisionError
-from wlkd.http import HttpServer, bind
-from wlkd.memory import available_bytes
-from wlkd.systemd import InheritedSockets, Notifier, inherited_sockets, under_systemd, watchdog_seconds
+from wlkd.contract.errors import ProvisionError
+from wlkd.daemon.listeners import HttpServer, bind
+from wlkd.host.memory import available_bytes
+from wlkd.host.systemd import InheritedSockets, Notifier, inherited_sockets, under_systemd, watchdog_seconds
 from wlkd.testing import free_port
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-from wlkd.tcp import hang_up
+from wlkd.transports.tcp import hang_up
 
 
 async def test_hanging_up_on_a_client_who_is_gone_is_no_defect() -> None:

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wlkd.transcript import Transcript
-from wlkd.types import Commit, Line, Word
+from wlkd.contract.types import Commit, Line, Word
+from wlkd.sessions.transcript import Transcript
 
 SECOND = 16_000
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wlkd.types import RecognitionParams
+from wlkd.contract.types import RecognitionParams
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from wlkd.audio import SAMPLE_RATE
-from wlkd.capacity import TEST_CHUNK_SECONDS, sessions_for
-from wlkd.errors import SessionError
-from wlkd.interfaces import Backend, Options, Recognizer
+from wlkd.config.options import WorkerOptions
+from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.components import Backend, Options, Recognizer
+from wlkd.contract.errors import SessionError
+from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, Word
+from wlkd.inference.backlog import Outcome, Stream
+from wlkd.inference.capacity import TEST_CHUNK_SECONDS, sessions_for
+from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
-from wlkd.options import WorkerOptions
-from wlkd.stream import Outcome, Stream
-from wlkd.types import Commit, Frame, Pause, RecognitionParams, Word
-from wlkd.worker import Worker
 
 
 class Ear(Recognizer):

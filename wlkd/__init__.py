@@ -1,25 +1,21 @@
 """Live speech-to-text as a system service: the public names for plugin authors."""
 
-from wlkd.audio import SAMPLE_RATE
-from wlkd.errors import ConfigError, PluginError, Problem, ProvisionError, SessionError
-from wlkd.hookspecs import hookimpl
-from wlkd.interfaces import (
+from wlkd.config.options import Config
+from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.components import (
     Backend,
     Component,
-    Context,
     Decoder,
     DecoderStream,
-    Http,
     Options,
     Recognizer,
-    Session,
-    SessionRefusal,
-    Sessions,
     Transport,
     Vad,
     VadStream,
 )
-from wlkd.types import (
+from wlkd.contract.errors import ConfigError, PluginError, Problem, ProvisionError, SessionError
+from wlkd.contract.host import Context, Http, Session, SessionRefusal, Sessions
+from wlkd.contract.types import (
     Commit,
     Frame,
     Line,
@@ -32,14 +28,17 @@ from wlkd.types import (
     Update,
     Word,
 )
+from wlkd.hookspecs import CommandRegistry, Registry, hookimpl
 
 __version__ = "0.1.0"
 
 __all__ = [
     "SAMPLE_RATE",
     "Backend",
+    "CommandRegistry",
     "Commit",
     "Component",
+    "Config",
     "ConfigError",
     "Context",
     "Decoder",
@@ -54,6 +53,7 @@ __all__ = [
     "ProvisionError",
     "RecognitionParams",
     "Recognizer",
+    "Registry",
     "Samples",
     "Session",
     "SessionError",

@@ -21,11 +21,10 @@ COMMANDS = {
     "run": "run the daemon",
     "check": "check the configuration without starting anything",
     "plugins": "list the installed plugins and what they bring",
-    "models": "list, verify, fetch and derive models",
     "transcribe": "transcribe files",
     "listen": "transcribe the microphone in the terminal",
-    "bench": "measure the accuracy and latency of a server",
 }
+"""Those of wlkd itself; plugins bring others."""
 
 
 def parser(command: str | None) -> argparse.ArgumentParser:
@@ -35,14 +34,25 @@ def parser(command: str | None) -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"wlkd {importlib.import_module('wlkd').__version__}")
     subparsers = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, summary in COMMANDS.items():
+    for name, (summary, module_name) in commands(command).items():
         sub = subparsers.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
         if name == command:
-            module = importlib.import_module(f"wlkd.cli.{name}")
+            module = importlib.import_module(module_name)
             sub.description = module.__doc__
             module.add_arguments(sub)
             sub.set_defaults(main=module.main)
     return root
+
+
+def commands(wanted: str | None) -> dict[str, tuple[str, str]]:
+    """Summary and module of each subcommand, by name. Plugins are asked unless `wanted` is one of our own."""
+    known = {name: (summary, f"wlkd.cli.{name}") for name, summary in COMMANDS.items()}
+    if wanted not in COMMANDS:
+        from wlkd.plugins import load_plugins
+
+        brought = load_plugins().commands(taken=COMMANDS).values()
+        known |= {command.name: (command.summary, command.module) for command in brought}
+    return known
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,8 +12,8 @@ from unicodedata import east_asian_width
 
 import aiohttp
 
-from wlkd.audio import samples
-from wlkd.types import Line, Word
+from wlkd.contract.audio import samples
+from wlkd.contract.types import Line, Word
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 SILENCE_SECONDS = 60

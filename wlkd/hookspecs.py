@@ -8,47 +8,69 @@ a module, and one decorated function in it:
     @hookimpl
     def wlkd_register_backends(register):
         register("mine", MyBackend)
+
+Each kind of component has such a hook, `wlkd_register_<kind>s`: `registration_hooks` makes them of the table of kinds.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Protocol
 
 import pluggy
 
-from wlkd.errors import Problem
-from wlkd.interfaces import Registry
-from wlkd.types import SessionInfo, StreamOffer, Update
-
-if TYPE_CHECKING:
-    from wlkd.config import Config
+from wlkd.config.options import Config
+from wlkd.contract.components import Component
+from wlkd.contract.errors import Problem
+from wlkd.contract.kinds import Kind
+from wlkd.contract.types import SessionInfo, StreamOffer, Update
 
 hookspec = pluggy.HookspecMarker("wlkd")
 hookimpl = pluggy.HookimplMarker("wlkd")
 
 
-@hookspec
-def wlkd_register_decoders(register: Registry) -> None:
-    """Once, after loading. Call `register(name, cls)` for each `Decoder`.
+class Registry(Protocol):
+    """What `wlkd_register_*` hooks call."""
+
+    def __call__(self, name: str, component: type[Component]) -> None: ...
+
+
+class CommandRegistry(Protocol):
+    """What `wlkd_register_commands` calls."""
+
+    def __call__(self, name: str, summary: str, module: str) -> None: ...
+
+
+def registration_hooks(kinds: Iterable[Kind]) -> ModuleType:
+    """A specification of `wlkd_register_<kind>s(register)` for each of `kinds`."""
+    hooks = ModuleType("registration_hooks")
+    for kind in kinds:
+        setattr(hooks, kind.hook, _registration_hook(kind))
+    return hooks
+
+
+def _registration_hook(kind: Kind) -> object:
+    def register_components(register: Registry) -> None:
+        pass
+
+    register_components.__name__ = kind.hook
+    register_components.__doc__ = f"""Once, after loading. Call `register(name, cls)` for each `{kind.base.__name__}`.
 
     A name that is taken, or a class of another kind, is a `PluginError`: the plugin is left out, with a warning,
     or stops the start where the configuration names it.
     """
+    return hookspec(register_components)
 
 
 @hookspec
-def wlkd_register_vads(register: Registry) -> None:
-    """Once, after loading. Call `register(name, cls)` for each `Vad`. Failure: as for decoders."""
+def wlkd_register_commands(register: CommandRegistry) -> None:
+    """When the command line asks for a subcommand that wlkd itself does not have, or for help.
 
-
-@hookspec
-def wlkd_register_backends(register: Registry) -> None:
-    """Once, after loading. Call `register(name, cls)` for each `Backend`. Failure: as for decoders."""
-
-
-@hookspec
-def wlkd_register_transports(register: Registry) -> None:
-    """Once, after loading. Call `register(name, cls)` for each `Transport`. Failure: as for decoders."""
+    Call `register(name, summary, "package.module")` for each. The module is imported when its command is asked for;
+    it has `add_arguments(parser)` and `main(args)`, which returns the exit status, and its docstring is the help.
+    A name that is taken is left out with a warning. So is whatever a plugin that raises would have registered.
+    """
 
 
 @hookspec

@@ -12,44 +12,32 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import Distribution, EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import pluggy
 
 from wlkd import hookspecs
-from wlkd.errors import PluginError, Problem
-from wlkd.interfaces import Backend, Component, Decoder, Options, Transport, Vad
-from wlkd.types import StreamOffer
-
-if TYPE_CHECKING:
-    from wlkd.config import Config
+from wlkd.config.options import Config
+from wlkd.contract.components import Component, Options
+from wlkd.contract.errors import PluginError, Problem
+from wlkd.contract.kinds import KINDS, Kind, Registered
+from wlkd.contract.types import StreamOffer
+from wlkd.hookspecs import registration_hooks
 
 GROUP = "wlkd"
 """Entry-point group, hook prefix and marker name."""
-
-Kind = Literal["decoder", "vad", "backend", "transport"]
-
-KINDS: Mapping[Kind, type[Component]] = {
-    "decoder": Decoder,
-    "vad": Vad,
-    "backend": Backend,
-    "transport": Transport,
-}
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
-    """One component and where it came from."""
+class Command:
+    """A subcommand that a plugin brings."""
 
-    kind: Kind
     name: str
-    component: type[Component]
-    plugin: str
-    """Name of the entry point."""
-    distribution: str
-    version: str
+    summary: str
+    module: str
+    """Imported when the command is asked for: `add_arguments(parser)`, `main(args)`, and its docstring is the help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +48,7 @@ class Failure:
     distribution: str
     version: str
     reason: str
-    claims: frozenset[tuple[Kind, str]] = frozenset()
+    claims: frozenset[tuple[str, str]] = frozenset()
     """Components that it would have registered, as far as is known."""
 
     def __str__(self) -> str:
@@ -70,24 +58,25 @@ class Failure:
 class Plugins:
     """The loaded plugins: looks components up, asks hooks, tells observers."""
 
-    def __init__(self, manager: pluggy.PluginManager) -> None:
+    def __init__(self, manager: pluggy.PluginManager, kinds: Mapping[str, Kind] = KINDS) -> None:
+        self.kinds = kinds
         self.failures: list[Failure] = []
         self.on_observer_error: Callable[[str], None] = _ignore
         """Called with the plugin's name whenever one of its observers raised; for a counter."""
         self._manager = manager
-        self._components: dict[tuple[Kind, str], Registered] = {}
+        self._components: dict[tuple[str, str], Registered] = {}
 
     @property
     def components(self) -> list[Registered]:
         """Everything registered, by kind and name."""
-        order = list(KINDS)
+        order = list(self.kinds)
         return sorted(self._components.values(), key=lambda entry: (order.index(entry.kind), entry.name))
 
-    def names(self, kind: Kind) -> list[str]:
+    def names(self, kind: str) -> list[str]:
         """Registered names of one kind, sorted."""
         return [entry.name for entry in self.components if entry.kind == kind]
 
-    def component(self, kind: Kind, name: str) -> type[Component]:
+    def component(self, kind: str, name: str) -> type[Component]:
         """The class registered as `name`.
 
         Raises `PluginError` when there is none, naming those there are and the plugins that failed to load,
@@ -98,6 +87,25 @@ class Plugins:
         if entry is None or rivals:
             raise PluginError(self._unavailable(kind, name, rivals))
         return entry.component
+
+    def commands(self, taken: Iterable[str] = ()) -> dict[str, Command]:
+        """The subcommands of all plugins, by name. Those in `taken`, and what a raising plugin brings, are left out
+        with a warning."""
+        found: dict[str, Command] = {}
+        staged: list[Command] = []
+        for plugin, call in self._calls("wlkd_register_commands", {"register": partial(_add_command, staged)}):
+            staged.clear()
+            try:
+                call()
+            except Exception as error:
+                logger.warning("plugin %s failed to register its commands: %s", plugin, _reason(error))
+                continue
+            for command in staged:
+                if command.name in {*taken, *found}:
+                    logger.warning('the command "%s" of plugin %s is taken; left out', command.name, plugin)
+                else:
+                    found[command.name] = command
+        return found
 
     def check_config(self, config: Config) -> list[Problem]:
         """What plugins find wrong with `config`. One that raises is itself a problem."""
@@ -130,7 +138,7 @@ class Plugins:
         for impl in reversed(caller.get_hookimpls()):
             yield impl.plugin_name, partial(impl.function, *(arguments[name] for name in impl.argnames))
 
-    def _unavailable(self, kind: Kind, name: str, rivals: list[Failure]) -> str:
+    def _unavailable(self, kind: str, name: str, rivals: list[Failure]) -> str:
         entry = self._components.get((kind, name))
         if entry and rivals:
             others = ", ".join(f"{rival.distribution} {rival.version}" for rival in rivals)
@@ -145,13 +153,13 @@ class Plugins:
 
     def _register(self, plugin: str, point: EntryPoint) -> None:
         """Take in what the hooks of `plugin`, the last one added to the manager, register: all of it or nothing."""
-        staged: dict[tuple[Kind, str], Registered] = {}
+        staged: dict[tuple[str, str], Registered] = {}
         mistakes: list[str] = []
 
-        def registry(kind: Kind) -> Callable[[str, type[Component]], None]:
+        def registry(kind: str) -> Callable[[str, type[Component]], None]:
             def register(name: str, component: type[Component]) -> None:
                 entry = Registered(kind, name, component, plugin, *_origin(point.dist))
-                mistakes.extend(_mistakes(entry))
+                mistakes.extend(_mistakes(entry, self.kinds[kind].base))
                 if taken := staged.get((kind, name)) or self._components.get((kind, name)):
                     mistakes.append(f'{kind} "{name}" is taken by {taken.distribution} {taken.version}')
                 staged.setdefault((kind, name), entry)
@@ -159,8 +167,8 @@ class Plugins:
             return register
 
         try:
-            for kind in KINDS:
-                for owner, call in self._calls(f"wlkd_register_{kind}s", {"register": registry(kind)}):
+            for kind in self.kinds.values():
+                for owner, call in self._calls(kind.hook, {"register": registry(kind.name)}):
                     if owner == plugin:
                         call()
         except Exception as error:
@@ -182,18 +190,31 @@ class Plugins:
             if self._manager.has_plugin(name):
                 self._manager.unregister(name=name)
             claims = error.claims if isinstance(error, _Refused) else frozenset()
-            raise _Refused(_pluggy_words(error), claims) from error
+            raise _Refused(self._pluggy_words(error), claims) from error
+
+    def _pluggy_words(self, error: Exception) -> str:
+        words = str(error)
+        if isinstance(error, pluggy.PluginValidationError) and words.startswith("unknown hook"):
+            name = words.split("'")[1]
+            known = [hook for hook, caller in vars(self._manager.hook).items() if caller.has_spec()]
+            close = difflib.get_close_matches(name, known, n=1)
+            return f"there is no hook {name}" + (f"; did you mean {close[0]}?" if close else "")
+        return words.replace("\n", "; ")
+
+
+def _add_command(staged: list[Command], name: str, summary: str, module: str) -> None:
+    staged.append(Command(name, summary, module))
 
 
 class _Refused(Exception):
     """A plugin is left out, with the components it would have registered."""
 
-    def __init__(self, reason: str, claims: frozenset[tuple[Kind, str]] = frozenset()) -> None:
+    def __init__(self, reason: str, claims: frozenset[tuple[str, str]] = frozenset()) -> None:
         super().__init__(reason)
         self.claims = claims
 
 
-def load_plugins(named: Iterable[str] = ()) -> Plugins:
+def load_plugins(named: Iterable[str] = (), kinds: Mapping[str, Kind] = KINDS) -> Plugins:
     """Load every plugin that is installed.
 
     One that fails is left out, logged and listed in `failures`; raises `PluginError` instead when `named` has
@@ -201,7 +222,8 @@ def load_plugins(named: Iterable[str] = ()) -> Plugins:
     """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
-    plugins = Plugins(manager)
+    manager.add_hookspecs(registration_hooks(kinds.values()))
+    plugins = Plugins(manager, kinds)
     for name, points in _discover().items():
         if len(points) == 1:
             try:
@@ -243,8 +265,7 @@ def _origin(distribution: Distribution | None) -> tuple[str, str]:
     return distribution.metadata["Name"], distribution.version
 
 
-def _mistakes(entry: Registered) -> Iterable[str]:
-    base = KINDS[entry.kind]
+def _mistakes(entry: Registered, base: type[Component]) -> Iterable[str]:
     if not (isinstance(entry.component, type) and issubclass(entry.component, base)):
         yield f'{entry.kind} "{entry.name}" is not a subclass of wlkd.{base.__name__}'
         return
@@ -271,15 +292,6 @@ def _check_hooks(module: Any, callers: Iterable[pluggy.HookCaller], plugin: str)
             raise _Refused(f"{name} is not marked with @hookimpl")
     if not implemented:
         raise _Refused("implements no hook")
-
-
-def _pluggy_words(error: Exception) -> str:
-    words = str(error)
-    if isinstance(error, pluggy.PluginValidationError) and words.startswith("unknown hook"):
-        name = words.split("'")[1]
-        close = difflib.get_close_matches(name, [hook for hook in vars(hookspecs) if hook.startswith("wlkd_")], n=1)
-        return f"there is no hook {name}" + (f"; did you mean {close[0]}?" if close else "")
-    return words.replace("\n", "; ")
 
 
 def _reason(error: BaseException) -> str:

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wlkd.app import Daemon
-from wlkd.audio import SAMPLE_RATE, samples
 from wlkd.config import make_config
-from wlkd.interfaces import Backend, DecoderStream, VadStream
+from wlkd.contract.audio import SAMPLE_RATE, samples
+from wlkd.contract.components import Backend, DecoderStream, VadStream
+from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, Samples, SpeechEvent, Word
+from wlkd.daemon.app import Daemon
 from wlkd.plugins import load_plugins
-from wlkd.types import Commit, Frame, Pause, RecognitionParams, Samples, SpeechEvent, Word
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -4,13 +4,13 @@ import json
 
 import pytest
 import soundfile
+from wlkd_bench.clips import read_manifest
+from wlkd_bench.pieces import cut, read_samples
+from wlkd_bench.runner import run
+from wlkd_bench.score import score
+from wlkd_bench.stream import Target
+from wlkd_bench.summary import summarize
 
-from wlkd.bench.clips import read_manifest
-from wlkd.bench.pieces import cut, read_samples
-from wlkd.bench.runner import run
-from wlkd.bench.score import score
-from wlkd.bench.stream import Target
-from wlkd.bench.summary import summarize
 from wlkd.cli.transcribe import remotely
 from wlkd.testing import running_daemon, speech_like
 

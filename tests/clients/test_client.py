@@ -4,9 +4,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from wlkd.audio import samples
 from wlkd.client import ClientError, Refused, Transcript, connect
-from wlkd.types import Line, Word
+from wlkd.contract.audio import samples
+from wlkd.contract.types import Line, Word
 
 
 async def converse(url, *, pcm=True, wishes=None, audio=(b"\0" * 8000,)):

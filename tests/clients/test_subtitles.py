@@ -3,9 +3,9 @@ from itertools import pairwise
 
 import pytest
 
-from wlkd.audio import samples
-from wlkd.subtitles import MAX_CUE_COLUMNS, ROW_COLUMNS, WRITERS, columns, cues, rows
-from wlkd.types import Line, Word
+from wlkd.contract.audio import samples
+from wlkd.contract.types import Line, Word
+from wlkd.transports.subtitles import MAX_CUE_COLUMNS, ROW_COLUMNS, WRITERS, columns, cues, rows
 
 
 def line(*words: tuple[str, float, float], language: str | None = "en") -> Line:

@@ -8,10 +8,11 @@ import os
 import sys
 
 from wlkd.cli.common import add_config_arguments, configured
-from wlkd.cli.template import default_configuration
 from wlkd.config import Config
-from wlkd.errors import ConfigError
-from wlkd.logs import complain
+from wlkd.config.template import default_configuration
+from wlkd.contract.errors import ConfigError
+from wlkd.contract.kinds import Kind
+from wlkd.host.logs import complain
 from wlkd.plugins import Plugins, load_plugins
 
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     if args.print_default:
-        sys.stdout.write(default_configuration(load_plugins().components))
+        sys.stdout.write(default_configuration((plugins := load_plugins()).components, plugins.kinds))
         return os.EX_OK
     try:
         config, plugins = configured(args)
@@ -41,7 +42,12 @@ def main(args: argparse.Namespace) -> int:
 def summary(config: Config, plugins: Plugins) -> str:
     """What would run, on one line."""
     left_out = f"; {len(plugins.failures)} plugins left out" if plugins.failures else ""
-    return (
-        f"backend {config.backend.name}, vad {config.vad.name}, decoders {', '.join(config.decoders)}, "
-        f"transports {', '.join(config.transports)}, port {config.server.port}{left_out}"
-    )
+    used = [f"{kind.section} {', '.join(_names(config, kind)) or 'none'}" for kind in plugins.kinds.values()]
+    return f"{', '.join(used)}, port {config.server.port}{left_out}"
+
+
+def _names(config: Config, kind: Kind) -> list[str]:
+    if kind.many:
+        return list(config.many(kind.section))
+    part = config.one(kind.section)
+    return [part.name] if part else []

@@ -8,8 +8,8 @@ import faulthandler
 import os
 
 from wlkd.cli.common import add_config_arguments, configured
-from wlkd.logs import complain, set_up_logging
-from wlkd.memory import share_one_heap
+from wlkd.host.logs import complain, set_up_logging
+from wlkd.host.memory import share_one_heap
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     share_one_heap()
 
-    from wlkd.app import serve
-    from wlkd.errors import ConfigError, ProvisionError
+    from wlkd.contract.errors import ConfigError, ProvisionError
+    from wlkd.daemon.app import serve
 
     # Ended by the watchdog (SIGABRT), the journal shows where each thread was stuck.
     faulthandler.enable()

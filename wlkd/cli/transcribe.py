@@ -24,13 +24,13 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
-from wlkd.audio import seconds
 from wlkd.cli.common import add_config_arguments, configured
 from wlkd.client import ClientError, connect
-from wlkd.errors import ConfigError, ProvisionError, SessionError
-from wlkd.interfaces import Sessions
-from wlkd.subtitles import SUFFIXES, WRITERS
-from wlkd.types import Line, StreamOffer
+from wlkd.contract.audio import seconds
+from wlkd.contract.errors import ConfigError, ProvisionError, SessionError
+from wlkd.contract.host import Sessions
+from wlkd.contract.types import Line, StreamOffer
+from wlkd.transports.subtitles import SUFFIXES, WRITERS
 
 CHUNK_BYTES = 64 * 1024
 
@@ -157,7 +157,7 @@ async def _transcriber(args: argparse.Namespace) -> AsyncIterator[Transcriber]:
             wishes["token"] = token
         yield functools.partial(remotely, args.server, wishes)
         return
-    from wlkd.core import running_core
+    from wlkd.daemon.pipeline import running_core
 
     # The daemon's secrets are for its clients; whoever can read the model needs none, and may not read them.
     secrets = ("auth.tokens_file", "server.tls_certificate", "server.tls_key")

@@ -1,7 +1,6 @@
 """wlkd decoder: WebM, Ogg, MP4, MP3, FLAC, WAV and AAC as a stream, through PyAV."""
 
-from wlkd import StreamOffer, hookimpl
-from wlkd.interfaces import Registry
+from wlkd import Registry, StreamOffer, hookimpl
 from wlkd_av.decoder import Av
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from wlkd import hookimpl
-from wlkd.interfaces import Registry
+from wlkd import Registry, hookimpl
 from wlkd_deepgram.transport import Deepgram
 
 

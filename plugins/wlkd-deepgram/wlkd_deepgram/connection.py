@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
-from wlkd import Session, SessionError, websocket
+from wlkd import Session, SessionError
+from wlkd.transports import websocket
 from wlkd_deepgram.errors import CLOSE, OTHERWISE
 from wlkd_deepgram.messages import Message, Results
 from wlkd_deepgram.metadata import Metadata

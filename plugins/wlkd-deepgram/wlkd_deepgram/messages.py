@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from wlkd import Update, Word
-from wlkd.audio import SAMPLE_RATE, seconds
-from wlkd.types import SENTENCE_ENDS
+from wlkd.contract.audio import SAMPLE_RATE, seconds
+from wlkd.contract.types import SENTENCE_ENDS
 from wlkd_deepgram.query import Query
 
 PUNCTUATION = '.,;:?!…。，、；：？！"“”«»()¿¡'

@@ -7,7 +7,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from wlkd.audio import seconds
+from wlkd.contract.audio import seconds
 from wlkd_deepgram.messages import MODEL_INFO
 
 

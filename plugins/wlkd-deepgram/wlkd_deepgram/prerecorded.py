@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from wlkd import Session, SessionError, Update
-from wlkd.audio import seconds
+from wlkd.contract.audio import seconds
 from wlkd_deepgram.messages import alternative
 from wlkd_deepgram.metadata import Metadata
 from wlkd_deepgram.query import Query

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from wlkd import Http, Options, SessionError, Sessions, Transport
-from wlkd.websocket import SocketOptions
+from wlkd.transports.websocket import SocketOptions
 from wlkd_deepgram.connection import Connection, Socket
 from wlkd_deepgram.errors import refused
 from wlkd_deepgram.metadata import Metadata

@@ -11,9 +11,9 @@ import soundfile
 from prometheus_client import CollectorRegistry
 from wlkd_localagreement.backend import LocalAgreement
 from wlkd_localagreement.options import LocalAgreementOptions
+from wlkd_whisper.cuda import CUBLAS
 
 from wlkd import Context, ProvisionError, RecognitionParams, SessionError
-from wlkd.cuda import CUBLAS
 from wlkd.testing import check_backend, recognized
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from wlkd_whisper.cuda import cublas_fault
+from wlkd_whisper.folder import encoder_dir
+from wlkd_whisper.pairs import check_encoder
 
 from wlkd import (
     Backend,
@@ -22,9 +25,7 @@ from wlkd import (
     SessionError,
     Word,
 )
-from wlkd.audio import SAMPLE_RATE, samples
-from wlkd.cuda import cublas_fault
-from wlkd.models import check_encoder, encoder_dir
+from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd_localagreement.options import LocalAgreementOptions
 from wlkd_localagreement.stream import Heard, Step, Stream
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from wlkd_whisper.window import Window
+
 from wlkd import Commit, Frame, RecognitionParams, Recognizer, Word
-from wlkd.audio import samples
-from wlkd.types import SENTENCE_ENDS
-from wlkd.window import Window
+from wlkd.contract.audio import samples
+from wlkd.contract.types import SENTENCE_ENDS
 from wlkd_localagreement.agreement import agreed, unsaid
 from wlkd_localagreement.options import LocalAgreementOptions
 

@@ -10,8 +10,8 @@ from typing import Any
 from aiohttp import web
 
 from wlkd import Line, Update
-from wlkd.audio import seconds
-from wlkd.subtitles import as_srt, as_vtt
+from wlkd.contract.audio import seconds
+from wlkd.transports.subtitles import as_srt, as_vtt
 from wlkd_openai.errors import ApiError
 from wlkd_openai.form import Wishes
 

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from wlkd import Http, Options, SessionError, Sessions, Transport
-from wlkd.websocket import SocketOptions
+from wlkd.transports.websocket import SocketOptions
 from wlkd_openai.errors import INTERNAL, ApiError
 from wlkd_openai.realtime.connection import Connection, Socket
 from wlkd_openai.upload import Upload

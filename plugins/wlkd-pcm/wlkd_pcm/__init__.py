@@ -1,7 +1,6 @@
 """wlkd decoder: raw PCM, mu-law and A-law at any rate and channel count."""
 
-from wlkd import StreamOffer, hookimpl
-from wlkd.interfaces import Registry
+from wlkd import Registry, StreamOffer, hookimpl
 from wlkd_pcm.decoder import Pcm
 from wlkd_pcm.formats import announced
 

@@ -13,18 +13,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from wlkd import (
-    SAMPLE_RATE,
-    Backend,
-    Commit,
-    Context,
-    Frame,
-    Options,
-    RecognitionParams,
-    Recognizer,
-    Word,
-    hookimpl,
-)
+from wlkd import SAMPLE_RATE, Backend, Commit, Context, Frame, Options, RecognitionParams, Recognizer, Word, hookimpl
 
 LANGUAGES = frozenset({"en", "zh", "de", "fr", "es"})
 

@@ -1,7 +1,6 @@
 """wlkd VAD: Silero through onnxruntime; and `none`, for streams that are all speech."""
 
-from wlkd import hookimpl
-from wlkd.interfaces import Registry
+from wlkd import Registry, hookimpl
 from wlkd_silero.everything import Everything
 from wlkd_silero.vad import Silero
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import Field
 
 from wlkd import Context, Options, Vad, VadStream
-from wlkd.audio import samples as to_samples
+from wlkd.contract.audio import samples as to_samples
 from wlkd_silero.gate import Gate, GateSettings
 from wlkd_silero.model import FRAME_SAMPLES, SileroModel, shipped_model
 from wlkd_silero.stream import SileroStream

@@ -7,7 +7,7 @@ from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.stream import Stream
 
 from wlkd import Frame, RecognitionParams
-from wlkd.audio import samples
+from wlkd.contract.audio import samples
 
 
 def test_enough_heard_and_sure_enough():

@@ -16,7 +16,7 @@ from wlkd_simulstreaming.backend import SimulStreaming
 from wlkd_simulstreaming.options import SimulStreamingOptions
 
 from wlkd import Context, Frame, RecognitionParams, SessionError
-from wlkd.cpu import cores
+from wlkd.host.cpu import cores
 
 pytestmark = pytest.mark.model
 SECOND = 16000

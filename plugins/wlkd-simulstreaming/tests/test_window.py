@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from wlkd_simulstreaming.window import best_cut
+from wlkd_whisper.window import Window
 
 from wlkd import Frame, Word
-from wlkd.window import Window
 
 
 def ramp(start, count):

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from wlkd import Problem, hookimpl
-from wlkd.interfaces import Registry
+from wlkd import Config, Problem, Registry, hookimpl
 from wlkd_simulstreaming.backend import SimulStreaming
 from wlkd_simulstreaming.options import SimulStreamingOptions
-
-if TYPE_CHECKING:
-    from wlkd.config import Config
 
 MODEL_SECONDS = 30
 """What Whisper hears at once."""

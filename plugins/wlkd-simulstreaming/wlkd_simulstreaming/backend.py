@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from wlkd_whisper.folder import decoder_file, encoder_dir
 
 from wlkd import Backend, Commit, Context, Frame, Options, ProvisionError, RecognitionParams, Recognizer, SessionError
-from wlkd.audio import SAMPLE_RATE
-from wlkd.models import decoder_file, encoder_dir
+from wlkd.contract.audio import SAMPLE_RATE
 from wlkd_simulstreaming.hypothesis import Hypothesis
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
-from wlkd.models import ModelBin, ModelFileError
+from wlkd_whisper.dims import ModelFileError
+from wlkd_whisper.modelbin import ModelBin
 
 FLOATS = ("<f2", "<f4")
 

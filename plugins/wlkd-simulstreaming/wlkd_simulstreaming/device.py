@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from wlkd_whisper.cuda import cublas_fault
 
 from wlkd import ProvisionError
-from wlkd.cuda import cublas_fault
 from wlkd_simulstreaming.options import SimulStreamingOptions
 
 EXTRA = "pip install 'wlkd-simulstreaming[cuda]'"

@@ -12,9 +12,10 @@ from typing import Any
 import ctranslate2
 import torch
 from torch import Tensor
+from wlkd_whisper.folder import decoder_file, encoder_dir
+from wlkd_whisper.pairs import check_pair
 
 from wlkd import Context, ProvisionError
-from wlkd.models import check_pair, decoder_file, encoder_dir
 from wlkd_simulstreaming.checkpoint import Checkpoint, load_checkpoint
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wlkd import SAMPLE_RATE
-from wlkd.types import Samples
+from wlkd.contract.types import Samples
 
 FFT_SAMPLES = 400
 HOP_SAMPLES = 160

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from wlkd_whisper.window import Window
+
 from wlkd import Commit, Frame, RecognitionParams, Recognizer, Word
-from wlkd.audio import samples, seconds
-from wlkd.window import Window
+from wlkd.contract.audio import samples, seconds
 from wlkd_simulstreaming.alignatt import is_settled
 from wlkd_simulstreaming.guards import is_no_speech, told_again
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request

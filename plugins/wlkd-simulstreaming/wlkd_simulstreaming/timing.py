@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from wlkd_whisper.window import Window
+
 from wlkd import Word
-from wlkd.window import Window
 from wlkd_simulstreaming.hypothesis import Hypothesis
 from wlkd_simulstreaming.tokens import Vocabulary, split_words
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wlkd import Word
-from wlkd.audio import SAMPLE_RATE
-from wlkd.types import SENTENCE_ENDS
+from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.types import SENTENCE_ENDS
 
 SENTENCE_BONUS_SECONDS = 1.5
 """A cut behind a sentence may be this much farther from the best place."""

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from wlkd import Problem, hookimpl
-from wlkd.interfaces import Registry
+from wlkd import Config, Problem, Registry, hookimpl
 from wlkd_tcp.transport import Tcp
-
-if TYPE_CHECKING:
-    from wlkd.config import Config
 
 
 @hookimpl

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from wlkd import Session, SessionError, Sessions, StreamOffer
-from wlkd.tcp import hang_up
+from wlkd.transports.tcp import hang_up
 from wlkd_tcp.lines import Lines, lines_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Literal
 
 from wlkd import SessionError, Update
-from wlkd.audio import seconds
+from wlkd.contract.audio import seconds
 
 Format = Literal["json", "text"]
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from wlkd import Options
-from wlkd.tcp import PortOptions, TcpTransport
+from wlkd.transports.tcp import PortOptions, TcpTransport
 from wlkd_tcp.connection import Connection
 from wlkd_tcp.lines import Format
 

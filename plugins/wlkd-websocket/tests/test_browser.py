@@ -410,8 +410,8 @@ async def test_the_demo_works_from_disk():
 @pytest.mark.parametrize("kind", ["container", "pcm"])
 async def test_the_words_on_the_page_are_the_words_spoken(kind, models_dir, speech_dir, tmp_path):
     np = pytest.importorskip("numpy")
-    soundfile = pytest.importorskip("soundfile", reason="pip install 'wlkd[bench]'")
-    jiwer = pytest.importorskip("jiwer", reason="pip install 'wlkd[bench]'")
+    soundfile = pytest.importorskip("soundfile", reason="pip install wlkd-bench")
+    jiwer = pytest.importorskip("jiwer", reason="pip install wlkd-bench")
     manifest = [json.loads(line) for line in (speech_dir / "manifest.jsonl").read_text().splitlines()]
     clip = next(c for c in manifest if c["set"] == "en_librispeech_test_clean" and 9 < c["seconds"] < 12)
     samples, rate = soundfile.read(speech_dir / clip["path"], dtype="float32")

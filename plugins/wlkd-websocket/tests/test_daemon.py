@@ -14,8 +14,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from wlkd.audio import samples
 from wlkd.client import connect
+from wlkd.contract.audio import samples
 from wlkd.testing import RunningDaemon, running_daemon, speech_like
 
 SCRIPT = [" one", " two", " three", " four", " five", " six", " seven", " eight", " nine", " ten"]

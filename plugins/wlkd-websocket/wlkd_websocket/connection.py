@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSCloseCode, WSMsgType
 
-from wlkd import Session, SessionError, Sessions, websocket
+from wlkd import Session, SessionError, Sessions
+from wlkd.transports import websocket
 from wlkd_websocket.messages import CLOSE_CODES, READY_TO_STOP, DiffMessages, FullMessages, error_message
 from wlkd_websocket.query import PCM, Query, parse_query
 

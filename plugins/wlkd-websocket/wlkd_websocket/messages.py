@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from wlkd import Line, SessionError, Update, Word
-from wlkd.audio import seconds
+from wlkd.contract.audio import seconds
 
 SPEAKER = 1
 SILENCE = -2

@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from wlkd import Http, Options, SessionRefusal, Sessions, Transport
-from wlkd.websocket import SocketOptions
+from wlkd.transports.websocket import SocketOptions
 from wlkd_websocket.connection import Connection, Socket
 from wlkd_websocket.page import Page
 from wlkd_websocket.query import Input

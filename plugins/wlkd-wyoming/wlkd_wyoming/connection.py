@@ -16,7 +16,7 @@ from wyoming.info import Describe
 from wyoming.ping import Ping, Pong
 
 from wlkd import SessionError, Sessions, StreamOffer
-from wlkd.tcp import hang_up
+from wlkd.transports.tcp import hang_up
 from wlkd_wyoming.events import read_event
 from wlkd_wyoming.info import info
 from wlkd_wyoming.utterance import Utterance

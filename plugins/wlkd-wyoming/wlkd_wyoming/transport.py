@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from wlkd import Options
-from wlkd.tcp import PortOptions, TcpTransport
+from wlkd.transports.tcp import PortOptions, TcpTransport
 from wlkd_wyoming.connection import Connection
 from wlkd_wyoming.events import MAX_HEADER_BYTES
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
-from wlkd import SAMPLE_RATE, SessionError, Sessions, websocket
-from wlkd.audio import samples
+from wlkd import SAMPLE_RATE, SessionError, Sessions
+from wlkd.contract.audio import samples
+from wlkd.transports import websocket
 from wlkd_openai.errors import ApiError
 from wlkd_openai.realtime.hearing import Hearing
 from wlkd_openai.realtime.items import Event, Items, new_id

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wlkd import SessionError, Update, Word
-from wlkd.audio import SAMPLE_RATE, seconds
+from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd_openai.errors import ApiError
 
 Event = dict[str, Any]

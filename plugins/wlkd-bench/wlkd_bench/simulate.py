@@ -1,0 +1,217 @@
+"""Streams recordings through a backend in virtual time, in this process: error rates and latencies of a setting.
+
+    python -m wlkd_bench.simulate speech/manifest.jsonl --models models --set en_librispeech_test_clean
+
+Clips arrive in pieces of 0.25 s, `--streams` of them side by side. A step is due as in the daemon: after a chunk of
+new speech, or at a pause. Latency is counted in audio time, as if computing took none, so that a busy machine does
+not blur the comparison of settings; what computing takes is told as a ratio to the audio's duration.
+`wlkd bench` measures the daemon itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import yaml
+from prometheus_client import CollectorRegistry
+
+from wlkd import Backend, Context, Frame, Pause, RecognitionParams, Recognizer, Samples, SpeechEvent, Vad, VadStream
+from wlkd.contract.audio import SAMPLE_RATE, samples
+from wlkd.plugins import load_plugins
+from wlkd_bench.clips import Clip, read_manifest, select
+from wlkd_bench.pieces import PIECE_SECONDS, read_samples
+from wlkd_bench.report import document, table
+from wlkd_bench.score import ClipScore, score
+from wlkd_bench.stream import Event, Recording
+from wlkd_bench.text import unaccented, units
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Speaker:
+    """One clip on its way through a VAD and a recognizer."""
+
+    clip: Clip
+    audio: Samples
+    vad: VadStream
+    recognizer: Recognizer
+    recording: Recording
+    fed: int = 0
+    queue: list[SpeechEvent] = field(default_factory=list)
+    committed: str = ""
+    words: list[dict[str, Any]] = field(default_factory=list)
+    speech: int = 0
+    """Samples of speech that the recognizer got."""
+    language: str | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.fed == len(self.audio)
+
+    def feed(self) -> None:
+        """One more piece."""
+        end = min(self.fed + samples(PIECE_SECONDS), len(self.audio))
+        self.queue += self.vad.feed(Frame(self.fed, self.audio[self.fed : end]))
+        self.fed = end
+        if self.over:
+            self.queue += self.vad.finish()
+
+    def due(self, chunk: int) -> bool:
+        """Whether there is a chunk of new speech, or a pause; hands the recognizer what comes first."""
+        fresh = sum(len(event.samples) for event in self.queue if isinstance(event, Frame))
+        pauses = [place for place, event in enumerate(self.queue) if isinstance(event, Pause)]
+        if not pauses and fresh < chunk:
+            return False
+        taken = self.queue[: pauses[0] + 1] if pauses else self.queue
+        self.queue = self.queue[len(taken) :]
+        for event in taken:
+            if isinstance(event, Frame):
+                self.recognizer.accept(event)
+                self.speech += len(event.samples)
+            else:
+                self.recognizer.end_segment(event.at)
+        return True
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A backend, a VAD, and how they are driven."""
+
+    backend: Backend
+    vad: Vad
+    streams: int
+    chunk_seconds: float
+    language: str
+    hotwords: bool
+
+    def run(self, clips: Sequence[Clip]) -> Iterator[tuple[Speaker, float]]:
+        """Each clip's speaker when it is over, and the seconds of computing since the one before."""
+        waiting = list(clips)
+        speaking: list[Speaker] = []
+        spent = 0.0
+        while waiting or speaking:
+            while waiting and len(speaking) < self.streams:
+                speaking.append(self._open(waiting.pop(0)))
+            for speaker in speaking:
+                if not speaker.over:
+                    speaker.feed()
+            while due := [speaker for speaker in speaking if speaker.due(samples(self.chunk_seconds))]:
+                began = time.perf_counter()
+                commits = self.backend.run([speaker.recognizer for speaker in due])
+                spent += time.perf_counter() - began
+                for speaker, commit in zip(due, commits, strict=True):
+                    speaker.language = commit.language or speaker.language
+                    speaker.committed += "".join(word.text for word in commit.words)
+                    speaker.words += [
+                        {"text": word.text, "start": word.start / SAMPLE_RATE, "end": word.end / SAMPLE_RATE}
+                        for word in commit.words
+                    ]
+                    tentative = "".join(word.text for word in commit.tentative)
+                    at = speaker.fed / SAMPLE_RATE
+                    speaker.recording.events.append(
+                        Event(at, speaker.committed, tentative, at - commit.until / SAMPLE_RATE)
+                    )
+            for speaker in [speaker for speaker in speaking if speaker.over]:
+                speaking.remove(speaker)
+                speaker.recording.audio_end = len(speaker.audio) / SAMPLE_RATE
+                yield speaker, spent
+                spent = 0.0
+
+    def _open(self, clip: Clip) -> Speaker:
+        language = {"manifest": clip.language if clip.is_speech else None, "auto": None}.get(
+            self.language, self.language
+        )
+        hotwords = clip.rare_words if self.hotwords else ()
+        if language is not None and language not in self.backend.languages():
+            language = None
+        recognizer = self.backend.open(RecognitionParams(language=language, hotwords=hotwords))
+        audio = read_samples(clip).astype(np.float32) / np.float32(32768)
+        return Speaker(clip, audio, self.vad.open(), recognizer, Recording(clip, 0.0))
+
+
+def rare_words_heard(scores: Iterable[ClipScore]) -> tuple[int, int]:
+    """How many of the rare words that the manifest lists are somewhere in what was heard, and of how many."""
+    heard, wanted = 0, 0
+    for one in scores:
+        said = set(units(one.hypothesis, one.clip.language))
+        heard += sum(said.issuperset(units(word, one.clip.language)) for word in one.clip.rare_words)
+        wanted += len(one.clip.rare_words)
+    return heard, wanted
+
+
+async def component(kind: str, name: str, options: dict[str, Any], ctx: Context) -> Any:
+    """A provisioned component."""
+    cls = load_plugins([name]).component(kind, name)
+    made = cls(cls.Config(**options))
+    await made.provision(ctx)
+    return made
+
+
+async def simulate(args: argparse.Namespace) -> None:
+    """Run, and print the table; with --json write everything."""
+    registry = CollectorRegistry()
+    ctx = Context(args.models, registry, logger.info)
+    options = {key: yaml.safe_load(value) for key, value in (option.split("=", 1) for option in args.option)}
+    backend = cast(Backend, await component("backend", args.backend, options, ctx))
+    vad = cast(Vad, await component("vad", args.vad, {}, ctx))
+    backend.warm_up()
+    clips = select(read_manifest(args.manifest), args.set, args.limit)
+    simulation = Simulation(backend, vad, args.streams, args.chunk, args.language, args.hotwords)
+    folded = unaccented(clips)
+    scores, words, spent, languages = [], {}, 0.0, []
+    for speaker, seconds in simulation.run(clips):
+        clip, spent = speaker.clip, spent + seconds
+        scores.append(score(speaker.recording, fold=(clip.set, clip.language) in folded))
+        words[clip.id] = speaker.words
+        if clip.is_speech and speaker.speech >= samples(2.0):
+            languages.append(speaker.language == clip.language)
+            if not languages[-1]:
+                print(f"{clip.set}/{clip.id}: {clip.language} was taken for {speaker.language}")
+        if args.verbose and scores[-1].errors is not None and scores[-1].errors.total:
+            print(f"{clip.id}: {scores[-1].errors}\n  {clip.text}\n {speaker.committed}")
+    print(table(scores))
+    print(f"\nlanguage right: {sum(languages)} of {len(languages)} clips with 2 s of speech or more")
+    print("rare words heard: {} of {}".format(*rare_words_heard(scores)))
+    audio = sum(clip.seconds for clip in clips)
+    print(f"computing {spent:.1f} s for {audio:.1f} s of audio: ratio {spent / audio:.3f}")
+    for metric in registry.collect():
+        for sample in metric.samples:
+            if sample.name.startswith("wlkd_simulstreaming") and not sample.name.endswith("_created"):
+                print(f"{sample.name}{sample.labels or ''} {sample.value:.1f}")
+    if args.json:
+        result = document(scores, setup={"options": options, "ratio": spent / audio}, limits_missed=[])
+        args.json.write_text(json.dumps(result | {"words": words}, ensure_ascii=False))
+    await backend.close()
+    await vad.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--models", type=Path, default=Path("models"), help="the models folder")
+    parser.add_argument("--backend", default="simulstreaming")
+    parser.add_argument("--vad", default="silero")
+    parser.add_argument("--set", action="append", default=[], help="a set of the manifest; repeatable")
+    parser.add_argument("--limit", type=int, help="at most so many clips of each set")
+    parser.add_argument("--streams", type=int, default=1, help="clips side by side, in one batch")
+    parser.add_argument("--chunk", type=float, default=0.25, help="seconds of new speech that make a step")
+    parser.add_argument("--language", default="manifest", help="manifest, auto, or a code for all")
+    parser.add_argument("--hotwords", action="store_true", help="give each clip its rare words")
+    parser.add_argument("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the backend")
+    parser.add_argument("--json", type=Path, help="write everything here")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print clips with errors")
+    asyncio.run(simulate(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

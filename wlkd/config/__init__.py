@@ -1,0 +1,20 @@
+"""The configuration: its options, how the file is read, and how every mistake in it is told."""
+
+from wlkd.config.options import Config, Part, RecognitionOptions, ServerOptions, SessionOptions, WorkerOptions
+from wlkd.config.reader import DEFAULT_PATH, load_config, make_config, parse_setting
+from wlkd.config.secrets import credential, read_tokens
+
+__all__ = [
+    "DEFAULT_PATH",
+    "Config",
+    "Part",
+    "RecognitionOptions",
+    "ServerOptions",
+    "SessionOptions",
+    "WorkerOptions",
+    "credential",
+    "load_config",
+    "make_config",
+    "parse_setting",
+    "read_tokens",
+]

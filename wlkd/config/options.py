@@ -1,0 +1,254 @@
+"""What the configuration can say about the core, with defaults that are right for production.
+
+The options of a component are described by its own `Config`, beside the code that reads them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+
+from wlkd.config.messages import mistake_at
+from wlkd.contract.components import Options
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _language_code(text: str) -> str:
+    if not re.fullmatch("[a-z]{2,3}", text):
+        raise ValueError(f'"{text}" is not an ISO 639-1 code, like en')
+    return text
+
+
+LanguageCode = Annotated[str, AfterValidator(_language_code)]
+
+
+class ServerOptions(Options):
+    """The HTTP server that HTTP transports share."""
+
+    host: str = Field(default="0.0.0.0", description="Address to listen on; 127.0.0.1 keeps other machines out.")
+    port: int = Field(default=7100, ge=1, le=65535, description="TCP port of the page, the WebSocket and the metrics.")
+    tls_certificate: Path | None = Field(
+        default=None,
+        description="PEM file with the certificate chain; null: plain HTTP. Browsers give a page the microphone "
+        "only over HTTPS or on localhost. A bare name is a systemd credential (LoadCredential=).",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="PEM file with the key of tls_certificate; a bare name is a systemd credential."
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        default=(),
+        description="Web pages that may connect besides wlkd's own, like https://example.org; empty: any.",
+    )
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins_are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            scheme, found, host = origin.partition("://")
+            if not (scheme and found and host) or "/" in host:
+                raise ValueError(f'"{origin}" is not an origin: write scheme and host, like https://example.org')
+        return origins
+
+    @model_validator(mode="after")
+    def _tls_is_a_pair(self) -> ServerOptions:
+        if self.tls_certificate and not self.tls_key:
+            raise mistake_at("tls_certificate", "needs tls_key beside it")
+        if self.tls_key and not self.tls_certificate:
+            raise mistake_at("tls_key", "needs tls_certificate beside it")
+        return self
+
+
+class SessionOptions(Options):
+    """What one client may use, and how lines are cut."""
+
+    max_sessions: Count | Literal["auto"] = Field(
+        default="auto",
+        description="Streams at a time; further ones are refused. auto: what the hardware keeps up with.",
+    )
+    max_sessions_per_address: Count | None = Field(
+        default=None,
+        description="Streams at a time from one client address; null: no such limit, right behind a reverse proxy.",
+    )
+    max_backlog_seconds: Seconds = Field(
+        default=30.0,
+        description="Audio that may wait for recognition; beyond, the client is slowed down through TCP.",
+    )
+    max_blocked_seconds: Seconds = Field(
+        default=60.0,
+        description="A session whose backlog stays above that limit for so long is closed with the code too_slow.",
+    )
+    idle_timeout_seconds: Seconds = Field(
+        default=300.0, description="A session that sends nothing for that long is closed, to free its place."
+    )
+    drain_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="At a stop, open sessions get that long to finish; systemd is told to wait for it.",
+    )
+    line_pause_seconds: Seconds = Field(
+        default=2.0, description="A gap of that length between words starts a new line."
+    )
+    silence_line_seconds: Seconds = Field(
+        default=5.0, description="A gap of that length is shown as a line of silence of its own."
+    )
+    max_line_seconds: Seconds = Field(
+        default=30.0, description="A line that got that long ends at the next sentence; at twice that, anywhere."
+    )
+
+    @model_validator(mode="after")
+    def _pauses_in_order(self) -> SessionOptions:
+        if self.silence_line_seconds < self.line_pause_seconds:
+            raise mistake_at(
+                "silence_line_seconds",
+                f"{self.silence_line_seconds:g} is less than line_pause_seconds ({self.line_pause_seconds:g})",
+            )
+        return self
+
+
+class RecognitionOptions(Options):
+    """What is asked of the backend where the client says nothing."""
+
+    language: LanguageCode | Literal["auto"] = Field(
+        default="auto",
+        description="ISO 639-1 code, like en; auto: decided from the first speech of a session, then kept.",
+    )
+    languages: tuple[LanguageCode, ...] = Field(
+        default=(), description="Codes that auto may decide for; empty: all that are spoken, which Latin is not."
+    )
+    task: Literal["transcribe", "translate"] = Field(
+        default="transcribe", description="translate: into English, whatever is spoken."
+    )
+    initial_prompt: str = Field(
+        default="",
+        description="Text put before the first words of a session; sets style and spelling, then scrolls away.",
+    )
+    static_prompt: str = Field(default="", description="Text put before every window; takes room from the context.")
+    hotwords: tuple[str, ...] = Field(default=(), description="Names and terms to expect.")
+
+    @model_validator(mode="after")
+    def _language_is_allowed(self) -> RecognitionOptions:
+        if self.languages and self.language != "auto" and self.language not in self.languages:
+            raise mistake_at("language", f"{self.language} is not among recognition.languages")
+        return self
+
+
+class WorkerOptions(Options):
+    """How audio of all sessions is cut into steps of the model."""
+
+    min_chunk_seconds: Seconds = Field(
+        default=0.25,
+        description="New speech a session waits for before a step; more: less work for the few, and words come later.",
+    )
+    max_chunk_seconds: Seconds = Field(
+        default=3.0,
+        description="New speech that one step takes; more waits for the next, so that steps stay short.",
+    )
+    max_batch: Count = Field(default=16, description="Sessions in one step; bounds the memory of the device.")
+    stall_seconds: Seconds = Field(
+        default=60.0, description="A step older than that counts as stuck: the watchdog is no longer fed."
+    )
+
+    @model_validator(mode="after")
+    def _chunks_in_order(self) -> WorkerOptions:
+        if self.min_chunk_seconds > self.max_chunk_seconds:
+            raise mistake_at(
+                "min_chunk_seconds",
+                f"{self.min_chunk_seconds:g} is more than max_chunk_seconds ({self.max_chunk_seconds:g})",
+            )
+        return self
+
+
+class AuthOptions(Options):
+    """Who may connect."""
+
+    tokens_file: Path | None = Field(
+        default=None,
+        description="File with one token a line; null: everybody may connect. A bare name is a systemd credential.",
+    )
+
+
+class Settings(Options):
+    """The core's part of the configuration."""
+
+    models_dir: Path = Field(
+        default=Path("/data/whisper_models"), description="Folder that holds a folder for each model."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What reaches the journal; debug is not for production."
+    )
+    server: ServerOptions = Field(
+        default=ServerOptions(), description="The HTTP server of the page, the WebSocket and the metrics."
+    )
+    sessions: SessionOptions = Field(
+        default=SessionOptions(), description="What one client may use, and how lines are cut."
+    )
+    recognition: RecognitionOptions = Field(
+        default=RecognitionOptions(), description="What is recognized where the client does not say otherwise."
+    )
+    worker: WorkerOptions = Field(
+        default=WorkerOptions(), description="How the audio of all sessions is cut into steps of the model."
+    )
+    warmup: bool = Field(
+        default=True,
+        description="Run one inference before the first client comes, so it need not wait; without it, "
+        "`max_sessions: auto` begins with a guess.",
+    )
+    auth: AuthOptions = Field(default=AuthOptions(), description="Who may connect.")
+
+
+class Part(Options):
+    """A component and its options, an instance of its `Config`."""
+
+    name: str
+    options: SerializeAsAny[Options]
+
+
+class Config(Settings):
+    """The whole configuration, component options included: what `load_config` returns.
+
+    The sections of components are extra fields, one for each kind; a `Part` where one is in use, options by name where
+    several are. `one` and `many` read them.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Part | dict[str, SerializeAsAny[Options]] | None]
+
+    def one(self, section: str) -> Part | None:
+        """The component in use for a kind of which there is one; None: none is in use."""
+        part = self.__pydantic_extra__.get(section)
+        assert not isinstance(part, dict), f"{section} is a section of many"
+        return part
+
+    def many(self, section: str) -> dict[str, Options]:
+        """The components in use for a kind of which there are many: options by name."""
+        parts = self.__pydantic_extra__.get(section, {})
+        assert isinstance(parts, dict), f"{section} is a section of one"
+        return parts
+
+    @property
+    def decoders(self) -> dict[str, Options]:
+        """Never empty."""
+        return self.many("decoders")
+
+    @property
+    def vad(self) -> Part:
+        return self._required("vad")
+
+    @property
+    def backend(self) -> Part:
+        return self._required("backend")
+
+    @property
+    def transports(self) -> dict[str, Options]:
+        """Never empty."""
+        return self.many("transports")
+
+    def _required(self, section: str) -> Part:
+        part = self.one(section)
+        assert part is not None, f"{section} has a default"
+        return part

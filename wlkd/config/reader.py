@@ -1,0 +1,256 @@
+"""Reads the configuration: YAML to options, with every problem at once and each at its line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from wlkd.config.document import Document, Place, read_document, read_scalar
+from wlkd.config.files import mode_of, user_name
+from wlkd.config.messages import explain, option_names
+from wlkd.config.options import (
+    Config,
+    Part,
+    Settings,
+)
+from wlkd.config.secrets import credential
+from wlkd.contract.components import Component, Options
+from wlkd.contract.errors import ConfigError, PluginError, Problem
+from wlkd.contract.kinds import Kind
+
+DEFAULT_PATH = Path("/etc/wlkd.yaml")
+COMMAND_LINE = "command line"
+"""Stands for the file in a problem with an override."""
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
+class _PartText(Options):
+    """A part as the file writes it."""
+
+    name: str
+    options: dict[str, Any] | None = None
+
+
+class Components(Protocol):
+    """What the configuration needs to know about plugins; `wlkd.plugins.Plugins` is it."""
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]: ...
+
+    def component(self, kind: Any, name: str) -> type[Component]: ...
+
+    def check_config(self, config: Config) -> list[Problem]: ...
+
+
+def load_config(path: Path, plugins: Components, overrides: Mapping[str, Any] = {}) -> Config:
+    """Read the file at `path`, put `overrides` (dotted path to value) over it, and bind component options.
+
+    Plugins have checked the result. Raises `ConfigError` with every problem found, each with its line.
+    """
+    return _Reading(str(path), read_document(_text(path)), plugins, overrides).config()
+
+
+def make_config(values: Mapping[str, Any], plugins: Components) -> Config:
+    """The configuration of a file that says `values`. Raises `ConfigError`."""
+    return _Reading(None, Document(json.loads(json.dumps(values))), plugins, {}).config()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        remedy = f"wlkd check --print-default > {path}"
+        message = f"there is no such file; `{remedy}` makes one with every default"
+    except IsADirectoryError:
+        message = "is a folder; name the file"
+    except PermissionError:
+        message = f"user {user_name()} may not read it{mode_of(path)}"
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise ConfigError([Problem("", "is not UTF-8 text", str(path), line)]) from error
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+    raise ConfigError([Problem("", message, str(path))])
+
+
+def _unreadable(config: Config) -> Iterator[Problem]:
+    """Files that the core needs and could not open."""
+    named = {
+        "server.tls_certificate": config.server.tls_certificate,
+        "server.tls_key": config.server.tls_key,
+        "auth.tokens_file": config.auth.tokens_file,
+    }
+    for option, path in named.items():
+        if path is not None:
+            try:
+                credential(path).open("rb").close()
+            except PermissionError:
+                yield Problem(option, f"user {user_name()} may not read {credential(path)}{mode_of(credential(path))}")
+            except OSError as error:
+                yield Problem(option, f"{credential(path)} cannot be read: {error.strerror}")
+
+
+class _Reading:
+    """One pass over one document: collects problems, and makes the configuration when there are none."""
+
+    def __init__(self, file: str | None, source: Document, plugins: Components, overrides: Mapping[str, Any]) -> None:
+        self._file = file
+        self._source = source
+        self._plugins = plugins
+        self._kinds = {kind.section: kind for kind in plugins.kinds.values()}
+        self._overridden: list[Place] = []
+        self._problems = [
+            Problem(_dotted(mistake.place), mistake.message, file, mistake.line) for mistake in source.mistakes
+        ]
+        self._values = self._sections(source.values)
+        # Names first: an option on the command line belongs to the component that the command line names.
+        for option, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(".name")):
+            self._override(tuple(option.split(".")), value)
+
+    def config(self) -> Config:
+        core = {name: value for name, value in self._values.items() if name not in self._kinds}
+        settings = self._validate(Settings, core, (), known=(*option_names(Settings), *self._kinds))
+        parts: dict[str, Any] = {section: self._section(kind) for section, kind in self._kinds.items()}
+        if self._problems or settings is None:
+            raise ConfigError(sorted(self._problems, key=_place))
+        config = Config(**dict(settings), **parts)
+        found = [self._located(problem) for problem in [*_unreadable(config), *self._plugins.check_config(config)]]
+        if found:
+            raise ConfigError(sorted(found, key=_place))
+        return config
+
+    def _sections(self, values: Any) -> dict[str, Any]:
+        """The top level, where an empty section means its defaults."""
+        if values is None:
+            return {}
+        if not isinstance(values, dict):
+            message = "must be options, `name: value` in lines, not a list or a single value"
+            self._problems.append(Problem("", message, self._file, self._source.lines[()]))
+            return {}
+        sections = {name for name, field in Settings.model_fields.items() if isinstance(field.default, Options)}
+        return {
+            name: {} if value is None and name in sections else value
+            for name, value in values.items()
+            if value is not None or name not in self._kinds
+        }
+
+    def _override(self, path: Place, value: Any) -> None:
+        self._overridden.append(path)
+        target = self._values
+        defaults: Any = {section: _as_written(kind) for section, kind in self._kinds.items()}
+        for depth, part in enumerate(path[:-1]):
+            defaults = defaults.get(part) if isinstance(defaults, Mapping) else None
+            inner = target.get(str(part))
+            if inner is None:
+                inner = target[str(part)] = json.loads(json.dumps(defaults)) if defaults and depth == 0 else {}
+            if not isinstance(inner, dict):
+                self._report(path, f"{_dotted(path[: depth + 1])} has no options")
+                return
+            target = inner
+        is_one = path[0] in self._kinds and not self._kinds[str(path[0])].many
+        if is_one and path[1:] == ("name",) and target.get("name") != value:
+            target["options"] = {}  # what the file says there is for the component that it names
+        target[str(path[-1])] = value
+
+    def _section(self, kind: Kind) -> Part | dict[str, Options] | None:
+        """What the file, or the default, says about the components of one kind."""
+        given = self._values.get(kind.section, _as_written(kind))
+        if kind.many:
+            return self._named_parts(kind, given)
+        return None if given is None else self._part(kind, given)
+
+    def _part(self, kind: Kind, given: Any) -> Part | None:
+        section = kind.section
+        if isinstance(given, dict) and kind.default:
+            given = {"name": next(iter(kind.default)), **given}
+        text = self._validate(_PartText, given, (section,))
+        if text is None:
+            return None
+        options = self._component_options(kind.name, text.name, (section, "name"), text.options, (section, "options"))
+        return None if options is None else Part(name=text.name, options=options)
+
+    def _named_parts(self, kind: Kind, given: Any) -> dict[str, Options]:
+        section = kind.section
+        if not isinstance(given, dict) or not (given or not kind.default):
+            self._report((section,), f"must name at least one {kind.name}, as `name:` in an indented line")
+            return {}
+        found: dict[str, Options] = {}
+        for name, values in given.items():
+            options = self._component_options(kind.name, name, (section, name), values, (section, name))
+            if options is not None:
+                found[name] = options
+        return found
+
+    def _component_options(self, kind: str, name: str, name_path: Place, values: Any, path: Place) -> Options | None:
+        """The options of a component, read by its own `Config`; None after a problem."""
+        try:
+            component = self._plugins.component(kind, name)
+        except PluginError as error:
+            self._report(name_path, str(error))
+            return None
+        return self._validate(component.Config, {} if values is None else values, path)
+
+    def _validate(
+        self, model: type[AnyOptions], values: Any, path: Place, known: Sequence[str] = ()
+    ) -> AnyOptions | None:
+        """`values` as a `model`. Through JSON, where strict means what a person expects: `7100` is no text,
+        `true` is no number, and a path is written as text. `known`: names to suggest for an unknown one at the top."""
+        try:
+            return model.model_validate_json(json.dumps(values), strict=True)
+        except ValidationError as error:
+            for below, message in explain(error, values, model, known):
+                self._report((*path, *below), message)
+        except Exception as error:  # a plugin's validator may raise anything; it must not take the check down
+            reason = str(error).partition("\n")[0]
+            self._report(path, f"could not be read: {type(error).__name__}: {reason}")
+        return None
+
+    def _report(self, path: Place, message: str) -> None:
+        self._problems.append(self._located(Problem(_dotted(path), message), path))
+
+    def _located(self, problem: Problem, path: Place | None = None) -> Problem:
+        """`problem` with the file and line of its path."""
+        place = path if path is not None else self._path_of(problem.path)
+        if self._is_overridden(place):
+            return Problem(problem.path, problem.message, COMMAND_LINE)
+        return Problem(problem.path, problem.message, self._file, self._source.line(place))
+
+    def _is_overridden(self, place: Place) -> bool:
+        return any(
+            place[: len(given)] == given or (given[: len(place)] == place and place not in self._source.lines)
+            for given in self._overridden
+            if place
+        )
+
+    def _path_of(self, dotted: str) -> Place:
+        """The path whose dotted form is `dotted`, where the document has one: a key may itself hold a dot."""
+        known = {_dotted(path): path for path in self._source.lines}
+        return known.get(dotted, tuple(dotted.split(".")) if dotted else ())
+
+
+def _as_written(kind: Kind) -> Any:
+    """The default of a kind's section, as a file would say it; None: no component is in use."""
+    if kind.many:
+        return {name: dict(options) for name, options in kind.default.items()}
+    return next(({"name": name, "options": dict(options)} for name, options in kind.default.items()), None)
+
+
+def _dotted(path: Place) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def _place(problem: Problem) -> tuple[bool, int]:
+    return problem.line is None, problem.line or 0
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`PATH=VALUE` of the command line as an override; the value is read as in the file. Raises ValueError."""
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise ValueError(f"{text!r} is not PATH=VALUE, like server.port=7200")
+    return path.strip(), read_scalar(value)

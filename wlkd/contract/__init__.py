@@ -1,0 +1,1 @@
+"""What travels between the parts, what a plugin implements, and what it is lent."""

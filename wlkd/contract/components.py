@@ -1,0 +1,162 @@
+"""What a plugin implements. A hook introduces the class; the object does the work.
+
+What is shared is a Component, made once per process. What belongs to one stream is made by its `open()`.
+So hardly anything here needs a lock: each method says which thread calls it, and never two at a time per object; only
+a backend that asks for it gets several calls of `run` at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from wlkd.contract.host import Context, Http, Sessions
+from wlkd.contract.types import Commit, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer
+
+
+class Options(BaseModel):
+    """Base of every component's options: unknown keys are refused, values are fixed once read.
+
+    Give each field a default, and `Field(description=...)` with its reason; both go into
+    `etc/wlkd.yaml` and error messages. Put the unit into the name: `timeout_seconds`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Component(ABC):
+    """Everything a plugin registers: built from its options, provisioned, used, closed."""
+
+    Config: ClassVar[type[Options]] = Options
+
+    def __init__(self, config: Any) -> None:
+        """Keep `config` (an instance of `Config`) and touch nothing: no file, no socket, no device."""
+        self.config = config
+
+    async def provision(self, ctx: Context) -> None:
+        """Get what the work needs: load models, open devices. May be slow.
+
+        Raises `ProvisionError` with the remedy. `close()` follows even then.
+        """
+
+    async def close(self) -> None:
+        """Give everything back. Called after a failed `provision()` too; a second call does nothing."""
+
+
+class DecoderStream(ABC):
+    """One stream's bytes to samples. Called from a thread pool, one call at a time."""
+
+    @abstractmethod
+    def feed(self, data: bytes) -> Samples:
+        """Decode `data`, a piece cut anywhere. Returns what is complete so far, possibly nothing.
+
+        Raises `SessionError("undecodable_audio")`.
+        """
+
+    @abstractmethod
+    def finish(self) -> Samples:
+        """No more bytes will come. Returns the rest."""
+
+    def close(self) -> None:
+        """Give back threads and buffers. Called exactly once, however the stream ended."""
+
+
+class Decoder(Component):
+    """Turns a client's bytes into mono float samples at 16 kHz."""
+
+    @abstractmethod
+    def open(self, offer: StreamOffer) -> DecoderStream:
+        """Start a stream. Cheap, on the event loop. Raises `SessionError("bad_request")` for an offer
+        that this decoder cannot serve."""
+
+
+class VadStream(ABC):
+    """One stream's speech detection. Called from a thread pool, one call at a time."""
+
+    @abstractmethod
+    def feed(self, frame: Frame) -> list[SpeechEvent]:
+        """Returns speech found so far and pauses, in order. Frames of speech keep their place in the session
+        and never overlap; silence is left out."""
+
+    @abstractmethod
+    def finish(self) -> list[SpeechEvent]:
+        """The audio ended: returns held-back speech, then a Pause if speech was going on."""
+
+
+class Vad(Component):
+    """Voice activity detection: keeps silence away from the model and finds the pauses."""
+
+    @abstractmethod
+    def open(self) -> VadStream:
+        """Start a stream. Cheap, on the event loop."""
+
+
+class Recognizer(ABC):
+    """One stream's recognition. Lives on the inference threads: every method is called there, one at a time."""
+
+    @abstractmethod
+    def accept(self, frame: Frame) -> None:
+        """Take speech for the next `Backend.run`."""
+
+    @abstractmethod
+    def end_segment(self, at: int) -> None:
+        """Speech paused, or the audio ended, at sample index `at`: the next `Backend.run` commits everything
+        accepted so far and closes the segment. No `accept` comes between this and that run."""
+
+
+class Backend(Component):
+    """A speech recognition model in this process, shared by all sessions."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many calls of `run`, with different recognizers, may go on at once, each on a thread of its own. Known
+        after `provision()`. More than one pays where a single call leaves processors idle."""
+        return 1
+
+    def memory_needed(self, models_dir: Path) -> int:
+        """Bytes of main memory that `provision()` will take, estimated from the sizes of files; 0: hardly any.
+
+        A reload that changes the model loads the new one beside the old only where so much is free. May be called
+        before `provision()`.
+        """
+        return 0
+
+    def place(self) -> str:
+        """What computes where, for STATUS, like `base on cuda:0`; empty: nothing to say. Known after `provision()`."""
+        return ""
+
+    @abstractmethod
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes it can be asked for. Known after `provision()`."""
+
+    @abstractmethod
+    def open(self, params: RecognitionParams) -> Recognizer:
+        """Start a stream. Cheap, on the event loop. Raises `SessionError("bad_request")`."""
+
+    @abstractmethod
+    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+        """One step for every recognizer of the batch, in order; blocking, on an inference thread.
+
+        When it raises, no recognizer may have changed: the worker runs the members one by one to find
+        the one at fault.
+        """
+
+    def warm_up(self) -> None:
+        """One inference on made-up audio, so that the first client does not pay for it. On an inference thread."""
+
+
+class Transport(Component):
+    """Carries sessions to clients over one protocol."""
+
+    @abstractmethod
+    async def start(self, sessions: Sessions, http: Http) -> None:
+        """Add routes to `http`, or listen on a socket of its own. Returns when clients can come."""
+
+    async def stop_accepting(self) -> None:
+        """Draining begins: take no new clients, serve the present ones to their end.
+
+        HTTP transports need nothing here: the shared server does it."""

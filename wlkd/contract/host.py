@@ -1,0 +1,116 @@
+"""What the daemon lends: to a component while it is provisioned, to a transport while it serves."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from wlkd.contract.errors import SessionError
+from wlkd.contract.types import Priority, SessionInfo, StreamOffer, Update
+from wlkd.host.cpu import cores, inference_threads
+
+if TYPE_CHECKING:  # for annotations; both are slow to import
+    from aiohttp import web
+    from prometheus_client import CollectorRegistry
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the daemon lends a component while it is provisioned."""
+
+    models_dir: Path
+    metrics: CollectorRegistry
+    """Register your own metrics here, named `wlkd_<component>_<noun>_<unit>`."""
+    status: Callable[[str], None]
+    """Say what is going on, in words ("loading base on cpu"). Each call also asks systemd for patience."""
+    threads: int = field(default_factory=lambda: inference_threads(cores()))
+    """CPU threads for one inference, where the component's own options do not say."""
+
+
+class Session(Protocol):
+    """A client's stream, as its transport sees it."""
+
+    @property
+    def info(self) -> SessionInfo: ...
+
+    async def feed(self, data: bytes) -> None:
+        """Hand over bytes. Waits while the session is behind, so that the transport slows its client.
+
+        Raises `SessionError` when the session has failed. Stop feeding then, but go on reading `updates()`:
+        they deliver what was spoken before, and end with the same error.
+        """
+
+    async def flush(self) -> None:
+        """Commit everything received so far and go on, as if the speaker had paused.
+
+        Returns when that is done. The words come by `updates()`; the one that completes them counts this flush.
+        """
+
+    async def finish(self) -> None:
+        """The audio has ended. `updates()` goes on until everything is committed, then stops."""
+
+    def updates(self) -> AsyncIterator[Update]:
+        """The transcript whenever it changed. A slow reader misses intermediate states, never words:
+        what it did not fetch is merged into one update. Raises `SessionError` when the session fails."""
+
+
+class Sessions(Protocol):
+    """Opens sessions for transports."""
+
+    def open(
+        self,
+        offer: StreamOffer,
+        *,
+        transport: str,
+        peer: str,
+        query: dict[str, str] | None = None,
+        token: str | None = None,
+        priority: Priority = "live",
+    ) -> AbstractAsyncContextManager[Session]:
+        """A session for the length of an `async with`; leaving it early abandons what is not yet transcribed.
+
+        `query` holds the client's wishes by name: `language`, `task`, `initial_prompt`, `static_prompt`,
+        `hotwords`. Raises `SessionError` (`unauthorized`, `server_full`, `draining`, `bad_request`) on entry.
+        """
+
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes that a session can be opened with, besides `auto`."""
+
+    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefusal | None:
+        """Why a session would be refused now, to say so before upgrading a connection; None: come in.
+
+        `peer`: the client's address, as `open` would get it. Who then turns a client away says so to `note_refusal`."""
+
+    def note_refusal(self, refusal: SessionRefusal | SessionError, *, transport: str, peer: str) -> None:
+        """A client who wanted a session was turned away before `open`: count it, and write it to the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRefusal:
+    """A refusal in time for an HTTP status."""
+
+    code: str
+    message: str
+    retry_after_seconds: int | None = None
+
+
+class Http(Protocol):
+    """The shared HTTP server."""
+
+    def app(self, host: str | None = None, port: int | None = None) -> web.Application:
+        """The application that serves `host:port`, to add routes to; both None: the daemon's own address.
+
+        Sub-paths are matched after repeated slashes are collapsed. To be called in `Transport.start` only:
+        listening begins when every transport has started.
+        """
+
+    def listen(self, host: str, port: int) -> socket.socket:
+        """A socket bound to `host:port`, for a transport that speaks TCP itself: the one that systemd holds for
+        that port, or a new one. Hand it to `asyncio.start_server(..., sock=...)`; from then on it is yours to close.
+
+        To be called in `Transport.start` only. Raises `ProvisionError` when the address is taken.
+        """

@@ -1,0 +1,80 @@
+"""The one table of what plugins can register: hooks, configuration, template and listings all read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wlkd.contract.components import Backend, Component, Decoder, Transport, Vad
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of component. To add one, write its base class and its entry in `KINDS`."""
+
+    name: str
+    """Singular, like `decoder`."""
+    base: type[Component]
+    description: str
+    """For the section of the configuration."""
+    many: bool = False
+    """Several are in use at once; the section maps names to options. Else it is one, `name:` and `options:`."""
+    default: Mapping[str, Any] = field(default_factory=dict)
+    """In use where the file does not say: options by name. Empty: none, the kind is optional."""
+
+    @property
+    def section(self) -> str:
+        """Its key in the configuration."""
+        return f"{self.name}s" if self.many else self.name
+
+    @property
+    def hook(self) -> str:
+        """The hook through which plugins register such components."""
+        return f"wlkd_register_{self.name}s"
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "decoder",
+            Decoder,
+            "Decoders in use, by name, with their options; a session gets the one that fits its audio.",
+            many=True,
+            default={"pcm": {}, "av": {}},
+        ),
+        Kind(
+            "vad",
+            Vad,
+            "Voice activity detection: keeps silence away from the model.",
+            default={"silero": {}},
+        ),
+        Kind(
+            "backend",
+            Backend,
+            "The speech recognition model.",
+            default={"simulstreaming": {}},
+        ),
+        Kind(
+            "transport",
+            Transport,
+            "Protocols to serve, by name, with their options.",
+            many=True,
+            default={"websocket": {}},
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One component and where it came from."""
+
+    kind: str
+    name: str
+    component: type[Component]
+    plugin: str
+    """Name of the entry point."""
+    distribution: str
+    version: str

@@ -1,0 +1,191 @@
+"""What travels between the parts of wlkd. Every value is frozen; every time is a sample index at 16 kHz."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+"""Mono audio at `wlkd.contract.audio.SAMPLE_RATE`, shape (n,), full scale at ±1."""
+
+Task = Literal["transcribe", "translate"]
+Priority = Literal["live", "batch"]
+
+SENTENCE_ENDS = tuple(".?!…。？！")
+UNSPOKEN_LANGUAGES = frozenset({"la"})
+"""Known to the models, and not spoken: what they take for Latin is accented English, or a short prompt in Spanish."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOffer:
+    """What a client says about the audio that it will send. All None: a container, to be probed."""
+
+    content_type: str | None = None
+    """MIME type, e.g. `audio/webm;codecs=opus`."""
+    encoding: str | None = None
+    """Raw samples without a container: `s16le`, `s16be`, `s24le`, `s32le`, `f32le`, `u8`, `mulaw`, `alaw`."""
+    sample_rate: int | None = None
+    """Hz; raw formats only."""
+    channels: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionParams:
+    """What one session asks of the backend; every field has the configuration's value filled in."""
+
+    language: str | None = None
+    """ISO 639-1 code, or None: detect from the first speech of the session, then keep."""
+    languages: tuple[str, ...] = ()
+    """Codes that detection may choose from; empty: all that the model knows, less `UNSPOKEN_LANGUAGES`."""
+    task: Task = "transcribe"
+    initial_prompt: str = ""
+    """Text put before the first window only; scrolls away."""
+    static_prompt: str = ""
+    """Text put before every window."""
+    hotwords: tuple[str, ...] = ()
+    """Words and names to expect."""
+    priority: Priority = "live"
+    """`batch` work (uploaded files) runs only when no live session is due."""
+
+    def may_detect(self, code: str) -> bool:
+        """Whether detection may choose the language `code`."""
+        return code in self.languages if self.languages else code not in UNSPOKEN_LANGUAGES
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """Who a session is, for logs and observers."""
+
+    id: str
+    transport: str
+    peer: str
+    offer: StreamOffer
+    params: RecognitionParams
+    opened_at: float
+    """Unix time, seconds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A stretch of audio and its place in the session."""
+
+    start: int
+    """Sample index of the first sample, counted from the session's first sample."""
+    samples: Samples
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The VAD heard speech end. `at` is the sample index where it ended."""
+
+    at: int
+
+
+SpeechEvent = Frame | Pause
+"""What a VAD emits: speech, and where it pauses. Audio between a pause and the next frame was silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word with the spelling and spacing of the model: `" hello"`, `"你"`. Concatenate; never join."""
+
+    text: str
+    start: int
+    end: int
+    confidence: float | None = None
+    """0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one inference step says about one session."""
+
+    words: tuple[Word, ...] = ()
+    """Newly committed: final, in order, after everything committed before."""
+    tentative: tuple[Word, ...] = ()
+    """The tail that may still change; replaces the previous tail."""
+    language: str | None = None
+    """Detected or given; None until decided."""
+    until: int = 0
+    """Audio before this sample index needs no more work."""
+    segment_end: bool = False
+    """This step closed a stretch of speech; what follows starts afresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A readable stretch of the transcript, or of silence (then no words)."""
+
+    start: int
+    end: int
+    words: tuple[Word, ...] = ()
+    language: str | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(word.text for word in self.words)
+
+    @property
+    def is_silence(self) -> bool:
+        return not self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The state of a session's transcript after a change, and what is new in it."""
+
+    lines: tuple[Line, ...] = ()
+    """The whole committed transcript. Only the last line can grow; earlier ones never change."""
+    committed: tuple[Word, ...] = ()
+    """Words committed since the update before this one."""
+    tentative: tuple[Word, ...] = ()
+    language: str | None = None
+    segment_end: bool = False
+    """A stretch of speech ended since the update before this one."""
+    speech_start: int | None = None
+    """Sample index of the latest onset of speech; None: none heard yet."""
+    speech_end: int | None = None
+    """Sample index where the latest stretch of speech ended; None while it goes on."""
+    received: int = 0
+    """Samples received so far."""
+    lag: int = 0
+    """Samples received and not yet settled."""
+    flushes: int = 0
+    """Calls of `Session.flush` whose words are all in this update and those before it."""
+    final: bool = False
+    """The audio has ended and everything is committed; the last update of the session."""
+
+    @property
+    def text(self) -> str:
+        return "".join(line.text for line in self.lines)
+
+    @property
+    def tentative_text(self) -> str:
+        return "".join(word.text for word in self.tentative)
+
+
+EMPTY_UPDATE = Update()
+
+__all__ = [
+    "EMPTY_UPDATE",
+    "Commit",
+    "Frame",
+    "Line",
+    "Pause",
+    "Priority",
+    "RecognitionParams",
+    "Samples",
+    "SessionInfo",
+    "SpeechEvent",
+    "StreamOffer",
+    "Task",
+    "Update",
+    "Word",
+]

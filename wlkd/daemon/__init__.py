@@ -1,0 +1,1 @@
+"""The daemon: its parts put together, its life, and what it shows to the outside."""

@@ -1,0 +1,50 @@
+"""What operators and their tools read: /metrics, /healthz, /readyz, /plugins."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from wlkd.daemon.health import Health
+from wlkd.metrics import Metrics
+from wlkd.plugins import Plugins
+
+
+def add_admin_routes(app: web.Application, metrics: Metrics, health: Health, plugins: Plugins) -> None:
+    """Mount the four pages on `app`."""
+
+    async def show_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def healthz(_: web.Request) -> web.Response:
+        return _verdict(health.sick_because())
+
+    async def readyz(_: web.Request) -> web.Response:
+        return _verdict(health.not_ready_because())
+
+    async def show_plugins(_: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "components": [
+                    {
+                        "kind": item.kind,
+                        "name": item.name,
+                        "distribution": item.distribution,
+                        "version": item.version,
+                    }
+                    for item in plugins.components
+                ],
+                "failures": [{"plugin": item.plugin, "reason": item.reason} for item in plugins.failures],
+            }
+        )
+
+    app.router.add_get("/metrics", show_metrics)
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/plugins", show_plugins)
+
+
+def _verdict(reason: str | None) -> web.Response:
+    if reason is None:
+        return web.Response(text="ok\n")
+    return web.Response(status=503, text=f"{reason}\n")

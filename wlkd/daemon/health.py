@@ -1,0 +1,72 @@
+"""Whether the daemon really works: one judgement for /healthz, /readyz, STATUS= and the watchdog."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from wlkd.inference.worker import Worker
+from wlkd.metrics import Metrics
+from wlkd.sessions.admission import Admission
+
+TICK_SECONDS = 0.1
+"""How often the event loop's delay is measured."""
+MOST_FAILED_STEPS = 10
+"""So many in a row, each of which has ended a session, are no stream's fault: a device that is gone stays gone."""
+
+
+class Health:
+    """Built when the core works; `ready` is set once the transports listen."""
+
+    def __init__(
+        self,
+        workers: Callable[[], Iterable[Worker]],
+        admission: Admission,
+        metrics: Metrics,
+        stall_seconds: float,
+    ) -> None:
+        self._workers = workers
+        self._admission = admission
+        self._metrics = metrics
+        self._stall_seconds = stall_seconds
+        self.ready = False
+
+    def sick_because(self) -> str | None:
+        """Why the daemon should be restarted; None: it works. That it can be asked shows that the loop turns."""
+        for worker in self._workers():
+            if worker.ended:
+                return "the inference worker has ended"
+            stalled = worker.stalled_for()
+            if stalled > self._stall_seconds:
+                return f"inference has been stuck for {stalled:.0f} s"
+            if worker.failed_steps >= MOST_FAILED_STEPS:
+                return f"inference has failed {worker.failed_steps} times in a row"
+        return None
+
+    def not_ready_because(self) -> str | None:
+        """Why new clients should go elsewhere; None: they may come."""
+        if not self.ready:
+            return "starting"
+        if self._admission.draining:
+            return "draining"
+        return self.sick_because()
+
+    def status(self) -> str:
+        """One line for `systemctl status`."""
+        sick = self.sick_because()
+        if sick is not None:
+            return sick
+        admission = self._admission
+        count, lag = len(admission.sessions), f"lag {admission.lag_seconds:.1f} s"
+        if admission.draining:
+            return f"draining, {count} sessions remain, {lag}"
+        place = f", {admission.place}" if admission.place else ""
+        return f"serving {count} of {admission.max_sessions} sessions, {lag}{place}"
+
+    async def measure_loop_delay(self) -> None:
+        """Observe for ever how late the event loop wakes a timer."""
+        while True:
+            due = time.monotonic() + TICK_SECONDS
+            await asyncio.sleep(TICK_SECONDS)
+            self._metrics.loop_delay.observe(max(time.monotonic() - due, 0.0))

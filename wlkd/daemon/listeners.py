@@ -1,0 +1,156 @@
+"""The shared HTTP server: one application per address, on which transports and the admin pages put their routes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+import ssl
+from collections.abc import Collection
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+
+from wlkd.contract.errors import ProvisionError
+from wlkd.host.systemd import InheritedSockets
+
+logger = logging.getLogger(__name__)
+
+_REPEATED_SLASHES = re.compile(r"/{2,}")
+SHUTDOWN_SECONDS = 2.0
+"""What connections get after their session has ended, to read the last bytes."""
+
+EVERYWHERE = {"0.0.0.0", "::"}
+Address = tuple[str, int]
+
+
+@web.middleware
+async def collapse_slashes(request: web.Request, handler: web.Handler) -> web.StreamResponse:  # type: ignore[name-defined]
+    """Match `//asr` as `/asr`: deployed clients join their base address and the path with one slash too many."""
+    if "//" not in request.rel_url.raw_path:
+        return await handler(request)  # type: ignore[no-any-return]
+    path = _REPEATED_SLASHES.sub("/", request.rel_url.raw_path)
+    plain = request.clone(rel_url=request.rel_url.with_path(path, encoded=True, keep_query=True))
+    match = await request.app.router.resolve(plain)
+    match.add_app(request.app)
+    # The handler gets the request as it came: a clone has lost its connection to the protocol.
+    request.match_info.update(match)
+    return await match.handler(request)
+
+
+def only_from(origins: Collection[str]) -> Middleware:
+    """Let in web pages of `origins` and those served from here; programs, which send no Origin, come in anyway.
+
+    Browsers apply no same-origin rule to WebSockets, so without this any page that somebody visits may connect.
+    """
+
+    @web.middleware
+    async def check_origin(request: web.Request, handler: web.Handler) -> web.StreamResponse:  # type: ignore[name-defined]
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or origin in origins or origin.partition("://")[2] == request.host:
+            return await handler(request)  # type: ignore[no-any-return]
+        return web.json_response(
+            {"type": "error", "code": "forbidden_origin", "message": f"pages from {origin} may not connect"},
+            status=web.HTTPForbidden.status_code,
+            # A page learns by `fetch` why its WebSocket was refused.
+            headers={hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"},
+        )
+
+    return check_origin
+
+
+class HttpServer:
+    """See `wlkd.contract.host.Http`. Routes first, then `start()`; afterwards the routes are fixed."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        allowed_origins: Collection[str] = (),
+        sockets: InheritedSockets | None = None,
+    ) -> None:
+        self._own: Address = (host, port)
+        self._tls = tls
+        # Outermost first. The last one looks a handler up and calls it by itself, so nothing behind it would be asked.
+        checks = [only_from(allowed_origins)] if allowed_origins else []
+        self._middlewares: list[Middleware] = [*checks, collapse_slashes]
+        self._sockets = sockets or InheritedSockets()
+        self._apps: dict[Address, web.Application] = {}
+        self._runners: list[web.AppRunner] = []
+        self._sites: list[web.BaseSite] = []
+        self._listening: list[socket.socket] = []
+        """Those of the sites, and those that transports listen on."""
+        self.addresses: list[Address] = []
+        """Where it listens, with the real ports, once started."""
+
+    def app(self, host: str | None = None, port: int | None = None) -> web.Application:
+        """The application for `host:port`; see `wlkd.contract.host.Http`."""
+        address = (host or self._own[0], self._own[1] if port is None else port)
+        if address not in self._apps:
+            self._apps[address] = web.Application(middlewares=self._middlewares)
+        return self._apps[address]
+
+    def listen(self, host: str, port: int) -> socket.socket:
+        """A socket bound to `host:port`; see `wlkd.contract.host.Http`."""
+        sock = self._sockets.take(host, port)
+        if sock is None:
+            sock = bind(host, port)
+        elif (held := sock.getsockname()[0]) != host and not {held, host} <= EVERYWHERE:
+            logger.warning("wlkd.socket holds %s:%d: %s of the configuration does not count", held, port, host)
+        self._listening.append(sock)
+        return sock
+
+    async def start(self) -> None:
+        """Listen, on the sockets that systemd holds where there are such."""
+        for (host, port), app in self._apps.items():
+            # Access lines per request are noise in a journal; sessions have lines of their own.
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+            await runner.setup()
+            self._runners.append(runner)
+            site = web.SockSite(runner, self.listen(host, port), ssl_context=self._tls)
+            await site.start()
+            self._sites.append(site)
+        self.addresses = [address[:2] for runner in self._runners for address in runner.addresses]
+
+    async def stop_accepting(self) -> None:
+        """Close the listening sockets; connections that are open go on."""
+        loop = asyncio.get_running_loop()
+        for sock in self._listening:
+            loop.remove_reader(sock)
+        # asyncio drops a connection that it has accepted if the server is closed in the turn before it gets to it.
+        await asyncio.sleep(0)
+        for site in self._sites:
+            await site.stop()
+        self._sites.clear()
+        self._listening.clear()
+
+    async def close(self) -> None:
+        """End everything."""
+        while self._runners:
+            await self._runners.pop().cleanup()
+        self._sites.clear()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A TCP socket bound to `host:port`. Raises `ProvisionError` with the remedy."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ProvisionError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    try:
+        # A restart must not wait until the old connections' TIME_WAIT is over.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setblocking(False)
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        raise ProvisionError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; "
+            f"is another wlkd running? Change the port, or stop the other program"
+        ) from error
+    return sock

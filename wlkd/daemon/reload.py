@@ -1,0 +1,118 @@
+"""Applies a changed configuration to the running daemon: all of it that can be applied, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from wlkd.config import Config, read_tokens
+from wlkd.contract.errors import ConfigError, PluginError, ProvisionError
+from wlkd.daemon.pipeline import Core
+from wlkd.daemon.running_backend import Recognition, make_backend
+from wlkd.host.logs import set_up_logging
+from wlkd.host.memory import available_bytes
+from wlkd.plugins import Plugins
+from wlkd.sessions.params import check_wishes
+
+logger = logging.getLogger(__name__)
+
+APPLIED = frozenset({"log_level", "sessions", "recognition", "auth"})
+"""Sections that sessions opened from now on follow at once."""
+SWITCHED = frozenset({"backend", "models_dir"})
+"""A change here loads the new model beside the old one. Every other section needs a restart."""
+
+
+class Reload:
+    """Knows the configuration in force. One `run()` at a time."""
+
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        core: Core,
+        read: Callable[[], Config],
+        status: Callable[[str], None],
+        free_memory: Callable[[], int | None] = available_bytes,
+    ) -> None:
+        self.config = config
+        """In force: of sections that need a restart, what the daemon was started with."""
+        self._plugins = plugins
+        self._core = core
+        self._read = read
+        self._status = status
+        self._free_memory = free_memory
+
+    async def run(self) -> bool:
+        """Read the configuration and apply it. False: it cannot be used, and everything stays as it was."""
+        try:
+            # In a thread: plugins look at files while they check.
+            new = await asyncio.to_thread(self._read)
+            changed = sorted(differences(self.config.model_dump(mode="json"), new.model_dump(mode="json")))
+            await self._apply(new, changed)
+        except ConfigError as error:
+            for problem in error.problems:
+                logger.error("%s", problem)
+        except (ProvisionError, PluginError) as error:
+            logger.error("%s", error)
+        except Exception:
+            logger.exception("the reload failed")
+        else:
+            return True
+        logger.error("reload refused: the configuration in force stays as it was")
+        return False
+
+    async def _apply(self, new: Config, changed: list[str]) -> None:
+        """Everything that can fail comes first."""
+        tokens = read_tokens(new.auth.tokens_file)
+        if any(_section(path) in SWITCHED for path in changed):
+            self._core.switch(await self._load(new))
+        else:
+            check_wishes(new, self._core.backend)
+        self._core.admission.apply(self._in_force(new), tokens)
+        if new.log_level != self.config.log_level:
+            set_up_logging(new.log_level)
+        self.config = self._in_force(new)
+
+        applied = [path for path in changed if _section(path) in APPLIED | SWITCHED]
+        waiting = [path for path in changed if path not in applied]
+        logger.info("reloaded: %s", f"changed {', '.join(applied)}" if applied else "no option changed")
+        if waiting:
+            logger.warning("a restart is needed for %s", ", ".join(waiting))
+
+    def _in_force(self, new: Config) -> Config:
+        sections = {name: value for name, value in new if name in APPLIED | SWITCHED}
+        return self.config.model_copy(update=sections)
+
+    async def _load(self, new: Config) -> Recognition:
+        """The new model, beside the old one. Raises `ProvisionError`, with the memory named where it is short."""
+        config = self._in_force(new)
+        backend = make_backend(config, self._plugins)
+        needed, free = backend.memory_needed(config.models_dir), self._free_memory()
+        if free is not None and needed > free:
+            raise ProvisionError(
+                f"backend: the new model needs about {_gigabytes(needed)} beside the old one, and {_gigabytes(free)} "
+                f"are free; `systemctl restart wlkd` gives the old one back first"
+            )
+        return await Recognition.open(config, backend, self._core.metrics, self._status)
+
+
+def differences(old: Any, new: Any, place: tuple[str, ...] = ()) -> Iterator[str]:
+    """Dotted paths at which two plain values differ; of what only one has, its top."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in {*old, *new}:
+            if key in old and key in new:
+                yield from differences(old[key], new[key], (*place, key))
+            else:
+                yield ".".join((*place, key))
+    elif old != new:
+        yield ".".join(place)
+
+
+def _section(path: str) -> str:
+    return path.partition(".")[0]
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

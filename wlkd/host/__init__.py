@@ -1,0 +1,1 @@
+"""The machine below: systemd, the journal, processors and memory. Imports nothing else of wlkd."""

@@ -1,0 +1,159 @@
+"""One session's place at the inference worker: speech waits here until a step takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from wlkd.contract.components import Recognizer
+from wlkd.contract.errors import SessionError
+from wlkd.contract.types import Commit, Frame, Pause, Priority, SpeechEvent
+
+logger = logging.getLogger(__name__)
+
+Outcome = Commit | Exception
+
+
+class Host(Protocol):
+    """What a stream needs of its worker."""
+
+    def clock(self) -> float:
+        """Seconds, monotonic."""
+
+    def handed_in(self, stream: Stream, *, first: bool) -> None:
+        """`stream` has something new, or is full; `first`: nothing was queued before."""
+
+    def discard(self, stream: Stream) -> None:
+        """Forget the closed `stream`."""
+
+
+class Stream:
+    """Event loop only, except the recognizer: inference threads only."""
+
+    def __init__(
+        self, host: Host, recognizer: Recognizer, priority: Priority, on_outcome: Callable[[Outcome], None]
+    ) -> None:
+        self._host = host
+        self.recognizer = recognizer
+        self.priority = priority
+        self.on_outcome = on_outcome
+        self._queue: deque[SpeechEvent] = deque()
+        self._in_flight = 0
+        self._closed = False
+        self._changed = asyncio.Event()
+        self.queued = 0
+        """Samples that no step has taken yet."""
+        self.pauses = 0
+        """Pauses that no step has taken yet."""
+        self.running = False
+        """A step of this stream is at the backend."""
+        self.waiting_since: float | None = None
+        """When the oldest queued event came in, or was left over by a step; None: nothing is queued."""
+        self.full = False
+        """Somebody waits in `room`: there will be nothing new before a step takes what is queued."""
+
+    @property
+    def backlog(self) -> int:
+        """Samples of speech handed in and not yet through inference."""
+        return self.queued + self._in_flight
+
+    @property
+    def idle(self) -> bool:
+        """Nothing queued, nothing running."""
+        return not self._queue and not self.running
+
+    def push(self, event: SpeechEvent) -> None:
+        """Hand in speech, or a pause. Never blocks; await `room()` before the next. Void once closed."""
+        if self._closed:
+            return
+        self._queue.append(event)
+        if isinstance(event, Frame):
+            self.queued += len(event.samples)
+        else:
+            self.pauses += 1
+        first = self.waiting_since is None
+        if first:
+            self.waiting_since = self._host.clock()
+        self._host.handed_in(self, first=first)
+
+    async def room(self, limit: int) -> None:
+        """Wait until the backlog is below `limit` samples."""
+        try:
+            while self.backlog >= limit:
+                self.full = True
+                self._host.handed_in(self, first=False)
+                await self._wait()
+        finally:
+            self.full = False
+
+    async def drained(self) -> None:
+        """Wait until everything handed in has been through inference."""
+        while not self.idle:
+            await self._wait()
+
+    def close(self) -> None:
+        """Leave the worker. A step that is running is finished and its outcome dropped."""
+        self._closed = True
+        self._queue.clear()
+        self.queued = self.pauses = 0
+        self.waiting_since = None
+        self._host.discard(self)
+        self._changed.set()
+
+    def take(self, limit: int) -> Step:
+        """The next step: queued frames of up to `limit` samples, and the pause that follows them, if any."""
+        frames: list[Frame] = []
+        room = limit
+        while room > 0 and self._queue and isinstance(event := self._queue[0], Frame):
+            self._queue.popleft()
+            if len(event.samples) > room:
+                self._queue.appendleft(Frame(event.start + room, event.samples[room:]))
+                event = Frame(event.start, event.samples[:room])
+            frames.append(event)
+            room -= len(event.samples)
+        pause: Pause | None = None
+        if self._queue and isinstance(event := self._queue[0], Pause):
+            self._queue.popleft()
+            self.pauses -= 1
+            pause = event
+        self._in_flight = limit - room
+        self.queued -= self._in_flight
+        self.running = True
+        # What is left over queues up behind those who waited meanwhile: a backlog is no right of way.
+        self.waiting_since = self._host.clock() if self._queue else None
+        return Step(self, frames, pause)
+
+    def done(self, outcome: Outcome) -> None:
+        """The step is over. Raises nothing: a listener's defect ends its own session, not the worker."""
+        self._in_flight = 0
+        self.running = False
+        self._changed.set()
+        if self._closed:
+            return
+        try:
+            self.on_outcome(outcome)
+        except Exception as error:
+            logger.exception("an outcome could not be applied")
+            self.on_outcome(SessionError("internal", f"internal error: {type(error).__name__}"))
+
+    async def _wait(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one stream brings to a batch."""
+
+    stream: Stream
+    frames: list[Frame]
+    pause: Pause | None
+
+    @property
+    def samples(self) -> int:
+        """New speech in this step."""
+        return sum(len(frame.samples) for frame in self.frames)

@@ -1,0 +1,55 @@
+"""One batch on an inference thread. A step that raises costs no other step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from wlkd.contract.components import Backend
+from wlkd.contract.errors import SessionError
+from wlkd.inference.backlog import Outcome, Step, Stream
+
+logger = logging.getLogger(__name__)
+
+
+def run_batch(backend: Backend, steps: Sequence[Step]) -> list[Outcome]:
+    """One outcome for each step, in order."""
+    outcomes: dict[Stream, Outcome] = {}
+    ready: list[Step] = []
+    for step in steps:
+        recognizer = step.stream.recognizer
+        try:
+            for frame in step.frames:
+                recognizer.accept(frame)
+            if step.pause is not None:
+                recognizer.end_segment(step.pause.at)
+            ready.append(step)
+        except Exception as error:
+            outcomes[step.stream] = _failure(error)
+    outcomes.update(_run(backend, ready))
+    return [outcomes[step.stream] for step in steps]
+
+
+def _run(backend: Backend, steps: Sequence[Step]) -> dict[Stream, Outcome]:
+    if not steps:
+        return {}
+    try:
+        commits = backend.run([step.stream.recognizer for step in steps])
+        return dict(zip((step.stream for step in steps), commits, strict=True))
+    except Exception as error:
+        if len(steps) == 1:
+            return {steps[0].stream: _failure(error)}
+        logger.warning("a batch of %d failed (%r); running its members one by one", len(steps), error)
+        outcomes: dict[Stream, Outcome] = {}
+        for step in steps:
+            outcomes.update(_run(backend, [step]))
+        return outcomes
+
+
+def _failure(error: Exception) -> Exception:
+    if isinstance(error, SessionError):
+        return error
+    logger.error("inference failed", exc_info=error)
+    failure = SessionError("backend_failed", f"speech recognition failed: {type(error).__name__}")
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,220 @@
+"""The inference worker: one backend's threads, shared fairly by all streams.
+
+Streams hand in speech. A stream is due when it has `chunk` of new speech, a pause to close, or no room for more.
+Whenever a thread is free, the streams that have waited longest form the next batch; `wlkd.inference.schedule` says
+which. While live streams keep the threads busy nearly all the time, `chunk` grows: batches get larger and each stream
+asks less often, so that latency bends instead of the backlog growing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from wlkd.config.options import WorkerOptions
+from wlkd.contract.audio import samples, seconds
+from wlkd.contract.components import Backend
+from wlkd.contract.errors import SessionError
+from wlkd.contract.types import RecognitionParams
+from wlkd.inference.backlog import Outcome, Step, Stream
+from wlkd.inference.batch import run_batch
+from wlkd.inference.capacity import Capacity, self_test, sessions_for
+from wlkd.inference.schedule import Schedule
+from wlkd.inference.utilization import Load, Running
+from wlkd.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+RELAXED, SATURATED = 0.7, 1.0
+"""Busy share up to which the chunk stays at its minimum, and from which on it is at its maximum."""
+
+STUCK_SECONDS = 2.0
+"""What a batch gets to end when the worker is closed while sessions are open: the daemon stops, and cannot wait for
+one that may be stuck."""
+
+
+class Worker:
+    """Runs a backend for many streams, on as many threads as it can use. Everything but the batches happens on the
+    event loop."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        options: WorkerOptions,
+        metrics: Metrics,
+        capacity: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`backend` is provisioned. `capacity`: sessions to expect of it while nothing is measured."""
+        self._backend = backend
+        self._options = options
+        self._metrics = metrics
+        self._clock = clock
+        self._longest = samples(options.max_chunk_seconds)
+        self._schedule = Schedule(self._longest, options.max_chunk_seconds, options.max_batch)
+        self._concurrency = backend.concurrency
+        self._load = Load(self._concurrency)
+        self.capacity = Capacity(capacity)
+        """How many sessions the backend keeps up with, as far as is known."""
+        self._streams: set[Stream] = set()
+        self._wake = asyncio.Event()
+        self._vacated = asyncio.Event()
+        self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="inference")
+        self._task: asyncio.Task[None] | None = None
+        self._batches: set[asyncio.Future[list[Outcome]]] = set()
+        self._measuring_since: float | None = None
+        self.failed_steps = 0
+        """In a row, of whichever streams."""
+
+    async def start(self, *, warm_up: bool, measure: bool = False) -> None:
+        """Warm the backend up, then serve. `measure`: first of all find out, within about a second of serving, how
+        many sessions it keeps up with."""
+        if warm_up:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._backend.warm_up)
+        self._task = asyncio.create_task(self._work(measure), name="inference worker")
+
+    async def close(self) -> None:
+        """Stop serving. Running batches end first, lest somebody close the backend under them, unless one is stuck."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._batches:
+            await asyncio.wait(self._batches, timeout=STUCK_SECONDS)
+        # A stuck batch must not keep the process: the daemon's exit does not wait for these threads.
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def open(self, params: RecognitionParams, on_outcome: Callable[[Outcome], None]) -> Stream:
+        """A place for a new session. `on_outcome` is called on the event loop after each of its steps."""
+        stream = Stream(self, self._backend.open(params), params.priority, on_outcome)
+        self._streams.add(stream)
+        return stream
+
+    async def vacant(self) -> None:
+        """Wait until no stream is left, and the batches of those who left are over; for a worker that gets no new
+        ones."""
+        while self._streams:
+            self._vacated.clear()
+            await self._vacated.wait()
+        if self._batches:
+            await asyncio.wait(self._batches)
+
+    # For streams ---------------------------------------------------------------------------------------------
+
+    def clock(self) -> float:
+        """Seconds, monotonic."""
+        return self._clock()
+
+    def handed_in(self, stream: Stream, *, first: bool) -> None:
+        """Wake up if that makes `stream` due, or if it begins to wait: who only adds to a chunk disturbs nobody."""
+        if first or self._schedule.is_due(stream, samples(self.chunk_seconds), self._clock()):
+            self._wake.set()
+
+    def discard(self, stream: Stream) -> None:
+        """Forget a closed stream."""
+        self._streams.discard(stream)
+        if not self._streams:
+            self._vacated.set()
+
+    # How it is -----------------------------------------------------------------------------------------------
+
+    def stalled_for(self) -> float:
+        """Seconds since the oldest running batch, or the self-test, began; 0 when all threads are free."""
+        since = self._load.running_since or self._measuring_since
+        return 0.0 if since is None else self._clock() - since
+
+    @property
+    def ended(self) -> bool:
+        """It serves no more, though nobody has closed it: a defect."""
+        return self._task is not None and self._task.done()
+
+    @property
+    def busy_ratio(self) -> float:
+        """Share of the threads' recent time spent in inference, 0 to 1."""
+        return self._load.busy(self._clock())
+
+    @property
+    def chunk_seconds(self) -> float:
+        """New speech that makes a live stream due, at the present load."""
+        options = self._options
+        pressure = min(max((self._load.live_busy(self._clock()) - RELAXED) / (SATURATED - RELAXED), 0.0), 1.0)
+        span = options.max_chunk_seconds - options.min_chunk_seconds
+        return options.min_chunk_seconds + pressure * span
+
+    # The work ------------------------------------------------------------------------------------------------
+
+    async def _work(self, measure: bool) -> None:
+        try:
+            if measure:
+                await self._measure()
+            await self._serve()
+        except Exception:
+            # Nobody awaits this task; who sees that it has ended needs the reason.
+            logger.exception("the inference worker failed")
+
+    async def _measure(self) -> None:
+        self._measuring_since = self._clock()
+        try:
+            throughput = await self_test(self._backend, self._threads, self._clock)
+        except Exception as error:
+            # Made-up audio is no reason not to serve; real audio may do, and tells the capacity too.
+            logger.warning("self-test failed; assuming room for %d sessions", self.capacity.sessions, exc_info=error)
+            return
+        finally:
+            self._measuring_since = None
+        self.capacity = Capacity(sessions_for(throughput))
+        logger.info(
+            "room for %d sessions: %.1f s of made-up speech a second of inference",
+            self.capacity.sessions,
+            throughput,
+        )
+
+    async def _serve(self) -> None:
+        async with asyncio.TaskGroup() as running:
+            while True:
+                self._wake.clear()
+                free = self._concurrency - len(self._batches)
+                if batch := self._next_batch(free):
+                    running.create_task(self._conclude(batch, *self._begin(batch)))
+                    continue
+                # When all threads are taken, only a batch's end can help; the timeout serves streams that went quiet
+                # with less than a chunk handed in.
+                wait = self._schedule.seconds_to_next(self._streams, self._clock()) if free else None
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._wake.wait()
+
+    def _next_batch(self, free: int) -> list[Step]:
+        """For one of `free` threads; empty: nobody is due."""
+        if not free:
+            return []
+        chosen = self._schedule.choose(self._streams, samples(self.chunk_seconds), self._clock(), free)
+        return [stream.take(self._longest) for stream in chosen]
+
+    def _begin(self, batch: list[Step]) -> tuple[Running, asyncio.Future[list[Outcome]]]:
+        running = self._load.begin(self._clock(), live=any(step.stream.priority == "live" for step in batch))
+        outcomes = asyncio.get_running_loop().run_in_executor(self._threads, run_batch, self._backend, batch)
+        self._batches.add(outcomes)
+        return running, outcomes
+
+    async def _conclude(self, batch: list[Step], running: Running, computing: asyncio.Future[list[Outcome]]) -> None:
+        outcomes = await asyncio.shield(computing)
+        self._batches.discard(computing)
+        self._wake.set()
+        self._account(batch, running)
+        for step, outcome in zip(batch, outcomes, strict=True):
+            failed = isinstance(outcome, SessionError) and outcome.code == "backend_failed"
+            self.failed_steps = self.failed_steps + 1 if failed else 0
+            step.stream.done(outcome)
+
+    def _account(self, batch: list[Step], running: Running) -> None:
+        now = self._clock()
+        spent = self._load.end(running, now, seconds(sum(step.samples for step in batch)))
+        self.capacity.revise(self._load, now)
+        self._metrics.batch_seconds.observe(spent)
+        self._metrics.batch_size.observe(len(batch))
+        self._metrics.steps.inc(len(batch))

@@ -1,0 +1,261 @@
+"""Who may come in, and who is in: opens sessions for transports, within the limits of the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import itertools
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+
+from wlkd.config.options import Config
+from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.components import Backend, Decoder, Vad
+from wlkd.contract.errors import SessionError
+from wlkd.contract.host import SessionRefusal
+from wlkd.contract.types import Priority, SessionInfo, StreamOffer, Update
+from wlkd.inference.worker import Worker
+from wlkd.metrics import Metrics
+from wlkd.plugins import Plugins
+from wlkd.sessions.params import wishes
+from wlkd.sessions.session import LiveSession
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 10
+"""What a refused client is told to wait: about the time in which somebody stops speaking."""
+
+
+class Admission:
+    """See `wlkd.contract.host.Sessions`."""
+
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        decoders: Mapping[str, Decoder],
+        vad: Vad,
+        backend: Backend,
+        worker: Worker,
+        pools: Mapping[Priority, Executor],
+        metrics: Metrics,
+        tokens: frozenset[str],
+    ) -> None:
+        self._config = config
+        self._plugins = plugins
+        self._decoders = decoders
+        self._vad = vad
+        self._backend = backend
+        self._worker = worker
+        self._pools = pools
+        self._metrics = metrics
+        self._tokens = tokens
+        self._ids = itertools.count(1)
+        self._open: set[LiveSession] = set()
+        self._addresses: Counter[str] = Counter()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.draining = False
+        metrics.sessions_limit.set_function(lambda: self.max_sessions)
+
+    # For transports ------------------------------------------------------------------------------------------
+
+    def languages(self) -> frozenset[str]:
+        return self._backend.languages()
+
+    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefusal | None:
+        if self._tokens and not self._knows(token):
+            return SessionRefusal("unauthorized", "a valid token is required")
+        if self.draining:
+            return SessionRefusal("draining", "the server is shutting down", RETRY_AFTER_SECONDS)
+        limit = self.max_sessions
+        if len(self._open) >= limit:
+            message = f"all {limit} sessions are taken; try again later"
+            return SessionRefusal("server_full", message, RETRY_AFTER_SECONDS)
+        each = self._config.sessions.max_sessions_per_address
+        if each and peer is not None and self._addresses[peer] >= each:
+            message = f"{each} sessions from {peer} are open already"
+            return SessionRefusal("server_full", message, RETRY_AFTER_SECONDS)
+        return None
+
+    def note_refusal(self, refusal: SessionRefusal | SessionError, *, transport: str, peer: str) -> None:
+        self._metrics.sessions_refused.labels(refusal.code).inc()
+        logger.info(
+            "session refused: transport=%s peer=%s reason=%s (%s)", transport, peer, refusal.code, refusal.message
+        )
+
+    @asynccontextmanager
+    async def open(
+        self,
+        offer: StreamOffer,
+        *,
+        transport: str,
+        peer: str,
+        query: dict[str, str] | None = None,
+        token: str | None = None,
+        priority: Priority = "live",
+    ) -> AsyncIterator[LiveSession]:
+        session = self._admit(offer, transport, peer, query or {}, token, priority)
+        reason = "disconnected"
+        try:
+            yield session
+            if session.error is not None:
+                reason = session.error.code
+            elif session.finished:
+                reason = "finished"
+        except SessionError as error:
+            reason = error.code
+            raise
+        finally:
+            await self._dismiss(session, reason)
+
+    # For the daemon ------------------------------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> frozenset[LiveSession]:
+        """Those who are in."""
+        return frozenset(self._open)
+
+    @property
+    def max_sessions(self) -> int:
+        """How many may be in: as configured, or what the backend keeps up with as far as is known now."""
+        limit = self._config.sessions.max_sessions
+        return self._worker.capacity.sessions if limit == "auto" else limit
+
+    @property
+    def lag_seconds(self) -> float:
+        """The largest lag of an open session."""
+        return max((session.lag for session in self._open), default=0) / SAMPLE_RATE
+
+    @property
+    def drain_seconds(self) -> float:
+        """What open sessions get at a stop."""
+        return self._config.sessions.drain_seconds
+
+    def apply(self, config: Config, tokens: frozenset[str]) -> None:
+        """Admit by `config` from now on. Open sessions keep what they came in with."""
+        self._config = config
+        self._tokens = tokens
+
+    @property
+    def place(self) -> str:
+        """Where new sessions are recognized, as the backend puts it; may be empty."""
+        return self._backend.place()
+
+    def switch(self, backend: Backend, worker: Worker) -> None:
+        """Give new sessions to `worker`. Open ones stay where they are."""
+        self._backend = backend
+        self._worker = worker
+
+    async def finish_all(self) -> None:
+        """End the audio of all live sessions where it is; uploads go on to their own end."""
+        live = [session for session in self._open if session.info.params.priority == "live"]
+        await asyncio.gather(*(session.drain() for session in live))
+
+    async def drained(self) -> None:
+        """Wait until nobody is in."""
+        await self._empty.wait()
+
+    # Inside --------------------------------------------------------------------------------------------------
+
+    def _admit(
+        self,
+        offer: StreamOffer,
+        transport: str,
+        peer: str,
+        query: Mapping[str, str],
+        token: str | None,
+        priority: Priority,
+    ) -> LiveSession:
+        try:
+            session = self._make(offer, transport, peer, query, token, priority)
+        except SessionError as error:
+            self.note_refusal(error, transport=transport, peer=peer)
+            raise
+        self._open.add(session)
+        self._addresses[peer] += 1
+        self._empty.clear()
+        self._metrics.sessions_open.labels(transport).inc()
+        info = session.info
+        language = info.params.language or "auto"
+        logger.info("session %s opened: transport=%s peer=%s language=%s", info.id, transport, peer, language)
+        self._plugins.notify("wlkd_session_opened", info=info)
+        session.start()
+        return session
+
+    def _make(
+        self,
+        offer: StreamOffer,
+        transport: str,
+        peer: str,
+        query: Mapping[str, str],
+        token: str | None,
+        priority: Priority,
+    ) -> LiveSession:
+        refusal = self.refusal(token, peer)
+        if refusal is not None:
+            raise SessionError(refusal.code, refusal.message)
+        params = wishes(query, self._config.recognition, self.languages(), priority)
+        info = SessionInfo(f"{next(self._ids)}", transport, peer, offer, params, time.time())
+        decoder = self._decoder(offer).open(offer)
+        try:
+            return LiveSession(
+                info,
+                decoder,
+                self._vad,
+                lambda on_outcome: self._worker.open(params, on_outcome),
+                self._pools[priority],
+                self._config.sessions,
+                self._metrics,
+                self._updated,
+            )
+        except Exception:
+            decoder.close()
+            raise
+
+    def _decoder(self, offer: StreamOffer) -> Decoder:
+        try:
+            name = self._plugins.choose_decoder(offer)
+        except Exception as error:
+            logger.exception("wlkd_choose_decoder raised")
+            raise SessionError("bad_request", f"no decoder could be chosen for {offer}") from error
+        if name is None or name not in self._decoders:
+            known = ", ".join(self._decoders)
+            raise SessionError("bad_request", f"no decoder for {offer}; configured: {known}")
+        return self._decoders[name]
+
+    def _knows(self, token: str | None) -> bool:
+        # Compared in constant time, all of them: how long a refusal takes says nothing about the tokens.
+        given = (token or "").encode(errors="surrogateescape")  # Headers may hold any bytes.
+        return any([hmac.compare_digest(given, known.encode()) for known in self._tokens])
+
+    def _updated(self, info: SessionInfo, update: Update) -> None:
+        self._plugins.notify("wlkd_session_updated", info=info, update=update)
+
+    async def _dismiss(self, session: LiveSession, reason: str) -> None:
+        info = session.info
+        lag = session.lag / SAMPLE_RATE
+        try:
+            await session.close()
+        finally:
+            self._open.discard(session)
+            self._addresses[info.peer] -= 1
+            self._addresses += Counter()  # drops the zeros, or every address ever seen stays
+            if not self._open:
+                self._empty.set()
+            self._metrics.sessions_open.labels(info.transport).dec()
+            self._metrics.sessions_closed.labels(info.transport, reason).inc()
+            logger.info(
+                "session %s closed: reason=%s after=%.1fs audio=%.1fs words=%d lag=%.1fs",
+                info.id,
+                reason,
+                time.time() - info.opened_at,
+                session.received_seconds,
+                session.words,
+                lag,
+            )
+            self._plugins.notify("wlkd_session_closed", info=info, reason=reason)

@@ -1,0 +1,57 @@
+"""What is asked of the backend: a client's query over the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from wlkd.config.options import Config, RecognitionOptions
+from wlkd.contract.components import Backend
+from wlkd.contract.errors import ProvisionError, SessionError
+from wlkd.contract.types import Priority, RecognitionParams
+
+MAX_PROMPT_CHARACTERS = 4096
+"""Several times what a model can read, and little enough to be read on the event loop."""
+
+
+def wishes(
+    query: Mapping[str, str], defaults: RecognitionOptions, known: Collection[str], priority: Priority
+) -> RecognitionParams:
+    """What a session asks for. `known`: languages. Raises `SessionError("bad_request")`."""
+    language = query.get("language") or defaults.language
+    if language != "auto" and language not in known:
+        raise SessionError("bad_request", f"unknown language {language!r}; known: auto, {', '.join(sorted(known))}")
+    task = query.get("task") or defaults.task
+    if task not in ("transcribe", "translate"):
+        raise SessionError("bad_request", f"unknown task {task!r}; known: transcribe, translate")
+    hotwords = tuple(word for part in query.get("hotwords", "").split(",") if (word := part.strip()))
+    params = RecognitionParams(
+        language=None if language == "auto" else language,
+        languages=tuple(defaults.languages),
+        task=task,  # type: ignore[arg-type]
+        # Clients send all they have as context, and models read the end of it.
+        initial_prompt=query.get("initial_prompt", defaults.initial_prompt)[-MAX_PROMPT_CHARACTERS:],
+        static_prompt=query.get("static_prompt", defaults.static_prompt),
+        hotwords=hotwords or tuple(defaults.hotwords),
+        priority=priority,
+    )
+    for name, length in (("static_prompt", len(params.static_prompt)), ("hotwords", sum(map(len, params.hotwords)))):
+        if length > MAX_PROMPT_CHARACTERS:
+            raise SessionError(
+                "bad_request", f"{name} has {length} characters; at most {MAX_PROMPT_CHARACTERS} are taken"
+            )
+    return params
+
+
+def check_wishes(config: Config, backend: Backend) -> None:
+    """Say beforehand what every session would be refused for. Raises `ProvisionError`."""
+    options, known = config.recognition, backend.languages()
+    asked = {options.language, *options.languages} - {"auto"}
+    if unknown := sorted(asked - known):
+        raise ProvisionError(
+            f"recognition: {config.backend.name} does not know {', '.join(unknown)} with this model; "
+            f"known: {', '.join(sorted(known))}"
+        )
+    try:
+        backend.open(wishes({}, options, known, "live"))
+    except SessionError as error:
+        raise ProvisionError(f"recognition: {error.message}") from error

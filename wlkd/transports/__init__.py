@@ -1,0 +1,1 @@
+"""What transports share: ports of their own, WebSockets with bounded waits, subtitles."""

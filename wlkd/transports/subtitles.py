@@ -1,0 +1,182 @@
+"""A transcript as a file: plain text, SRT, WebVTT, JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from unicodedata import east_asian_width
+
+from wlkd.contract.audio import seconds
+from wlkd.contract.types import SENTENCE_ENDS, Line, Word
+
+ROW_COLUMNS = 42
+"""Width of a subtitle row; wide (East Asian) characters take two columns, as on a terminal."""
+MAX_CUE_COLUMNS = 2 * ROW_COLUMNS
+MAX_CUE_SECONDS = 7.0
+"""Two rows for at most seven seconds: what broadcasters ask for, so that people can read along."""
+MAX_GAP_SECONDS = 1.0
+"""A longer silence between two words takes the text off the screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What is on the screen at once; times are sample indices."""
+
+    start: int
+    end: int
+    text: str
+
+
+def cues(lines: Sequence[Line]) -> Iterator[Cue]:
+    """The lines cut into readable cues: at their ends, at silences, after sentences, and evenly where they are long."""
+    for line in lines:
+        for phrase in _phrases(line.words):
+            for group in _split(phrase):
+                yield Cue(group[0].start, group[-1].end, _text(group).strip())
+
+
+def _phrases(words: Sequence[Word]) -> Iterator[list[Word]]:
+    """Words between silences, and between sentences that fill a row or more."""
+    phrase: list[Word] = []
+    for word in words:
+        if phrase and not _continues(word):
+            text = _text(phrase)
+            sentence_ended = text.rstrip().endswith(SENTENCE_ENDS) and columns(text) > ROW_COLUMNS
+            if sentence_ended or seconds(word.start - phrase[-1].end) > MAX_GAP_SECONDS:
+                yield phrase
+                phrase = []
+        phrase.append(word)
+    if phrase:
+        yield phrase
+
+
+def _split(phrase: list[Word]) -> list[list[Word]]:
+    """The phrase in as few parts as can be read, of about equal width: no last word alone on the screen."""
+    for parts in range(1, len(phrase) + 1):
+        groups = _evenly(phrase, parts)
+        if all(_is_readable(group) for group in groups):
+            return groups
+    return groups  # A single word that is too long stays whole.
+
+
+def _evenly(phrase: Sequence[Word], parts: int) -> list[list[Word]]:
+    """The words in `parts` groups by the place of their middle in the text; groups that stay empty are left out."""
+    total = columns(_text(phrase))
+    groups: list[list[Word]] = [[] for _ in range(parts)]
+    before, part = 0, 0
+    for word in phrase:
+        width = columns(word.text)
+        if not _continues(word):
+            part = min(parts - 1, int(parts * (before + width / 2) / max(total, 1)))
+        groups[part].append(word)
+        before += width
+    return [group for group in groups if group]
+
+
+def _is_readable(group: Sequence[Word]) -> bool:
+    duration = seconds(group[-1].end - group[0].start)
+    return duration <= MAX_CUE_SECONDS and columns(_text(group).strip()) <= MAX_CUE_COLUMNS
+
+
+def _continues(word: Word) -> bool:
+    """Whether it belongs to the word before, such as a full stop of its own: no space before it, in a script that
+    has spaces."""
+    return not word.text[:1].isspace() and not _is_wide(word.text[:1])
+
+
+def _text(words: Sequence[Word]) -> str:
+    return "".join(word.text for word in words)
+
+
+def rows(text: str) -> str:
+    """The text on one row, or on two of about equal width."""
+    total = columns(text)
+    if total <= ROW_COLUMNS:
+        return text
+    breaks = [place for place, mark in enumerate(text) if mark == " "]
+    if not breaks:
+        breaks = [place for place, mark in enumerate(text) if place and _is_wide(mark)]
+    if not breaks:
+        return text
+    place = min(breaks, key=lambda place: abs(2 * columns(text[:place]) - total))
+    return f"{text[:place]}\n{text[place:].lstrip()}"
+
+
+def columns(text: str) -> int:
+    """Width of the text on a terminal or a screen."""
+    return sum(2 if _is_wide(mark) else 1 for mark in text)
+
+
+def _is_wide(mark: str) -> bool:
+    return bool(mark) and east_asian_width(mark) in "WF"
+
+
+def as_text(lines: Sequence[Line], source: str) -> str:
+    """One line of text for each line that has words."""
+    return "".join(f"{line.text.strip()}\n" for line in lines if not line.is_silence)
+
+
+def as_srt(lines: Sequence[Line], source: str) -> str:
+    """SubRip."""
+    return "\n".join(
+        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{rows(cue.text)}\n"
+        for number, cue in enumerate(cues(lines), start=1)
+    )
+
+
+def as_vtt(lines: Sequence[Line], source: str) -> str:
+    """WebVTT (W3C), without styles."""
+    escapes = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+    return "WEBVTT\n" + "".join(
+        f"\n{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n{rows(cue.text).translate(escapes)}\n"
+        for cue in cues(lines)
+    )
+
+
+def as_json(lines: Sequence[Line], source: str) -> str:
+    """One JSON object on one line; times in seconds."""
+    spoken = [line for line in lines if not line.is_silence]
+    document = {
+        "source": source,
+        "language": next((line.language for line in spoken if line.language), None),
+        "text": "".join(line.text for line in spoken).strip(),
+        "lines": [_line(line) for line in spoken],
+    }
+    return json.dumps(document, ensure_ascii=False) + "\n"
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "start": round(seconds(line.start), 3),
+        "end": round(seconds(line.end), 3),
+        "language": line.language,
+        "text": line.text,
+        "words": [
+            {
+                "start": round(seconds(word.start), 3),
+                "end": round(seconds(word.end), 3),
+                "text": word.text,
+                "confidence": word.confidence,
+            }
+            for word in line.words
+        ],
+    }
+
+
+def _time(at: int, point: str) -> str:
+    """`HH:MM:SS` and milliseconds after `point`."""
+    total = round(1000 * seconds(at))
+    return f"{total // 3_600_000:02}:{total // 60_000 % 60:02}:{total // 1000 % 60:02}{point}{total % 1000:03}"
+
+
+WRITERS: Mapping[str, Callable[[Sequence[Line], str], str]] = {
+    "text": as_text,
+    "srt": as_srt,
+    "vtt": as_vtt,
+    "json": as_json,
+}
+"""By format name: lines and the name of their source to the file's content."""
+
+SUFFIXES: Mapping[str, str] = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}
