@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import socket
@@ -75,10 +76,14 @@ class HttpServer:
         self._tls = tls
         # Outermost first. The last one looks a handler up and calls it by itself, so nothing behind it would be asked.
         checks = [only_from(allowed_origins)] if allowed_origins else []
-        self._middlewares: list[Middleware] = [*checks, collapse_slashes]
+        self._middlewares: list[Middleware] = [*checks, self._count, collapse_slashes]
         self._sockets = sockets or InheritedSockets()
         self._apps: dict[Address, web.Application] = {}
         self._runners: list[web.AppRunner] = []
+        self._answering = 0
+        """Handlers at work: requests being answered, WebSockets that are open."""
+        self._all_answered = asyncio.Event()
+        self._all_answered.set()
         self._sites: list[web.BaseSite] = []
         self._listening: list[socket.socket] = []
         """Those of the sites, and those that transports listen on."""
@@ -127,10 +132,26 @@ class HttpServer:
         self._listening.clear()
 
     async def close(self) -> None:
-        """End everything."""
+        """Let handlers come to their end, then end everything."""
+        # aiohttp's own shutdown begins by dropping whatever clients send, their answer to a close frame too: the
+        # connection would stay open until its timeout, and a page would take it for alive.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_SECONDS):
+                await self._all_answered.wait()
         while self._runners:
             await self._runners.pop().cleanup()
         self._sites.clear()
+
+    @web.middleware
+    async def _count(self, request: web.Request, handler: web.Handler) -> web.StreamResponse:  # type: ignore[name-defined]
+        self._answering += 1
+        self._all_answered.clear()
+        try:
+            return await handler(request)  # type: ignore[no-any-return]
+        finally:
+            self._answering -= 1
+            if not self._answering:
+                self._all_answered.set()
 
 
 def bind(host: str, port: int) -> socket.socket:

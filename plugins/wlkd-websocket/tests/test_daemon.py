@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +17,7 @@ import pytest
 
 from wlkd.client import connect
 from wlkd.contract.audio import samples
+from wlkd.daemon.listeners import SHUTDOWN_SECONDS
 from wlkd.testing import RunningDaemon, running_daemon, speech_like
 
 SCRIPT = [" one", " two", " three", " four", " five", " six", " seven", " eight", " nine", " ten"]
@@ -193,6 +195,24 @@ async def test_draining_delivers_what_was_sent(http, serve):
         assert (heard["type"], heard["code"]) == ("error", "draining")
         assert text(lines) == SPOKEN
         assert (await socket.receive(timeout=10)).data == 1013
+
+
+async def test_draining_closes_as_soon_as_the_client_has_answered_the_close_frame(serve):
+    """A page that finds its connection open takes it for alive, and what it sends meanwhile is lost."""
+    async with serve(input="pcm") as daemon:
+        reader, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
+        key = base64.b64encode(bytes(16)).decode()
+        writer.write(
+            f"GET /asr HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+        )
+        await reader.readuntil(b"useAudioWorklet")
+        daemon.daemon.stop()
+        await reader.readuntil(b"\x88")  # the opcode of a close frame
+        writer.write(b"\x88\x82" + bytes(4) + (1000).to_bytes(2))  # the answer, masked with zeros
+        async with asyncio.timeout(SHUTDOWN_SECONDS / 2):
+            await reader.read()
+        writer.close()
 
 
 # The page as files -----------------------------------------------------------------------------------------
