@@ -43,8 +43,8 @@ PLUGIN_SURFACE = {
     "wlkd.transports",
 }
 """What plugins may import: what docs/plugins.md documents for them."""
-LIBRARIES = {"wlkd_whisper"}
-"""Plugins that others may build on: a model family that several backends read."""
+LIBRARIES = {"wlkd_models", "wlkd_whisper"}
+"""Plugins that others may build on: fetching model files, and a model family that several backends read."""
 INSTRUMENTS = {"wlkd_bench"}
 """They stand above what they measure, and may import anything."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from wlkd_whisper import command as command
+from wlkd_models import command
 from wlkd_whisper.catalogue import MODELS
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"

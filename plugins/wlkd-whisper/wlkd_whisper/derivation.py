@@ -10,7 +10,8 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from wlkd_whisper.digest import write_note
+from wlkd_models.digest import write_note
+
 from wlkd_whisper.dims import ModelFileError
 from wlkd_whisper.folder import decoder_file, encoder_dir
 

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from wlkd_models.access import absent, explain
+
 from wlkd_whisper.checkpoint import read_dims
 from wlkd_whisper.dims import ModelFileError, WhisperDims
-from wlkd_whisper.folder import absent, decoder_file, encoder_dir, explain, sizes_in
+from wlkd_whisper.folder import decoder_file, encoder_dir, sizes_in
 from wlkd_whisper.modelbin import ModelBin
 
 VOCABULARIES = ("vocabulary.txt", "vocabulary.json")

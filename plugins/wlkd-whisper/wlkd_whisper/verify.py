@@ -4,42 +4,15 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
-from wlkd_whisper.catalogue import MODELS, PinnedFile
-from wlkd_whisper.digest import read_note, sha256
-from wlkd_whisper.folder import contents, decoder_file, encoder_dir, explain
+from wlkd_models.access import contents
+from wlkd_models.digest import read_note, sha256
+from wlkd_models.files import PinnedFile
+from wlkd_models.findings import Advance, Finding, Verdict, check_pinned, describe_unpinned, unreadable
 
-
-class Verdict(Enum):
-    """What is known about a file after reading all of it."""
-
-    OFFICIAL = "official"
-    """Byte for byte what its publisher released."""
-    DERIVED = "as derived"
-    """A decoder, byte for byte as wlkd rebuilt it."""
-    UNPINNED = "unpinned"
-    """No digest is known for it; it is whole as far as can be seen."""
-    MISSING = "missing"
-    DAMAGED = "damaged"
-
-
-BAD = frozenset({Verdict.MISSING, Verdict.DAMAGED})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One file and what was found."""
-
-    path: Path
-    verdict: Verdict
-    detail: str = ""
-
-
-Advance = Callable[[int], object]
+from wlkd_whisper.catalogue import MODELS
+from wlkd_whisper.folder import decoder_file, encoder_dir
 
 
 def verify(models_dir: Path, size: str, advance: Advance = lambda _: None) -> list[Finding]:
@@ -49,7 +22,7 @@ def verify(models_dir: Path, size: str, advance: Advance = lambda _: None) -> li
     """
     folder, checkpoint = encoder_dir(models_dir, size), decoder_file(models_dir, size)
     if size in MODELS:
-        findings = [_encoder_file(folder / file.name, file, advance) for file in MODELS[size].encoder]
+        findings = [check_pinned(folder / file.name, file, advance) for file in MODELS[size].encoder]
     else:
         findings = _own_conversion(folder, advance)
     return [*findings, _checkpoint(checkpoint, MODELS[size].decoder if size in MODELS else None, advance)]
@@ -66,20 +39,8 @@ def _own_conversion(folder: Path, advance: Advance) -> list[Finding]:
     try:
         paths = sorted(path for path in folder.iterdir() if path.is_file())
     except OSError as error:
-        return [_unreadable(folder, error)]
-    return [_unpinned(path, advance) for path in paths]
-
-
-def _encoder_file(path: Path, pinned: PinnedFile, advance: Advance) -> Finding:
-    try:
-        present, digest = path.stat().st_size, sha256(path, advance)
-    except OSError as error:
-        return _unreadable(path, error)
-    if present != pinned.nbytes:
-        return Finding(path, Verdict.DAMAGED, f"{present:,} bytes instead of {pinned.nbytes:,}")
-    if digest != pinned.sha256:
-        return Finding(path, Verdict.DAMAGED, f"SHA-256 {digest} instead of {pinned.sha256}")
-    return Finding(path, Verdict.OFFICIAL)
+        return [unreadable(folder, error)]
+    return [describe_unpinned(path, advance) for path in paths]
 
 
 def _checkpoint(path: Path, pinned: PinnedFile | None, advance: Advance) -> Finding:
@@ -97,21 +58,7 @@ def _checkpoint(path: Path, pinned: PinnedFile | None, advance: Advance) -> Find
     except zipfile.BadZipFile as error:
         return Finding(path, Verdict.DAMAGED, f"not a complete checkpoint: {error}")
     except OSError as error:
-        return _unreadable(path, error)
+        return unreadable(path, error)
     if torn is not None:
         return Finding(path, Verdict.DAMAGED, f"the record {torn} does not match its checksum")
     return Finding(path, Verdict.UNPINNED, "neither OpenAI's file nor derived here; its own checksums hold")
-
-
-def _unpinned(path: Path, advance: Advance) -> Finding:
-    try:
-        digest = sha256(path, advance)
-    except OSError as error:
-        return _unreadable(path, error)
-    return Finding(path, Verdict.UNPINNED, f"SHA-256 {digest}")
-
-
-def _unreadable(path: Path, error: OSError) -> Finding:
-    if isinstance(error, FileNotFoundError):
-        return Finding(path, Verdict.MISSING)
-    return Finding(path, Verdict.DAMAGED, explain(path, error).removeprefix(f"{path}: "))

@@ -6,6 +6,7 @@ A source brings bytes; whether they are the right ones is decided by the digest,
 from __future__ import annotations
 
 import http.client
+import os
 import shutil
 import subprocess
 import sys
@@ -17,12 +18,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from wlkd_whisper.catalogue import Mirror, PinnedFile
+from wlkd_models.files import Mirror, PinnedFile
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 5.0
 """To connect, and between two pieces of an answer. A slow transfer that stops is taken up again."""
 PIP_TIMEOUT_SECONDS = 10
+
+
+def hugging_face() -> str:
+    """The hub's address, or that of the mirror that `HF_ENDPOINT` names, as Hugging Face's own tools read it."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+
 
 Advance = Callable[[int], None]
 """Told how many bytes of the file are there; may go back to nought when a source starts over."""

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from wlkd_whisper.catalogue import PinnedFile
+from wlkd_models.files import PinnedFile
 
 CHUNK_BYTES = 1 << 20
 
