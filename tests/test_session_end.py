@@ -25,7 +25,10 @@ from wlkd.contract.types import (
 from wlkd.inference.backlog import Outcome, Stream
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
+from wlkd.sessions.hearing import Hearing
+from wlkd.sessions.progress import Progress
 from wlkd.sessions.session import QUEUED_MESSAGES, LiveSession
+from wlkd.sessions.transcript import Transcript
 
 
 class Decoding(DecoderStream):
@@ -100,10 +103,9 @@ class Setup:
 
         return LiveSession(
             SessionInfo("1", "test", "here", StreamOffer(), params, 0.0),
-            self.decoding,
-            AllSpeech(Options()),
+            Hearing(self.decoding, AllSpeech(Options()), self._pool),
+            Progress(Transcript(line_pause=32_000, silence_line=80_000, max_line=480_000)),
             open_stream,
-            self._pool,
             SessionOptions(),
             Metrics(),
             lambda info, update: None,

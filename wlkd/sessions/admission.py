@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 
 from wlkd.config.options import Config
-from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd.contract.components import Backend, Decoder, Vad
 from wlkd.contract.errors import SessionError
 from wlkd.contract.host import SessionRefusal
@@ -21,8 +21,11 @@ from wlkd.contract.types import Priority, SessionInfo, StreamOffer, Update
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
+from wlkd.sessions.hearing import Hearing
 from wlkd.sessions.params import wishes
+from wlkd.sessions.progress import Progress
 from wlkd.sessions.session import LiveSession
+from wlkd.sessions.transcript import Transcript
 
 logger = logging.getLogger(__name__)
 
@@ -103,10 +106,7 @@ class Admission:
         reason = "disconnected"
         try:
             yield session
-            if session.error is not None:
-                reason = session.error.code
-            elif session.finished:
-                reason = "finished"
+            reason = session.outcome
         except SessionError as error:
             reason = error.code
             raise
@@ -205,10 +205,9 @@ class Admission:
         try:
             return LiveSession(
                 info,
-                decoder,
-                self._vad,
+                Hearing(decoder, self._vad, self._pools[priority]),
+                Progress(self._transcript()),
                 lambda on_outcome: self._worker.open(params, on_outcome),
-                self._pools[priority],
                 self._config.sessions,
                 self._metrics,
                 self._updated,
@@ -216,6 +215,14 @@ class Admission:
         except Exception:
             decoder.close()
             raise
+
+    def _transcript(self) -> Transcript:
+        options = self._config.sessions
+        return Transcript(
+            line_pause=samples(options.line_pause_seconds),
+            silence_line=samples(options.silence_line_seconds),
+            max_line=samples(options.max_line_seconds),
+        )
 
     def _decoder(self, offer: StreamOffer) -> Decoder:
         try:

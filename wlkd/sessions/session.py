@@ -1,38 +1,32 @@
-"""One client's stream: bytes -> decoder -> VAD -> worker -> transcript -> updates.
+"""One client's stream: bytes -> hearing -> worker -> progress -> updates.
 
-One task owns the state. The transport hands it messages through a short queue; decoding and VAD run in a thread pool,
-one call at a time; the worker calls back on the event loop. A step that raises ends this session, and no other.
+One task owns the state. The transport hands it messages through a short queue; `Hearing` turns bytes into speech; the
+worker calls back on the event loop; `Progress` says what became of it. A step that raises ends this session, and no
+other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from wlkd.config.options import SessionOptions
-from wlkd.contract.audio import SAMPLE_RATE, samples, seconds
-from wlkd.contract.components import DecoderStream, Vad
+from wlkd.contract.audio import samples, seconds
 from wlkd.contract.errors import SessionError
-from wlkd.contract.types import Commit, Frame, Samples, SessionInfo, SpeechEvent, Update
+from wlkd.contract.types import Commit, Frame, SessionInfo, SpeechEvent, Update
 from wlkd.inference.backlog import Outcome, Stream
 from wlkd.metrics import Metrics
-from wlkd.sessions.transcript import Transcript
+from wlkd.sessions.hearing import Hearing
+from wlkd.sessions.life import Life
+from wlkd.sessions.progress import Progress
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 PIECE_BYTES = 32 * 1024
 """Bytes decoded in one go: 1 s of 16 kHz PCM, some 8 s of Opus; bounds what one piece can inflate to."""
-SLICE_SAMPLES = 10 * SAMPLE_RATE
-"""Decoded audio looked at in one go. Some formats pack an hour of silence into a piece: it must not hold a thread of
-the pool for seconds, nor go to the worker past the limit of the backlog."""
 QUEUED_MESSAGES = 4
 """Messages that wait for decoding before the transport has to."""
-LAG_NEWS = SAMPLE_RATE
-"""A session that falls behind tells its client each time the lag has moved by this much."""
 
 
 class _Flush(asyncio.Future[None]):
@@ -53,61 +47,41 @@ class LiveSession:
     def __init__(
         self,
         info: SessionInfo,
-        decoder: DecoderStream,
-        vad: Vad,
+        hearing: Hearing,
+        progress: Progress,
         open_stream: Callable[[Callable[[Outcome], None]], Stream],
-        pool: Executor,
         options: SessionOptions,
         metrics: Metrics,
         on_update: Callable[[SessionInfo, Update], None],
     ) -> None:
         self.info = info
-        self._decoder = decoder
-        self._vad = vad
-        self._vad_stream = vad.open()
+        self._hearing = hearing
+        self._progress = progress
         self._stream = open_stream(self._on_outcome)
-        self._pool = pool
         self._options = options
         self._metrics = metrics
         self._on_update = on_update
+        self._life = Life()
         self._backlog_limit = samples(options.max_backlog_seconds)
-        self._transcript = Transcript(
-            line_pause=samples(options.line_pause_seconds),
-            silence_line=samples(options.silence_line_seconds),
-            max_line=samples(options.max_line_seconds),
-        )
         self._inbox: asyncio.Queue[_Message] = asyncio.Queue(QUEUED_MESSAGES)
         self._putting = asyncio.Lock()
         """Who puts something in: a message goes in whole, and in its turn."""
+        self._flushing: _Flush | None = None
         self._task: asyncio.Task[None] | None = None
         self._freeing: asyncio.Task[None] | None = None
-        self._in_pool: asyncio.Future[Any] | None = None
-        self._news = asyncio.Event()
-        self._ended: SessionError | None = None
-        self._finished = False
-        self.error: SessionError | None = None
-        self.words = 0
-        self._received = 0
-        self._settled = 0
-        self._told_lag = 0
-        self._speech_start: int | None = None
-        self._speech_end: int | None = None
-        self._segment_ended = False
-        self._flushing: _Flush | None = None
-        self._flushes = 0
 
     # What the transport calls ------------------------------------------------------------------------------
 
     async def feed(self, data: bytes) -> None:
         async with self._putting:
-            self._check()
+            self._life.check()
             for offset in range(0, len(data), PIECE_BYTES):
                 await self._put(data[offset : offset + PIECE_BYTES])
 
     async def flush(self) -> None:
         flushed = _Flush()
         async with self._putting:
-            self._check()
+            self._life.check()
             await self._put(flushed)
         await flushed
 
@@ -116,17 +90,42 @@ class LiveSession:
 
     async def updates(self) -> AsyncIterator[Update]:
         while True:
-            if not self._finished:
-                await self._news.wait()
-            self._news.clear()
-            finished = self._finished
-            update = self._update(final=finished and self.error is None)
+            if not self._life.over:
+                await self._progress.news()
+            over, error = self._life.over, self._life.error
+            update = self._progress.update(idle=self._stream.idle, final=over and error is None)
             self._on_update(self.info, update)
             yield update
-            if finished:
-                if self.error is not None:
-                    raise self.error
+            if over:
+                if error is not None:
+                    raise error
                 return
+
+    # What the daemon asks ----------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        info = self.info
+        return f"session {info.id} ({info.transport} from {info.peer}, lag {seconds(self.lag):.1f} s)"
+
+    @property
+    def received_seconds(self) -> float:
+        """Audio received so far."""
+        return seconds(self._progress.received)
+
+    @property
+    def words(self) -> int:
+        """Words committed so far."""
+        return self._progress.words
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, if its client went away now: `finished`, `disconnected`, or the code of an error."""
+        return self._life.outcome
+
+    @property
+    def lag(self) -> int:
+        """Samples received and not yet settled; silence is settled when it is heard."""
+        return self._progress.lag(idle=self._stream.idle)
 
     # Life --------------------------------------------------------------------------------------------------
 
@@ -134,7 +133,8 @@ class LiveSession:
         """Begin to work through the inbox."""
         self._task = asyncio.create_task(self._run(), name=f"session {self.info.id}")
         # On its own: the work may be cancelled twice, or before it began, and the decoder is closed all the same.
-        self._freeing = asyncio.create_task(self._free_decoder(self._task), name=f"decoder of session {self.info.id}")
+        freeing = self._hearing.close_after(self._task)
+        self._freeing = asyncio.create_task(freeing, name=f"decoder of session {self.info.id}")
 
     async def drain(self) -> None:
         """The daemon stops: take no more audio, and finish what was received."""
@@ -146,28 +146,6 @@ class LiveSession:
         if self._task is not None and self._freeing is not None:
             self._task.cancel()
             await asyncio.shield(self._freeing)
-
-    def __str__(self) -> str:
-        info = self.info
-        return f"session {info.id} ({info.transport} from {info.peer}, lag {seconds(self.lag):.1f} s)"
-
-    @property
-    def received_seconds(self) -> float:
-        """Audio received so far."""
-        return seconds(self._received)
-
-    @property
-    def finished(self) -> bool:
-        """No more words will come."""
-        return self._finished
-
-    @property
-    def lag(self) -> int:
-        """Samples received and not yet settled; silence is settled when it is heard."""
-        in_silence = self._speech_start is None or self._speech_end is not None
-        if self._stream.idle and in_silence:
-            return 0
-        return max(self._received - max(self._settled, self._speech_start or 0), 0)
 
     async def _run(self) -> None:
         try:
@@ -191,19 +169,19 @@ class LiveSession:
         return SessionError("internal", f"internal error: {type(error).__name__}")
 
     async def _work(self) -> None:
-        while not self._finished:
+        while not self._life.over:
             message = await self._next()
             match message:
                 case bytes():
-                    await self._ingest(message)
+                    await self._hear(await self._hearing.decode(message))
+                    self._progress.caught_up(idle=self._stream.idle)
                 case _Flush():
                     self._flushing = message
-                    await self._handle(await self._call(self._vad_stream.finish))
-                    self._vad_stream = self._vad.open()
+                    self._hand_in(await self._hearing.pause())
                     await self._stream.drained()
                     self._flushed(message)
                 case _End():
-                    await self._hear(await self._call(self._decoder.finish))
+                    await self._hear(await self._hearing.finish())
                     await self._wind_up(None)
                     return
 
@@ -215,19 +193,20 @@ class LiveSession:
         except TimeoutError:
             raise SessionError("idle_timeout", f"no audio for {limit:g} s") from None
 
-    async def _ingest(self, data: bytes) -> None:
-        await self._hear(await self._call(self._decoder.feed, data))
-        if abs(self.lag - self._told_lag) >= LAG_NEWS:
-            self._news.set()
-
-    async def _hear(self, decoded: Samples) -> None:
-        """Give the decoded samples their place on the clock and let the VAD look at them; waits while behind."""
-        for start in range(0, len(decoded), SLICE_SAMPLES):
-            frame = Frame(self._received, decoded[start : start + SLICE_SAMPLES])
-            self._received = frame.end
+    async def _hear(self, frames: Iterable[Frame]) -> None:
+        """Hand the speech in `frames` to the worker; waits while behind."""
+        for frame in frames:
+            self._progress.received_frame(frame)
             self._metrics.audio_seconds.inc(seconds(len(frame.samples)))
-            await self._handle(await self._call(self._vad_stream.feed, frame))
+            self._hand_in(await self._hearing.detect(frame))
             await self._catch_up()
+
+    def _hand_in(self, events: Iterable[SpeechEvent]) -> None:
+        for event in events:
+            self._progress.heard(event)
+            if isinstance(event, Frame):
+                self._metrics.speech_seconds.inc(seconds(len(event.samples)))
+            self._stream.push(event)
 
     async def _catch_up(self) -> None:
         """Wait until the backlog is within its limit. Raises `SessionError("too_slow")` when it stays above."""
@@ -240,34 +219,23 @@ class LiveSession:
         except TimeoutError:
             raise SessionError("too_slow", f"recognition has not caught up for {limit:g} s") from None
 
-    async def _handle(self, events: list[SpeechEvent]) -> None:
-        for event in events:
-            if isinstance(event, Frame):
-                if self._speech_start is None or self._speech_end is not None:
-                    self._speech_start, self._speech_end = event.start, None
-                    self._news.set()
-                self._metrics.speech_seconds.inc(seconds(len(event.samples)))
-            else:
-                self._speech_end = event.at
-                self._news.set()
-            self._stream.push(event)
-
     async def _wind_up(self, error: SessionError | None) -> None:
         """Transcribe what is left, then finish."""
-        self.error = self.error or error
+        if error is not None:
+            self._life.fail(error)
         self._empty_inbox()
-        await self._handle(await self._call(self._vad_stream.finish))
+        self._hand_in(await self._hearing.pause())
         await self._stream.drained()
-        self._finished = True
-        self._news.set()
+        self._life.finish()
+        self._progress.tell()
 
     def _fail(self, error: SessionError) -> None:
         """End now: the recognition itself is gone."""
-        self.error = self.error or error
-        self._finished = True
+        self._life.fail(error)
+        self._life.finish()
         self._stream.close()
         self._empty_inbox()
-        self._news.set()
+        self._progress.tell()
 
     def _empty_inbox(self) -> None:
         """Nobody reads the inbox any more: release those who wait to put something in, or for a flush."""
@@ -275,83 +243,39 @@ class LiveSession:
         while not self._inbox.empty():
             waiting.append(self._inbox.get_nowait())
         for message in waiting:
-            if isinstance(message, _Flush) and not message.done() and self.error is not None:
-                message.set_exception(self.error)
+            if isinstance(message, _Flush) and not message.done() and self._life.error is not None:
+                message.set_exception(self._life.error)
 
     def _flushed(self, flush: _Flush) -> None:
         """Its words, if any, are in the transcript."""
         self._flushing = None
-        self._flushes += 1
-        self._news.set()
+        self._progress.flushed()
         if not flush.done():
             flush.set_result(None)
-
-    def _check(self) -> None:
-        if self.error is not None:
-            raise self.error
-        if self._ended is not None:
-            raise self._ended
 
     async def _end(self, refusal: SessionError) -> None:
         """The audio ends here; who feeds more gets `refusal`."""
         async with self._putting:
-            if self._ended is None:
-                self._ended = refusal
+            if self._life.end(refusal):
                 await self._inbox.put(_END)
 
     async def _put(self, message: _Message) -> None:
         await self._inbox.put(message)
-        if self.error is not None:
+        if self._life.error is not None:
             # It failed while there was no room, and nobody reads the inbox any more.
-            raise self.error
-
-    # Threads -----------------------------------------------------------------------------------------------
-
-    async def _call(self, function: Callable[..., T], *args: object) -> T:
-        """Run one call in the pool. A cancelled session leaves the call behind; `_free_decoder` waits for it."""
-        future = asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
-        self._in_pool = future
-        return await asyncio.shield(future)
-
-    async def _free_decoder(self, work: asyncio.Task[None]) -> None:
-        """Close the decoder when `work` has ended, and with it the last call in the pool."""
-        await asyncio.wait({work})
-        if self._in_pool is not None:
-            await asyncio.wait({self._in_pool})
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._decoder.close)
+            raise self._life.error
 
     # The worker's answers ------------------------------------------------------------------------------------
 
     def _on_outcome(self, outcome: Outcome) -> None:
         match outcome:
             case Commit():
-                self._transcript.apply(outcome)
-                self._settled = max(self._settled, outcome.until)
-                self._segment_ended |= outcome.segment_end
-                self.words += len(outcome.words)
+                self._progress.committed(outcome)
                 self._metrics.words.inc(len(outcome.words))
                 self._metrics.commit_lag.observe(seconds(self.lag))
-                self._news.set()
             case SessionError():
                 self._fail(outcome)
                 if self._task is not None:
                     self._task.cancel()
             case _:
                 raise outcome
-
-    def _update(self, *, final: bool) -> Update:
-        self._told_lag = self.lag
-        segment_ended, self._segment_ended = self._segment_ended, False
-        return Update(
-            lines=self._transcript.lines,
-            committed=self._transcript.take_fresh(),
-            tentative=() if final else self._transcript.tentative,
-            language=self._transcript.language,
-            segment_end=segment_ended or final,
-            speech_start=self._speech_start,
-            speech_end=self._speech_end,
-            received=self._received,
-            lag=0 if final else self._told_lag,
-            flushes=self._flushes,
-            final=final,
-        )

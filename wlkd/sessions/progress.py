@@ -1,0 +1,102 @@
+"""How far a session has come with hearing and writing, and what an update says about it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.types import Commit, Frame, SpeechEvent, Update
+from wlkd.sessions.transcript import Transcript
+
+LAG_NEWS = SAMPLE_RATE
+"""A session that falls behind tells its client each time the lag has moved by this much."""
+
+
+class Progress:
+    """Written by the session's task and by the worker's answers, both on the event loop; read by the transport."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self._transcript = transcript
+        self._news = asyncio.Event()
+        self._settled = 0
+        self._told_lag = 0
+        self._speech_start: int | None = None
+        self._speech_end: int | None = None
+        self._segment_ended = False
+        self._flushes = 0
+        self.received = 0
+        """Samples heard so far."""
+        self.words = 0
+        """Words committed so far."""
+
+    # What happens --------------------------------------------------------------------------------------------
+
+    def received_frame(self, frame: Frame) -> None:
+        """The decoder gave `frame`."""
+        self.received = frame.end
+
+    def heard(self, event: SpeechEvent) -> None:
+        """The VAD heard speech, or a pause."""
+        if not isinstance(event, Frame):
+            self._speech_end = event.at
+            self.tell()
+        elif self._in_silence:
+            self._speech_start, self._speech_end = event.start, None
+            self.tell()
+
+    def committed(self, commit: Commit) -> None:
+        """The backend has made a step."""
+        self._transcript.apply(commit)
+        self._settled = max(self._settled, commit.until)
+        self._segment_ended |= commit.segment_end
+        self.words += len(commit.words)
+        self.tell()
+
+    def flushed(self) -> None:
+        """Everything that came before a flush is in the transcript."""
+        self._flushes += 1
+        self.tell()
+
+    def caught_up(self, *, idle: bool) -> None:
+        """A piece of audio has been worked through."""
+        if abs(self.lag(idle=idle) - self._told_lag) >= LAG_NEWS:
+            self.tell()
+
+    # What is told --------------------------------------------------------------------------------------------
+
+    def tell(self) -> None:
+        """There is something to say."""
+        self._news.set()
+
+    async def news(self) -> None:
+        """Wait until there is something to say that no update has said."""
+        await self._news.wait()
+
+    def lag(self, *, idle: bool) -> int:
+        """Samples received and not yet settled; silence is settled when it is heard. `idle`: the worker has none."""
+        if idle and self._in_silence:
+            return 0
+        return max(self.received - max(self._settled, self._speech_start or 0), 0)
+
+    def update(self, *, idle: bool, final: bool) -> Update:
+        """The transcript as it is now; its words count as told."""
+        self._news.clear()
+        self._told_lag = self.lag(idle=idle)
+        segment_ended, self._segment_ended = self._segment_ended, False
+        return Update(
+            lines=self._transcript.lines,
+            committed=self._transcript.take_fresh(),
+            tentative=() if final else self._transcript.tentative,
+            language=self._transcript.language,
+            segment_end=segment_ended or final,
+            speech_start=self._speech_start,
+            speech_end=self._speech_end,
+            received=self.received,
+            lag=0 if final else self._told_lag,
+            flushes=self._flushes,
+            final=final,
+        )
+
+    @property
+    def _in_silence(self) -> bool:
+        return self._speech_start is None or self._speech_end is not None
