@@ -116,7 +116,7 @@ async def test_what_cannot_be_opened_is_a_bad_request_and_leaves_nothing(
             Deaf(Options()),
             Refusing(Options()),
             worker,
-            {"live": pool, "batch": pool},
+            {"live": pool, "upload": pool},
             Metrics(),
             frozenset(),
         )

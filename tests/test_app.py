@@ -211,7 +211,7 @@ async def test_a_drain_ends_live_audio_and_lets_uploads_go_on() -> None:
         admission = it.core.admission
         async with (
             admission.open(PCM, transport="test", peer="here") as live,
-            admission.open(PCM, transport="test", peer="here", priority="batch") as upload,
+            admission.open(PCM, transport="test", peer="here", priority="upload") as upload,
         ):
             for session in (live, upload):
                 await session.feed(HALF_SECOND)

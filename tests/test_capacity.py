@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wlkd.contract.audio import SAMPLE_RATE
-from wlkd.contract.components import Backend, Options, Recognizer
+from wlkd.contract.components import Backend, Options, Recognizer, StepPlan
 from wlkd.contract.types import Commit, Frame, RecognitionParams
 from wlkd.inference.capacity import MOST_SESSIONS, TEST_CHUNK_SECONDS, Capacity, made_up_speech, self_test, sessions_for
 from wlkd.inference.utilization import Load, Share
@@ -44,8 +44,8 @@ class Slow(Backend):
         assert params.language == "de", "a language that it knows, or detection is measured too"
         return Ear()
 
-    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
-        assert all(isinstance(ear, Ear) and ear.heard for ear in batch)
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
+        assert all(isinstance(plan.recognizer, Ear) and plan.recognizer.heard for plan in batch)
         self.now += self.fixed + self.each * len(batch)
         self.batches.append(len(batch))
         return [Commit()] * len(batch)
@@ -77,7 +77,7 @@ async def test_the_self_test_keeps_all_threads_at_work() -> None:
     class Pair(Slow):
         concurrency = 2
 
-        def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+        def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
             meeting.wait(10)
             self.batches.append(len(batch))
             return [Commit()] * len(batch)

@@ -137,7 +137,7 @@ def test_every_talker_is_served_in_turn(crowd: int, max_batch: int, row_seconds:
 def test_uploads_go_on_beside_a_full_house(crowd: int, max_batch: int, files: int, row_seconds: float) -> None:
     thread = Thread(max_batch, row_seconds)
     talkers = [thread.open() for _ in range(crowd)]
-    uploads = [thread.open("batch") for _ in range(files)]
+    uploads = [thread.open("upload") for _ in range(files)]
     talk(thread, talkers, uploads, 60)
     assert sum(thread.speech_of(upload) for upload in uploads) >= LONGEST * (60 / (UPLOAD_EVERY_SECONDS + 4) - 1)
 
@@ -148,7 +148,7 @@ def test_uploads_delay_a_talker_by_one_short_step_at_most(crowd: int, files: int
     alone, beside = Thread(16, row_seconds), Thread(16, row_seconds)
     talk(alone, [alone.open() for _ in range(crowd)], [], 30)
     talkers = [beside.open() for _ in range(crowd)]
-    talk(beside, talkers, [beside.open("batch") for _ in range(files)], 30)
+    talk(beside, talkers, [beside.open("upload") for _ in range(files)], 30)
     one_upload = 0.05 + row_seconds
     worst = max(beside.longest_wait[stream] for stream in talkers)
     # A later turn finds a microphone's piece more in the queue, and so does every turn behind it.
@@ -178,7 +178,7 @@ def test_a_backlog_is_no_right_of_way() -> None:
 
 def test_uploads_share_the_thread_while_nobody_is_live_and_keep_out_of_the_way_otherwise() -> None:
     thread = Thread(16, 0.01)
-    uploads = [thread.open("batch") for _ in range(5)]
+    uploads = [thread.open("upload") for _ in range(5)]
     for upload in uploads:
         upload.push(speech(2 * LONGEST))
     assert len(thread.step()) == 5
@@ -188,7 +188,7 @@ def test_uploads_share_the_thread_while_nobody_is_live_and_keep_out_of_the_way_o
 
 def test_an_upload_waits_for_a_long_step_but_not_for_its_last() -> None:
     thread = Thread(16, 0.01)
-    upload = thread.open("batch")
+    upload = thread.open("upload")
     upload.push(speech(1))
     assert thread.step() == []
     upload.push(Pause(SAMPLE_RATE))

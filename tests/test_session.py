@@ -119,7 +119,7 @@ async def test_files_that_take_long_to_unpack_hold_up_no_live_stream(monkeypatch
     monkeypatch.setattr("wlkd.daemon.pipeline.audio_threads", lambda cores: 2)
     async with core() as admission, AsyncExitStack() as stack:
         for _ in range(3):
-            upload = admission.open(STEREO, transport="test", peer="here", priority="batch")
+            upload = admission.open(STEREO, transport="test", peer="here", priority="upload")
             await (await stack.enter_async_context(upload)).feed(b"1")
         assert await asyncio.to_thread(begun.acquire, timeout=5)
         async with opened(admission) as live, asyncio.timeout(3):
@@ -156,7 +156,7 @@ async def test_a_session_that_is_behind_makes_its_client_wait() -> None:
 
 async def test_an_upload_whose_backlog_is_shorter_than_a_step_does_not_wait_for_more() -> None:
     values = {"sessions": {"max_backlog_seconds": 0.2}, "worker": {"max_chunk_seconds": 20}}
-    async with core(values) as admission, opened(admission, priority="batch") as session:
+    async with core(values) as admission, opened(admission, priority="upload") as session:
         async with asyncio.timeout(10):
             for _ in range(5):
                 await session.feed(pcm(0.5))

@@ -2,14 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from wlkd.config.options import SessionOptions, WorkerOptions
-from wlkd.contract.components import Backend, DecoderStream, Options, Recognizer, Vad, VadStream
+from wlkd.contract.components import Backend, DecoderStream, Options, Recognizer, StepPlan, Vad, VadStream
 from wlkd.contract.errors import SessionError
 from wlkd.contract.types import (
     Commit,
@@ -82,8 +82,9 @@ class Counting(Backend, Recognizer):
     def end_segment(self, at: int) -> None:
         pass
 
-    def run(self, batch: object) -> list[Commit]:
-        (one,) = batch  # type: ignore[misc]
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
+        one = batch[0].recognizer
+        assert isinstance(one, Counting)
         return [Commit((Word(f" {one.heard}", 0, 1),))]
 
 

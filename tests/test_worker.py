@@ -10,7 +10,7 @@ import pytest
 
 from wlkd.config.options import WorkerOptions
 from wlkd.contract.audio import SAMPLE_RATE
-from wlkd.contract.components import Backend, Options, Recognizer
+from wlkd.contract.components import Backend, Options, Recognizer, StepPlan
 from wlkd.contract.errors import SessionError
 from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, Word
 from wlkd.inference.backlog import Outcome, Stream
@@ -43,6 +43,7 @@ class Echo(Backend):
         super().__init__(Options())
         self.step_seconds = step_seconds
         self.batches: list[int] = []
+        self.plans: list[StepPlan] = []
         self.threads: set[str] = set()
 
     def languages(self) -> frozenset[str]:
@@ -51,14 +52,15 @@ class Echo(Backend):
     def open(self, params: RecognitionParams) -> Recognizer:
         return Ear()
 
-    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
         self.threads.add(threading.current_thread().name)
         time.sleep(self.step_seconds)
-        ears = [ear for ear in batch if isinstance(ear, Ear)]
+        ears = [plan.recognizer for plan in batch if isinstance(plan.recognizer, Ear)]
         for ear in ears:
             if any((frame.samples == 9).any() for frame in ear.frames):
                 raise RuntimeError("nine")
         self.batches.append(len(ears))
+        self.plans += batch
         commits = []
         for ear in ears:
             heard = sum(len(frame.samples) for frame in ear.frames)
@@ -175,12 +177,12 @@ class Laborious(Echo):
         super().__init__()
         self.watch = watch
 
-    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
         self.watch.now += 1
         return super().run(batch)
 
 
-@pytest.mark.parametrize(("priority", "grown"), [("live", True), ("batch", False)])
+@pytest.mark.parametrize(("priority", "grown"), [("live", True), ("upload", False)])
 async def test_the_chunk_grows_with_the_load_of_live_streams_and_shrinks_again(priority: str, grown: bool) -> None:
     watch = Watch()
     options = WorkerOptions(min_chunk_seconds=0.1, max_chunk_seconds=2)
@@ -195,6 +197,44 @@ async def test_the_chunk_grows_with_the_load_of_live_streams_and_shrinks_again(p
         assert case.worker.chunk_seconds == pytest.approx(2.0 if grown else 0.1, abs=0.1)
         watch.now += 10
         assert case.worker.chunk_seconds == pytest.approx(0.1)
+
+
+async def test_a_backend_is_told_the_time_to_spare_and_not_by_how_long_a_step_is() -> None:
+    watch = Watch()
+    case = Setup(Laborious(watch), WorkerOptions(min_chunk_seconds=1, max_chunk_seconds=2), watch)
+    async with case:
+        stream, _ = case.stream()
+        stream.push(speech(1))
+        await stream.drained()
+        assert case.backend.plans[-1].spare == 1, "long steps of an idle worker"
+        for _ in range(40):
+            stream.push(speech(2))
+            await stream.drained()
+        stream.push(speech(0.1))
+        stream.push(Pause(81 * SAMPLE_RATE))
+        await stream.drained()
+        assert case.backend.plans[-1].spare < 0.1, "a pause brings a short step to a saturated worker"
+
+
+async def test_who_waits_for_a_thread_tells_of_a_rush_before_the_busy_ratio_does() -> None:
+    watch = Watch()
+    case = Setup(Laborious(watch), WorkerOptions(min_chunk_seconds=1, max_chunk_seconds=4, max_batch=1), watch)
+    async with case:
+        crowd = [case.stream()[0] for _ in range(3)]
+        for stream in crowd:
+            stream.push(speech(1))
+        await asyncio.gather(*(stream.drained() for stream in crowd))
+        assert [plan.spare for plan in case.backend.plans] == pytest.approx([1, 0.75, 0.5])
+
+
+async def test_a_backend_is_told_which_streams_are_uploads() -> None:
+    async with setup(min_chunk_seconds=0.1, max_chunk_seconds=0.1) as case:
+        (live, _), (upload, _) = case.stream(), case.stream("upload")
+        live.push(speech(0.1))
+        await live.drained()
+        upload.push(speech(0.1))
+        await upload.drained()
+        assert [plan.upload for plan in case.backend.plans] == [False, True]
 
 
 async def test_a_listener_that_raises_ends_its_own_session_only() -> None:
@@ -228,7 +268,7 @@ async def test_what_is_handed_in_after_the_end_is_void() -> None:
 
 async def test_a_failing_self_test_leaves_the_guess() -> None:
     class Choosy(Echo):
-        def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+        def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
             raise RuntimeError("not this")
 
     worker = Worker(Choosy(), WorkerOptions(), Metrics(), capacity=5)
@@ -290,12 +330,13 @@ class Wide(Echo):
         self.inside: list[Recognizer] = []
         self.most = 0
 
-    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
-        assert not set(batch) & set(self.inside), "a stream is in two batches"
-        self.inside += batch
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
+        recognizers = [plan.recognizer for plan in batch]
+        assert not set(recognizers) & set(self.inside), "a stream is in two batches"
+        self.inside += recognizers
         self.most = max(self.most, len(self.inside))
         commits = super().run(batch)
-        for recognizer in batch:
+        for recognizer in recognizers:
             self.inside.remove(recognizer)
         return commits
 

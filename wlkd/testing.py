@@ -20,7 +20,7 @@ import pytest
 
 from wlkd.config import make_config
 from wlkd.contract.audio import SAMPLE_RATE, samples
-from wlkd.contract.components import Backend, DecoderStream, VadStream
+from wlkd.contract.components import Backend, DecoderStream, StepPlan, VadStream
 from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, Samples, SpeechEvent, Word
 from wlkd.daemon.app import Daemon
 from wlkd.plugins import load_plugins
@@ -198,7 +198,7 @@ def recognized(
             recognizer.accept(Frame(position + offset, stretch[offset : offset + chunk]))
             if offset + chunk >= len(stretch):
                 recognizer.end_segment(position + len(stretch))
-            commits += backend.run([recognizer])
+            commits += backend.run([StepPlan(recognizer)])
         position += len(stretch) + SAMPLE_RATE
     return commits
 
@@ -222,6 +222,6 @@ def check_backend(backend: Backend, speech: Sequence[Samples]) -> list[Word]:
     for recognizer in (first, second):
         recognizer.accept(Frame(0, speech[0]))
         recognizer.end_segment(len(speech[0]))
-    pair = backend.run([first, second])
+    pair = backend.run([StepPlan(first), StepPlan(second)])
     assert [word.text for word in pair[0].words] == [word.text for word in pair[1].words], "batch members differ"
     return words

@@ -171,7 +171,7 @@ async def locally(sessions: Sessions, wishes: Mapping[str, str], file: BinaryIO,
     size = os.fstat(file.fileno()).st_size
     sent = 0
     async with sessions.open(
-        StreamOffer(), transport="transcribe", peer="local", query=dict(wishes), priority="batch"
+        StreamOffer(), transport="transcribe", peer="local", query=dict(wishes), priority="upload"
     ) as session:
 
         async def send(chunk: bytes) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -108,6 +109,18 @@ class Recognizer(ABC):
         accepted so far and closes the segment. No `accept` comes between this and that run."""
 
 
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """What the worker asks of one stream in one `Backend.run`, and what it knows about the step."""
+
+    recognizer: Recognizer
+    spare: float = 1.0
+    """How much time the worker has to spare, 0 (saturated: speech waits for a thread) to 1 (idle). With time to spare a
+    backend may do more for accuracy; without, extra work makes words come later for everybody."""
+    upload: bool = False
+    """The stream is an uploaded file: nobody waits for its next word."""
+
+
 class Backend(Component):
     """A speech recognition model in this process, shared by all sessions."""
 
@@ -138,8 +151,8 @@ class Backend(Component):
         """Start a stream. Cheap, on the event loop. Raises `SessionError("bad_request")`."""
 
     @abstractmethod
-    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
-        """One step for every recognizer of the batch, in order; blocking, on an inference thread.
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
+        """One step for every stream of the batch, in order; blocking, on an inference thread.
 
         When it raises, no recognizer may have changed: the worker runs the members one by one to find
         the one at fault.

@@ -12,7 +12,7 @@ Samples = NDArray[np.float32]
 """Mono audio at `wlkd.contract.audio.SAMPLE_RATE`, shape (n,), full scale at ±1."""
 
 Task = Literal["transcribe", "translate"]
-Priority = Literal["live", "batch"]
+Priority = Literal["live", "upload"]
 
 SENTENCE_ENDS = tuple(".?!…。？！")
 UNSPOKEN_LANGUAGES = frozenset({"la"})
@@ -48,7 +48,7 @@ class RecognitionParams:
     hotwords: tuple[str, ...] = ()
     """Words and names to expect."""
     priority: Priority = "live"
-    """`batch` work (uploaded files) runs only when no live session is due."""
+    """`upload`: an uploaded file, for whose next word nobody waits; it runs in the gaps that live sessions leave."""
 
     def may_detect(self, code: str) -> bool:
         """Whether detection may choose the language `code`."""

@@ -90,7 +90,7 @@ async def running_core(
         # A file may take a thread for many seconds at once, where a live stream takes milliseconds.
         pools: dict[Priority, ThreadPoolExecutor] = {
             "live": ThreadPoolExecutor(threads, thread_name_prefix="audio"),
-            "batch": ThreadPoolExecutor(threads // 2, thread_name_prefix="files"),
+            "upload": ThreadPoolExecutor(threads // 2, thread_name_prefix="files"),
         }
         for pool in pools.values():
             stack.callback(pool.shutdown, wait=False, cancel_futures=True)

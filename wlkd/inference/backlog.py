@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from wlkd.contract.components import Recognizer
+from wlkd.contract.components import Recognizer, StepPlan
 from wlkd.contract.errors import SessionError
 from wlkd.contract.types import Commit, Frame, Pause, Priority, SpeechEvent
 
@@ -53,6 +53,8 @@ class Stream:
         """A step of this stream is at the backend."""
         self.waiting_since: float | None = None
         """When the oldest queued event came in, or was left over by a step; None: nothing is queued."""
+        self.ready_since: float | None = None
+        """When enough for a step was queued; None: it is not."""
         self.full = False
         """Somebody waits in `room`: there will be nothing new before a step takes what is queued."""
 
@@ -100,12 +102,13 @@ class Stream:
         self._closed = True
         self._queue.clear()
         self.queued = self.pauses = 0
-        self.waiting_since = None
+        self.waiting_since = self.ready_since = None
         self._host.discard(self)
         self._changed.set()
 
-    def take(self, limit: int) -> Step:
-        """The next step: queued frames of up to `limit` samples, and the pause that follows them, if any."""
+    def take(self, limit: int, spare: float = 1.0) -> Step:
+        """The next step: queued frames of up to `limit` samples, and the pause that follows them, if any; `spare`: the
+        worker's time to spare, 0 to 1."""
         frames: list[Frame] = []
         room = limit
         while room > 0 and self._queue and isinstance(event := self._queue[0], Frame):
@@ -125,7 +128,8 @@ class Stream:
         self.running = True
         # What is left over queues up behind those who waited meanwhile: a backlog is no right of way.
         self.waiting_since = self._host.clock() if self._queue else None
-        return Step(self, frames, pause)
+        self.ready_since = None
+        return Step(self, frames, pause, spare)
 
     def done(self, outcome: Outcome) -> None:
         """The step is over. Raises nothing: a listener's defect ends its own session, not the worker."""
@@ -152,6 +156,12 @@ class Step:
     stream: Stream
     frames: list[Frame]
     pause: Pause | None
+    spare: float
+
+    @property
+    def plan(self) -> StepPlan:
+        """What the backend is told of it."""
+        return StepPlan(self.stream.recognizer, self.spare, upload=self.stream.priority == "upload")
 
     @property
     def samples(self) -> int:

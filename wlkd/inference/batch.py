@@ -34,7 +34,7 @@ def _run(backend: Backend, steps: Sequence[Step]) -> dict[Stream, Outcome]:
     if not steps:
         return {}
     try:
-        commits = backend.run([step.stream.recognizer for step in steps])
+        commits = backend.run([step.plan for step in steps])
         return dict(zip((step.stream for step in steps), commits, strict=True))
     except Exception as error:
         if len(steps) == 1:

@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 import numpy as np
 
 from wlkd.contract.audio import SAMPLE_RATE, samples
-from wlkd.contract.components import Backend, Recognizer
+from wlkd.contract.components import Backend, StepPlan
 from wlkd.contract.types import Frame, RecognitionParams, Samples
 from wlkd.inference.utilization import Load
 
@@ -102,12 +102,12 @@ async def _one_step(backend: Backend, rows: int, threads: Executor, clock: Calla
     return max(clock() - began, 1e-6)
 
 
-def _listeners(backend: Backend, rows: int) -> list[Recognizer]:
-    """Streams that have just heard a window of speech."""
+def _listeners(backend: Backend, rows: int) -> list[StepPlan]:
+    """Streams that have just heard a window of speech, in a full house: without time to spare."""
     recognizers = [backend.open(RecognitionParams(language=_a_language(backend))) for _ in range(rows)]
     for seed, recognizer in enumerate(recognizers):
         recognizer.accept(Frame(0, made_up_speech(TEST_WINDOW_SECONDS, seed)))
-    return recognizers
+    return [StepPlan(recognizer, spare=0.0) for recognizer in recognizers]
 
 
 def _a_language(backend: Backend) -> str | None:

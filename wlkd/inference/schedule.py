@@ -24,13 +24,16 @@ class Schedule:
         self._upload_turn = float("-inf")
 
     def is_due(self, stream: Stream, chunk: int, now: float) -> bool:
-        """Whether `stream` has a pause to close, `chunk` samples of new speech, all that it may have, or old speech."""
+        """Whether `stream` has enough for a step, or old speech, and no step is running."""
         if stream.running or stream.waiting_since is None:
             return False
+        return self.has_enough(stream, chunk) or now - stream.waiting_since >= self._patience
+
+    def has_enough(self, stream: Stream, chunk: int) -> bool:
+        """Whether `stream` has a pause to close, `chunk` samples of new speech, or all that it may have."""
         # Nobody waits for the next word of an upload: it takes the longest steps, which are the cheapest.
         wanted = chunk if stream.priority == "live" else self._longest
-        enough = stream.pauses > 0 or stream.full or stream.queued >= wanted
-        return enough or now - stream.waiting_since >= self._patience
+        return stream.pauses > 0 or stream.full or stream.queued >= wanted
 
     def choose(self, streams: Iterable[Stream], chunk: int, now: float, batches: int = 1) -> list[Stream]:
         """The next batch, those who waited longest first; empty: nobody is due. `batches`: how many may begin now;

@@ -111,7 +111,10 @@ class Worker:
 
     def handed_in(self, stream: Stream, *, first: bool) -> None:
         """Wake up if that makes `stream` due, or if it begins to wait: who only adds to a chunk disturbs nobody."""
-        if first or self._schedule.is_due(stream, samples(self.chunk_seconds), self._clock()):
+        chunk, now = samples(self.chunk_seconds), self._clock()
+        if stream.ready_since is None and self._schedule.has_enough(stream, chunk):
+            stream.ready_since = now
+        if first or self._schedule.is_due(stream, chunk, now):
             self._wake.set()
 
     def discard(self, stream: Stream) -> None:
@@ -141,9 +144,21 @@ class Worker:
     def chunk_seconds(self) -> float:
         """New speech that makes a live stream due, at the present load."""
         options = self._options
-        pressure = min(max((self._load.live_busy(self._clock()) - RELAXED) / (SATURATED - RELAXED), 0.0), 1.0)
         span = options.max_chunk_seconds - options.min_chunk_seconds
-        return options.min_chunk_seconds + pressure * span
+        return options.min_chunk_seconds + self._pressure * span
+
+    @property
+    def _pressure(self) -> float:
+        """How busy live streams keep the threads: 0 relaxed, 1 saturated."""
+        return min(max((self._load.live_busy(self._clock()) - RELAXED) / (SATURATED - RELAXED), 0.0), 1.0)
+
+    def _spare(self, stream: Stream) -> float:
+        """Time to spare for a step of `stream`, 1 (idle) to 0: what live streams' pressure leaves, less the wait for a
+        thread, which tells of a rush of speakers seconds before the busy ratio does."""
+        late = 0.0 if stream.ready_since is None else self._clock() - stream.ready_since
+        if stream.priority == "upload":
+            late = 0.0  # It waits for gaps.
+        return max(1.0 - self._pressure - late / self._options.max_chunk_seconds, 0.0)
 
     # The work ------------------------------------------------------------------------------------------------
 
@@ -193,7 +208,7 @@ class Worker:
         if not free:
             return []
         chosen = self._schedule.choose(self._streams, samples(self.chunk_seconds), self._clock(), free)
-        return [stream.take(self._longest) for stream in chosen]
+        return [stream.take(self._longest, self._spare(stream)) for stream in chosen]
 
     def _begin(self, batch: list[Step]) -> tuple[Running, asyncio.Future[list[Outcome]]]:
         running = self._load.begin(self._clock(), live=any(step.stream.priority == "live" for step in batch))

@@ -212,7 +212,7 @@ class LiveSession:
         """Wait until the backlog is within its limit. Raises `SessionError("too_slow")` when it stays above."""
         limit = self._options.max_blocked_seconds
         # An uploaded file waits as long as live sessions leave it no room: it is behind nobody's clock.
-        waits = self.info.params.priority == "batch"
+        waits = self.info.params.priority == "upload"
         try:
             async with asyncio.timeout(None if waits else limit):
                 await self._stream.room(self._backlog_limit)

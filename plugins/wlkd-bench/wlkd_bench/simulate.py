@@ -3,7 +3,8 @@
     python -m wlkd_bench.simulate speech/manifest.jsonl --models models --set en_librispeech_test_clean
 
 Clips arrive in pieces of 0.25 s, `--streams` of them side by side. A step is due as in the daemon: after a chunk of
-new speech, or at a pause. Latency is counted in audio time, as if computing took none, so that a busy machine does
+new speech, or at a pause, and the backend is told the time to spare of a worker that takes such steps (`--spare` tells
+another). Latency is counted in audio time, as if computing took none, so that a busy machine does
 not blur the comparison of settings; what computing takes is told as a ratio to the audio's duration.
 `wlkd bench` measures the daemon itself.
 """
@@ -24,7 +25,20 @@ import numpy as np
 import yaml
 from prometheus_client import CollectorRegistry
 
-from wlkd import Backend, Context, Frame, Pause, RecognitionParams, Recognizer, Samples, SpeechEvent, Vad, VadStream
+from wlkd import (
+    Backend,
+    Context,
+    Frame,
+    Pause,
+    RecognitionParams,
+    Recognizer,
+    Samples,
+    SpeechEvent,
+    StepPlan,
+    Vad,
+    VadStream,
+)
+from wlkd.config.options import WorkerOptions
 from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd.plugins import load_plugins
 from wlkd_bench.clips import Clip, read_manifest, select
@@ -93,6 +107,8 @@ class Simulation:
     chunk_seconds: float
     language: str
     hotwords: bool
+    spare: float = 1.0
+    """The worker's time to spare, 0 to 1."""
 
     def run(self, clips: Sequence[Clip]) -> Iterator[tuple[Speaker, float]]:
         """Each clip's speaker when it is over, and the seconds of computing since the one before."""
@@ -107,7 +123,7 @@ class Simulation:
                     speaker.feed()
             while due := [speaker for speaker in speaking if speaker.due(samples(self.chunk_seconds))]:
                 began = time.perf_counter()
-                commits = self.backend.run([speaker.recognizer for speaker in due])
+                commits = self.backend.run([StepPlan(speaker.recognizer, self.spare) for speaker in due])
                 spent += time.perf_counter() - began
                 for speaker, commit in zip(due, commits, strict=True):
                     speaker.language = commit.language or speaker.language
@@ -139,6 +155,13 @@ class Simulation:
         return Speaker(clip, audio, self.vad.open(), recognizer, Recording(clip, 0.0))
 
 
+def spare_at(chunk_seconds: float) -> float:
+    """The time to spare of a worker with the default options whose steps have so much new speech."""
+    options = WorkerOptions()
+    span = options.max_chunk_seconds - options.min_chunk_seconds
+    return min(max(1 - (chunk_seconds - options.min_chunk_seconds) / span, 0.0), 1.0)
+
+
 def rare_words_heard(scores: Iterable[ClipScore]) -> tuple[int, int]:
     """How many of the rare words that the manifest lists are somewhere in what was heard, and of how many."""
     heard, wanted = 0, 0
@@ -166,7 +189,8 @@ async def simulate(args: argparse.Namespace) -> None:
     vad = cast(Vad, await component("vad", args.vad, {}, ctx))
     backend.warm_up()
     clips = select(read_manifest(args.manifest), args.set, args.limit)
-    simulation = Simulation(backend, vad, args.streams, args.chunk, args.language, args.hotwords)
+    spare = spare_at(args.chunk) if args.spare is None else args.spare
+    simulation = Simulation(backend, vad, args.streams, args.chunk, args.language, args.hotwords, spare)
     folded = unaccented(clips)
     scores, words, spent, languages = [], {}, 0.0, []
     for speaker, seconds in simulation.run(clips):
@@ -205,6 +229,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="at most so many clips of each set")
     parser.add_argument("--streams", type=int, default=1, help="clips side by side, in one batch")
     parser.add_argument("--chunk", type=float, default=0.25, help="seconds of new speech that make a step")
+    parser.add_argument("--spare", type=float, help="the worker's time to spare, 0 to 1")
     parser.add_argument("--language", default="manifest", help="manifest, auto, or a code for all")
     parser.add_argument("--hotwords", action="store_true", help="give each clip its rare words")
     parser.add_argument("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the backend")

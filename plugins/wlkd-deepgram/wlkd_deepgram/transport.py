@@ -87,7 +87,7 @@ class Deepgram(Transport):
             peer=request.remote or "unknown",
             query=query.wishes,
             token=token,
-            priority="batch",
+            priority="upload",
         ) as session:
             return await Recording(request, self.config, query, metadata).serve(session)
 

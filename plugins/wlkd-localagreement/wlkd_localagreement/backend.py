@@ -21,8 +21,8 @@ from wlkd import (
     Options,
     ProvisionError,
     RecognitionParams,
-    Recognizer,
     SessionError,
+    StepPlan,
     Word,
 )
 from wlkd.contract.audio import SAMPLE_RATE, samples
@@ -81,8 +81,8 @@ class LocalAgreement(Backend):
             )
         return Stream(self.config, params)
 
-    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
-        streams = [recognizer for recognizer in batch if isinstance(recognizer, Stream)]
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
+        streams = [plan.recognizer for plan in batch if isinstance(plan.recognizer, Stream)]
         concluded = []
         for stream in streams:
             step = stream.plan()
@@ -98,7 +98,7 @@ class LocalAgreement(Backend):
         stream = self.open(RecognitionParams(language="en"))
         stream.accept(Frame(0, noise))
         stream.end_segment(len(noise))
-        self.run([stream])
+        self.run([StepPlan(stream)])
 
     def _hear(self, stream: Stream, step: Step) -> Heard:
         window = step.state.window

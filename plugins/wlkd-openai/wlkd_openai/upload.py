@@ -129,7 +129,7 @@ class Upload:
             peer=peer,
             query=query,
             token=self._token,
-            priority="batch",
+            priority="upload",
         ) as session:
             feeding = asyncio.create_task(_feed(session, spool))
             try:

@@ -13,7 +13,19 @@ from pathlib import Path
 
 from pydantic import Field
 
-from wlkd import SAMPLE_RATE, Backend, Commit, Context, Frame, Options, RecognitionParams, Recognizer, Word, hookimpl
+from wlkd import (
+    SAMPLE_RATE,
+    Backend,
+    Commit,
+    Context,
+    Frame,
+    Options,
+    RecognitionParams,
+    Recognizer,
+    StepPlan,
+    Word,
+    hookimpl,
+)
 
 LANGUAGES = frozenset({"en", "zh", "de", "fr", "es"})
 
@@ -52,9 +64,9 @@ class Scripted(Backend):
     def open(self, params: RecognitionParams) -> Recognizer:
         return _Speaker(self.config, params.language or "en")
 
-    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
         time.sleep(self.config.step_seconds)
-        speakers = [speaker for speaker in batch if isinstance(speaker, _Speaker)]
+        speakers = [plan.recognizer for plan in batch if isinstance(plan.recognizer, _Speaker)]
         for speaker in speakers:
             speaker.check()
         return [speaker.speak() for speaker in speakers]

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from wlkd_simulstreaming.backend import SimulStreaming
 from wlkd_simulstreaming.options import SimulStreamingOptions
 
-from wlkd import Context, Frame, RecognitionParams, SessionError
+from wlkd import Context, Frame, RecognitionParams, SessionError, StepPlan
 from wlkd.host.cpu import cores
 
 pytestmark = pytest.mark.model
@@ -56,7 +56,7 @@ def speech(manifest, speech_dir):
     return read
 
 
-def stream(backend, audio, params=None, pieces=None):
+def stream(backend, audio, params=None, pieces=None, spare=0.6):
     """The commits of one recording, cut into `pieces` (sizes in samples, repeated)."""
     recognizer = backend.open(params or RecognitionParams(language="en"))
     at, commits, sizes = 0, [], itertools.cycle(pieces or [SECOND])
@@ -65,7 +65,7 @@ def stream(backend, audio, params=None, pieces=None):
         recognizer.accept(Frame(at, audio[at:end]))
         if end == len(audio):
             recognizer.end_segment(end)
-        commits += backend.run([recognizer])
+        commits += backend.run([StepPlan(recognizer, spare)])
         at = end
     return commits
 
@@ -134,7 +134,7 @@ def test_a_batch_says_what_its_streams_say_alone(provisioned, speech):
             recognizers[index].accept(Frame(at, audio[at : at + SECOND]))
             if at + SECOND >= len(audio):
                 recognizers[index].end_segment(len(audio))
-        for index, commit in zip(batch, backend.run([recognizers[i] for i in batch]), strict=True):
+        for index, commit in zip(batch, backend.run([StepPlan(recognizers[i]) for i in batch]), strict=True):
             together[index] += text([commit])
     assert [plain(words) for words in together] == [plain(words) for words in alone]
 
@@ -153,21 +153,18 @@ def test_with_time_to_spare_a_batch_is_encoded_at_length(models_dir, speech):
     asyncio.run(backend.provision(Context(models_dir, registry, lambda words: None)))
     [(_, audio)] = speech("en_librispeech_test_clean", 0)
 
-    def encoded(rows, step):
-        """Seconds sent through the encoder for each of `rows` streams with 2 s of speech, the last `step` s new."""
+    def encoded(rows, spare, upload=False):
+        """Seconds sent through the encoder for each of `rows` streams with 2 s of speech."""
         recognizers = [backend.open(RecognitionParams(language="en")) for _ in range(rows)]
-        seen = round((2 - step) * SECOND)
         for recognizer in recognizers:
-            recognizer.accept(Frame(0, audio[:seen]))
-        backend.run(recognizers)
-        for recognizer in recognizers:
-            recognizer.accept(Frame(seen, audio[seen : 2 * SECOND]))
+            recognizer.accept(Frame(0, audio[: 2 * SECOND]))
         before = registry.get_sample_value("wlkd_simulstreaming_encoded_audio_seconds_total")
-        backend.run(recognizers)
+        backend.run([StepPlan(recognizer, spare, upload) for recognizer in recognizers])
         return (registry.get_sample_value("wlkd_simulstreaming_encoded_audio_seconds_total") - before) / rows
 
-    assert [encoded(rows, step=0.25) for rows in (1, 2, 3, 8)] == [15, 8, 5, 3]
-    assert [encoded(1, step) for step in (0.6, 0.8, 1.5)] == [8, 3, 3], "a busy worker takes longer steps"
+    assert [encoded(rows, spare=1) for rows in (1, 2, 3, 8)] == [15, 8, 5, 3]
+    assert [encoded(1, spare) for spare in (0.95, 0.875, 0.8, 0)] == [15, 8, 3, 3]
+    assert encoded(1, spare=1, upload=True) == 3
     asyncio.run(backend.close())
 
 
@@ -175,15 +172,14 @@ def test_doubtful_words_get_a_second_opinion(models_dir, speech):
     backend, registry = SimulStreaming(SimulStreamingOptions(device="cpu")), CollectorRegistry()
     asyncio.run(backend.provision(Context(models_dir, registry, lambda words: None)))
 
-    def opinions(step):
+    def opinions(spare):
         for _, audio in speech("en_librispeech_test_other", 0, 1, 2):
-            stream(backend, audio, RecognitionParams(), [step])
+            stream(backend, audio, RecognitionParams(), [SECOND // 2], spare)
         name = "wlkd_simulstreaming_second_opinions_total"
         return sum(registry.get_sample_value(name, {"outcome": it}) or 0 for it in ("kept", "changed"))
 
-    few = opinions(10**9)
-    assert opinions(SECOND // 2) > few + 3
-    assert few == 0, "a busy worker takes long steps, and has no time for them"
+    assert opinions(spare=0.6) == 0, "a busy worker has no time for them"
+    assert opinions(spare=0.9) > 3
     asyncio.run(backend.close())
 
 
@@ -193,11 +189,11 @@ def test_a_batch_that_fails_changes_no_stream(backend, speech, monkeypatch):
     good.accept(Frame(0, audio[: 3 * SECOND]))
     bad.accept(Frame(0, np.zeros((3, 2), np.float32)))
     with pytest.raises(ValueError, match="dimension"):
-        backend.run([good, bad])
-    [commit] = backend.run([good])
+        backend.run([StepPlan(good), StepPlan(bad)])
+    [commit] = backend.run([StepPlan(good)])
     fresh = backend.open(RecognitionParams(language="en"))
     fresh.accept(Frame(0, audio[: 3 * SECOND]))
-    assert backend.run([fresh]) == [commit]
+    assert backend.run([StepPlan(fresh)]) == [commit]
 
 
 def test_chinese_comes_in_whole_characters(backend, speech):

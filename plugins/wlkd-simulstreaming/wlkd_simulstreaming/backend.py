@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from wlkd_whisper.folder import decoder_file, encoder_dir
 
-from wlkd import Backend, Commit, Context, Frame, Options, ProvisionError, RecognitionParams, Recognizer, SessionError
+from wlkd import Backend, Commit, Context, Frame, Options, ProvisionError, RecognitionParams, SessionError, StepPlan
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd_simulstreaming.hypothesis import Hypothesis
 from wlkd_simulstreaming.metrics import Metrics
@@ -76,12 +76,14 @@ class SimulStreaming(Backend):
             )
         return stream
 
-    def run(self, batch: Sequence[Recognizer]) -> list[Commit]:
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
         model = self._loaded()
-        streams = [recognizer for recognizer in batch if isinstance(recognizer, Stream)]
+        streams = [plan.recognizer for plan in batch if isinstance(plan.recognizer, Stream)]
         if len(streams) != len(batch):
             raise TypeError("a batch holds streams of this backend only")
-        steps = [stream.plan() for stream in streams]
+        # Uploads take the longest steps, in the gaps that live streams leave: what they spend is missing there.
+        spares = [0.0 if plan.upload else plan.spare for plan in batch]
+        steps = [stream.plan(spare) for stream, spare in zip(streams, spares, strict=True)]
         work = [index for index, step in enumerate(steps) if step.worth_computing]
         heard = dict(zip(work, model.inference.hear([streams[i] for i in work], [steps[i] for i in work]), strict=True))
         conclusions: list[Conclusion] = []
@@ -99,7 +101,7 @@ class SimulStreaming(Backend):
         noise = np.random.default_rng(0).normal(0, 0.01, 2 * SAMPLE_RATE).astype(np.float32)
         stream = self.open(RecognitionParams())
         stream.accept(Frame(0, noise))
-        self.run([stream])
+        self.run([StepPlan(stream, spare=0.0)])
 
     def _count(self, conclusion: Conclusion) -> None:
         if self._metrics is not None:

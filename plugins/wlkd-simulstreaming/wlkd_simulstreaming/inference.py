@@ -22,12 +22,12 @@ from wlkd_simulstreaming.rivals import is_echo, with_second_opinions
 from wlkd_simulstreaming.stream import Step, Stream
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
 
-MOST_OFTEN_SECONDS, OFTEN_SECONDS = 0.4, 0.8
-"""New speech in a step tells whether there is time to spare: a worker that has it takes steps of a quarter of a second,
-a busy one lets them grow. Up to the first a batch is encoded at length, from the second on it is not."""
-SELDOM_SECONDS = 1.0
-"""From steps of so much new speech on nobody is asked for a second opinion: twenty-four streams of base, which take
-1.8 s, fall behind with it on two cores."""
+IDLE_SPARE, BUSY_SPARE = 0.95, 0.8
+"""From the first share of time to spare on a batch is encoded at length, up to the second no more than it needs.
+Encoding is what fills a worker up: it has to shrink long before speech waits."""
+OPINION_SPARE = 0.73
+"""With less time to spare nobody is asked for a second opinion: twenty-four streams of base, which leave less than a
+half, fall behind with it on two cores."""
 
 
 class Inference:
@@ -65,7 +65,7 @@ class Inference:
             self._decoding.decode(memory, requests),
             lambda row, one, begin: (
                 streams[row].doubted(steps[row], one, languages[row], begin)
-                if seconds(steps[row].fresh) < SELDOM_SECONDS
+                if steps[row].spare > OPINION_SPARE
                 else None
             ),
             lambda rows, rivals: self._decoding.decode(_rows(memory, rows), rivals),
@@ -107,8 +107,8 @@ class Inference:
         options = self._options
         if options.encode == "full":
             return MAX_MEL_FRAMES
-        spare = (OFTEN_SECONDS - seconds(step.fresh)) / (OFTEN_SECONDS - MOST_OFTEN_SECONDS)
-        least = options.min_encoded_seconds * min(max(spare, 0.0), 1.0) / rows
+        share = (step.spare - BUSY_SPARE) / (IDLE_SPARE - BUSY_SPARE)
+        least = options.min_encoded_seconds * min(max(share, 0.0), 1.0) / rows
         wanted = max(seconds(len(step.state.window)) + options.padding_seconds, least)
         steps = -(-wanted // options.length_step_seconds)
         frames = round(steps * options.length_step_seconds * SAMPLE_RATE / FRAME_SAMPLES) * 2

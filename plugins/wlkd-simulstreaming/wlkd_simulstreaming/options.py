@@ -56,8 +56,8 @@ class SimulStreamingOptions(Options):
         15.0,
         ge=0,
         le=30,
-        description="Least audio to encode in a batch, shared by its streams, while there is time to spare (steps of "
-        "0.4 s or less): in a longer encoding, noisy speech is heard better.",
+        description="Least audio to encode in a batch, shared by its streams, while the worker has time to spare: in a "
+        "longer encoding, noisy speech is heard better.",
     )
     silence_tail_frames: int = Field(
         300, ge=0, le=1500, description="Frames (20 ms) of cached silence that the decoder sees behind the encoding."

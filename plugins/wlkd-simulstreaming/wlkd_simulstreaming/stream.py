@@ -70,8 +70,8 @@ class Step:
     state: State
     end: int | None
     """Session index where the segment ends, or None: it goes on."""
-    fresh: int = 0
-    """Samples of speech that no step before has seen."""
+    spare: float = 1.0
+    """The worker's time to spare, 0 (saturated) to 1 (idle); none for uploads."""
 
     @property
     def content(self) -> int:
@@ -134,8 +134,8 @@ class Stream(Recognizer):
     def end_segment(self, at: int) -> None:
         self._end = at
 
-    def plan(self) -> Step:
-        """The step that is due now."""
+    def plan(self, spare: float = 1.0) -> Step:
+        """The step that is due now, with so much time to spare."""
         heard = sum(len(frame.samples) for frame in self._fresh)
         state = replace(
             self._state,
@@ -143,7 +143,7 @@ class Stream(Recognizer):
             segment=self._state.segment + heard,
             wordless=self._state.wordless + heard,
         )
-        return Step(state, self._end, heard)
+        return Step(state, self._end, spare)
 
     def doubts_language(self, step: Step, probabilities: Mapping[str, float]) -> bool:
         """Whether enough was heard to decide the language, and `probabilities` do not tell."""
