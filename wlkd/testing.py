@@ -19,9 +19,20 @@ import numpy as np
 import pytest
 
 from wlkd.config import make_config
-from wlkd.contract.audio import SAMPLE_RATE, samples
+from wlkd.contract.audio import SAMPLE_RATE, samples, silence
 from wlkd.contract.components import Backend, DecoderStream, StepPlan, VadStream
-from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, Samples, SpeechEvent, Word
+from wlkd.contract.types import (
+    Commit,
+    Decoded,
+    Frame,
+    Gap,
+    Note,
+    Pause,
+    RecognitionParams,
+    Samples,
+    SpeechEvent,
+    Word,
+)
 from wlkd.daemon.app import Daemon
 from wlkd.plugins import load_plugins
 
@@ -121,13 +132,30 @@ def pieces(data: bytes, *, seed: int = 0, longest: int = 5000) -> Iterable[bytes
 
 
 def decoded(stream: DecoderStream, data: Iterable[bytes]) -> Samples:
-    """Everything that `stream` makes of `data`; closes it."""
+    """All samples that `stream` makes of `data`, gaps as silence; closes it."""
+    heard = [np.zeros(0, np.float32)]
+    for item in decoded_items(stream, data):
+        if isinstance(item, Gap):
+            heard.append(silence(item.length))
+        elif not isinstance(item, Note):
+            heard.append(item)
+    return np.concatenate(heard)
+
+
+def decoded_items(stream: DecoderStream, data: Iterable[bytes]) -> list[Decoded]:
+    """All samples, gaps and notes that `stream` makes of `data`, in order; closes it."""
+    items: list[Decoded] = []
     try:
-        parts = [stream.feed(piece) for piece in data]
-        parts.append(stream.finish())
+        for piece in data:
+            items += _items(stream.feed(piece))
+        items += _items(stream.finish())
     finally:
         stream.close()
-    return np.concatenate(parts)
+    return items
+
+
+def _items(made: Samples | Iterable[Decoded]) -> Iterable[Decoded]:
+    return [made] if isinstance(made, np.ndarray) else made
 
 
 def check_decoder(open_stream: Callable[[], DecoderStream], data: bytes) -> Samples:
@@ -142,7 +170,7 @@ def check_decoder(open_stream: Callable[[], DecoderStream], data: bytes) -> Samp
         np.testing.assert_array_equal(cut, whole, err_msg=f"cut with seed {seed}")
     open_stream().close()
     abandoned = open_stream()
-    abandoned.feed(data[: len(data) // 2])
+    next(iter(_items(abandoned.feed(data[: len(data) // 2]))), None)
     abandoned.close()
     return whole
 

@@ -8,7 +8,7 @@ a backend that asks for it gets several calls of `run` at once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from wlkd.contract.host import Context, Http, Sessions
-from wlkd.contract.types import Commit, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer
+from wlkd.contract.types import Commit, Decoded, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer
 
 
 class Options(BaseModel):
@@ -49,17 +49,23 @@ class Component(ABC):
 
 
 class DecoderStream(ABC):
-    """One stream's bytes to samples. Called from a thread pool, one call at a time."""
+    """One stream's bytes to samples. Called from a thread pool, one call at a time.
+
+    A decoder that has only samples to give returns them. One that knows of holes, or has something to tell, returns an
+    iterable of samples, `Gap` and `Note`, each at its place. A generator is asked for more only as recognition keeps
+    up, so that a few bytes that unpack to hours, or a whole file, take no memory; it is exhausted, or the stream
+    closed, before the next call.
+
+    What cannot be decoded raises `SessionError("undecodable_audio")`. After the first samples of a recording that ends
+    the audio and not the session: what was heard is the answer, with a note.
+    """
 
     @abstractmethod
-    def feed(self, data: bytes) -> Samples:
-        """Decode `data`, a piece cut anywhere. Returns what is complete so far, possibly nothing.
-
-        Raises `SessionError("undecodable_audio")`.
-        """
+    def feed(self, data: bytes) -> Samples | Iterable[Decoded]:
+        """Decode `data`, a piece cut anywhere. Returns what is complete so far, possibly nothing."""
 
     @abstractmethod
-    def finish(self) -> Samples:
+    def finish(self) -> Samples | Iterable[Decoded]:
         """No more bytes will come. Returns the rest."""
 
     def close(self) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ Samples = NDArray[np.float32]
 
 Task = Literal["transcribe", "translate"]
 Priority = Literal["live", "upload"]
+NoteCode = Literal["damaged", "cut_short", "skipped", "tracks", "channels", "level", "more"]
+"""`damaged`: audio is lost inside; `cut_short`: audio is lost at the end; `skipped`: bytes that are not audio;
+`tracks`, `channels`: which were heard, and how; `level`: samples that were no numbers, or beyond full scale;
+`more`: further notes were left out."""
 
 SENTENCE_ENDS = tuple(".?!…。？！")
 UNSPOKEN_LANGUAGES = frozenset({"la"})
@@ -30,6 +34,34 @@ class StreamOffer:
     sample_rate: int | None = None
     """Hz; raw formats only."""
     channels: int | None = None
+    file: BinaryIO | None = field(default=None, repr=False, compare=False)
+    """The bytes of the stream in a file on disk, for decoders that have to jump about in it: what was fed lies there,
+    and all of it once the stream ends. To be read by `os.pread`, because others read it too; whoever offers it closes
+    it, after the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of time for which there is no audio: a hole in a recording, or damage. Costs no memory."""
+
+    length: int
+    """Samples that would be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a client should know of its audio besides the words: something is lost, or was chosen for it."""
+
+    code: NoteCode
+    message: str
+    length: int = 0
+    """Samples that it is about, where it is about a stretch of audio."""
+    start: int = 0
+    """Its place in the session. Set by the session: a decoder puts its note between the samples."""
+
+
+Decoded = Samples | Gap | Note
+"""What a decoder makes of bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +189,8 @@ class Update:
     """Samples received so far."""
     lag: int = 0
     """Samples received and not yet settled."""
+    notes: tuple[Note, ...] = ()
+    """Everything that is to be said of the audio so far, besides the words."""
     flushes: int = 0
     """Calls of `Session.flush` whose words are all in this update and those before it."""
     final: bool = False
@@ -176,8 +210,12 @@ EMPTY_UPDATE = Update()
 __all__ = [
     "EMPTY_UPDATE",
     "Commit",
+    "Decoded",
     "Frame",
+    "Gap",
     "Line",
+    "Note",
+    "NoteCode",
     "Pause",
     "Priority",
     "RecognitionParams",

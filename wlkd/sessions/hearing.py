@@ -7,19 +7,22 @@ its first sample, and it is kept here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.audio import SAMPLE_RATE, silence
 from wlkd.contract.components import DecoderStream, Vad
-from wlkd.contract.types import Frame, Samples, SpeechEvent
+from wlkd.contract.types import Decoded, Frame, Gap, Note, Samples, SpeechEvent
+from wlkd.sessions.decoding import SLICE_SAMPLES, begin, take
 
 T = TypeVar("T")
 
-SLICE_SAMPLES = 10 * SAMPLE_RATE
-"""Decoded audio looked at in one go. Some formats pack an hour of silence into a piece: it must not hold a thread of
-the pool for seconds, nor go to the worker past the limit of the backlog."""
+Heard = Frame | Gap | Note
+"""Audio at its place, a gap that the VAD does not hear, or a note at its place."""
+SHORT_GAP = SAMPLE_RATE
+"""A gap that the VAD hears as so much silence; before a longer one it is to be told of a pause."""
 
 
 class Hearing:
@@ -30,16 +33,22 @@ class Hearing:
         self._vad = vad
         self._vad_stream = vad.open()
         self._pool = pool
-        self._clock = 0
+        self._given_up = False
+        self.clock = 0
+        """Samples heard, and left out by gaps, so far."""
         self._in_pool: asyncio.Future[Any] | None = None
 
-    async def decode(self, data: bytes) -> list[Frame]:
-        """The audio that `data` completes, in slices, each with its place on the clock."""
-        return self._placed(await self._call(self._decoder.feed, data))
+    def decode(self, data: bytes) -> AsyncIterator[Heard]:
+        """What `data` completes, in slices, each with its place on the clock."""
+        return self._hear(self._decoder.feed, data)
 
-    async def finish(self) -> list[Frame]:
+    def finish(self) -> AsyncIterator[Heard]:
         """What the decoder still held back: no more bytes will come."""
-        return self._placed(await self._call(self._decoder.finish))
+        return self._hear(self._decoder.finish)
+
+    def give_up(self) -> None:
+        """The decoder makes nothing of the bytes any more: what follows is not heard."""
+        self._given_up = True
 
     async def detect(self, frame: Frame) -> list[SpeechEvent]:
         """What the VAD makes of the next audio."""
@@ -58,12 +67,31 @@ class Hearing:
             await asyncio.wait({self._in_pool})
         await asyncio.get_running_loop().run_in_executor(self._pool, self._decoder.close)
 
-    def _placed(self, decoded: Samples) -> list[Frame]:
-        begin, self._clock = self._clock, self._clock + len(decoded)
-        return [
-            Frame(begin + offset, decoded[offset : offset + SLICE_SAMPLES])
-            for offset in range(0, len(decoded), SLICE_SAMPLES)
-        ]
+    async def _hear(self, call: Callable[..., Samples | Iterable[Decoded]], *args: object) -> AsyncIterator[Heard]:
+        """What one call of the decoder makes, part by part, and the next part only when it is asked for."""
+        taken = None if self._given_up else await self._call(begin, call, *args)
+        while taken is not None:
+            for item in taken.items:
+                for heard in self._placed(item):
+                    yield heard
+            if taken.error is not None:
+                raise taken.error
+            taken = None if taken.rest is None else await self._call(take, taken.rest)
+
+    def _placed(self, item: Decoded) -> Iterator[Heard]:
+        if isinstance(item, Note):
+            yield replace(item, start=self.clock)
+            return
+        if isinstance(item, Gap):
+            if item.length > SHORT_GAP:
+                self.clock += item.length
+                yield item
+                return
+            item = silence(item.length)
+        for offset in range(0, len(item), SLICE_SAMPLES):
+            frame = Frame(self.clock, item[offset : offset + SLICE_SAMPLES])
+            self.clock = frame.end
+            yield frame
 
     async def _call(self, function: Callable[..., T], *args: object) -> T:
         """Run one call in the pool. A cancelled session leaves the call behind; `close_after` waits for it."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from wlkd.contract.audio import SAMPLE_RATE
-from wlkd.contract.types import Commit, Frame, SpeechEvent, Update
+from wlkd.contract.types import Commit, Frame, Note, SpeechEvent, Update
 from wlkd.sessions.transcript import Transcript
 
 LAG_NEWS = SAMPLE_RATE
 """A session that falls behind tells its client each time the lag has moved by this much."""
+
+MAX_NOTES = 100
+"""Told of one stream; that some are left out is told too."""
 
 
 class Progress:
@@ -24,6 +28,7 @@ class Progress:
         self._speech_end: int | None = None
         self._segment_ended = False
         self._flushes = 0
+        self._notes: tuple[Note, ...] = ()
         self.received = 0
         """Samples heard so far."""
         self.words = 0
@@ -31,9 +36,17 @@ class Progress:
 
     # What happens --------------------------------------------------------------------------------------------
 
-    def received_frame(self, frame: Frame) -> None:
-        """The decoder gave `frame`."""
-        self.received = frame.end
+    def received_up_to(self, end: int) -> None:
+        """The decoder has come to sample index `end`."""
+        self.received = end
+
+    def noted(self, note: Note) -> None:
+        """The decoder, or who listens to it, has something to say besides the words."""
+        if len(self._notes) < MAX_NOTES:
+            self._notes = (*self._notes, note)
+        elif len(self._notes) == MAX_NOTES:
+            self._notes = (*self._notes, replace(note, code="more", message="further notes are left out", length=0))
+        self.tell()
 
     def heard(self, event: SpeechEvent) -> None:
         """The VAD heard speech, or a pause."""
@@ -76,7 +89,9 @@ class Progress:
         """Samples received and not yet settled; silence is settled when it is heard. `idle`: the worker has none."""
         if idle and self._in_silence:
             return 0
-        return max(self.received - max(self._settled, self._speech_start or 0), 0)
+        # Of the silence after speech nothing is owed, even of hours that a recording leaves out.
+        heard = self.received if self._speech_end is None else self._speech_end
+        return max(heard - max(self._settled, self._speech_start or 0), 0)
 
     def update(self, *, idle: bool, final: bool) -> Update:
         """The transcript as it is now; its words count as told."""
@@ -93,6 +108,7 @@ class Progress:
             speech_end=self._speech_end,
             received=self.received,
             lag=0 if final else self._told_lag,
+            notes=self._notes,
             flushes=self._flushes,
             final=final,
         )

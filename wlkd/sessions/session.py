@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from wlkd.config.options import SessionOptions
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.errors import SessionError
-from wlkd.contract.types import Commit, Frame, SessionInfo, SpeechEvent, Update
+from wlkd.contract.types import Commit, Frame, Gap, Note, SessionInfo, SpeechEvent, Update
 from wlkd.inference.backlog import Outcome, Stream
 from wlkd.metrics import Metrics
-from wlkd.sessions.hearing import Hearing
-from wlkd.sessions.life import Life
+from wlkd.sessions.hearing import Heard, Hearing
+from wlkd.sessions.life import Life, Stage
 from wlkd.sessions.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ class LiveSession:
             message = await self._next()
             match message:
                 case bytes():
-                    await self._hear(await self._hearing.decode(message))
+                    await self._hear(self._hearing.decode(message))
                     self._progress.caught_up(idle=self._stream.idle)
                 case _Flush():
                     self._flushing = message
@@ -181,7 +181,7 @@ class LiveSession:
                     await self._stream.drained()
                     self._flushed(message)
                 case _End():
-                    await self._hear(await self._hearing.finish())
+                    await self._hear(self._hearing.finish())
                     await self._wind_up(None)
                     return
 
@@ -193,13 +193,38 @@ class LiveSession:
         except TimeoutError:
             raise SessionError("idle_timeout", f"no audio for {limit:g} s") from None
 
-    async def _hear(self, frames: Iterable[Frame]) -> None:
-        """Hand the speech in `frames` to the worker; waits while behind."""
-        for frame in frames:
-            self._progress.received_frame(frame)
-            self._metrics.audio_seconds.inc(seconds(len(frame.samples)))
-            self._hand_in(await self._hearing.detect(frame))
-            await self._catch_up()
+    async def _hear(self, audio: AsyncIterator[Heard]) -> None:
+        """Hand the speech in `audio` to the worker; waits while behind."""
+        try:
+            async for heard in audio:
+                await self._take_in(heard)
+        except SessionError as error:
+            if not self._ends_recording(error):
+                raise
+            self._hearing.give_up()
+            self._note(Note("cut_short", error.message, start=self._hearing.clock))
+
+    async def _take_in(self, heard: Heard) -> None:
+        match heard:
+            case Note():
+                self._note(heard)
+            case Gap():
+                self._hand_in(await self._hearing.pause())
+                self._progress.received_up_to(self._hearing.clock)
+            case Frame():
+                self._progress.received_up_to(heard.end)
+                self._metrics.audio_seconds.inc(seconds(len(heard.samples)))
+                self._hand_in(await self._hearing.detect(heard))
+                await self._catch_up()
+
+    def _ends_recording(self, error: SessionError) -> bool:
+        """Whether `error` is no more than the end of a recording. Somebody who still speaks is to be told by it."""
+        recording = self._life.stage is not Stage.TAKING or self.info.params.priority == "upload"
+        return recording and error.code == "undecodable_audio" and self._hearing.clock > 0
+
+    def _note(self, note: Note) -> None:
+        self._progress.noted(note)
+        logger.info("session %s: at %.1f s: %s: %s", self.info.id, seconds(note.start), note.code, note.message)
 
     def _hand_in(self, events: Iterable[SpeechEvent]) -> None:
         for event in events:

@@ -1,0 +1,52 @@
+"""What a decoder makes of bytes, taken from it a little at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.types import Decoded, Samples
+
+SLICE_SAMPLES = 10 * SAMPLE_RATE
+"""Decoded audio looked at in one go. Some formats pack an hour of silence into a piece: it must not hold a thread of
+the pool for seconds, nor go to the worker past the limit of the backlog."""
+MAX_ITEMS = 100
+"""Gaps and notes in one go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A part of what one call of the decoder makes, in order."""
+
+    items: list[Decoded]
+    rest: Iterator[Decoded] | None
+    """To be asked for the next part; None: this was all."""
+    error: Exception | None = None
+    """What the decoder raised after `items`."""
+
+
+def begin(call: Callable[..., Samples | Iterable[Decoded]], *args: object) -> Taken:
+    """Call the decoder; the first part of what it makes. Raises nothing of the decoder's. In the thread pool."""
+    try:
+        made = call(*args)
+    except Exception as error:
+        return Taken([], None, error)
+    return take(iter((made,)) if isinstance(made, np.ndarray) else iter(made))
+
+
+def take(rest: Iterator[Decoded]) -> Taken:
+    """The next part. In the thread pool."""
+    items: list[Decoded] = []
+    size = 0
+    try:
+        for item in rest:
+            items.append(item)
+            size += len(item) if isinstance(item, np.ndarray) else 0
+            if size >= SLICE_SAMPLES or len(items) >= MAX_ITEMS:
+                return Taken(items, rest)
+    except Exception as error:
+        return Taken(items, None, error)
+    return Taken(items, None)
