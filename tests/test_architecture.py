@@ -25,6 +25,7 @@ ROOMS = [
     "sessions",
     "inference",
     "plugins",
+    "discovery",
     "hookspecs",
     "client",
     "transports",

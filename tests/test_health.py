@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
-from wlkd_scripted import Scripted, ScriptedOptions
+from wlkd_scripted.backend import Scripted, ScriptedOptions
 
 from wlkd.config import make_config
 from wlkd.config.options import WorkerOptions

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import json
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 
 from wlkd import Component, ConfigError, PluginError, Problem, RecognitionParams, SessionInfo, StreamOffer, hookspecs
+from wlkd.cli.brought import brought_commands
 from wlkd.config import make_config
 from wlkd.config.document import read_document
 from wlkd.config.template import default_configuration
@@ -42,24 +41,6 @@ def wlkd_register_backends(register):
 """
 
 Install = Callable[..., None]
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """`install(distribution, point, source)` puts a distribution with one plugin module on the path."""
-    numbers = itertools.count()
-
-    def install_distribution(distribution: str, point: str, source: str) -> None:
-        folder = tmp_path / f"{next(numbers)}"
-        module = f"outside_{abs(hash((tmp_path, folder)))}"
-        info = folder / f"{distribution.replace('-', '_')}-1.2.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[wlkd]\n{point} = {module}\n")
-        (folder / f"{module}.py").write_text(textwrap.dedent(source))
-        monkeypatch.syspath_prepend(folder)
-
-    return install_distribution
 
 
 def reasons(plugins: Plugins, point: str) -> list[str]:
@@ -213,7 +194,7 @@ def test_every_hook_is_called_in_order_with_what_its_spec_says(install: Install)
     with pytest.raises(ConfigError, match="backend: seen"):
         make_config({"backend": {"name": "scripted"}, **LIGHT}, plugins)
     assert plugins.choose_decoder(StreamOffer(encoding="mine")) == "mine"
-    plugins.commands()
+    brought_commands()
     plugins.notify("wlkd_session_opened", info=INFO)
     plugins.notify("wlkd_session_updated", info=INFO, update=EMPTY_UPDATE)
     plugins.notify("wlkd_session_closed", info=INFO, reason="finished")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from wlkd_pcm import Pcm
+from wlkd_pcm.decoder import Pcm
 
 from wlkd.config import make_config
 from wlkd.contract.components import DecoderStream

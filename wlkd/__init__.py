@@ -1,38 +1,47 @@
-"""Live speech-to-text as a system service: the public names for plugin authors."""
+"""Live speech-to-text as a system service: the public names for plugin authors.
 
-from wlkd.config.options import Config
-from wlkd.contract.audio import SAMPLE_RATE
-from wlkd.contract.components import (
-    Backend,
-    Component,
-    Decoder,
-    DecoderStream,
-    Options,
-    Recognizer,
-    StepPlan,
-    Transport,
-    Vad,
-    VadStream,
-)
-from wlkd.contract.errors import ConfigError, PluginError, Problem, ProvisionError, SessionError
-from wlkd.contract.host import Context, Http, Session, SessionRefusal, Sessions
-from wlkd.contract.types import (
-    Commit,
-    Decoded,
-    Frame,
-    Gap,
-    Line,
-    Note,
-    Pause,
-    RecognitionParams,
-    Samples,
-    SessionInfo,
-    SpeechEvent,
-    StreamOffer,
-    Update,
-    Word,
-)
-from wlkd.hookspecs import CommandRegistry, Registry, hookimpl
+They are imported when they are used: the command line starts in a tenth of the time that all of them take.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wlkd.config.options import Config
+    from wlkd.contract.audio import SAMPLE_RATE
+    from wlkd.contract.components import (
+        Backend,
+        Component,
+        Decoder,
+        DecoderStream,
+        Options,
+        Recognizer,
+        StepPlan,
+        Transport,
+        Vad,
+        VadStream,
+    )
+    from wlkd.contract.errors import ConfigError, PluginError, Problem, ProvisionError, SessionError
+    from wlkd.contract.host import Context, Http, Session, SessionRefusal, Sessions
+    from wlkd.contract.types import (
+        Commit,
+        Decoded,
+        Frame,
+        Gap,
+        Line,
+        Note,
+        Pause,
+        RecognitionParams,
+        Samples,
+        SessionInfo,
+        SpeechEvent,
+        StreamOffer,
+        Update,
+        Word,
+    )
+    from wlkd.hookspecs import CommandRegistry, Registry, hookimpl
 
 __version__ = "0.1.0"
 
@@ -77,3 +86,67 @@ __all__ = [
     "Word",
     "hookimpl",
 ]
+
+_HOMES = {
+    "wlkd.config.options": ("Config",),
+    "wlkd.contract.audio": ("SAMPLE_RATE",),
+    "wlkd.contract.components": (
+        "Backend",
+        "Component",
+        "Decoder",
+        "DecoderStream",
+        "Options",
+        "Recognizer",
+        "StepPlan",
+        "Transport",
+        "Vad",
+        "VadStream",
+    ),
+    "wlkd.contract.errors": (
+        "ConfigError",
+        "PluginError",
+        "Problem",
+        "ProvisionError",
+        "SessionError",
+    ),
+    "wlkd.contract.host": (
+        "Context",
+        "Http",
+        "Session",
+        "SessionRefusal",
+        "Sessions",
+    ),
+    "wlkd.contract.types": (
+        "Commit",
+        "Decoded",
+        "Frame",
+        "Gap",
+        "Line",
+        "Note",
+        "Pause",
+        "RecognitionParams",
+        "Samples",
+        "SessionInfo",
+        "SpeechEvent",
+        "StreamOffer",
+        "Update",
+        "Word",
+    ),
+    "wlkd.hookspecs": (
+        "CommandRegistry",
+        "Registry",
+        "hookimpl",
+    ),
+}
+"""Which module each name comes from."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -48,9 +48,9 @@ def commands(wanted: str | None) -> dict[str, tuple[str, str]]:
     """Summary and module of each subcommand, by name. Plugins are asked unless `wanted` is one of our own."""
     known = {name: (summary, f"wlkd.cli.{name}") for name, summary in COMMANDS.items()}
     if wanted not in COMMANDS:
-        from wlkd.plugins import load_plugins
+        from wlkd.cli.brought import brought_commands
 
-        brought = load_plugins().commands(taken=COMMANDS).values()
+        brought = brought_commands(taken=COMMANDS).values()
         known |= {command.name: (command.summary, command.module) for command in brought}
     return known
 

@@ -16,15 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import ModuleType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
-from wlkd.config.options import Config
-from wlkd.contract.components import Component
-from wlkd.contract.errors import Problem
-from wlkd.contract.kinds import Kind
-from wlkd.contract.types import SessionInfo, StreamOffer, Update
+if TYPE_CHECKING:  # for annotations; the command line reads this module too, and must be quick
+    from wlkd.config.options import Config
+    from wlkd.contract.components import Component
+    from wlkd.contract.errors import Problem
+    from wlkd.contract.kinds import Kind
+    from wlkd.contract.types import SessionInfo, StreamOffer, Update
 
 hookspec = pluggy.HookspecMarker("wlkd")
 hookimpl = pluggy.HookimplMarker("wlkd")

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pluggy
@@ -22,22 +22,10 @@ from wlkd.contract.components import Component, Options
 from wlkd.contract.errors import PluginError, Problem
 from wlkd.contract.kinds import KINDS, Kind, Registered
 from wlkd.contract.types import StreamOffer
+from wlkd.discovery import GROUP, ImportFailed, discover, import_plugin, origin, reason
 from wlkd.hookspecs import registration_hooks
 
-GROUP = "wlkd"
-"""Entry-point group, hook prefix and marker name."""
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A subcommand that a plugin brings."""
-
-    name: str
-    summary: str
-    module: str
-    """Imported when the command is asked for: `add_arguments(parser)`, `main(args)`, and its docstring is the help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +76,6 @@ class Plugins:
             raise PluginError(self._unavailable(kind, name, rivals))
         return entry.component
 
-    def commands(self, taken: Iterable[str] = ()) -> dict[str, Command]:
-        """The subcommands of all plugins, by name. Those in `taken`, and what a raising plugin brings, are left out
-        with a warning."""
-        found: dict[str, Command] = {}
-        staged: list[Command] = []
-        for plugin, call in self._calls("wlkd_register_commands", {"register": partial(_add_command, staged)}):
-            staged.clear()
-            try:
-                call()
-            except Exception as error:
-                logger.warning("plugin %s failed to register its commands: %s", plugin, _reason(error))
-                continue
-            for command in staged:
-                if command.name in {*taken, *found}:
-                    logger.warning('the command "%s" of plugin %s is taken; left out', command.name, plugin)
-                else:
-                    found[command.name] = command
-        return found
-
     def check_config(self, config: Config) -> list[Problem]:
         """What plugins find wrong with `config`. One that raises is itself a problem."""
         problems: list[Problem] = []
@@ -115,7 +84,7 @@ class Plugins:
                 problems.extend(call() or ())
             except Exception as error:
                 logger.debug("wlkd_check_config of plugin %s raised", plugin, exc_info=True)
-                problems.append(Problem("", f"plugin {plugin} failed to check the configuration: {_reason(error)}"))
+                problems.append(Problem("", f"plugin {plugin} failed to check the configuration: {reason(error)}"))
         return problems
 
     def choose_decoder(self, offer: StreamOffer) -> str | None:
@@ -158,7 +127,7 @@ class Plugins:
 
         def registry(kind: str) -> Callable[[str, type[Component]], None]:
             def register(name: str, component: type[Component]) -> None:
-                entry = Registered(kind, name, component, plugin, *_origin(point.dist))
+                entry = Registered(kind, name, component, plugin, *origin(point.dist))
                 mistakes.extend(_mistakes(entry, self.kinds[kind].base))
                 if taken := staged.get((kind, name)) or self._components.get((kind, name)):
                     mistakes.append(f'{kind} "{name}" is taken by {taken.distribution} {taken.version}')
@@ -172,13 +141,16 @@ class Plugins:
                     if owner == plugin:
                         call()
         except Exception as error:
-            mistakes.append(_reason(error))
+            mistakes.append(reason(error))
         if mistakes:
             raise _Refused("; ".join(mistakes), frozenset(staged))
         self._components.update(staged)
 
     def _load(self, point: EntryPoint) -> None:
-        module = _import(point)
+        try:
+            module = import_plugin(point)
+        except ImportFailed as error:
+            raise _Refused(str(error)) from error
         name = point.name
         try:
             self._manager.register(module, name=name)
@@ -202,10 +174,6 @@ class Plugins:
         return words.replace("\n", "; ")
 
 
-def _add_command(staged: list[Command], name: str, summary: str, module: str) -> None:
-    staged.append(Command(name, summary, module))
-
-
 class _Refused(Exception):
     """A plugin is left out, with the components it would have registered."""
 
@@ -224,45 +192,23 @@ def load_plugins(named: Iterable[str] = (), kinds: Mapping[str, Kind] = KINDS) -
     manager.add_hookspecs(hookspecs)
     manager.add_hookspecs(registration_hooks(kinds.values()))
     plugins = Plugins(manager, kinds)
-    for name, points in _discover().items():
+    for name, points in discover().items():
         if len(points) == 1:
             try:
                 plugins._load(points[0])
             except _Refused as error:
-                plugins.failures.append(Failure(name, *_origin(points[0].dist), str(error), error.claims))
+                plugins.failures.append(Failure(name, *origin(points[0].dist), str(error), error.claims))
         else:
-            both = " and ".join(" ".join(_origin(point.dist)) for point in points)
+            both = " and ".join(" ".join(origin(point.dist)) for point in points)
             reason = f'the name "{name}" is taken twice, by {both}: remove one of them'
             # Which twin came first is an accident of sys.path, so neither is loaded.
-            plugins.failures.append(Failure(name, *_origin(points[0].dist), reason, frozenset()))
+            plugins.failures.append(Failure(name, *origin(points[0].dist), reason, frozenset()))
     required = set(named)
     for failure in plugins.failures:
         if failure.plugin in required:
             raise PluginError(str(failure))
         logger.warning("%s; left out", failure)
     return plugins
-
-
-def _discover() -> dict[str, list[EntryPoint]]:
-    """Entry points by name, in alphabetical order: what loads first does not depend on the file system."""
-    found: dict[str, list[EntryPoint]] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, _origin(point.dist))):
-        found.setdefault(point.name, []).append(point)
-    return found
-
-
-def _import(point: EntryPoint) -> Any:
-    try:
-        return point.load()
-    except (Exception, SystemExit) as error:
-        logger.debug("plugin %s failed to import", point.name, exc_info=True)
-        raise _Refused(f"failed to import: {_reason(error)}") from error
-
-
-def _origin(distribution: Distribution | None) -> tuple[str, str]:
-    if distribution is None:
-        return "unknown distribution", "?"
-    return distribution.metadata["Name"], distribution.version
 
 
 def _mistakes(entry: Registered, base: type[Component]) -> Iterable[str]:
@@ -292,10 +238,6 @@ def _check_hooks(module: Any, callers: Iterable[pluggy.HookCaller], plugin: str)
             raise _Refused(f"{name} is not marked with @hookimpl")
     if not implemented:
         raise _Refused("implements no hook")
-
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _ignore(plugin: str) -> None:

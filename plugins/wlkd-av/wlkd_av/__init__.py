@@ -1,11 +1,19 @@
 """wlkd decoder: WebM, Ogg, MP4, MP3, FLAC, WAV and AAC as a stream, through PyAV."""
 
-from wlkd import Registry, StreamOffer, hookimpl
-from wlkd_av.decoder import Av
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wlkd import hookimpl
+
+if TYPE_CHECKING:
+    from wlkd import Registry, StreamOffer
 
 
 @hookimpl
 def wlkd_register_decoders(register: Registry) -> None:
+    from wlkd_av.decoder import Av
+
     register("av", Av)
 
 

@@ -11,7 +11,12 @@ virtual time, `offline` decodes them whole, `compare` tells chance from differen
 
 from __future__ import annotations
 
-from wlkd import CommandRegistry, hookimpl
+from typing import TYPE_CHECKING
+
+from wlkd import hookimpl
+
+if TYPE_CHECKING:
+    from wlkd import CommandRegistry
 
 
 @hookimpl

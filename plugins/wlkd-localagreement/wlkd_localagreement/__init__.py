@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from wlkd import Registry, hookimpl
-from wlkd_localagreement.backend import LocalAgreement
+from typing import TYPE_CHECKING
+
+from wlkd import hookimpl
+
+if TYPE_CHECKING:
+    from wlkd import Registry
 
 
 @hookimpl
 def wlkd_register_backends(register: Registry) -> None:
+    from wlkd_localagreement.backend import LocalAgreement
+
     register("localagreement", LocalAgreement)

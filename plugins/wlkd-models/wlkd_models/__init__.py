@@ -6,7 +6,12 @@ serves families whose models are a folder of known files each. Only `wlkd models
 
 from __future__ import annotations
 
-from wlkd import CommandRegistry, hookimpl
+from typing import TYPE_CHECKING
+
+from wlkd import hookimpl
+
+if TYPE_CHECKING:
+    from wlkd import CommandRegistry
 
 
 @hookimpl

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from wlkd import Registry, hookimpl
-from wlkd_openai.transport import OpenAI
+from typing import TYPE_CHECKING
+
+from wlkd import hookimpl
+
+if TYPE_CHECKING:
+    from wlkd import Registry
 
 
 @hookimpl
 def wlkd_register_transports(register: Registry) -> None:
+    from wlkd_openai.transport import OpenAI
+
     register("openai", OpenAI)
-
-
-__all__ = ["OpenAI", "wlkd_register_transports"]

@@ -1,6 +1,6 @@
 """The tests' backend keeps the contract that real ones keep."""
 
-from wlkd_scripted import Scripted, ScriptedOptions
+from wlkd_scripted.backend import Scripted, ScriptedOptions
 
 from wlkd.testing import check_backend, speech_like
 

@@ -12,12 +12,6 @@ from numpy.typing import NDArray
 
 from wlkd import SAMPLE_RATE, ProvisionError, Samples
 
-# Read when the library is loaded: without it, it looks up mobile.events.data.microsoft.com after some seconds, to
-# report what it does. `disable_telemetry_events()` comes too late (seen with 1.32).
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
-import onnxruntime  # type: ignore[import-untyped]
-
 FRAME_SAMPLES = SAMPLE_RATE * 32 // 1000
 """512: what the network judges at a time."""
 CONTEXT_SAMPLES = 64
@@ -56,7 +50,12 @@ class SileroModel:
     """One network for all streams; safe to call from several threads."""
 
     def __init__(self, path: Path) -> None:
-        """Load the network. Raises `ProvisionError` when `path` is not such a network."""
+        """Load the library and the network. Raises `ProvisionError` when `path` is not such a network."""
+        # Read when the library is loaded: without it, it looks up mobile.events.data.microsoft.com after some seconds,
+        # to report what it does. `disable_telemetry_events()` comes too late (seen with 1.32).
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+        import onnxruntime  # type: ignore[import-untyped]
+
         options = onnxruntime.SessionOptions()
         # A call takes 0.1 ms: threads of its own, or spinning for the next call, would cost more than they give.
         options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from wlkd import Config, Problem, Registry, hookimpl
-from wlkd_simulstreaming.backend import SimulStreaming
-from wlkd_simulstreaming.options import SimulStreamingOptions
+from typing import TYPE_CHECKING
+
+from wlkd import hookimpl
+
+if TYPE_CHECKING:
+    from wlkd import Config, Problem, Registry
 
 MODEL_SECONDS = 30
 """What Whisper hears at once."""
@@ -12,11 +15,16 @@ MODEL_SECONDS = 30
 
 @hookimpl
 def wlkd_register_backends(register: Registry) -> None:
+    from wlkd_simulstreaming.backend import SimulStreaming
+
     register("simulstreaming", SimulStreaming)
 
 
 @hookimpl
 def wlkd_check_config(config: Config) -> list[Problem]:
+    from wlkd import Problem
+    from wlkd_simulstreaming.options import SimulStreamingOptions
+
     options = config.backend.options
     if not isinstance(options, SimulStreamingOptions):
         return []
@@ -28,6 +36,3 @@ def wlkd_check_config(config: Config) -> list[Problem]:
         f"and Whisper hears {MODEL_SECONDS}"
     )
     return [Problem("backend.options.max_window_seconds", message)]
-
-
-__all__ = ["SimulStreaming", "wlkd_check_config", "wlkd_register_backends"]

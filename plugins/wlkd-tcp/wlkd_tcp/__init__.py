@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from wlkd import Config, Problem, Registry, hookimpl
-from wlkd_tcp.transport import Tcp
+from typing import TYPE_CHECKING
+
+from wlkd import hookimpl
+
+if TYPE_CHECKING:
+    from wlkd import Config, Problem, Registry
 
 
 @hookimpl
 def wlkd_register_transports(register: Registry) -> None:
+    from wlkd_tcp.transport import Tcp
+
     register("tcp", Tcp)
 
 
 @hookimpl
 def wlkd_check_config(config: Config) -> list[Problem]:
+    from wlkd import Problem
+
     if "tcp" in config.transports and config.auth.tokens_file is not None:
         message = "raw TCP cannot carry a token, so nobody could connect; remove this transport, or auth.tokens_file"
         return [Problem("transports.tcp", message)]
     return []
-
-
-__all__ = ["Tcp", "wlkd_check_config", "wlkd_register_transports"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from wlkd import Registry, hookimpl
-from wlkd_websocket.transport import WebSocket
+from typing import TYPE_CHECKING
+
+from wlkd import hookimpl
+
+if TYPE_CHECKING:
+    from wlkd import Registry
 
 
 @hookimpl
 def wlkd_register_transports(register: Registry) -> None:
+    from wlkd_websocket.transport import WebSocket
+
     register("websocket", WebSocket)
-
-
-__all__ = ["WebSocket", "wlkd_register_transports"]

@@ -1,0 +1,137 @@
+"""A backend that speaks a script: one word for each stretch of speech that it hears. For fast tests.
+
+It behaves like a real one where it matters to the core: words are committed late, a tentative tail goes ahead of them,
+a pause commits everything, and it can be told to be slow or to fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from wlkd import (
+    SAMPLE_RATE,
+    Backend,
+    Commit,
+    Context,
+    Frame,
+    Options,
+    RecognitionParams,
+    Recognizer,
+    StepPlan,
+    Word,
+)
+
+LANGUAGES = frozenset({"en", "zh", "de", "fr", "es"})
+
+
+class ScriptedOptions(Options):
+    """What is said, and how."""
+
+    script: tuple[str, ...] = Field(
+        default=(" one", " two", " three", " four", " five", " six", " seven", " eight", " nine", " ten"),
+        min_length=1,
+        description="The words, with their leading spaces; said again and again.",
+    )
+    word_seconds: float = Field(default=0.5, gt=0, description="Speech that makes a word.")
+    step_seconds: float = Field(default=0.0, ge=0, description="How long each step takes.")
+    load_seconds: float = Field(default=0.0, ge=0, description="How long it takes to load.")
+    memory_bytes: int = Field(default=0, ge=0, description="What it claims to need.")
+    fail_on: str | None = Field(default=None, description="The step that would commit this word raises.")
+
+
+class Scripted(Backend):
+    """Says given words, whatever it hears: to try clients and plugins without a model."""
+
+    Config = ScriptedOptions
+    config: ScriptedOptions
+
+    async def provision(self, ctx: Context) -> None:
+        ctx.status("loading the script")
+        await asyncio.sleep(self.config.load_seconds)
+
+    def memory_needed(self, models_dir: Path) -> int:
+        return self.config.memory_bytes
+
+    def languages(self) -> frozenset[str]:
+        return LANGUAGES
+
+    def open(self, params: RecognitionParams) -> Recognizer:
+        return _Speaker(self.config, params.language or "en")
+
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
+        time.sleep(self.config.step_seconds)
+        speakers = [plan.recognizer for plan in batch if isinstance(plan.recognizer, _Speaker)]
+        for speaker in speakers:
+            speaker.check()
+        return [speaker.speak() for speaker in speakers]
+
+
+class _Speaker(Recognizer):
+    """Says the next word of the script for every `word_seconds` of speech."""
+
+    def __init__(self, options: ScriptedOptions, language: str) -> None:
+        self._options = options
+        self._language = language
+        self._word_samples = round(options.word_seconds * SAMPLE_RATE)
+        self._said = 0
+        self._end = 0
+        self._pending: list[Frame] = []
+        self._ended_at: int | None = None
+
+    def accept(self, frame: Frame) -> None:
+        self._pending.append(frame)
+        self._end = frame.end
+
+    def end_segment(self, at: int) -> None:
+        self._ended_at = at
+
+    def check(self) -> None:
+        """Raises when the word to fail on is due."""
+        due = (self._next(ahead).text for ahead in range(self._due()))
+        if self._options.fail_on is not None and self._options.fail_on in due:
+            raise RuntimeError(f"told to fail on {self._options.fail_on!r}")
+
+    def speak(self) -> Commit:
+        """Commit the words that are certainly over; at a pause, all."""
+        ended_at = self._ended_at
+        words = []
+        for _ in range(self._due()):
+            words.append(self._next(0))
+            self._said += 1
+            self._drop(self._word_samples)
+        if ended_at is not None:
+            self._pending.clear()
+            self._ended_at = None
+            return Commit(tuple(words), (), self._language, ended_at, segment_end=True)
+        tentative = (self._next(0),) if self._pending else ()
+        return Commit(tuple(words), tentative, self._language, self._position)
+
+    def _due(self) -> int:
+        """How many words the next step commits."""
+        heard = sum(len(frame.samples) for frame in self._pending)
+        if self._ended_at is not None:
+            return -(-heard // self._word_samples)
+        return max(heard // self._word_samples - 1, 0)
+
+    @property
+    def _position(self) -> int:
+        return self._pending[0].start if self._pending else self._end
+
+    def _next(self, ahead: int) -> Word:
+        script = self._options.script
+        text = script[(self._said + ahead) % len(script)]
+        return Word(text, self._position, self._position + self._word_samples, confidence=1.0)
+
+    def _drop(self, count: int) -> None:
+        """Forget the oldest `count` samples."""
+        while count and self._pending:
+            frame = self._pending.pop(0)
+            if len(frame.samples) > count:
+                self._pending.insert(0, Frame(frame.start + count, frame.samples[count:]))
+                return
+            count -= len(frame.samples)

@@ -1,0 +1,32 @@
+"""What tests of the core share."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """`install(distribution, point, source)` puts a distribution with one plugin module on the path.
+
+    Returns the module's name.
+    """
+    numbers = itertools.count()
+
+    def install_distribution(distribution: str, point: str, source: str) -> str:
+        folder = tmp_path / f"{next(numbers)}"
+        module = f"outside_{abs(hash((tmp_path, folder)))}"
+        info = folder / f"{distribution.replace('-', '_')}-1.2.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[wlkd]\n{point} = {module}\n")
+        (folder / f"{module}.py").write_text(textwrap.dedent(source))
+        monkeypatch.syspath_prepend(folder)
+        return module
+
+    return install_distribution

@@ -1,0 +1,74 @@
+"""The command line: quick where it only has to talk, and open to subcommands from outside."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from wlkd.__main__ import main
+from wlkd.cli.brought import brought_commands
+
+SLOW = {"aiohttp", "numpy", "prometheus_client", "pydantic", "torch"}
+"""Libraries that take longer to import than everything that the help needs."""
+
+
+def test_help_imports_nothing_slow() -> None:
+    code = f"""
+import sys
+from wlkd.__main__ import main
+try:
+    main(["--help"])
+except SystemExit:
+    print("slow:", sorted({SLOW!r} & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "slow: []\n"
+    assert {line.split()[0] for line in done.stdout.splitlines() if line.startswith("    ")} >= {
+        "run",
+        "models",
+        "bench",
+    }
+
+
+def test_a_plugin_brings_a_command(install: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    module = install(
+        "acme-greet",
+        "greet",
+        '''
+        """Say hello."""
+        from wlkd import hookimpl
+
+        @hookimpl
+        def wlkd_register_commands(register): register("greet", "say hello", __name__)
+
+        def add_arguments(parser): parser.add_argument("name")
+
+        def main(args):
+            print("hello", args.name)
+            return 3
+        ''',
+    )
+    assert brought_commands()["greet"].module == module
+    assert main(["greet", "you"]) == 3
+    assert capsys.readouterr().out == "hello you\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ('register("run", "mine", __name__)', 'the command "run" of plugin odd is taken'),
+        ("register(1)", "plugin odd failed to register its commands: TypeError"),
+    ],
+    ids=["taken", "raises"],
+)
+def test_a_wrong_command_is_left_out(
+    install: Callable[..., str], caplog: pytest.LogCaptureFixture, body: str, reason: str
+) -> None:
+    source = f"from wlkd import hookimpl\n@hookimpl\ndef wlkd_register_commands(register): {body}"
+    install("acme-odd", "odd", source)
+    commands = brought_commands(taken=["run"])
+    assert "run" not in commands and "models" in commands
+    assert reason in caplog.text
