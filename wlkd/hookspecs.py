@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
@@ -34,7 +34,7 @@ hookimpl = pluggy.HookimplMarker("wlkd")
 class Registry(Protocol):
     """What `wlkd_register_*` hooks call."""
 
-    def __call__(self, name: str, component: type[Component]) -> None: ...
+    def __call__(self, name: str, component: type[Component[Any]]) -> None: ...
 
 
 class CommandRegistry(Protocol):

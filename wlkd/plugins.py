@@ -64,7 +64,7 @@ class Plugins:
         """Registered names of one kind, sorted."""
         return [entry.name for entry in self.components if entry.kind == kind]
 
-    def component(self, kind: str, name: str) -> type[Component]:
+    def component(self, kind: str, name: str) -> type[Component[Any]]:
         """The class registered as `name`.
 
         Raises `PluginError` when there is none, naming those there are and the plugins that failed to load,
@@ -125,8 +125,8 @@ class Plugins:
         staged: dict[tuple[str, str], Registered] = {}
         mistakes: list[str] = []
 
-        def registry(kind: str) -> Callable[[str, type[Component]], None]:
-            def register(name: str, component: type[Component]) -> None:
+        def registry(kind: str) -> Callable[[str, type[Component[Any]]], None]:
+            def register(name: str, component: type[Component[Any]]) -> None:
                 entry = Registered(kind, name, component, plugin, *origin(point.dist))
                 mistakes.extend(_mistakes(entry, self.kinds[kind].base))
                 if taken := staged.get((kind, name)) or self._components.get((kind, name)):
@@ -211,7 +211,7 @@ def load_plugins(named: Iterable[str] = (), kinds: Mapping[str, Kind] = KINDS) -
     return plugins
 
 
-def _mistakes(entry: Registered, base: type[Component]) -> Iterable[str]:
+def _mistakes(entry: Registered, base: type[Component[Any]]) -> Iterable[str]:
     if not (isinstance(entry.component, type) and issubclass(entry.component, base)):
         yield f'{entry.kind} "{entry.name}" is not a subclass of wlkd.{base.__name__}'
         return

@@ -137,7 +137,7 @@ def _yaml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _summary(component: type[Component]) -> str:
+def _summary(component: type[Component[Any]]) -> str:
     """The first paragraph of the class's own docstring."""
     return " ".join((component.__doc__ or "").strip().partition("\n\n")[0].split())
 

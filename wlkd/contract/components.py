@@ -11,9 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, get_args
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypeVar
 
 from wlkd.contract.host import Context, Http, Sessions
 from wlkd.contract.types import Commit, Decoded, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer
@@ -29,13 +30,26 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Component(ABC):
+OptionsT = TypeVar("OptionsT", bound=Options, default=Options)
+"""The options of a component: `class Mine(Backend[MyOptions])`."""
+
+
+class Component(ABC, Generic[OptionsT]):
     """Everything a plugin registers: built from its options, provisioned, used, closed."""
 
     Config: ClassVar[type[Options]] = Options
+    """What reads the options; taken from the parameter of the base class, or written into the class."""
 
-    def __init__(self, config: Any) -> None:
-        """Keep `config` (an instance of `Config`) and touch nothing: no file, no socket, no device."""
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "Config" not in vars(cls):
+            for base in getattr(cls, "__orig_bases__", ()):
+                options = next(iter(get_args(base)), None)
+                if isinstance(options, type) and issubclass(options, Options):
+                    cls.Config = options
+
+    def __init__(self, config: OptionsT) -> None:
+        """Keep `config` and touch nothing: no file, no socket, no device."""
         self.config = config
 
     async def provision(self, ctx: Context) -> None:
@@ -72,7 +86,7 @@ class DecoderStream(ABC):
         """Give back threads and buffers. Called exactly once, however the stream ended."""
 
 
-class Decoder(Component):
+class Decoder(Component[OptionsT]):
     """Turns a client's bytes into mono float samples at 16 kHz."""
 
     @abstractmethod
@@ -94,7 +108,7 @@ class VadStream(ABC):
         """The audio ended: returns held-back speech, then a Pause if speech was going on."""
 
 
-class Vad(Component):
+class Vad(Component[OptionsT]):
     """Voice activity detection: keeps silence away from the model and finds the pauses."""
 
     @abstractmethod
@@ -127,7 +141,7 @@ class StepPlan:
     """The stream is an uploaded file: nobody waits for its next word."""
 
 
-class Backend(Component):
+class Backend(Component[OptionsT]):
     """A speech recognition model in this process, shared by all sessions."""
 
     @property
@@ -168,7 +182,7 @@ class Backend(Component):
         """One inference on made-up audio, so that the first client does not pay for it. On an inference thread."""
 
 
-class Transport(Component):
+class Transport(Component[OptionsT]):
     """Carries sessions to clients over one protocol."""
 
     @abstractmethod

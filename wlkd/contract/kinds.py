@@ -15,7 +15,7 @@ class Kind:
 
     name: str
     """Singular, like `decoder`."""
-    base: type[Component]
+    base: type[Component[Any]]
     description: str
     """For the section of the configuration."""
     many: bool = False
@@ -73,7 +73,7 @@ class Registered:
 
     kind: str
     name: str
-    component: type[Component]
+    component: type[Component[Any]]
     plugin: str
     """Name of the entry point."""
     distribution: str

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from pydantic import Field
+from typing_extensions import TypeVar
 
 from wlkd.contract.components import Options, Transport
 from wlkd.contract.host import Http, Sessions
@@ -22,10 +23,12 @@ class PortOptions(Options):
     port: int = Field(ge=1, le=65535, description="TCP port.")
 
 
-class TcpTransport(Transport):
+PortOptionsT = TypeVar("PortOptionsT", bound=PortOptions, default=PortOptions)
+
+
+class TcpTransport(Transport[PortOptionsT]):
     """Base of such a transport: accepts clients, and sees them off when the daemon ends."""
 
-    config: PortOptions
     sessions: Sessions
     line_bytes: ClassVar[int] = READ_BYTES
     """The longest line, or other unit with an end mark, that a client's reader takes."""

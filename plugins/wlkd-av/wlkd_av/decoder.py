@@ -31,9 +31,7 @@ class AvOptions(Options):
     )
 
 
-class Av(Decoder):
-    Config = AvOptions
-
+class Av(Decoder[AvOptions]):
     def open(self, offer: StreamOffer) -> DecoderStream:
         return AvStream(self.config)
 

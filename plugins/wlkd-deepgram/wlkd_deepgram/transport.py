@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import ClassVar
 
 from aiohttp import hdrs, web
 from pydantic import Field
 
-from wlkd import Http, Options, SessionError, Sessions, Transport
+from wlkd import Http, SessionError, Sessions, Transport
 from wlkd.transports.websocket import SocketOptions
 from wlkd_deepgram.connection import Connection, Socket
 from wlkd_deepgram.errors import refused
@@ -41,11 +40,8 @@ class DeepgramOptions(SocketOptions):
 Handler = Callable[[web.Request, Metadata], Awaitable[web.StreamResponse]]
 
 
-class Deepgram(Transport):
+class Deepgram(Transport[DeepgramOptions]):
     """`/v1/listen`: a WebSocket for live audio, POST for recordings."""
-
-    Config: ClassVar[type[Options]] = DeepgramOptions
-    config: DeepgramOptions
 
     async def start(self, sessions: Sessions, http: Http) -> None:
         self._sessions = sessions

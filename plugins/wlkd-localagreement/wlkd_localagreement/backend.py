@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from wlkd_whisper.cuda import cublas_fault
@@ -18,7 +18,6 @@ from wlkd import (
     Commit,
     Context,
     Frame,
-    Options,
     ProvisionError,
     RecognitionParams,
     SessionError,
@@ -40,11 +39,8 @@ MAX_PROMPT_TOKENS = 160
 """Of Whisper's 448; up to 223 of earlier text may stand beside them, and what is said needs the rest."""
 
 
-class LocalAgreement(Backend):
+class LocalAgreement(Backend[LocalAgreementOptions]):
     """Whisper through faster-whisper alone: no PyTorch, every window decoded anew."""
-
-    Config: ClassVar[type[Options]] = LocalAgreementOptions
-    config: LocalAgreementOptions
 
     def __init__(self, config: LocalAgreementOptions) -> None:
         super().__init__(config)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import ClassVar
 
 from aiohttp import hdrs, web
 from pydantic import Field
 
-from wlkd import Http, Options, SessionError, Sessions, Transport
+from wlkd import Http, SessionError, Sessions, Transport
 from wlkd.transports.websocket import SocketOptions
 from wlkd_openai.errors import INTERNAL, ApiError
 from wlkd_openai.realtime.connection import Connection, Socket
@@ -42,11 +41,8 @@ class OpenAIOptions(SocketOptions):
     )
 
 
-class OpenAI(Transport):
+class OpenAI(Transport[OpenAIOptions]):
     """`/v1/audio/...`, `/v1/realtime` and `/v1/models`."""
-
-    Config: ClassVar[type[Options]] = OpenAIOptions
-    config: OpenAIOptions
 
     async def start(self, sessions: Sessions, http: Http) -> None:
         self._sessions = sessions

@@ -28,17 +28,14 @@ class PcmOptions(Options):
     channels: int = Field(1, ge=1, le=MAX_CHANNELS, description="Its interleaved channels, mixed down by mean.")
 
 
-class Pcm(Decoder):
-    Config = PcmOptions
-
+class Pcm(Decoder[PcmOptions]):
     def open(self, offer: StreamOffer) -> DecoderStream:
         if offer.encoding is None and offer.content_type is None:
-            options: PcmOptions = self.config
             offer = replace(
                 offer,
-                encoding=options.encoding,
-                sample_rate=options.sample_rate if offer.sample_rate is None else offer.sample_rate,
-                channels=options.channels if offer.channels is None else offer.channels,
+                encoding=self.config.encoding,
+                sample_rate=self.config.sample_rate if offer.sample_rate is None else offer.sample_rate,
+                channels=self.config.channels if offer.channels is None else offer.channels,
             )
         fmt = announced(offer)
         if fmt is None:

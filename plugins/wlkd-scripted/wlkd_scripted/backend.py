@@ -44,11 +44,8 @@ class ScriptedOptions(Options):
     fail_on: str | None = Field(default=None, description="The step that would commit this word raises.")
 
 
-class Scripted(Backend):
+class Scripted(Backend[ScriptedOptions]):
     """Says given words, whatever it hears: to try clients and plugins without a model."""
-
-    Config = ScriptedOptions
-    config: ScriptedOptions
 
     async def provision(self, ctx: Context) -> None:
         ctx.status("loading the script")

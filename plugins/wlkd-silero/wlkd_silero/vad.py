@@ -44,9 +44,7 @@ def _frames(milliseconds: int) -> int:
     return -(-to_samples(milliseconds / 1000) // FRAME_SAMPLES)
 
 
-class Silero(Vad):
-    Config = SileroOptions
-
+class Silero(Vad[SileroOptions]):
     def __init__(self, config: SileroOptions) -> None:
         super().__init__(config)
         self._options = config

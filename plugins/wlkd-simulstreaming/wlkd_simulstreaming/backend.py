@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from wlkd_whisper.folder import decoder_file, encoder_dir
 
-from wlkd import Backend, Commit, Context, Frame, Options, ProvisionError, RecognitionParams, SessionError, StepPlan
+from wlkd import Backend, Commit, Context, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd_simulstreaming.hypothesis import Hypothesis
 from wlkd_simulstreaming.metrics import Metrics
@@ -24,10 +24,8 @@ MEMORY_OF_FILES = 1.5
 """Peak of memory over the sizes of the files: a second base on the CPU (290 MB) took 450 MB, of which 80 came back."""
 
 
-class SimulStreaming(Backend):
+class SimulStreaming(Backend[SimulStreamingOptions]):
     """Whisper, decoded while people speak."""
-
-    Config: ClassVar[type[Options]] = SimulStreamingOptions
 
     def __init__(self, config: SimulStreamingOptions) -> None:
         super().__init__(config)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
 
 from pydantic import Field
 
-from wlkd import Options
 from wlkd.transports.tcp import PortOptions, TcpTransport
 from wlkd_tcp.connection import Connection
 from wlkd_tcp.lines import Format
@@ -34,11 +32,8 @@ class TcpOptions(PortOptions):
     )
 
 
-class Tcp(TcpTransport):
+class Tcp(TcpTransport[TcpOptions]):
     """The port of the ufal streaming server, for many clients at once."""
-
-    Config: ClassVar[type[Options]] = TcpOptions
-    config: TcpOptions
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await Connection(reader, writer, self.config, self.sessions).serve()

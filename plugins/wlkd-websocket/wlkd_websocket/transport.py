@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from aiohttp import hdrs, web
 from pydantic import Field
 
-from wlkd import Http, Options, SessionRefusal, Sessions, Transport
+from wlkd import Http, SessionRefusal, Sessions, Transport
 from wlkd.transports.websocket import SocketOptions
 from wlkd_websocket.connection import Connection, Socket
 from wlkd_websocket.page import Page
@@ -31,11 +29,8 @@ class WebSocketOptions(SocketOptions):
     )
 
 
-class WebSocket(Transport):
+class WebSocket(Transport[WebSocketOptions]):
     """`/asr` for everything written for WhisperLiveKit, and the page that uses it."""
-
-    Config: ClassVar[type[Options]] = WebSocketOptions
-    config: WebSocketOptions
 
     async def start(self, sessions: Sessions, http: Http) -> None:
         self._sessions = sessions

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
 
 from pydantic import Field
 
-from wlkd import Options
 from wlkd.transports.tcp import PortOptions, TcpTransport
 from wlkd_wyoming.connection import Connection
 from wlkd_wyoming.events import MAX_HEADER_BYTES
@@ -32,11 +30,9 @@ class WyomingOptions(PortOptions):
     )
 
 
-class Wyoming(TcpTransport):
+class Wyoming(TcpTransport[WyomingOptions]):
     """Speech-to-text for Home Assistant and other Wyoming clients."""
 
-    Config: ClassVar[type[Options]] = WyomingOptions
-    config: WyomingOptions
     line_bytes = MAX_HEADER_BYTES
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
