@@ -221,7 +221,11 @@ async def test_a_drain_ends_live_audio_and_lets_uploads_go_on() -> None:
                 await live.feed(HALF_SECOND)
             await upload.feed(HALF_SECOND)
             await upload.finish()
-            texts = [[update async for update in session.updates()][-1].text for session in (live, upload)]
+            texts = []
+            with pytest.raises(SessionError, match="shutting down"):
+                async for update in live.updates():
+                    texts = [update.text]
+            texts.append([update async for update in upload.updates()][-1].text)
         assert texts == [" one", " one two"]
 
 

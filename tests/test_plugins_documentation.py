@@ -15,7 +15,7 @@ from wlkd import hookspecs
 from wlkd.config import make_config
 from wlkd.contract.kinds import KINDS, Kind
 from wlkd.plugins import Plugins, load_plugins
-from wlkd.testing import running_daemon
+from wlkd.testing import Told, check_transport, running_daemon
 
 PAGE = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -88,3 +88,14 @@ async def test_the_documented_components_make_a_daemon(plugins: Plugins) -> None
         headers = {"Content-Type": "audio/x-s8"}
         async with client.post(f"{daemon.http}/upload", data=speech, headers=headers) as answer:
             assert (answer.status, await answer.text()) == (200, " 2.0 s")
+
+
+async def test_the_documented_transport_keeps_the_contract(plugins: Plugins) -> None:
+    transport = plugins.component("transport", "upload")
+
+    async def client(port: int, audio: bytes) -> Told:
+        async with aiohttp.request("POST", f"http://127.0.0.1:{port}/upload", data=audio) as answer:
+            text = await answer.text()
+        return Told(text.strip()) if answer.status == 200 else Told("", text)
+
+    await check_transport(lambda port: transport(transport.Config()), client)  # type: ignore[arg-type, return-value]

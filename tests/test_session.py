@@ -12,7 +12,7 @@ from wlkd_pcm.decoder import Pcm
 
 from wlkd.config import make_config
 from wlkd.contract.components import DecoderStream
-from wlkd.contract.errors import ProvisionError, SessionError
+from wlkd.contract.errors import Code, ProvisionError, SessionError
 from wlkd.contract.host import Session
 from wlkd.contract.types import Samples, StreamOffer, Update
 from wlkd.daemon.pipeline import running_core
@@ -48,6 +48,15 @@ def opened(admission: Admission, **arguments: Any) -> Any:
 
 async def rest(session: Session) -> list[Update]:
     return [update async for update in session.updates()]
+
+
+async def rest_of_drained(session: Session) -> list[Update]:
+    updates: list[Update] = []
+    with pytest.raises(SessionError) as caught:
+        async for update in session.updates():
+            updates.append(update)
+    assert caught.value.code is Code.DRAINING
+    return updates
 
 
 async def test_everything_sent_is_committed_when_the_audio_ends() -> None:
@@ -94,7 +103,7 @@ async def test_a_message_that_is_being_taken_when_the_daemon_stops_is_taken_whol
         assert not feeding.done()
         await admission.finish_all()
         await feeding
-        assert len((await rest(session))[-1].text.split()) == 40
+        assert len((await rest_of_drained(session))[-1].text.split()) == 40
         with pytest.raises(SessionError, match="shutting down"):
             await session.feed(pcm(1))
 
@@ -304,7 +313,33 @@ async def test_draining_finishes_what_was_received() -> None:
         with pytest.raises(SessionError) as caught:
             await session.feed(pcm(1))
         assert caught.value.code == "draining"
-        assert (await rest(session))[-1].text == " one two three"
+        last = (await rest_of_drained(session))[-1]
+        assert (last.text, last.final) == (" one two three", True)
+
+
+async def test_a_client_s_mistake_is_raised_after_its_words() -> None:
+    async with core() as admission, opened(admission) as session:
+        await session.feed(pcm(1.5))
+        await session.finish(SessionError(Code.BAD_REQUEST, "a text message"))
+        words = ""
+        with pytest.raises(SessionError, match="a text message"):
+            async for update in session.updates():
+                words = update.text
+        assert words == " one two three"
+
+
+@pytest.mark.parametrize("finished_before", [True, False])
+async def test_who_has_ended_the_audio_is_not_told_of_the_drain(finished_before: bool) -> None:
+    async with core() as admission, opened(admission) as session:
+        await session.feed(pcm(1))
+        if finished_before:
+            await session.finish()
+            await admission.finish_all()
+            assert (await rest(session))[-1].final
+        else:
+            await admission.finish_all()
+            await session.finish()
+            assert (await rest_of_drained(session))[-1].final
 
 
 async def test_long_prompts_are_cut_where_that_does_no_harm_and_refused_where_it_would() -> None:

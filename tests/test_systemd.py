@@ -72,9 +72,9 @@ def test_an_inherited_socket_is_handed_out_by_port_and_address() -> None:
     first, second, other = bind("127.0.0.1", port), bind("127.0.0.2", port), bind("127.0.0.1", 0)
     sockets = InheritedSockets([first, second, other])
     server = HttpServer("127.0.0.1", port, sockets=sockets)
-    assert server.listen("127.0.0.2", port) is second
-    assert server.listen("0.0.0.0", port) is first
-    fresh = server.listen("127.0.0.3", port)
+    assert server.bound_socket("127.0.0.2", port) is second
+    assert server.bound_socket("0.0.0.0", port) is first
+    fresh = server.bound_socket("127.0.0.3", port)
     assert fresh not in (first, second) and fresh.getsockname() == ("127.0.0.3", port)
     assert sockets.untaken == [f"127.0.0.1:{other.getsockname()[1]}"]
     sockets.close()

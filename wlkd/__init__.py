@@ -23,8 +23,17 @@ if TYPE_CHECKING:
         Vad,
         VadStream,
     )
-    from wlkd.contract.errors import ConfigError, PluginError, Problem, ProvisionError, SessionError
-    from wlkd.contract.host import Context, Http, Session, SessionRefusal, Sessions
+    from wlkd.contract.errors import (
+        BadParameter,
+        Code,
+        ConfigError,
+        PluginError,
+        Problem,
+        ProvisionError,
+        SessionError,
+        SessionRefused,
+    )
+    from wlkd.contract.host import Context, Http, Session, Sessions
     from wlkd.contract.types import (
         Commit,
         Decoded,
@@ -48,6 +57,8 @@ __version__ = "0.1.0"
 __all__ = [
     "SAMPLE_RATE",
     "Backend",
+    "BadParameter",
+    "Code",
     "CommandRegistry",
     "Commit",
     "Component",
@@ -74,7 +85,7 @@ __all__ = [
     "Session",
     "SessionError",
     "SessionInfo",
-    "SessionRefusal",
+    "SessionRefused",
     "Sessions",
     "SpeechEvent",
     "StepPlan",
@@ -103,17 +114,19 @@ _HOMES = {
         "VadStream",
     ),
     "wlkd.contract.errors": (
+        "BadParameter",
+        "Code",
         "ConfigError",
         "PluginError",
         "Problem",
         "ProvisionError",
         "SessionError",
+        "SessionRefused",
     ),
     "wlkd.contract.host": (
         "Context",
         "Http",
         "Session",
-        "SessionRefusal",
         "Sessions",
     ),
     "wlkd.contract.types": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,54 @@ class ProvisionError(Exception):
     """A component cannot get what it needs (a model, a device, a port); the message says the remedy."""
 
 
-class SessionError(Exception):
-    """Ends one session, and no other. `code` is stable and goes to the client; see `docs/API.md`.
+class Code(StrEnum):
+    """Why a session ends, or is not opened. Stable: clients act on it, and each transport says it in its own way.
 
-    Codes: `bad_request`, `unauthorized`, `server_full`, `draining`, `undecodable_audio`,
-    `message_too_big`, `idle_timeout`, `too_slow`, `backend_failed`, `internal`.
+    `docs/API.md` tells clients what to do about each. A transport must have an answer for every one of them.
     """
+
+    BAD_REQUEST = "bad_request"
+    """The client asks for what makes no sense here."""
+    UNAUTHORIZED = "unauthorized"
+    """No token, or an unknown one."""
+    UNDECODABLE_AUDIO = "undecodable_audio"
+    """Not the audio that was announced, or broken inside."""
+    MESSAGE_TOO_BIG = "message_too_big"
+    """More at once than the server holds for one client."""
+    IDLE_TIMEOUT = "idle_timeout"
+    """Nothing was sent for too long."""
+    SERVER_FULL = "server_full"
+    """All places are taken, or all that one address may have."""
+    DRAINING = "draining"
+    """The daemon is being stopped; what it received is delivered."""
+    TOO_SLOW = "too_slow"
+    """The client did not read, or recognition could not keep up with it."""
+    BACKEND_FAILED = "backend_failed"
+    """Recognition failed for this stream."""
+    INTERNAL = "internal"
+    """A defect; the log says more than the client is told."""
+
+
+class SessionError(Exception):
+    """Ends one session, and no other. Raises `ValueError` for a code that `Code` does not know."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
-        self.code = code
+        self.code = Code(code)
         self.message = message
+
+
+class SessionRefused(SessionError):
+    """A session that is not opened, for a reason that may be over after `retry_after_seconds`; None: it will not be."""
+
+    def __init__(self, code: str, message: str, retry_after_seconds: int | None = None) -> None:
+        super().__init__(code, message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class BadParameter(SessionError):
+    """A parameter of a request whose value makes no sense; `name` tells which."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(Code.BAD_REQUEST, message)
+        self.name = name

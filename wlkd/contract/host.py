@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from wlkd.contract.errors import SessionError
+from wlkd.contract.errors import SessionError, SessionRefused
 from wlkd.contract.types import Priority, SessionInfo, StreamOffer, Update
 from wlkd.host.cpu import cores, inference_threads
 
@@ -50,12 +50,18 @@ class Session(Protocol):
         Returns when that is done. The words come by `updates()`; the one that completes them counts this flush.
         """
 
-    async def finish(self) -> None:
-        """The audio has ended. `updates()` goes on until everything is committed, then stops."""
+    async def finish(self, mistake: SessionError | None = None) -> None:
+        """The audio has ended. `updates()` goes on until everything is committed, then stops.
+
+        `mistake`: it ends because of what the client did; `updates()` raises it after the last word.
+        """
 
     def updates(self) -> AsyncIterator[Update]:
         """The transcript whenever it changed. A slow reader misses intermediate states, never words:
-        what it did not fetch is merged into one update. Raises `SessionError` when the session fails."""
+        what it did not fetch is merged into one update.
+
+        Raises `SessionError` after the last word when the session failed, when the client made a mistake, and with
+        `draining` when the daemon ended the audio: a client must not take that for its own end."""
 
 
 class Sessions(Protocol):
@@ -80,22 +86,13 @@ class Sessions(Protocol):
     def languages(self) -> frozenset[str]:
         """ISO 639-1 codes that a session can be opened with, besides `auto`."""
 
-    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefusal | None:
-        """Why a session would be refused now, to say so before upgrading a connection; None: come in.
+    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefused | None:
+        """Why a session would be refused now, without opening or counting anything; None: come in.
 
-        `peer`: the client's address, as `open` would get it. Who then turns a client away says so to `note_refusal`."""
+        `peer`: the client's address, as `open` would get it."""
 
-    def note_refusal(self, refusal: SessionRefusal | SessionError, *, transport: str, peer: str) -> None:
-        """A client who wanted a session was turned away before `open`: count it, and write it to the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRefusal:
-    """A refusal in time for an HTTP status."""
-
-    code: str
-    message: str
-    retry_after_seconds: int | None = None
+    def check(self, *, transport: str, peer: str, token: str | None = None) -> None:
+        """Turn a client away in time for an HTTP status. Raises `SessionRefused`, which is counted and logged."""
 
 
 class Http(Protocol):
@@ -108,7 +105,7 @@ class Http(Protocol):
         listening begins when every transport has started.
         """
 
-    def listen(self, host: str, port: int) -> socket.socket:
+    def bound_socket(self, host: str, port: int) -> socket.socket:
         """A socket bound to `host:port`, for a transport that speaks TCP itself: the one that systemd holds for
         that port, or a new one. Hand it to `asyncio.start_server(..., sock=...)`; from then on it is yours to close.
 

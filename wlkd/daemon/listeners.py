@@ -97,7 +97,7 @@ class HttpServer:
             self._apps[address] = web.Application(middlewares=self._middlewares)
         return self._apps[address]
 
-    def listen(self, host: str, port: int) -> socket.socket:
+    def bound_socket(self, host: str, port: int) -> socket.socket:
         """A socket bound to `host:port`; see `wlkd.contract.host.Http`."""
         sock = self._sockets.take(host, port)
         if sock is None:
@@ -114,7 +114,7 @@ class HttpServer:
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
             await runner.setup()
             self._runners.append(runner)
-            site = web.SockSite(runner, self.listen(host, port), ssl_context=self._tls)
+            site = web.SockSite(runner, self.bound_socket(host, port), ssl_context=self._tls)
             await site.start()
             self._sites.append(site)
         self.addresses = [address[:2] for runner in self._runners for address in runner.addresses]

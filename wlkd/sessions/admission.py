@@ -15,8 +15,7 @@ from contextlib import asynccontextmanager
 from wlkd.config.options import Config
 from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd.contract.components import Backend, Decoder, Vad
-from wlkd.contract.errors import SessionError
-from wlkd.contract.host import SessionRefusal
+from wlkd.contract.errors import Code, SessionError, SessionRefused
 from wlkd.contract.types import Priority, SessionInfo, StreamOffer, Update
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
@@ -70,26 +69,26 @@ class Admission:
     def languages(self) -> frozenset[str]:
         return self._backend.languages()
 
-    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefusal | None:
+    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefused | None:
         if self._tokens and not self._knows(token):
-            return SessionRefusal("unauthorized", "a valid token is required")
+            return SessionRefused(Code.UNAUTHORIZED, "a valid token is required")
         if self.draining:
-            return SessionRefusal("draining", "the server is shutting down", RETRY_AFTER_SECONDS)
+            return SessionRefused(Code.DRAINING, "the server is shutting down", RETRY_AFTER_SECONDS)
         limit = self.max_sessions
         if len(self._open) >= limit:
             message = f"all {limit} sessions are taken; try again later"
-            return SessionRefusal("server_full", message, RETRY_AFTER_SECONDS)
+            return SessionRefused(Code.SERVER_FULL, message, RETRY_AFTER_SECONDS)
         each = self._config.sessions.max_sessions_per_address
         if each and peer is not None and self._addresses[peer] >= each:
             message = f"{each} sessions from {peer} are open already"
-            return SessionRefusal("server_full", message, RETRY_AFTER_SECONDS)
+            return SessionRefused(Code.SERVER_FULL, message, RETRY_AFTER_SECONDS)
         return None
 
-    def note_refusal(self, refusal: SessionRefusal | SessionError, *, transport: str, peer: str) -> None:
-        self._metrics.sessions_refused.labels(refusal.code).inc()
-        logger.info(
-            "session refused: transport=%s peer=%s reason=%s (%s)", transport, peer, refusal.code, refusal.message
-        )
+    def check(self, *, transport: str, peer: str, token: str | None = None) -> None:
+        refusal = self.refusal(token, peer)
+        if refusal is not None:
+            self._note(refusal, transport, peer)
+            raise refusal
 
     @asynccontextmanager
     async def open(
@@ -174,7 +173,7 @@ class Admission:
         try:
             session = self._make(offer, transport, peer, query, token, priority)
         except SessionError as error:
-            self.note_refusal(error, transport=transport, peer=peer)
+            self._note(error, transport, peer)
             raise
         self._open.add(session)
         self._addresses[peer] += 1
@@ -187,6 +186,12 @@ class Admission:
         session.start()
         return session
 
+    def _note(self, refusal: SessionError, transport: str, peer: str) -> None:
+        self._metrics.sessions_refused.labels(refusal.code).inc()
+        logger.info(
+            "session refused: transport=%s peer=%s reason=%s (%s)", transport, peer, refusal.code, refusal.message
+        )
+
     def _make(
         self,
         offer: StreamOffer,
@@ -198,7 +203,7 @@ class Admission:
     ) -> LiveSession:
         refusal = self.refusal(token, peer)
         if refusal is not None:
-            raise SessionError(refusal.code, refusal.message)
+            raise refusal
         params = wishes(query, self._config.recognition, self.languages(), priority)
         info = SessionInfo(f"{next(self._ids)}", transport, peer, offer, params, time.time())
         decoder = self._decoder(offer).open(offer)

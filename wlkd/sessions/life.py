@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from wlkd.contract.errors import SessionError
+from wlkd.contract.errors import Code, SessionError
 
 
 class Stage(Enum):
@@ -22,13 +22,16 @@ class Life:
         self.stage = Stage.TAKING
         self.error: SessionError | None = None
         """What went wrong; None: nothing did."""
-        self._refusal: SessionError | None = None
+        self._reason: SessionError | None = None
 
-    def end(self, refusal: SessionError) -> bool:
-        """The audio ends in good order; more of it gets `refusal`. False: it had ended before."""
+    def end(self, reason: SessionError | None) -> bool:
+        """The audio ends and every word of it still comes: because of `reason`, or because the client says so.
+
+        False: it had ended before.
+        """
         if self.stage is not Stage.TAKING:
             return False
-        self.stage, self._refusal = Stage.ENDING, refusal
+        self.stage, self._reason = Stage.ENDING, reason
         return True
 
     def fail(self, error: SessionError) -> None:
@@ -46,14 +49,25 @@ class Life:
         return self.stage is Stage.OVER
 
     @property
+    def complete(self) -> bool:
+        """Every word of the audio was delivered."""
+        return self.over and self.error is None
+
+    @property
+    def reason(self) -> SessionError | None:
+        """What the client is to be told after the last word; None: it has ended the audio itself."""
+        return self.error or self._reason
+
+    @property
     def outcome(self) -> str:
         """For metrics and logs, once the client has gone: how the session ended."""
-        if self.error is not None:
-            return self.error.code
+        if self.reason is not None:
+            return self.reason.code
         return "finished" if self.over else "disconnected"
 
     def check(self) -> None:
         """Raises what a client that sends audio is to be told."""
-        refusal = self.error or self._refusal
-        if refusal is not None:
-            raise refusal
+        if self.reason is not None:
+            raise self.reason
+        if self.stage is not Stage.TAKING:
+            raise SessionError(Code.BAD_REQUEST, "audio after the end of the stream")

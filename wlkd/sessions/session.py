@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 
 from wlkd.config.options import SessionOptions
 from wlkd.contract.audio import samples, seconds
-from wlkd.contract.errors import SessionError
+from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.types import Commit, Frame, Gap, Note, SessionInfo, SpeechEvent, Update
 from wlkd.inference.backlog import Outcome, Stream
 from wlkd.metrics import Metrics
@@ -85,20 +85,20 @@ class LiveSession:
             await self._put(flushed)
         await flushed
 
-    async def finish(self) -> None:
-        await self._end(SessionError("bad_request", "audio after the end of the stream"))
+    async def finish(self, mistake: SessionError | None = None) -> None:
+        await self._end(mistake)
 
     async def updates(self) -> AsyncIterator[Update]:
         while True:
             if not self._life.over:
                 await self._progress.news()
-            over, error = self._life.over, self._life.error
-            update = self._progress.update(idle=self._stream.idle, final=over and error is None)
+            over, complete, reason = self._life.over, self._life.complete, self._life.reason
+            update = self._progress.update(idle=self._stream.idle, final=complete)
             self._on_update(self.info, update)
             yield update
             if over:
-                if error is not None:
-                    raise error
+                if reason is not None:
+                    raise reason
                 return
 
     # What the daemon asks ----------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class LiveSession:
 
     async def drain(self) -> None:
         """The daemon stops: take no more audio, and finish what was received."""
-        await self._end(SessionError("draining", "the server is shutting down"))
+        await self._end(SessionError(Code.DRAINING, "the server is shutting down; everything received is transcribed"))
 
     async def close(self) -> None:
         """Give everything back; what is not yet transcribed is abandoned."""
@@ -278,10 +278,10 @@ class LiveSession:
         if not flush.done():
             flush.set_result(None)
 
-    async def _end(self, refusal: SessionError) -> None:
-        """The audio ends here; who feeds more gets `refusal`."""
+    async def _end(self, reason: SessionError | None) -> None:
+        """The audio ends here; `updates()` raises `reason` after the last word."""
         async with self._putting:
-            if self._life.end(refusal):
+            if self._life.end(reason):
                 await self._inbox.put(_END)
 
     async def _put(self, message: _Message) -> None:

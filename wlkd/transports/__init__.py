@@ -1,1 +1,1 @@
-"""What transports share: ports of their own, WebSockets with bounded waits, subtitles."""
+"""What transports share: a conversation and its end, ports, WebSockets, HTTP requests, readers, subtitles."""

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import abstractmethod
+from collections.abc import Awaitable
 from typing import ClassVar
 
 from pydantic import Field
 from typing_extensions import TypeVar
 
 from wlkd.contract.components import Options, Transport
+from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.host import Http, Sessions
+from wlkd.transports.conversation import Tell, see_through
 
 READ_BYTES = 65_536
+FAREWELL_SECONDS = 0.5
+"""What connections get at a stop, after their session has ended, to say so."""
 
 
 class PortOptions(Options):
@@ -21,6 +26,68 @@ class PortOptions(Options):
 
     host: str = Field("0.0.0.0", description="Address to listen on; 127.0.0.1 keeps other machines out.")
     port: int = Field(ge=1, le=65535, description="TCP port.")
+    send_timeout_seconds: float = Field(
+        30.0, gt=0, description="A client that does not read what it is sent for so long is dropped (`too_slow`)."
+    )
+    close_timeout_seconds: float = Field(
+        10.0, gt=0, description="After our last words, wait so long for the client to close, then close."
+    )
+
+
+class Client:
+    """One connection: its two directions, and an end in good order."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, options: PortOptions) -> None:
+        self.reader = reader
+        self.peer = str((writer.get_extra_info("peername") or ("unknown",))[0])
+        self.writer = writer
+        self._options = options
+
+    async def serve(self, conversation: Awaitable[None], tell: Tell) -> None:
+        """See the client through `conversation` and hang up. Raises nothing but cancellation: what goes wrong is
+        told to it by `tell`."""
+
+        async def to_the_end() -> None:
+            await conversation
+            await self._hang_up()
+
+        async def fail(error: SessionError) -> None:
+            await tell(error)
+            await self._hang_up()
+
+        try:
+            await see_through(to_the_end(), fail, self.peer)
+        finally:
+            # Not close(): that waits for a client that does not read, after it was given time to.
+            self.writer.transport.abort()
+
+    async def write(self, data: str | bytes) -> None:
+        """Send `data`, if any. Raises `SessionError("too_slow")` when the client does not read."""
+        if data:
+            self.writer.write(data.encode() if isinstance(data, str) else data)
+            await self.in_time(self.writer.drain())
+
+    async def in_time(self, sending: Awaitable[None]) -> None:
+        """Await what sends something. Raises `SessionError("too_slow")` when the client does not read."""
+        try:
+            async with asyncio.timeout(self._options.send_timeout_seconds):
+                await sending
+        except TimeoutError:
+            raise SessionError(Code.TOO_SLOW, "the client does not read what it is sent") from None
+
+    async def _hang_up(self) -> None:
+        """Close our side, then give the client time to read and to close its own.
+
+        Bytes that nobody reads would make the system reset the connection, and the client lose our last words.
+        """
+        # A connection that is gone already raises a plain OSError, and so does a timeout.
+        with contextlib.suppress(OSError):
+            async with asyncio.timeout(self._options.close_timeout_seconds):
+                self.writer.write_eof()
+                while await self.reader.read(READ_BYTES):
+                    continue
+                self.writer.close()
+                await self.writer.wait_closed()
 
 
 PortOptionsT = TypeVar("PortOptionsT", bound=PortOptions, default=PortOptions)
@@ -35,13 +102,13 @@ class TcpTransport(Transport[PortOptionsT]):
     _server: asyncio.Server | None = None
 
     @abstractmethod
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, client: Client) -> None:
         """Serve one client to its end, in a task of its own; cancelled when the daemon ends. Raises nothing else."""
 
     async def start(self, sessions: Sessions, http: Http) -> None:
         self.sessions = sessions
         self._connections: set[asyncio.Task[None]] = set()
-        listening = http.listen(self.config.host, self.config.port)
+        listening = http.bound_socket(self.config.host, self.config.port)
         self._server = await asyncio.start_server(self._accept, sock=listening, limit=self.line_bytes)
 
     async def stop_accepting(self) -> None:
@@ -53,26 +120,13 @@ class TcpTransport(Transport[PortOptionsT]):
             return
         self._server.close()
         self._server = None
+        if self._connections:
+            await asyncio.wait(self._connections, timeout=FAREWELL_SECONDS)
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self.serve(reader, writer))
+        task = asyncio.create_task(self.serve(Client(reader, writer, self.config)))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
-
-
-async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float) -> None:
-    """Close our side, then give the client `seconds` to read and to close its own.
-
-    Bytes that nobody reads would make the system reset the connection, and the client lose our last words.
-    """
-    # A connection that is gone already raises a plain OSError, and so does a timeout.
-    with contextlib.suppress(OSError):
-        async with asyncio.timeout(seconds):
-            writer.write_eof()
-            while await reader.read(READ_BYTES):
-                continue
-            writer.close()
-            await writer.wait_closed()

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import Field
 
 from wlkd.contract.components import Options
-from wlkd.contract.errors import SessionError
+from wlkd.contract.errors import Code, SessionError
+from wlkd.contract.host import Session
+from wlkd.transports.conversation import see_through
+
+CLOSE_CODES: Mapping[Code, int] = {
+    Code.BAD_REQUEST: WSCloseCode.POLICY_VIOLATION,
+    Code.UNAUTHORIZED: WSCloseCode.POLICY_VIOLATION,
+    Code.UNDECODABLE_AUDIO: WSCloseCode.POLICY_VIOLATION,
+    Code.IDLE_TIMEOUT: WSCloseCode.POLICY_VIOLATION,
+    Code.MESSAGE_TOO_BIG: WSCloseCode.MESSAGE_TOO_BIG,
+    Code.BACKEND_FAILED: WSCloseCode.INTERNAL_ERROR,
+    Code.INTERNAL: WSCloseCode.INTERNAL_ERROR,
+    Code.SERVER_FULL: WSCloseCode.TRY_AGAIN_LATER,
+    Code.DRAINING: WSCloseCode.TRY_AGAIN_LATER,
+    Code.TOO_SLOW: WSCloseCode.TRY_AGAIN_LATER,
+}
+"""What each code closes a WebSocket with."""
 
 MAX_REASON_BYTES = 123
 """RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the close code."""
@@ -36,7 +52,7 @@ class SocketOptions(Options):
 
 
 class Socket(web.WebSocketResponse):
-    """The server's end."""
+    """The server's end. A protocol says in `parting` how it tells an error."""
 
     def __init__(self, options: SocketOptions, protocols: Iterable[str] = ()) -> None:
         super().__init__(
@@ -48,23 +64,74 @@ class Socket(web.WebSocketResponse):
         )
         self._bounds = options
 
-    async def say(self, text: str) -> None:
-        """Send `text`. Raises `SessionError("too_slow")` when the client does not read."""
+    async def say(self, text: str, within: float | None = None) -> None:
+        """Send `text`. Raises `SessionError("too_slow")` when the client has not read after `within` seconds, or the
+        configured time."""
         try:
-            async with asyncio.timeout(self._bounds.send_timeout_seconds):
+            async with asyncio.timeout(within or self._bounds.send_timeout_seconds):
                 await self.send_str(text)
         except TimeoutError:
             raise SessionError("too_slow", "the client does not read what it is sent") from None
 
     async def hang_up(self, code: int, reason: str = "") -> None:
         """Close, and give the client time to answer; as much of `reason` as the frame holds goes with it."""
-        cut = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
         with contextlib.suppress(ConnectionError, TimeoutError):
             # Twice: the close frame may wait behind unread messages, then the client's answer.
             async with asyncio.timeout(2 * self._bounds.close_timeout_seconds):
-                await self.close(code=code, message=cut)
+                await self.close(code=code, message=_cut(reason))
 
-    async def keep_pinging(self) -> None:
+    async def await_close(self) -> None:
+        """Let the client close, for as long as is configured; what it still sends is dropped."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._bounds.close_timeout_seconds):
+                async for _ in self:
+                    continue
+
+    async def serve(self, conversation: Awaitable[None], peer: str) -> None:
+        """See one client through `conversation`. Raises nothing but cancellation: what goes wrong is told to it."""
+        pinging = asyncio.create_task(self._keep_pinging())
+        try:
+            await see_through(conversation, self.fail, peer)
+        finally:
+            pinging.cancel()
+
+    async def feed(self, session: Session, take: Callable[[WSMessage], Awaitable[bool]]) -> None:
+        """Give each message to `take` until it says that no more are wanted, or raises `SessionError`; return when
+        the client has gone.
+
+        An error ends the session's audio: it is raised by `updates()`, after the words of the audio before.
+        """
+        taking = True
+        async for message in self:
+            if message.type is WSMsgType.ERROR:
+                return
+            if not taking:
+                # A client does not know yet that its session ended, and MediaRecorder delivers a last chunk after
+                # the page has sent the end. Keep reading so that the close is seen.
+                continue
+            try:
+                taking = await take(message)
+            except SessionError as error:
+                taking = False
+                await session.finish(error)
+
+    async def fail(self, error: SessionError) -> None:
+        """Tell what went wrong, then close."""
+        code, reason = await self._say_parting(error)
+        await self.hang_up(code, reason)
+
+    async def _say_parting(self, error: SessionError) -> tuple[int, str]:
+        messages, code, reason = self.parting(error)
+        with contextlib.suppress(ConnectionError, SessionError):
+            for message in messages:
+                await self.say(message, self._bounds.close_timeout_seconds)
+        return code, reason
+
+    def parting(self, error: SessionError) -> tuple[Iterable[str], int, str]:
+        """The last messages, the close code and its reason, as the protocol says `error`."""
+        return (), CLOSE_CODES[error.code], error.message
+
+    async def _keep_pinging(self) -> None:
         """Ping for ever, for a task of its own."""
         # Not aiohttp's heartbeat: that one closes a client whose pong waits unread behind audio that a busy
         # session has not taken yet.
@@ -76,9 +143,12 @@ class Socket(web.WebSocketResponse):
     async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
         # aiohttp closes by itself when a frame announces too many bytes, before it holds any of them: without a word.
         if code == WSCloseCode.MESSAGE_TOO_BIG and not message and not self.closed:
-            message = (await self.too_big()).encode()
+            error = SessionError(Code.MESSAGE_TOO_BIG, "a message is larger than this server takes; send smaller ones")
+            code, reason = await self._say_parting(error)
+            message = _cut(reason)
         return await super().close(code=code, message=message, drain=drain)
 
-    async def too_big(self) -> str:
-        """Why a message that is too big ends the connection; may tell the client more before."""
-        return "a message is larger than this server takes; send smaller ones"
+
+def _cut(reason: str) -> bytes:
+    """As much of `reason` as a close frame holds."""
+    return reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()

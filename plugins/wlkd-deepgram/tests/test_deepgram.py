@@ -17,8 +17,10 @@ import pytest
 from deepgram import AsyncDeepgramClient, DeepgramClient
 from deepgram.core.api_error import ApiError
 from deepgram.environment import DeepgramClientEnvironment
+from websockets.exceptions import ConnectionClosedError
+from wlkd_deepgram.transport import Deepgram, DeepgramOptions
 
-from wlkd.testing import RunningDaemon, running_daemon
+from wlkd.testing import RunningDaemon, Told, check_transport, running_daemon
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 LINEAR = {"model": "nova-3", "encoding": "linear16", "sample_rate": 16_000}
@@ -373,3 +375,40 @@ async def test_a_client_that_leaves_frees_its_place(caplog):
         async with http.post(f"{daemon.http}/v1/listen", data=wav(1)) as answer:
             assert answer.status == 200
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def at(port: int) -> AsyncDeepgramClient:
+    http, ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
+    return AsyncDeepgramClient(
+        api_key="unused",
+        environment=DeepgramClientEnvironment(base=http, production=ws, agent=ws, agent_rest=http),
+    )
+
+
+async def test_the_contract_live():
+    async def talk(port: int, audio: bytes) -> Told:
+        try:
+            async with at(port).listen.v1.connect(**LINEAR) as socket:
+                await socket.send_media(audio)
+                await socket.send_close_stream()
+                messages = await hear(socket)
+        except ApiError as error:
+            # The package keeps the answer to itself.
+            return Told("", error.__context__.headers["dg-error"])
+        except ConnectionClosedError as error:
+            return Told("", error.rcvd.reason)
+        errors = [message for message in messages if message.type == "Error"]
+        return Told(finals(messages), errors[0].description if errors else None)
+
+    await check_transport(lambda port: Deepgram(DeepgramOptions(close_timeout_seconds=1)), talk)
+
+
+async def test_the_contract_of_recordings():
+    async def talk(port: int, audio: bytes) -> Told:
+        async with aiohttp.request("POST", f"http://127.0.0.1:{port}/v1/listen", data=audio) as answer:
+            content = await answer.json()
+        if answer.status != 200:
+            return Told("", content["err_msg"])
+        return Told(content["results"]["channels"][0]["alternatives"][0]["transcript"])
+
+    await check_transport(lambda port: Deepgram(DeepgramOptions()), talk)

@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
-from aiohttp import WSCloseCode, hdrs, web
+from collections.abc import Mapping
 
-from wlkd import SessionError, SessionRefusal
+from aiohttp import WSCloseCode, web
 
-STATUS = {
-    "bad_request": (400, "INVALID_QUERY_PARAMETER"),
-    "undecodable_audio": (400, "Bad Request"),
-    "unauthorized": (401, "INVALID_AUTH"),
-    "idle_timeout": (408, "SLOW_UPLOAD"),
-    "message_too_big": (413, "PAYLOAD_TOO_LARGE"),
-    "server_full": (503, "SERVICE_UNAVAILABLE"),
-    "draining": (503, "SERVICE_UNAVAILABLE"),
-    "too_slow": (503, "SERVICE_UNAVAILABLE"),
+from wlkd import Code, SessionError
+from wlkd.transports.http import STATUS, error_headers
+
+ERR_CODES: Mapping[Code, str] = {
+    Code.BAD_REQUEST: "INVALID_QUERY_PARAMETER",
+    Code.UNDECODABLE_AUDIO: "Bad Request",
+    Code.UNAUTHORIZED: "INVALID_AUTH",
+    Code.IDLE_TIMEOUT: "SLOW_UPLOAD",
+    Code.MESSAGE_TOO_BIG: "PAYLOAD_TOO_LARGE",
+    Code.BACKEND_FAILED: "INTERNAL_SERVER_ERROR",
+    Code.INTERNAL: "INTERNAL_SERVER_ERROR",
+    Code.SERVER_FULL: "SERVICE_UNAVAILABLE",
+    Code.DRAINING: "SERVICE_UNAVAILABLE",
+    Code.TOO_SLOW: "SERVICE_UNAVAILABLE",
 }
-"""HTTP status and `err_code` of each `SessionError` code; others are an internal error."""
-INTERNAL = (500, "INTERNAL_SERVER_ERROR")
-RETRY_AFTER_SECONDS = 10
+"""`err_code` of each code, in the answer to a request."""
 
-CLOSE = {
-    "bad_request": (WSCloseCode.POLICY_VIOLATION, "DATA-0000"),
-    "undecodable_audio": (WSCloseCode.POLICY_VIOLATION, "DATA-0000"),
-    "message_too_big": (WSCloseCode.MESSAGE_TOO_BIG, "DATA-0000"),
-    "idle_timeout": (WSCloseCode.INTERNAL_ERROR, "NET-0001"),
-    "draining": (WSCloseCode.TRY_AGAIN_LATER, "NET-0000"),
-    "too_slow": (WSCloseCode.TRY_AGAIN_LATER, "NET-0000"),
+CLOSE: Mapping[Code, tuple[int, str]] = {
+    Code.BAD_REQUEST: (WSCloseCode.POLICY_VIOLATION, "DATA-0000"),
+    Code.UNDECODABLE_AUDIO: (WSCloseCode.POLICY_VIOLATION, "DATA-0000"),
+    Code.UNAUTHORIZED: (WSCloseCode.POLICY_VIOLATION, "DATA-0000"),
+    Code.MESSAGE_TOO_BIG: (WSCloseCode.MESSAGE_TOO_BIG, "DATA-0000"),
+    Code.IDLE_TIMEOUT: (WSCloseCode.INTERNAL_ERROR, "NET-0001"),
+    Code.BACKEND_FAILED: (WSCloseCode.INTERNAL_ERROR, "NET-0000"),
+    Code.INTERNAL: (WSCloseCode.INTERNAL_ERROR, "NET-0000"),
+    Code.SERVER_FULL: (WSCloseCode.TRY_AGAIN_LATER, "NET-0000"),
+    Code.DRAINING: (WSCloseCode.TRY_AGAIN_LATER, "NET-0000"),
+    Code.TOO_SLOW: (WSCloseCode.TRY_AGAIN_LATER, "NET-0000"),
 }
-"""Close code and error code of each `SessionError` code on an open stream; others are NET-0000 with 1011."""
-OTHERWISE = (WSCloseCode.INTERNAL_ERROR, "NET-0000")
+"""Close code and error code of each code, on an open stream."""
 
 
-def refused(error: SessionError | SessionRefusal, request_id: str) -> web.Response:
+def refused(error: SessionError, request_id: str) -> web.Response:
     """The answer to a request that gets no transcript."""
-    status, code = STATUS.get(error.code, INTERNAL)
-    headers = {"dg-error": _printable(error.message), "dg-request-id": request_id}
-    if status == 503:
-        headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_SECONDS)
-    if status == 401:
-        headers[hdrs.WWW_AUTHENTICATE] = "Token"
-    body = {"err_code": code, "err_msg": error.message, "request_id": request_id}
-    return web.json_response(body, status=status, headers=headers)
+    headers = {
+        "dg-error": _printable(error.message),
+        "dg-request-id": request_id,
+        **error_headers(error, "Token"),
+    }
+    body = {"err_code": ERR_CODES[error.code], "err_msg": error.message, "request_id": request_id}
+    return web.json_response(body, status=STATUS[error.code], headers=headers)
 
 
 def _printable(text: str) -> str:

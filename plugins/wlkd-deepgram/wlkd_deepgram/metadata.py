@@ -11,11 +11,16 @@ from wlkd.contract.audio import seconds
 from wlkd_deepgram.messages import MODEL_INFO
 
 
+def new_request_id() -> str:
+    """An id like those of the API."""
+    return str(uuid.uuid4())
+
+
 class Metadata:
     """Identity and digest of one stream of audio."""
 
     def __init__(self) -> None:
-        self.request_id = str(uuid.uuid4())
+        self.request_id = new_request_id()
         self._created = datetime.now(UTC)
         self._digest = hashlib.sha256()
         self.received = 0

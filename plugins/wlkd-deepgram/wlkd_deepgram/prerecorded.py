@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from wlkd import Session, SessionError, Update
+from wlkd import Code, Session, SessionError, Update
 from wlkd.contract.audio import seconds
+from wlkd.transports.conversation import feed_all, last_update, running
+from wlkd.transports.http import while_connected
 from wlkd_deepgram.messages import alternative
 from wlkd_deepgram.metadata import Metadata
 from wlkd_deepgram.query import Query
@@ -17,88 +19,59 @@ from wlkd_deepgram.query import Query
 if TYPE_CHECKING:
     from wlkd_deepgram.transport import DeepgramOptions
 
-logger = logging.getLogger(__name__)
 PIECE_BYTES = 64 * 1024
-WATCH_SECONDS = 0.5
 
 
 class Recording:
     """Hears the body while it arrives; a busy session slows its client down."""
 
-    def __init__(self, request: web.Request, options: DeepgramOptions, query: Query, metadata: Metadata) -> None:
+    def __init__(self, request: web.Request, options: DeepgramOptions, query: Query) -> None:
         self._request = request
         self._options = options
         self._query = query
-        self._metadata = metadata
+        self._metadata = Metadata()
 
     async def serve(self, session: Session) -> web.Response:
         """Raises `SessionError`, or `ConnectionError` when the client left."""
-        hearing = asyncio.create_task(self._hear(session))
-        answering = asyncio.create_task(_transcript(session))
-        leaving = asyncio.create_task(_left(self._request))
-        try:
-            # An upload that fails ends the request; one that is complete leaves the transcript to wait for.
-            await asyncio.wait({hearing, answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if hearing.done():
-                hearing.result()
-                await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                raise ConnectionResetError("the client left before its transcript was ready")
-            update = answering.result()
-        finally:
-            for task in (hearing, answering, leaving):
-                task.cancel()
-            await asyncio.gather(hearing, answering, leaving, return_exceptions=True)
+        update = await while_connected(self._request, self._transcript(session))
         self._metadata.received = update.received
         results: dict[str, Any] = {"channels": [_channel(update)]}
         if self._query.utterances:
             results["utterances"] = _utterances(update)
         return web.json_response({"metadata": self._metadata.fields(), "results": results})
 
-    async def _hear(self, session: Session) -> None:
-        """Feed the body. A refusal by the session is left to `updates()`, which raises it too."""
+    async def _transcript(self, session: Session) -> Update:
+        async with running(feed_all(session, self._pieces())) as (feeding,), running(last_update(session)) as (heard,):
+            # An upload that fails ends the request; one that is complete leaves the transcript to wait for.
+            await asyncio.wait({feeding, heard}, return_when=asyncio.FIRST_COMPLETED)
+            if feeding.done():
+                feeding.result()
+            return await heard
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
         received = 0
         while piece := await self._read():
             received += len(piece)
             if received > self._options.max_upload_bytes:
                 raise too_large(self._options)
             self._metadata.hear(piece)
-            try:
-                await session.feed(piece)
-            except SessionError as error:
-                logger.debug("recording: the session takes no more audio: %s", error)
-                return
+            yield piece
         if not received:
-            raise SessionError("bad_request", "the body is empty; send the recording as the body")
-        await session.finish()
+            raise SessionError(Code.BAD_REQUEST, "the body is empty; send the recording as the body")
 
     async def _read(self) -> bytes:
         try:
             async with asyncio.timeout(self._options.upload_timeout_seconds):
                 return await self._request.content.read(PIECE_BYTES)
         except TimeoutError:
-            raise SessionError("idle_timeout", "the upload stopped arriving") from None
+            raise SessionError(Code.IDLE_TIMEOUT, "the upload stopped arriving") from None
         except web.RequestPayloadError as error:
-            raise SessionError("bad_request", f"the body cannot be read: {error}") from error
+            raise SessionError(Code.BAD_REQUEST, f"the body cannot be read: {error}") from error
 
 
 def too_large(options: DeepgramOptions) -> SessionError:
     """The refusal of a recording beyond the limit."""
-    return SessionError("message_too_big", f"the recording is larger than {options.max_upload_bytes} bytes")
-
-
-async def _transcript(session: Session) -> Update:
-    last = Update()
-    async for update in session.updates():
-        last = update
-    return last
-
-
-async def _left(request: web.Request) -> None:
-    """Returns when the client is gone."""
-    # aiohttp has no event for it: it tells a handler by failing its next read or write, and there is none meanwhile.
-    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
-        await asyncio.sleep(WATCH_SECONDS)
+    return SessionError(Code.MESSAGE_TOO_BIG, f"the recording is larger than {options.max_upload_bytes} bytes")
 
 
 def _channel(update: Update) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from multidict import MultiMapping
 
-from wlkd import SessionError, StreamOffer
+from wlkd import BadParameter, StreamOffer
+from wlkd.transports.queries import flag, whole_number
 
 RAW = {"linear16": "s16le", "linear32": "s32le", "mulaw": "mulaw", "alaw": "alaw"}
 """Encodings without a container, and wlkd's name for each."""
@@ -98,12 +98,12 @@ def parse(query: MultiMapping[str], content_type: str | None = None) -> Query:
     """Read the query of one request. Raises `SessionError("bad_request")` for what makes no sense."""
     for name in query:
         if name in REFUSED:
-            raise SessionError("bad_request", f"{name} is not available here ({REFUSED[name]}); leave it out")
+            raise BadParameter(name, f"{name} is not available here ({REFUSED[name]}); leave it out")
         if name not in USED and name not in NO_EFFECT:
-            raise SessionError("bad_request", f"unknown parameter {name}; known: {', '.join(sorted(USED))}")
+            raise BadParameter(name, f"unknown parameter {name}; known: {', '.join(sorted(USED))}")
     wishes = {}
     language = query.get("language", "").split("-")[0].lower()
-    if language == "multi" or (not language and _flag(query, "detect_language")):
+    if language == "multi" or (not language and flag(query, "detect_language")):
         language = "auto"
     if language:
         wishes["language"] = language
@@ -113,26 +113,24 @@ def parse(query: MultiMapping[str], content_type: str | None = None) -> Query:
     return Query(
         offer=_offer(query, content_type),
         wishes=wishes,
-        interim_results=_flag(query, "interim_results"),
+        interim_results=flag(query, "interim_results"),
         endpointing_ms=_endpointing(query),
-        utterance_end_ms=_number(query, "utterance_end_ms"),
-        vad_events=_flag(query, "vad_events"),
-        utterances=_flag(query, "utterances"),
+        utterance_end_ms=whole_number(query, "utterance_end_ms"),
+        vad_events=flag(query, "vad_events"),
+        utterances=flag(query, "utterances"),
     )
 
 
 def _offer(query: MultiMapping[str], content_type: str | None) -> StreamOffer:
     encoding = query.get("encoding", "").lower()
-    rate, channels = _number(query, "sample_rate"), _number(query, "channels")
+    rate, channels = whole_number(query, "sample_rate"), whole_number(query, "channels")
     if not encoding or encoding in CONTAINED:
         # Rate and channels, which some clients send all the same, are the container's to say.
         return StreamOffer(content_type=content_type)
     if encoding not in RAW:
-        raise SessionError(
-            "bad_request", f"encoding={encoding}: unknown; known: {', '.join([*RAW, *sorted(CONTAINED)])}"
-        )
+        raise BadParameter("encoding", f"encoding={encoding}: unknown; known: {', '.join([*RAW, *sorted(CONTAINED)])}")
     if rate is None and encoding.startswith("linear"):
-        raise SessionError("bad_request", f"encoding={encoding} needs sample_rate beside it")
+        raise BadParameter("encoding", f"encoding={encoding} needs sample_rate beside it")
     return StreamOffer(encoding=RAW[encoding], sample_rate=rate or TELEPHONE_RATE, channels=channels or 1)
 
 
@@ -140,32 +138,10 @@ def _endpointing(query: MultiMapping[str]) -> int | None:
     value = query.get("endpointing", "true").lower()
     if value == "false":
         return None
-    return 10 if value == "true" else _number(query, "endpointing", least=0)
+    return 10 if value == "true" else whole_number(query, "endpointing", least=0)
 
 
 def _unboosted(keyword: str) -> str:
     """`wlkd:2` asks for the word `wlkd`; how much it is boosted is the backend's matter."""
     word, colon, boost = keyword.rpartition(":")
     return word if colon and boost.lstrip("-").replace(".", "", 1).isdigit() else keyword
-
-
-def _flag(query: MultiMapping[str], name: str) -> bool:
-    # The package for Python writes True and False.
-    value = query.get(name, "false").lower()
-    return _choice(name, value, ("true", "false")) == "true"
-
-
-def _choice(name: str, value: str, known: Sequence[str]) -> str:
-    if value not in known:
-        raise SessionError("bad_request", f"{name}={value}: unknown; known: {', '.join(known)}")
-    return value
-
-
-def _number(query: MultiMapping[str], name: str, least: int = 1) -> int | None:
-    value = query.get(name)
-    if value is None:
-        return None
-    # str.isdigit() is true for digits that int() refuses, such as "²".
-    if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) >= least):
-        raise SessionError("bad_request", f"{name}={value}: must be a whole number from {least}")
-    return int(value)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 from aiohttp import hdrs, web
 from pydantic import Field
 
-from wlkd import Http, SessionError, Sessions, Transport
+from wlkd import Code, Http, SessionError, Sessions, Transport
+from wlkd.transports.http import answering, bearer, peer_of, subprotocols
 from wlkd.transports.websocket import SocketOptions
 from wlkd_deepgram.connection import Connection, Socket
 from wlkd_deepgram.errors import refused
-from wlkd_deepgram.metadata import Metadata
+from wlkd_deepgram.metadata import Metadata, new_request_id
 from wlkd_deepgram.prerecorded import Recording, too_large
 from wlkd_deepgram.query import parse
 
-logger = logging.getLogger(__name__)
 MIB = 1 << 20
-CLIENT_CLOSED_REQUEST = 499
-"""As nginx calls it; for the access log, if any."""
 PATH = "/v1/listen"
 
 
@@ -37,97 +34,60 @@ class DeepgramOptions(SocketOptions):
     )
 
 
-Handler = Callable[[web.Request, Metadata], Awaitable[web.StreamResponse]]
-
-
 class Deepgram(Transport[DeepgramOptions]):
     """`/v1/listen`: a WebSocket for live audio, POST for recordings."""
 
     async def start(self, sessions: Sessions, http: Http) -> None:
         self._sessions = sessions
         router = http.app(self.config.host, self.config.port).router
-        router.add_get(PATH, _answering(self._live))
-        router.add_post(PATH, _answering(self._recording))
+        router.add_get(PATH, answering(self._live, _refused))
+        router.add_post(PATH, answering(self._recording, _refused))
 
-    async def _live(self, request: web.Request, metadata: Metadata) -> web.StreamResponse:
+    async def _live(self, request: web.Request) -> web.StreamResponse:
         token, subprotocol = _token(request)
-        self._check(request, token)
+        peer, metadata = peer_of(request), Metadata()
+        self._sessions.check(transport="deepgram", peer=peer, token=token)
         socket = Socket(self.config, (subprotocol,) if subprotocol else ())
         if not socket.can_prepare(request).ok:
-            raise SessionError("bad_request", "GET is for WebSockets; send recordings with POST")
+            raise SessionError(Code.BAD_REQUEST, "GET is for WebSockets; send recordings with POST")
         query = parse(request.query)
-        peer = request.remote or "unknown"
-        # Opened before the upgrade, so that a refusal has an HTTP status, which is what clients look at.
-        async with self._sessions.open(
-            query.offer, transport="deepgram", peer=peer, query=query.wishes, token=token
-        ) as session:
+        async with AsyncExitStack() as owner:
+            # Opened before the upgrade, so that a refusal has an HTTP status, which is what clients look at.
+            session = await owner.enter_async_context(
+                self._sessions.open(query.offer, transport="deepgram", peer=peer, query=query.wishes, token=token)
+            )
             socket.headers["dg-request-id"] = metadata.request_id
             await socket.prepare(request)
-            connection = Connection(socket, self.config, query, metadata, peer)
-            await connection.serve(session)
-        await connection.end()
+            await Connection(socket, self.config, query, metadata).serve(session, owner.pop_all(), peer)
         return socket
 
-    async def _recording(self, request: web.Request, metadata: Metadata) -> web.StreamResponse:
+    async def _recording(self, request: web.Request) -> web.StreamResponse:
         token, _ = _token(request)
-        self._check(request, token)
+        peer = peer_of(request)
+        self._sessions.check(transport="deepgram", peer=peer, token=token)
         if request.content_type == "application/json":
-            raise SessionError("bad_request", "this server fetches nothing from the network: send the recording itself")
+            raise SessionError(
+                Code.BAD_REQUEST, "this server fetches nothing from the network: send the recording itself"
+            )
         if (request.content_length or 0) > self.config.max_upload_bytes:
             raise too_large(self.config)
         content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
         query = parse(request.query, content_type if content_type.startswith(("audio/", "video/")) else None)
         async with self._sessions.open(
-            query.offer,
-            transport="deepgram",
-            peer=request.remote or "unknown",
-            query=query.wishes,
-            token=token,
-            priority="upload",
+            query.offer, transport="deepgram", peer=peer, query=query.wishes, token=token, priority="upload"
         ) as session:
-            return await Recording(request, self.config, query, metadata).serve(session)
-
-    def _check(self, request: web.Request, token: str | None) -> None:
-        peer = request.remote or "unknown"
-        refusal = self._sessions.refusal(token, peer)
-        if refusal is not None:
-            self._sessions.note_refusal(refusal, transport="deepgram", peer=peer)
-            raise SessionError(refusal.code, refusal.message)
+            return await Recording(request, self.config, query).serve(session)
 
 
 def _token(request: web.Request) -> tuple[str | None, str | None]:
     """The client's token, and the subprotocol to agree to: browsers can only send a token as one."""
-    scheme, _, value = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if scheme.lower() in ("token", "bearer") and value.strip():
-        return value.strip(), None
-    offered = [part.strip() for part in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")]
+    if token := bearer(request, "token", "bearer"):
+        return token, None
+    offered = subprotocols(request)
     if len(offered) == 2 and offered[0] in ("token", "bearer"):
         return offered[1], offered[0]
     return None, None
 
 
-def _answering(handle: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """`handle`, with every refusal in this API's shape."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        metadata = Metadata()
-        try:
-            return await handle(request, metadata)
-        except SessionError as error:
-            return refused(error, metadata.request_id)
-        except ConnectionError as error:
-            logger.info("%s: %s", request.remote, error)
-            return gone(request)
-        except Exception:
-            logger.exception("%s: request ended by a defect", request.remote)
-            defect = SessionError("internal", "internal error; the server's log has the details")
-            return refused(defect, metadata.request_id)
-
-    return answer
-
-
-def gone(request: web.Request) -> web.Response:
-    """What nobody will read: raising instead would put a traceback into the log for each client that leaves."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=CLIENT_CLOSED_REQUEST)
+def _refused(request: web.Request, error: SessionError) -> web.Response:
+    return refused(error, new_request_id())

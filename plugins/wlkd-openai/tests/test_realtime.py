@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +14,10 @@ import openai
 import pytest
 import soundfile
 import soxr
+from websockets.exceptions import InvalidStatus
+from wlkd_openai.transport import OpenAI, OpenAIOptions
+
+from wlkd.testing import Told, check_transport
 
 MANUAL = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
 SECOND = {"audio/pcm": bytes(48_000), "audio/pcmu": b"\xff" * 8_000, "audio/pcma": b"\xd5" * 8_000}
@@ -254,6 +259,8 @@ async def test_an_event_too_big_closes_with_the_reason(serving):
     async with serving(max_message_bytes=65_536) as daemon, raw(daemon) as socket:
         await socket.receive_json(timeout=5)
         await socket.send_str("x" * 65_537)
+        event = await socket.receive_json(timeout=5)
+        assert (event["type"], event["error"]["code"]) == ("error", "message_too_big")
         closing = await socket.receive(timeout=5)
         assert (closing.data, "smaller" in closing.extra) == (1009, True)
 
@@ -312,3 +319,25 @@ async def test_a_drain_completes_the_item(serving, says):
         [completed] = [event for event in events if event.type == COMPLETED]
         assert completed.transcript == says(3)
         assert events[-1].error.code == "draining"
+
+
+async def test_the_contract():
+    async def talk(port: int, audio: bytes) -> Told:
+        api = openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="unused", max_retries=0)
+        text = ""
+        try:
+            async with api, api.realtime.connect() as connection:
+                await connection.session.update(session=MANUAL)
+                await append(connection, audio, piece=len(audio))
+                await connection.input_audio_buffer.commit()
+                async for event in connection:
+                    text += event.delta if event.type == DELTA else ""
+                    if event.type == "error":
+                        return Told(text, event.error.message)
+                    if event.type == COMPLETED:
+                        break
+        except InvalidStatus as error:
+            return Told("", json.loads(error.response.body)["error"]["message"])
+        return Told(text)
+
+    await check_transport(lambda port: OpenAI(OpenAIOptions(close_timeout_seconds=1)), talk)

@@ -9,6 +9,9 @@ import time
 import aiohttp
 import openai
 import pytest
+from wlkd_openai.transport import OpenAI, OpenAIOptions
+
+from wlkd.testing import Told, check_transport
 
 
 def client(daemon, token="unused") -> openai.AsyncOpenAI:
@@ -358,3 +361,22 @@ async def test_a_client_that_comes_back_at_once_finds_its_place(serving, make_wa
             answer = await api.audio.transcriptions.create(model="m", file=("a.wav", make_wav(1)), stream=stream)
             text = [event async for event in answer][-1].text if stream else answer.text
             assert text == says(1)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_contract_of_uploads(stream):
+    async def talk(port: int, audio: bytes) -> Told:
+        async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="unused", max_retries=0) as api:
+            try:
+                answer = await api.audio.transcriptions.create(model="whisper-1", file=("a.wav", audio), stream=stream)
+                if not stream:
+                    return Told(answer.text)
+                async for event in answer:
+                    if event.type == "transcript.text.done":
+                        return Told(event.text)
+            except openai.APIStatusError as error:
+                return Told("", error.body["message"])
+            except openai.APIError as error:
+                return Told("", error.message)
+
+    await check_transport(lambda port: OpenAI(OpenAIOptions()), talk)

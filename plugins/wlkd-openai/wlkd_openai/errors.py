@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from wlkd import SessionError, SessionRefusal
-
-STATUS = {
-    "bad_request": 400,
-    "undecodable_audio": 400,
-    "unauthorized": 401,
-    "idle_timeout": 408,
-    "message_too_big": 413,
-    "backend_failed": 500,
-    "internal": 500,
-    "server_full": 503,
-    "draining": 503,
-    "too_slow": 503,
-}
-"""HTTP status of each `SessionError` code; a code that is not listed is 500."""
-
-RETRY_AFTER_SECONDS = 10
+from wlkd import BadParameter, Code, SessionError
+from wlkd.transports.http import STATUS, error_headers
 
 
 class ApiError(Exception):
@@ -36,10 +21,11 @@ class ApiError(Exception):
         self.param = param
 
     @classmethod
-    def of(cls, error: SessionError | SessionRefusal) -> ApiError:
+    def of(cls, error: SessionError) -> ApiError:
         """The same mistake, for this API's clients."""
-        code = "invalid_api_key" if error.code == "unauthorized" else error.code
-        return cls(STATUS.get(error.code, 500), error.message, code=code)
+        code = "invalid_api_key" if error.code is Code.UNAUTHORIZED else error.code.value
+        param = error.name if isinstance(error, BadParameter) else None
+        return cls(STATUS[error.code], error.message, code=code, param=param)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -49,12 +35,11 @@ class ApiError(Exception):
 
     def response(self) -> web.Response:
         """The answer to a request that got none yet."""
-        headers = {}
-        if self.status == 503:
-            headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_SECONDS)
-        if self.status == 401:
-            headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
-        return web.json_response({"error": self.fields}, status=self.status, headers=headers)
+        return web.json_response({"error": self.fields}, status=self.status)
 
 
-INTERNAL = ApiError(500, "internal error; the server's log has the details", code="internal")
+def refused(request: web.Request, error: SessionError) -> web.Response:
+    """The answer to a request that ends with `error`."""
+    response = ApiError.of(error).response()
+    response.headers.update(error_headers(error))
+    return response

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from pydantic import Field
 
-from wlkd import Http, SessionError, Sessions, Transport
+from wlkd import Http, Sessions, Transport
+from wlkd.transports.http import Handler, answering, bearer, check_token, peer_of, subprotocols
 from wlkd.transports.websocket import SocketOptions
-from wlkd_openai.errors import INTERNAL, ApiError
+from wlkd_openai.errors import ApiError, refused
 from wlkd_openai.realtime.connection import Connection, Socket
 from wlkd_openai.upload import Upload
 
-logger = logging.getLogger(__name__)
 MIB = 1 << 20
-CLIENT_CLOSED_REQUEST = 499
-"""As nginx calls it; for the access log, if any."""
 BETA_PROTOCOL = "openai-beta.realtime-v1"
 KEY_PROTOCOL = "openai-insecure-api-key."
 
@@ -54,57 +51,40 @@ class OpenAI(Transport[OpenAIOptions]):
         router.add_get("/v1/models/{model}", _answering(self._describe_model))
 
     async def _transcribe(self, request: web.Request) -> web.StreamResponse:
-        token = self._admit(request)
+        token = self._admit(request, bearer(request))
         return await Upload(request, "transcribe", self._sessions, self.config, token).serve()
 
     async def _translate(self, request: web.Request) -> web.StreamResponse:
-        token = self._admit(request)
+        token = self._admit(request, bearer(request))
         return await Upload(request, "translate", self._sessions, self.config, token).serve()
 
     async def _realtime(self, request: web.Request) -> web.StreamResponse:
-        offered = [part.strip() for part in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")]
-        token = self._admit(request, _subprotocol_token(offered))
+        offered = subprotocols(request)
+        token = self._admit(request, bearer(request) or _subprotocol_token(offered))
         socket = Socket(self.config, ("realtime",) if "realtime" in offered else ())
         if not socket.can_prepare(request).ok:
             raise ApiError(426, "this is a WebSocket: connect with ws:// or wss://", code="upgrade_required")
         beta = "realtime=v1" in request.headers.get("OpenAI-Beta", "") or BETA_PROTOCOL in offered
         await socket.prepare(request)
-        peer = request.remote or "unknown"
-        await Connection(socket, self.config, self._sessions, peer=peer, token=token, beta=beta).serve()
+        await Connection(socket, self.config, self._sessions, peer=peer_of(request), token=token, beta=beta).serve()
         return socket
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
-        self._identify(request)
+        check_token(self._sessions, bearer(request))
         return web.json_response({"object": "list", "data": [_model(name) for name in self.config.models]})
 
     async def _describe_model(self, request: web.Request) -> web.StreamResponse:
-        self._identify(request)
+        check_token(self._sessions, bearer(request))
         name = request.match_info["model"]
         if name not in self.config.models:
             raise ApiError(404, f"The model '{name}' does not exist", code="model_not_found", param="model")
         return web.json_response(_model(name))
 
-    def _admit(self, request: web.Request, other_token: str | None = None) -> str | None:
-        """The client's token. Raises `ApiError` when no session would be opened now, before the upload is read."""
-        token = bearer(request) or other_token
-        peer = request.remote or "unknown"
-        refusal = self._sessions.refusal(token, peer)
-        if refusal is not None:
-            self._sessions.note_refusal(refusal, transport="openai", peer=peer)
-            raise ApiError.of(refusal)
+    def _admit(self, request: web.Request, token: str | None) -> str | None:
+        """The client's token. Raises `SessionRefused` when no session would be opened now, before the upload is
+        read."""
+        self._sessions.check(transport="openai", peer=peer_of(request), token=token)
         return token
-
-    def _identify(self, request: web.Request) -> None:
-        """For what needs a token and no session."""
-        refusal = self._sessions.refusal(bearer(request))
-        if refusal is not None and refusal.code == "unauthorized":
-            raise ApiError.of(refusal)
-
-
-def bearer(request: web.Request) -> str | None:
-    """The token of an `Authorization: Bearer` header."""
-    scheme, _, value = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    return value.strip() or None if scheme.lower() == "bearer" else None
 
 
 def _subprotocol_token(offered: Iterable[str]) -> str | None:
@@ -116,9 +96,6 @@ def _model(name: str) -> dict[str, str | int]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "wlkd"}
 
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
 def _answering(handle: Handler) -> Handler:
     """`handle`, with every error in this API's shape."""
 
@@ -127,20 +104,5 @@ def _answering(handle: Handler) -> Handler:
             return await handle(request)
         except ApiError as error:
             return error.response()
-        except SessionError as error:
-            return ApiError.of(error).response()
-        except ConnectionError as error:
-            logger.info("%s: %s", request.remote, error)
-            return gone(request)
-        except Exception:
-            logger.exception("%s: request ended by a defect", request.remote)
-            return INTERNAL.response()
 
-    return answer
-
-
-def gone(request: web.Request) -> web.Response:
-    """What nobody will read: raising instead would put a traceback into the log for each client that leaves."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=CLIENT_CLOSED_REQUEST)
+    return answering(answer, refused)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from wlkd import Session, SessionError, Sessions, StreamOffer, Update
+from wlkd import Session, SessionError, Sessions, StreamOffer
+from wlkd.transports.conversation import feed_all, last_update, running
+from wlkd.transports.http import peer_of, while_connected
 from wlkd_openai import formats
 from wlkd_openai.errors import ApiError
 from wlkd_openai.form import Wishes, field_name, parse
@@ -20,14 +21,12 @@ from wlkd_openai.spool import Spool, too_large
 if TYPE_CHECKING:
     from wlkd_openai.transport import OpenAIOptions
 
-logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_FIELDS = 64
 MAX_FIELD_BYTES = 64 * 1024
 FORM_BYTES = 1024 * 1024
 """What a body may hold besides its file."""
-WATCH_SECONDS = 0.5
 
 
 class Upload:
@@ -78,7 +77,9 @@ class Upload:
             else:
                 await recognition.aclose()
                 session = await recognition.enter_async_context(self._hearing(spool, wishes.query))
-            answer = await self._while_connected(session, wishes)
+            answer = await while_connected(
+                self._request, self._stream(session) if wishes.stream else _whole(session, wishes)
+            )
         # Only now: a client that comes back at once must find its place free.
         if answer.prepared:
             await self._send(answer, self._last_events)
@@ -122,36 +123,18 @@ class Upload:
     @asynccontextmanager
     async def _hearing(self, spool: Spool, query: dict[str, str]) -> AsyncIterator[Session]:
         """A session that is being fed the file."""
-        peer = self._request.remote or "unknown"
-        async with self._sessions.open(
-            self._offer or StreamOffer(),
-            transport="openai",
-            peer=peer,
-            query=query,
-            token=self._token,
-            priority="upload",
-        ) as session:
-            feeding = asyncio.create_task(_feed(session, spool))
-            try:
-                yield session
-            finally:
-                feeding.cancel()
-                await asyncio.gather(feeding, return_exceptions=True)
-
-    async def _while_connected(self, session: Session, wishes: Wishes) -> web.StreamResponse:
-        """The answer, unless the client leaves before."""
-        answering = asyncio.create_task(self._stream(session) if wishes.stream else _whole(session, wishes))
-        leaving = asyncio.create_task(_left(self._request))
-        waiting: set[asyncio.Task[web.StreamResponse] | asyncio.Task[None]] = {answering, leaving}
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                raise ConnectionResetError("the client left before its transcript was ready")
-            return await answering
-        finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+        async with (
+            self._sessions.open(
+                self._offer or StreamOffer(),
+                transport="openai",
+                peer=peer_of(self._request),
+                query=query,
+                token=self._token,
+                priority="upload",
+            ) as session,
+            running(feed_all(session, spool.read())),
+        ):
+            yield session
 
     async def _stream(self, session: Session) -> web.StreamResponse:
         """Events as words are committed, but the last ones. Nothing is sent before the first word, so that errors
@@ -185,28 +168,8 @@ class Upload:
             raise ConnectionResetError("the client does not read its events") from None
 
 
-async def _whole(session: Session, wishes: Wishes) -> web.Response:
-    last = Update()
-    async for update in session.updates():
-        last = update
-    return formats.response(last, wishes)
-
-
-async def _feed(session: Session, spool: Spool) -> None:
-    try:
-        async for piece in spool.read():
-            await session.feed(piece)
-        await session.finish()
-    except SessionError as error:
-        # `updates()` raises it too, where the answer is made.
-        logger.debug("upload: the session takes no more audio: %s", error)
-
-
-async def _left(request: web.Request) -> None:
-    """Returns when the client is gone."""
-    # aiohttp has no event for it: it tells a handler by failing its next read or write, and there is none meanwhile.
-    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
-        await asyncio.sleep(WATCH_SECONDS)
+async def _whole(session: Session, wishes: Wishes) -> web.StreamResponse:
+    return formats.response(await last_update(session), wishes)
 
 
 def _offer(part: BodyPartReader, *, again: bool) -> StreamOffer:

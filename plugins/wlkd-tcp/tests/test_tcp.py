@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wlkd_tcp.transport import Tcp, TcpOptions
 
 from wlkd import ConfigError
-from wlkd.testing import free_port, running_daemon
+from wlkd.testing import Told, check_transport, free_port, running_daemon
 
 SECOND = bytes(32_000)
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -240,3 +241,18 @@ async def test_tokens_that_no_client_could_send_are_a_mistake_of_the_configurati
     with pytest.raises(ConfigError, match=r"transports\.tcp: raw TCP cannot carry a token"):
         async with listening({"auth": {"tokens_file": str(tokens)}}):
             raise AssertionError("started")
+
+
+async def test_the_contract():
+    async def client(port: int, audio: bytes) -> Told:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(audio)
+            writer.write_eof()
+            lines = [json.loads(line) for line in (await reader.read()).splitlines()]
+        finally:
+            writer.close()
+        error = lines.pop()["error"] if lines and "error" in lines[-1] else None
+        return Told("".join(line["text"] for line in lines).strip(), error and error["message"])
+
+    await check_transport(lambda port: Tcp(TcpOptions(host="127.0.0.1", port=port, close_timeout_seconds=1)), client)

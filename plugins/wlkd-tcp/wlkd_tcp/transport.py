@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from pydantic import Field
 
-from wlkd.transports.tcp import PortOptions, TcpTransport
+from wlkd.transports.tcp import Client, PortOptions, TcpTransport
 from wlkd_tcp.connection import Connection
 from wlkd_tcp.lines import Format
 
@@ -24,16 +22,10 @@ class TcpOptions(PortOptions):
     language: str | None = Field(
         None, description="Language of every client of this port, as ISO 639-1 code or `auto`; null: the daemon's."
     )
-    send_timeout_seconds: float = Field(
-        30.0, gt=0, description="A client that does not take a line for so long is dropped (`too_slow`)."
-    )
-    close_timeout_seconds: float = Field(
-        10.0, gt=0, description="After the last line, wait so long for the client to close, then close."
-    )
 
 
 class Tcp(TcpTransport[TcpOptions]):
     """The port of the ufal streaming server, for many clients at once."""
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await Connection(reader, writer, self.config, self.sessions).serve()
+    async def serve(self, client: Client) -> None:
+        await Connection(client, self.config, self.sessions).serve()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -17,80 +17,8 @@ from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer
 from wlkd_websocket.transport import WebSocket, WebSocketOptions
 
-from wlkd import SessionError, SessionRefusal, StreamOffer, Update
-from wlkd.testing import RunningDaemon
-
-
-@dataclass
-class FakeSession:
-    """Collects what it is fed; its updates and failures come from the test."""
-
-    offer: StreamOffer
-    wishes: dict[str, str]
-    token: str | None
-    fed: list[bytes] = field(default_factory=list)
-    finished: bool = False
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
-    takes: asyncio.Event = field(default_factory=asyncio.Event)
-    """Cleared: `feed` waits."""
-    queue: asyncio.Queue[Update | SessionError | None] = field(default_factory=asyncio.Queue)
-
-    async def feed(self, data: bytes) -> None:
-        await self.takes.wait()
-        if data == b"rubbish":
-            error = SessionError("undecodable_audio", "this is not audio")
-            self.queue.put_nowait(error)
-            raise error
-        self.fed.append(data)
-
-    async def flush(self) -> None:
-        raise AssertionError("the WebSocket has no flush")
-
-    async def finish(self) -> None:
-        self.finished = True
-        self.queue.put_nowait(None)
-
-    async def updates(self) -> AsyncIterator[Update]:
-        while (item := await self.queue.get()) is not None:
-            if isinstance(item, SessionError):
-                raise item
-            yield item
-
-
-class FakeSessions:
-    def __init__(self) -> None:
-        self.opened: list[FakeSession] = []
-        self.refused: SessionRefusal | None = None
-        self.noted: list[SessionRefusal | SessionError] = []
-
-    @asynccontextmanager
-    async def open(
-        self,
-        offer: StreamOffer,
-        *,
-        transport: str,
-        peer: str,
-        query: dict[str, str] | None = None,
-        token: str | None = None,
-        priority: str = "live",
-    ) -> AsyncIterator[FakeSession]:
-        assert (transport, priority) == ("websocket", "live")
-        if (query or {}).get("language") == "xx":
-            raise SessionError("bad_request", "language=xx: unknown")
-        session = FakeSession(offer, dict(query or {}), token)
-        session.takes.set()
-        self.opened.append(session)
-        try:
-            yield session
-        finally:
-            session.closed.set()
-
-    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefusal | None:
-        return self.refused
-
-    def note_refusal(self, refusal: SessionRefusal | SessionError, *, transport: str, peer: str) -> None:
-        assert (transport, peer) == ("websocket", "127.0.0.1")
-        self.noted.append(refusal)
+from wlkd import SessionError
+from wlkd.testing import MadeUpSession, MadeUpSessions, RunningDaemon
 
 
 class SharedHttp:
@@ -106,16 +34,24 @@ class SharedHttp:
 @dataclass
 class Rig:
     client: TestClient[Any, Any]
-    sessions: FakeSessions
+    sessions: MadeUpSessions
 
     async def connect(self, query: str = "", **kwargs: Any) -> aiohttp.ClientWebSocketResponse:
         return await self.client.ws_connect("/asr" + query, **kwargs)
 
-    async def open(self, query: str = "") -> tuple[aiohttp.ClientWebSocketResponse, FakeSession]:
+    async def open(self, query: str = "") -> tuple[aiohttp.ClientWebSocketResponse, MadeUpSession]:
         """A connection that has received its config message, and the session behind it."""
         socket = await self.connect(query)
         assert (await socket.receive_json(timeout=5))["type"] == "config"
         return socket, self.sessions.opened[-1]
+
+
+def refuse_rubbish(session: MadeUpSession) -> None:
+    def on_feed(session: MadeUpSession) -> None:
+        if session.fed[-1] == b"rubbish":
+            session.fail(SessionError("undecodable_audio", "this is not audio"))
+
+    session.on_feed = on_feed
 
 
 @pytest.fixture
@@ -124,7 +60,7 @@ async def rig() -> AsyncIterator[Callable[..., Any]]:
     clients: list[TestClient[Any, Any]] = []
 
     async def build(**options: Any) -> Rig:
-        http, sessions = SharedHttp(), FakeSessions()
+        http, sessions = SharedHttp(), MadeUpSessions(refuse_rubbish)
         await WebSocket(WebSocketOptions(**options)).start(sessions, http)
         client = TestClient(TestServer(http.application))
         await client.start_server()

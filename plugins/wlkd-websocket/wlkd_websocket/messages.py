@@ -14,20 +14,6 @@ SILENCE = -2
 
 READY_TO_STOP = '{"type": "ready_to_stop"}'
 
-CLOSE_CODES = {
-    "bad_request": 1008,
-    "unauthorized": 1008,
-    "undecodable_audio": 1008,
-    "idle_timeout": 1008,
-    "message_too_big": 1009,
-    "backend_failed": 1011,
-    "internal": 1011,
-    "server_full": 1013,
-    "draining": 1013,
-    "too_slow": 1013,
-}
-"""WebSocket close code of each `SessionError` code; a code that is not listed is 1011."""
-
 
 def error_message(error: SessionError) -> str:
     return json.dumps({"type": "error", "code": error.code, "message": error.message}, ensure_ascii=False)

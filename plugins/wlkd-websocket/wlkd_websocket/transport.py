@@ -5,14 +5,13 @@ from __future__ import annotations
 from aiohttp import hdrs, web
 from pydantic import Field
 
-from wlkd import Http, SessionRefusal, Sessions, Transport
+from wlkd import Code, Http, SessionError, Sessions, Transport
+from wlkd.transports.http import STATUS, answering, bearer, error_headers, peer_of
 from wlkd.transports.websocket import SocketOptions
 from wlkd_websocket.connection import Connection, Socket
+from wlkd_websocket.messages import error_message
 from wlkd_websocket.page import Page
 from wlkd_websocket.query import Input
-
-REFUSAL_STATUS = {"unauthorized": 401, "server_full": 503, "draining": 503}
-"""HTTP status of each refusal; a code that is not listed is 503."""
 
 
 class WebSocketOptions(SocketOptions):
@@ -35,19 +34,17 @@ class WebSocket(Transport[WebSocketOptions]):
     async def start(self, sessions: Sessions, http: Http) -> None:
         self._sessions = sessions
         app = http.app(self.config.host, self.config.port)
-        app.router.add_get(self.config.path, self._asr)
+        app.router.add_get(self.config.path, answering(self._asr, _refused))
         if self.config.page:
             Page().add_routes(app)
 
     async def _asr(self, request: web.Request) -> web.StreamResponse:
-        token = _token(request)
-        peer = request.remote or "unknown"
-        refusal = self._sessions.refusal(token, peer)
-        if refusal is not None:
+        token, peer = _token(request), peer_of(request)
+        if hdrs.UPGRADE in request.headers:
+            self._sessions.check(transport="websocket", peer=peer, token=token)
+        elif (refusal := self._sessions.refusal(token, peer)) is not None:
             # A plain request is the page's, which asks why its socket was refused.
-            if hdrs.UPGRADE in request.headers:
-                self._sessions.note_refusal(refusal, transport="websocket", peer=peer)
-            return _refused(refusal)
+            raise refusal
         socket = Socket(self.config)
         if not socket.can_prepare(request).ok:
             return _not_a_websocket()
@@ -58,30 +55,17 @@ class WebSocket(Transport[WebSocketOptions]):
 
 def _token(request: web.Request) -> str | None:
     """The client's token: browsers can only put it into the query, other clients have a header for it."""
-    scheme, _, value = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    if scheme.lower() == "bearer" and value.strip():
-        return value.strip()
-    return request.query.get("token") or None
+    return bearer(request) or request.query.get("token") or None
 
 
-def _refused(refusal: SessionRefusal) -> web.Response:
+def _refused(request: web.Request, error: SessionError) -> web.Response:
     # A browser hides the status of a refused WebSocket from its page, which therefore asks again by plain GET,
     # possibly from another origin. The answer is no secret.
-    headers = {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
-    if refusal.retry_after_seconds is not None:
-        headers[hdrs.RETRY_AFTER] = str(refusal.retry_after_seconds)
-    if refusal.code == "unauthorized":
-        headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
-    return web.json_response(
-        {"type": "error", "code": refusal.code, "message": refusal.message},
-        status=REFUSAL_STATUS.get(refusal.code, 503),
-        headers=headers,
-    )
+    headers = {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*", **error_headers(error)}
+    return web.json_response(text=error_message(error), status=STATUS[error.code], headers=headers)
 
 
 def _not_a_websocket() -> web.Response:
-    return web.json_response(
-        {"type": "error", "code": "bad_request", "message": "this is a WebSocket: connect with ws:// or wss://"},
-        status=426,
-        headers={hdrs.UPGRADE: "websocket", hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"},
-    )
+    error = SessionError(Code.BAD_REQUEST, "this is a WebSocket: connect with ws:// or wss://")
+    headers = {hdrs.UPGRADE: "websocket", hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
+    return web.json_response(text=error_message(error), status=426, headers=headers)

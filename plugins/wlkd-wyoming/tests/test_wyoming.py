@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from wlkd_wyoming.transport import Wyoming, WyomingOptions
 from wyoming.asr import Transcribe, Transcript, TranscriptChunk, TranscriptStart
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncClient, AsyncTcpClient
@@ -18,7 +19,7 @@ from wyoming.info import Describe, Info
 from wyoming.ping import Ping, Pong
 
 from wlkd import ConfigError
-from wlkd.testing import free_port, running_daemon
+from wlkd.testing import Told, check_transport, free_port, running_daemon
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
@@ -279,3 +280,17 @@ async def test_tokens_that_no_client_could_send_are_a_mistake_of_the_configurati
     with pytest.raises(ConfigError, match=r"transports\.wyoming: Wyoming cannot carry a token"):
         async with listening({"auth": {"tokens_file": str(tokens)}}):
             raise AssertionError("started")
+
+
+async def test_the_contract():
+    async def talk(port: int, audio: bytes) -> Told:
+        async with client(port) as wyoming:
+            await wyoming.write_event(AudioChunk(16_000, 2, 1, audio).event())
+            await wyoming.write_event(AudioStop().event())
+            last = (await answer(wyoming))[-1]
+        if Error.is_type(last.type):
+            return Told("", Error.from_event(last).text)
+        return Told(Transcript.from_event(last).text)
+
+    options = {"host": "127.0.0.1", "close_timeout_seconds": 1}
+    await check_transport(lambda port: Wyoming(WyomingOptions(port=port, **options)), talk)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,8 @@ from wyoming.info import Describe
 from wyoming.ping import Ping, Pong
 
 from wlkd import SessionError, Sessions, StreamOffer
-from wlkd.transports.tcp import hang_up
+from wlkd.transports.conversation import cancel
+from wlkd.transports.tcp import Client
 from wlkd_wyoming.events import read_event
 from wlkd_wyoming.info import info
 from wlkd_wyoming.utterance import Utterance
@@ -33,14 +33,10 @@ ENCODINGS = {1: "u8", 2: "s16le", 3: "s24le", 4: "s32le"}
 class Connection:
     """Answers events, until the client leaves or makes a mistake."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, options: WyomingOptions, sessions: Sessions
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, client: Client, options: WyomingOptions, sessions: Sessions) -> None:
+        self._client = client
         self._options = options
         self._sessions = sessions
-        self._peer = str((writer.get_extra_info("peername") or ("unknown",))[0])
         self._wishes: dict[str, str] = {}
         self._offer: StreamOffer | None = None
         self._utterance: Utterance | None = None
@@ -49,30 +45,21 @@ class Connection:
 
     async def serve(self) -> None:
         """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
+        await self._client.serve(self._converse(), lambda error: self._write(Error(error.message, error.code).event()))
+
+    async def _converse(self) -> None:
         try:
             async with self._session:
                 while (event := await self._next()) is not None:
                     await self._take(event)
-            await self._hang_up()
-        except SessionError as error:
-            logger.info("%s: %s: %s", self._peer, error.code, error.message)
-            await self._fail(error)
-        except ConnectionError:
-            logger.debug("%s: connection lost", self._peer)
-        except Exception:
-            logger.exception("%s: connection ended by a defect", self._peer)
-            await self._fail(SessionError("internal", "internal error; the server's log has the details"))
         finally:
             if self._reading is not None:
-                self._reading.cancel()
-                await asyncio.gather(self._reading, return_exceptions=True)
-            # Not close(): that waits for a client that does not read, after it was given time to.
-            self._writer.transport.abort()
+                await cancel(self._reading)
 
     def _read(self) -> asyncio.Task[Event | None]:
         """The next event, being read; the same one until `_next` has taken it."""
         if self._reading is None:
-            self._reading = asyncio.create_task(read_event(self._reader))
+            self._reading = asyncio.create_task(read_event(self._client.reader))
         return self._reading
 
     async def _next(self) -> Event | None:
@@ -90,7 +77,7 @@ class Connection:
         if self._utterance is None:
             raise SessionError("idle_timeout", "nothing was asked for too long")
         await self._end(self._utterance)
-        raise SessionError("draining", "the server is shutting down; everything received is transcribed")
+        return await self._next()
 
     async def _take(self, event: Event) -> None:
         if Describe.is_type(event.type):
@@ -108,7 +95,7 @@ class Connection:
             await self._finish()
         else:
             # Events of other services: a server is expected to drop them.
-            logger.debug("%s: %s ignored", self._peer, event.type)
+            logger.debug("%s: %s ignored", self._client.peer, event.type)
 
     async def _hear(self, event: Event) -> None:
         offer = _offer(event)
@@ -117,16 +104,15 @@ class Connection:
         self._offer = offer
         if self._utterance is None:
             session = await self._session.enter_async_context(
-                self._sessions.open(offer, transport="wyoming", peer=self._peer, query=self._wishes)
+                self._sessions.open(offer, transport="wyoming", peer=self._client.peer, query=self._wishes)
             )
             self._utterance = Utterance(session, self._write, streaming=self._options.streaming)
             self._session.push_async_callback(self._utterance.cancel)
         try:
             await self._utterance.feed(event.payload or b"")
         except SessionError:
-            # The words of the audio before are still sent; then the reason is raised there.
+            # `updates()` raises it too, after the words of the audio before.
             await self._end(self._utterance)
-            raise
 
     async def _finish(self) -> None:
         if self._utterance is None:
@@ -145,9 +131,9 @@ class Connection:
     async def _end(self, utterance: Utterance) -> None:
         """Wait until everything is transcribed, close the session, send the transcript."""
         await asyncio.wait({utterance.hearing})
-        utterance.hearing.result()
         await self._abandon()
         await utterance.send_transcript()
+        utterance.hearing.result()
 
     async def _abandon(self) -> None:
         """Close the session, whatever it has still to say."""
@@ -155,23 +141,7 @@ class Connection:
         self._utterance = self._offer = None
 
     async def _write(self, event: Event) -> None:
-        try:
-            async with asyncio.timeout(self._options.send_timeout_seconds):
-                await async_write_event(event, self._writer)
-        except TimeoutError:
-            raise SessionError("too_slow", "the client does not read its events") from None
-
-    async def _fail(self, error: SessionError) -> None:
-        with contextlib.suppress(ConnectionError, SessionError):
-            await self._write(Error(error.message, error.code).event())
-            await self._hang_up()
-
-    async def _hang_up(self) -> None:
-        if self._reading is not None:
-            # Two cannot read from one connection.
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
-        await hang_up(self._reader, self._writer, self._options.close_timeout_seconds)
+        await self._client.in_time(async_write_event(event, self._client.writer))
 
 
 def _offer(event: Event) -> StreamOffer:

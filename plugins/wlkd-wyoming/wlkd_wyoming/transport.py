@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from pydantic import Field
 
-from wlkd.transports.tcp import PortOptions, TcpTransport
+from wlkd.transports.tcp import Client, PortOptions, TcpTransport
 from wlkd_wyoming.connection import Connection
 from wlkd_wyoming.events import MAX_HEADER_BYTES
 
@@ -22,12 +20,6 @@ class WyomingOptions(PortOptions):
     idle_timeout_seconds: float = Field(
         300.0, gt=0, description="A client that asks for nothing for so long is disconnected."
     )
-    send_timeout_seconds: float = Field(
-        30.0, gt=0, description="A client that does not take an event for so long is dropped (`too_slow`)."
-    )
-    close_timeout_seconds: float = Field(
-        10.0, gt=0, description="After the last event, wait so long for the client to close, then close."
-    )
 
 
 class Wyoming(TcpTransport[WyomingOptions]):
@@ -35,5 +27,5 @@ class Wyoming(TcpTransport[WyomingOptions]):
 
     line_bytes = MAX_HEADER_BYTES
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await Connection(reader, writer, self.config, self.sessions).serve()
+    async def serve(self, client: Client) -> None:
+        await Connection(client, self.config, self.sessions).serve()

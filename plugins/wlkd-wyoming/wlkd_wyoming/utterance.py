@@ -9,6 +9,7 @@ from wyoming.asr import Transcript, TranscriptChunk, TranscriptStart, Transcript
 from wyoming.event import Event
 
 from wlkd import Session, Update
+from wlkd.transports.conversation import cancel
 
 Write = Callable[[Event], Awaitable[None]]
 
@@ -21,8 +22,9 @@ class Utterance:
         self._write = write
         self._streaming = streaming
         self._begun = False
+        self._heard = Update()
         self.hearing = asyncio.create_task(self._hear())
-        """Done when everything is transcribed, with the last update; raises `SessionError`."""
+        """Done when everything is transcribed; raises `SessionError`."""
 
     async def feed(self, audio: bytes) -> None:
         await self._session.feed(audio)
@@ -32,28 +34,27 @@ class Utterance:
         await self._session.finish()
 
     async def cancel(self) -> None:
-        self.hearing.cancel()
-        await asyncio.gather(self.hearing, return_exceptions=True)
+        await cancel(self.hearing)
 
     async def send_transcript(self) -> None:
         """The whole text, which every client waits for, and the end of the stream for those that read it.
 
-        To be called when the session is closed: a client that comes back at once must find its place free.
+        To be called when the session is closed: a client that comes back at once must find its place free. Nothing is
+        sent of a session that failed: a client would take it for the whole.
         """
-        update = self.hearing.result()
-        await self._write(Transcript(update.text.strip(), language=update.language).event())
+        if not self._heard.final:
+            return
+        await self._write(Transcript(self._heard.text.strip(), language=self._heard.language).event())
         if self._begun:
             await self._write(TranscriptStop().event())
 
-    async def _hear(self) -> Update:
-        last = Update()
+    async def _hear(self) -> None:
         async for update in self._session.updates():
-            last = update
+            self._heard = update
             text = "".join(word.text for word in update.committed)
             if self._streaming and text:
                 await self._begin(update)
                 await self._write(TranscriptChunk(text).event())
-        return last
 
     async def _begin(self, update: Update) -> None:
         if not self._begun:

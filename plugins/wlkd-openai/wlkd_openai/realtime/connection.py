@@ -7,16 +7,16 @@ import base64
 import binascii
 import contextlib
 import json
-import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import WSCloseCode, WSMessage, WSMsgType
+from aiohttp import WSMessage, WSMsgType
 
-from wlkd import SAMPLE_RATE, SessionError, Sessions
+from wlkd import SAMPLE_RATE, Code, SessionError, Sessions
 from wlkd.contract.audio import samples
 from wlkd.transports import websocket
+from wlkd.transports.conversation import running
 from wlkd_openai.errors import ApiError
 from wlkd_openai.realtime.hearing import Hearing
 from wlkd_openai.realtime.items import Event, Items, new_id
@@ -25,25 +25,13 @@ from wlkd_openai.realtime.settings import Settings, from_beta
 if TYPE_CHECKING:
     from wlkd_openai.transport import OpenAIOptions
 
-logger = logging.getLogger(__name__)
-
-CLOSE_CODES = {
-    "bad_request": WSCloseCode.POLICY_VIOLATION,
-    "undecodable_audio": WSCloseCode.POLICY_VIOLATION,
-    "unauthorized": WSCloseCode.POLICY_VIOLATION,
-    "idle_timeout": WSCloseCode.POLICY_VIOLATION,
-    "server_full": WSCloseCode.TRY_AGAIN_LATER,
-    "draining": WSCloseCode.TRY_AGAIN_LATER,
-    "too_slow": WSCloseCode.TRY_AGAIN_LATER,
-}
-"""Of each `SessionError` code; a code that is not listed is 1011."""
-
 
 class Socket(websocket.Socket):
-    """Says why a message is too big as this protocol does."""
+    """Says errors as this protocol does."""
 
-    async def too_big(self) -> str:
-        return "an event is larger than this server takes; append audio in smaller pieces"
+    def parting(self, error: SessionError) -> tuple[Iterable[str], int, str]:
+        fields = {**ApiError.of(error).fields, "event_id": None}
+        return [_text({"type": "error", "error": fields})], websocket.CLOSE_CODES[error.code], error.message
 
 
 class Connection:
@@ -75,27 +63,24 @@ class Connection:
 
     async def serve(self) -> None:
         """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
-        pinging = asyncio.create_task(self._socket.keep_pinging())
-        try:
-            await self._send([{"type": f"{self._kind}.created", "session": self._session()}])
-            await self._converse()
-        except SessionError as error:
-            logger.info("%s: %s: %s", self._peer, error.code, error.message)
-            await self._fail(error)
-        except ConnectionError:
-            logger.debug("%s: connection lost", self._peer)
-        except Exception:
-            logger.exception("%s: connection ended by a defect", self._peer)
-            await self._fail(SessionError("internal", "internal error; the server's log has the details"))
-        finally:
-            pinging.cancel()
-            if self._hearing is not None:
-                await self._hearing.close()
+        await self._socket.serve(self._converse(), self._peer)
 
     async def _converse(self) -> None:
-        reading = asyncio.ensure_future(self._socket.receive())
         try:
-            while True:
+            await self._send([{"type": f"{self._kind}.created", "session": self._session()}])
+            async for message in self._messages():
+                await self._take(message)
+        except SessionError as error:
+            with contextlib.suppress(ConnectionError, SessionError):
+                await self._send(self._items.failed(error))
+            raise
+        finally:
+            await self._close_hearing()
+
+    async def _messages(self) -> AsyncIterator[WSMessage]:
+        """What the client sends, until it goes. Raises why the session behind it ended by itself."""
+        while True:
+            async with running(self._socket.receive()) as (reading,):
                 waiting: set[asyncio.Future[Any]] = {reading}
                 if self._hearing is not None:
                     waiting.add(self._hearing.sending)
@@ -103,23 +88,13 @@ class Connection:
                 limit = self._options.idle_timeout_seconds if self._hearing is None else None
                 done, _ = await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
                 if not done:
-                    raise SessionError("idle_timeout", "no audio for too long")
-                if reading not in done:
-                    self._ended()
+                    raise SessionError(Code.IDLE_TIMEOUT, "no audio for too long")
+                if reading not in done and self._hearing is not None:
+                    self._hearing.sending.result()
                 message = reading.result()
-                if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    return
-                await self._take(message)
-                reading = asyncio.ensure_future(self._socket.receive())
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-
-    def _ended(self) -> None:
-        """The session has ended by itself. Raises why."""
-        if self._hearing is not None:
-            self._hearing.sending.result()
-        raise SessionError("draining", "the server is shutting down; everything received is transcribed")
+            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                return
+            yield message
 
     async def _take(self, message: WSMessage) -> None:
         """Answer one event. A mistake in it is told, and the conversation goes on."""
@@ -217,13 +192,11 @@ class Connection:
 
     async def _send(self, events: Iterable[Event]) -> None:
         for event in events:
-            await self._socket.say(json.dumps({"event_id": new_id("event"), **event}, ensure_ascii=False))
+            await self._socket.say(_text(event))
 
-    async def _fail(self, error: SessionError) -> None:
-        with contextlib.suppress(ConnectionError, SessionError):
-            fields = {**ApiError.of(error).fields, "event_id": None}
-            await self._send([*self._items.failed(error), {"type": "error", "error": fields}])
-        await self._socket.hang_up(CLOSE_CODES.get(error.code, WSCloseCode.INTERNAL_ERROR), error.message)
+
+def _text(event: Event) -> str:
+    return json.dumps({"event_id": new_id("event"), **event}, ensure_ascii=False)
 
 
 def _parse(message: WSMessage) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 
 from wlkd import Session, SessionError
+from wlkd.transports.conversation import cancel
 from wlkd_openai.realtime.items import Event, Items
 
 Send = Callable[[Iterable[Event]], Awaitable[None]]
@@ -48,8 +49,7 @@ class Hearing:
         await self._until(lambda: not self._items.pending)
 
     async def close(self) -> None:
-        self.sending.cancel()
-        await asyncio.gather(self.sending, return_exceptions=True)
+        await cancel(self.sending)
         await self._owner.aclose()
 
     async def _or_end(self, doing: Awaitable[None]) -> None:

@@ -1,4 +1,4 @@
-"""For the tests of wlkd and of plugins: a real daemon in ten lines, and what every decoder, VAD and backend must keep.
+"""For the tests of wlkd and of plugins: a real daemon in ten lines, and what every component must keep.
 
 Installed as a pytest plugin, so that its fixtures are there without an import.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -35,8 +34,9 @@ from wlkd.contract.types import (
 )
 from wlkd.daemon.app import Daemon
 from wlkd.plugins import load_plugins
+from wlkd.testing.transports import MadeUpSession, MadeUpSessions, Told, check_transport, free_port
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,6 @@ async def running_daemon(values: Mapping[str, Any]) -> AsyncIterator[RunningDaem
     finally:
         daemon.stop()
         await running
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @pytest.fixture
@@ -253,3 +246,22 @@ def check_backend(backend: Backend, speech: Sequence[Samples]) -> list[Word]:
     pair = backend.run([StepPlan(first), StepPlan(second)])
     assert [word.text for word in pair[0].words] == [word.text for word in pair[1].words], "batch members differ"
     return words
+
+
+__all__ = [
+    "MadeUpSession",
+    "MadeUpSessions",
+    "RunningDaemon",
+    "Told",
+    "check_backend",
+    "check_decoder",
+    "check_transport",
+    "check_vad",
+    "decoded",
+    "free_port",
+    "pieces",
+    "recognized",
+    "running_daemon",
+    "speech_like",
+    "vad_events",
+]

@@ -1,0 +1,97 @@
+"""The end of a client's conversation, and the codes that each table must know."""
+
+import asyncio
+import logging
+
+import pytest
+
+from wlkd.contract.errors import BadParameter, Code, SessionError
+from wlkd.contract.types import RecognitionParams, SessionInfo, StreamOffer
+from wlkd.testing import MadeUpSession
+from wlkd.transports.conversation import converse, feed_all, see_through
+from wlkd.transports.http import STATUS
+from wlkd.transports.queries import choice, flag, whole_number
+from wlkd.transports.websocket import CLOSE_CODES
+
+
+def session() -> MadeUpSession:
+    return MadeUpSession(SessionInfo("1", "test", "here", StreamOffer(), RecognitionParams(), 0.0), {}, None)
+
+
+def test_a_code_that_nobody_knows_cannot_be_raised() -> None:
+    with pytest.raises(ValueError, match="bad_reqest"):
+        SessionError("bad_reqest", "misspelt")
+    assert f"{SessionError('bad_request', 'x').code}" == "bad_request"
+
+
+@pytest.mark.parametrize("table", [STATUS, CLOSE_CODES], ids=["http", "websocket"])
+def test_every_code_has_its_answer(table: dict[Code, int]) -> None:
+    assert set(table) == set(Code)
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (SessionError("too_slow", "slowly"), "slowly"),
+        (ConnectionResetError("gone"), None),
+        (RuntimeError("a defect"), "internal error; the server's log has the details"),
+        (None, None),
+    ],
+    ids=["error", "connection", "defect", "good"],
+)
+async def test_what_goes_wrong_is_told_once(
+    raised: Exception | None, told: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[SessionError] = []
+
+    async def conversation() -> None:
+        if raised is not None:
+            raise raised
+
+    async def tell(error: SessionError) -> None:
+        heard.append(error)
+        raise ConnectionResetError("and then it was gone")
+
+    await see_through(conversation(), tell, "here")
+    assert [error.message for error in heard] == ([] if told is None else [told])
+    assert any(record.levelno == logging.ERROR for record in caplog.records) == isinstance(raised, RuntimeError)
+
+
+async def test_a_conversation_ends_with_the_last_word_or_with_the_client() -> None:
+    async def at_once() -> None:
+        pass
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    assert await converse(sending=at_once(), receiving=never())
+    assert not await converse(sending=never(), receiving=at_once())
+
+
+async def test_a_failed_session_takes_no_more_and_says_why_itself() -> None:
+    hearing = session()
+    hearing.fail(SessionError("undecodable_audio", "this is not audio"))
+
+    async def pieces():  # type: ignore[no-untyped-def]
+        yield b"audio"
+        raise AssertionError("read on")
+
+    await feed_all(hearing, pieces())
+    assert not hearing.finished
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "²", "1.5", "1e3", "9999999999", "fast"])
+def test_a_number_is_whole_and_short(text: str) -> None:
+    with pytest.raises(BadParameter, match=f"rate={text}") as caught:
+        whole_number({"rate": text}, "rate")
+    assert caught.value.name == "rate"
+
+
+def test_readers_of_what_clients_write() -> None:
+    assert whole_number({}, "rate", 16_000) == 16_000 and whole_number({"rate": "8000"}, "rate") == 8_000
+    assert [flag({"words": text}, "words") for text in ("true", "True", "1", "false", "0", "")] == [True] * 3 + [
+        False
+    ] * 3
+    assert choice({"mode": ""}, "mode", ("full", "diff"), "full") == "full"
+    with pytest.raises(BadParameter, match="mode=fast: unknown; known: full, diff"):
+        choice({"mode": "fast"}, "mode", ("full", "diff"), "full")

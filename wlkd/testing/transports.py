@@ -1,0 +1,231 @@
+"""For the tests of transports: sessions without audio, and the contract that every transport keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from wlkd.contract.components import Transport
+from wlkd.contract.errors import Code, SessionError, SessionRefused
+from wlkd.contract.types import Line, Priority, RecognitionParams, SessionInfo, StreamOffer, Update, Word
+from wlkd.daemon.listeners import HttpServer
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class MadeUpSession:
+    """A session without audio: collects what it is fed, and says what `says` has, then `end`."""
+
+    def __init__(self, info: SessionInfo, query: dict[str, str], token: str | None) -> None:
+        self.info = info
+        self.query = query
+        self.token = token
+        self.fed: list[bytes] = []
+        self.finished = False
+        self.flushes = 0
+        self.takes = asyncio.Event()
+        """Cleared: `feed` waits."""
+        self.takes.set()
+        self.heard = asyncio.Event()
+        """It was fed something."""
+        self.closed = asyncio.Event()
+        self.says: asyncio.Queue[Update | SessionError | None] = asyncio.Queue()
+        """Updates in their order; an error fails the session, None ends it."""
+        self.error: SessionError | None = None
+        self.on_feed: Callable[[MadeUpSession], None] = lambda session: None
+        self.on_end: Callable[[MadeUpSession], None] = lambda session: None
+
+    async def feed(self, data: bytes) -> None:
+        await self.takes.wait()
+        if self.error is not None:
+            raise self.error
+        self.fed.append(data)
+        self.on_feed(self)
+        self.heard.set()
+
+    async def flush(self) -> None:
+        self.flushes += 1
+        self.says.put_nowait(Update(flushes=self.flushes, segment_end=True))
+
+    async def finish(self, mistake: SessionError | None = None) -> None:
+        if not self.finished:
+            self.finished = True
+            self.on_end(self)
+            self.says.put_nowait(mistake)
+
+    def fail(self, error: SessionError) -> None:
+        """Take no more, and raise `error` after what was said before."""
+        self.error = error
+        self.says.put_nowait(error)
+
+    async def updates(self) -> AsyncIterator[Update]:
+        while (item := await self.says.get()) is not None:
+            if isinstance(item, SessionError):
+                raise item
+            yield item
+
+
+class MadeUpSessions:
+    """`Sessions` for a transport under test."""
+
+    def __init__(self, prepare: Callable[[MadeUpSession], None] = lambda session: None) -> None:
+        self.opened: list[MadeUpSession] = []
+        self.refused: SessionRefused | None = None
+        self.refuses_to_open: SessionError | None = None
+        self.counted: list[SessionError] = []
+        """Those who were turned away."""
+        self._prepare = prepare
+
+    @asynccontextmanager
+    async def open(
+        self,
+        offer: StreamOffer,
+        *,
+        transport: str,
+        peer: str,
+        query: dict[str, str] | None = None,
+        token: str | None = None,
+        priority: Priority = "live",
+    ) -> AsyncIterator[MadeUpSession]:
+        if (error := self.refuses_to_open or self.refused) is not None:
+            self.counted.append(error)
+            raise error
+        params = RecognitionParams(priority=priority)
+        session = MadeUpSession(SessionInfo("1", transport, peer, offer, params, 0.0), dict(query or {}), token)
+        self._prepare(session)
+        self.opened.append(session)
+        try:
+            yield session
+        finally:
+            session.closed.set()
+
+    def languages(self) -> frozenset[str]:
+        return frozenset({"de", "en"})
+
+    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefused | None:
+        return self.refused
+
+    def check(self, *, transport: str, peer: str, token: str | None = None) -> None:
+        if self.refused is not None:
+            self.counted.append(self.refused)
+            raise self.refused
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a client was told, to the end of its connection."""
+
+    text: str
+    """The final words."""
+    error: str | None = None
+    """The error in the protocol's words; None: it was told that all went well."""
+
+
+Client = Callable[[int, bytes], Awaitable[Told]]
+"""A client of a transport on that port of 127.0.0.1: sends this audio, ends it, and reads until it is told the end."""
+
+AUDIO = bytes(range(256)) * 50
+
+
+async def check_transport(transport: Callable[[int], Transport], client: Client) -> None:
+    """The contract of transports: every byte reaches the session; a client reads every word before it is told the
+    end; each `Code` and each refusal is told with its message; a place is free once its client has been told; a
+    client that leaves ends its session.
+
+    `transport` builds one that listens on the port if it has one of its own; an HTTP transport needs no port.
+    """
+    async with _rehearsal(transport, _all_goes_well) as (port, sessions):
+        told = await client(port, AUDIO)
+        assert told == Told("hello world"), told
+        assert b"".join(sessions.opened[-1].fed) == AUDIO
+        await _all_closed(sessions)
+    for code in Code:
+        error = SessionError(code, f"so that {code} is told")
+
+        def fail(session: MadeUpSession, error: SessionError = error) -> None:
+            session.on_feed = lambda session: session.fail(error)
+
+        async with _rehearsal(transport, fail) as (port, sessions):
+            told = await client(port, AUDIO)
+            assert told.error is not None and error.message in told.error, f"{code}: {told}"
+            await _all_closed(sessions)
+    refusals = [SessionRefused(code, f"so that {code} is told", 7) for code in Code if code in REFUSALS]
+    async with _rehearsal(transport, _all_goes_well) as (port, sessions):
+        for sessions.refused in refusals:
+            told = await client(port, AUDIO)
+            assert told.error is not None and sessions.refused.message in told.error, f"{sessions.refused.code}: {told}"
+        assert sessions.counted == refusals, "a client that is turned away is counted once"
+        sessions.refused, sessions.refuses_to_open = None, SessionError(Code.BAD_REQUEST, "so that it is told")
+        told = await client(port, AUDIO)
+        assert told.error is not None and sessions.refuses_to_open.message in told.error, told
+    async with _rehearsal(transport, lambda session: None) as (port, sessions):
+        leaving = asyncio.ensure_future(client(port, AUDIO))
+        while not sessions.opened:
+            assert not leaving.done(), "the client ended by itself"
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(sessions.opened[0].heard.wait(), 5)
+        leaving.cancel()
+        await asyncio.wait_for(sessions.opened[0].closed.wait(), 5)
+
+
+REFUSALS = (Code.UNAUTHORIZED, Code.SERVER_FULL, Code.DRAINING)
+
+
+def _all_goes_well(session: MadeUpSession) -> None:
+    hello, world = Word(" hello", 0, 8_000, 0.9), Word(" world", 8_000, 16_000, 0.9)
+
+    def on_feed(session: MadeUpSession) -> None:
+        if len(session.fed) == 1:
+            line = Line(0, 8_000, (hello,), "en")
+            session.says.put_nowait(Update(lines=(line,), committed=(hello,), language="en", speech_start=0))
+
+    def on_end(session: MadeUpSession) -> None:
+        line = Line(0, 16_000, (hello, world), "en")
+        session.says.put_nowait(
+            Update(
+                lines=(line,),
+                committed=(world,),
+                language="en",
+                speech_start=0,
+                received=16_000,
+                segment_end=True,
+                flushes=session.flushes,
+                final=session.finished,
+            )
+        )
+
+    async def flush() -> None:
+        session.flushes += 1
+        on_end(session)
+
+    session.on_feed, session.on_end, session.flush = on_feed, on_end, flush  # type: ignore[method-assign]
+
+
+async def _all_closed(sessions: MadeUpSessions) -> None:
+    async with asyncio.timeout(5):
+        for session in sessions.opened:
+            await session.closed.wait()
+
+
+@asynccontextmanager
+async def _rehearsal(
+    build: Callable[[int], Transport], prepare: Callable[[MadeUpSession], None]
+) -> AsyncIterator[tuple[int, MadeUpSessions]]:
+    port, sessions = free_port(), MadeUpSessions(prepare)
+    http, transport = HttpServer("127.0.0.1", port), build(port)
+    try:
+        await transport.start(sessions, http)
+        await http.start()
+        yield port, sessions
+    finally:
+        await transport.stop_accepting()
+        await transport.close()
+        await http.close()

@@ -1,0 +1,98 @@
+"""A client's conversation, from its first byte to its end: what every transport does in the same way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from wlkd.contract.errors import Code, SessionError
+from wlkd.contract.host import Session
+from wlkd.contract.types import EMPTY_UPDATE, Update
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+Tell = Callable[[SessionError], Awaitable[None]]
+
+
+def defect() -> SessionError:
+    """What a client is told when the fault is the program's own."""
+    return SessionError(Code.INTERNAL, "internal error; the server's log has the details")
+
+
+async def see_through(conversation: Awaitable[None], tell: Tell, peer: str) -> None:
+    """Await `conversation`; what goes wrong in it is given to `tell`, unless the connection is what broke.
+
+    Raises nothing but cancellation: one client's mistake, or a defect that it meets, ends this client only.
+    """
+    try:
+        await conversation
+        return
+    except SessionError as error:
+        logger.info("%s: %s: %s", peer, error.code, error.message)
+        reason = error
+    except ConnectionError:
+        logger.debug("%s: connection lost", peer)
+        return
+    except Exception:
+        logger.exception("%s: connection ended by a defect", peer)
+        reason = defect()
+    # It may have gone meanwhile, or not read.
+    with contextlib.suppress(ConnectionError, SessionError):
+        await tell(reason)
+
+
+@asynccontextmanager
+async def running(*work: Coroutine[Any, Any, T]) -> AsyncIterator[tuple[asyncio.Task[T], ...]]:
+    """Tasks that run for the length of an `async with`; what is not done then is cancelled."""
+    tasks = tuple(asyncio.create_task(each) for each in work)
+    try:
+        yield tasks
+    finally:
+        await cancel(*tasks)
+
+
+async def cancel(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel, and return when they have ended. What they raise is nobody's any more."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def converse(sending: Coroutine[Any, Any, None], receiving: Coroutine[Any, Any, None]) -> bool:
+    """Run both until `sending` has said its last; False: `receiving` ended before, for the client has gone.
+
+    Raises what either raises.
+    """
+    async with running(sending, receiving) as (told, heard):
+        await asyncio.wait({told, heard}, return_when=asyncio.FIRST_COMPLETED)
+        if told.done():
+            told.result()
+            return True
+        heard.result()
+        return False
+
+
+async def feed_all(session: Session, pieces: AsyncIterable[bytes]) -> None:
+    """Feed `pieces` and finish. When the session fails meanwhile it is left to `updates()` to say so, after the words
+    of the audio before. Raises what `pieces` raises."""
+    async for piece in pieces:
+        try:
+            await session.feed(piece)
+        except SessionError as error:
+            logger.debug("the session takes no more audio: %s", error)
+            return
+    with contextlib.suppress(SessionError):
+        await session.finish()
+
+
+async def last_update(session: Session) -> Update:
+    """The whole transcript, once it is complete. Raises `SessionError`."""
+    last = EMPTY_UPDATE
+    async for update in session.updates():
+        last = update
+    return last
