@@ -18,6 +18,7 @@ from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins, load_plugins
 from wlkd.sessions.admission import Admission
+from wlkd.sessions.filters import Filters
 
 OFFER = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
 
@@ -114,6 +115,7 @@ async def test_what_cannot_be_opened_is_a_bad_request_and_leaves_nothing(
             choosing(answer),
             {"one": decoder},
             Deaf(Options()),
+            Filters({}),
             Refusing(Options()),
             worker,
             {"live": pool, "upload": pool},

@@ -167,6 +167,8 @@ def wlkd_register_vads(register): calls.append(("wlkd_register_vads", register))
 @hookimpl
 def wlkd_register_backends(register): calls.append(("wlkd_register_backends", register))
 @hookimpl
+def wlkd_register_filters(register): calls.append(("wlkd_register_filters", register))
+@hookimpl
 def wlkd_register_transports(register): calls.append(("wlkd_register_transports", register))
 @hookimpl
 def wlkd_register_commands(register): calls.append(("wlkd_register_commands", register))
@@ -204,6 +206,7 @@ def test_every_hook_is_called_in_order_with_what_its_spec_says(install: Install)
         "wlkd_register_decoders",
         "wlkd_register_vads",
         "wlkd_register_backends",
+        "wlkd_register_filters",
         "wlkd_register_transports",
         "wlkd_check_config",
         "wlkd_choose_decoder",

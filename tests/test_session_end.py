@@ -25,8 +25,10 @@ from wlkd.contract.types import (
 from wlkd.inference.backlog import Outcome, Stream
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
+from wlkd.sessions.filters import Filters
 from wlkd.sessions.hearing import Hearing
 from wlkd.sessions.progress import Progress
+from wlkd.sessions.rendering import Rendering
 from wlkd.sessions.session import QUEUED_MESSAGES, LiveSession
 from wlkd.sessions.transcript import Transcript
 
@@ -107,6 +109,7 @@ class Setup:
             Hearing(self.decoding, AllSpeech(Options()), self._pool),
             Progress(Transcript(line_pause=32_000, silence_line=80_000, max_line=480_000)),
             open_stream,
+            Rendering("simplified", Filters({}), {}),
             SessionOptions(),
             Metrics(),
             lambda info, update: None,

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, SerializeAsAny, field_va
 
 from wlkd.config.messages import mistake_at
 from wlkd.contract.components import Options
+from wlkd.contract.types import ChineseScript
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -122,6 +123,11 @@ class RecognitionOptions(Options):
     )
     task: Literal["transcribe", "translate"] = Field(
         default="transcribe", description="translate: into English, whatever is spoken."
+    )
+    chinese_script: ChineseScript = Field(
+        default="simplified",
+        description="Characters for Chinese: simplified, traditional (as in Taiwan), traditional_hk, or as_heard: what "
+        "the model wrote, which mixes them.",
     )
     initial_prompt: str = Field(
         default="",

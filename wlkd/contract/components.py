@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeVar
 
 from wlkd.contract.host import Context, Http, Sessions
-from wlkd.contract.types import Commit, Decoded, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer
+from wlkd.contract.types import Commit, Decoded, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer, Word
 
 
 class Options(BaseModel):
@@ -180,6 +180,45 @@ class Backend(Component[OptionsT]):
 
     def warm_up(self) -> None:
         """One inference on made-up audio, so that the first client does not pay for it. On an inference thread."""
+
+
+class FilterOptions(Options):
+    """Base of the options of filters."""
+
+    active: bool = Field(default=False, description="Filter the sessions whose clients say nothing about it, too.")
+
+
+class TextFilter(ABC):
+    """One session's text on its way from the model to the listener. Called on the event loop: must be quick.
+
+    It keeps no state between calls. The session holds back words that are not settled, so what was committed is never
+    touched again.
+    """
+
+    @abstractmethod
+    def rewrite(self, words: Sequence[Word], language: str | None) -> Sequence[Word]:
+        """`words` as they are to be read, in order, with times. `words` are a stretch of speech from where the last
+        settled word ended, committed or tentative; `wlkd.contract.text` helps with spans of several words."""
+
+    def settled(self, words: Sequence[Word], language: str | None) -> int:
+        """How many of the first `words` are rewritten in the same way whatever follows. The others wait, shown as
+        tentative, for more words or the end of the stretch."""
+        return len(words)
+
+
+FilterOptionsT = TypeVar("FilterOptionsT", bound=FilterOptions, default=FilterOptions)
+
+
+class Filter(Component[FilterOptionsT]):
+    """Rewrites text for the sessions that want it."""
+
+    Config = FilterOptions
+
+    @abstractmethod
+    def open(self, wish: str) -> TextFilter:
+        """For one session. `wish`: what its client said under the filter's name, mostly nothing.
+
+        Cheap, on the event loop. Raises `BadParameter` for a wish that makes no sense."""
 
 
 class Transport(Component[OptionsT]):

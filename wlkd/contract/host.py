@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +50,12 @@ class Session(Protocol):
         Returns when that is done. The words come by `updates()`; the one that completes them counts this flush.
         """
 
+    def change(self, query: Mapping[str, str]) -> None:
+        """Write the words that come from now on as `query` says: `chinese_script`, `filters`, what the filters take.
+        What it does not name stays as it is.
+
+        Raises `BadParameter` for a value that makes no sense; the session goes on as before."""
+
     async def finish(self, mistake: SessionError | None = None) -> None:
         """The audio has ended. `updates()` goes on until everything is committed, then stops.
 
@@ -79,8 +85,11 @@ class Sessions(Protocol):
     ) -> AbstractAsyncContextManager[Session]:
         """A session for the length of an `async with`; leaving it early abandons what is not yet transcribed.
 
-        `query` holds the client's wishes by name: `language`, `task`, `initial_prompt`, `static_prompt`,
-        `hotwords`. Raises `SessionError` (`unauthorized`, `server_full`, `draining`, `bad_request`) on entry.
+        `query` holds the client's wishes by name: `language`, `task`, `initial_prompt`, `static_prompt`, `hotwords`,
+        `chinese_script`, `filters` (`numbers,-profanity`), and what the filters take, each by its name. Other names
+        are ignored.
+
+        Raises `SessionError` (`unauthorized`, `server_full`, `draining`, `bad_request`) on entry.
         """
 
     def languages(self) -> frozenset[str]:

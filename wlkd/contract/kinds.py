@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wlkd.contract.components import Backend, Component, Decoder, Transport, Vad
+from wlkd.contract.components import Backend, Component, Decoder, Filter, Transport, Vad
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,14 @@ KINDS: Mapping[str, Kind] = {
             Backend,
             "The speech recognition model.",
             default={"simulstreaming": {}},
+        ),
+        Kind(
+            "filter",
+            Filter,
+            "Filters of the text, by name, with their options, in the order in which they work; each is off where "
+            "neither its options nor the client say otherwise.",
+            many=True,
+            default={"fillers": {}, "numbers": {}, "replace": {}, "profanity": {}},
         ),
         Kind(
             "transport",

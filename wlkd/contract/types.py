@@ -17,6 +17,9 @@ NoteCode = Literal["damaged", "cut_short", "skipped", "tracks", "channels", "lev
 """`damaged`: audio is lost inside; `cut_short`: audio is lost at the end; `skipped`: bytes that are not audio;
 `tracks`, `channels`: which were heard, and how; `level`: samples that were no numbers, or beyond full scale;
 `more`: further notes were left out."""
+ChineseScript = Literal["simplified", "traditional", "traditional_hk", "as_heard"]
+"""The characters for Chinese: simplified, traditional as in Taiwan, traditional as in Hong Kong, or what the model
+happened to write."""
 
 SENTENCE_ENDS = tuple(".?!…。？！")
 UNSPOKEN_LANGUAGES = frozenset({"la"})
@@ -79,6 +82,8 @@ class RecognitionParams:
     """Text put before every window."""
     hotwords: tuple[str, ...] = ()
     """Words and names to expect."""
+    chinese_script: ChineseScript = "simplified"
+    """What the session makes of Chinese text; a backend may use it, and need not."""
     priority: Priority = "live"
     """`upload`: an uploaded file, for whose next word nobody waits; it runs in the gaps that live sessions leave."""
 
@@ -209,6 +214,7 @@ EMPTY_UPDATE = Update()
 
 __all__ = [
     "EMPTY_UPDATE",
+    "ChineseScript",
     "Commit",
     "Decoded",
     "Frame",

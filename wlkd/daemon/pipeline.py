@@ -7,10 +7,10 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from wlkd.config import Config, read_tokens
-from wlkd.contract.components import Backend, Component, Decoder, Vad
+from wlkd.contract.components import Backend, Component, Decoder, Filter, Vad
 from wlkd.contract.host import Context
 from wlkd.contract.types import Priority
 from wlkd.daemon.running_backend import Recognition, make_backend
@@ -19,9 +19,10 @@ from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
 from wlkd.sessions.admission import Admission
+from wlkd.sessions.filters import Filters
 
 logger = logging.getLogger(__name__)
-C = TypeVar("C", bound=Component)
+C = TypeVar("C", bound=Component[Any])
 
 
 class Core:
@@ -104,12 +105,16 @@ async def running_core(
         for name, options in config.decoders.items():
             decoders[name] = await provision(cast(Decoder, plugins.component("decoder", name)(options)))
         vad = await provision(cast(Vad, plugins.component("vad", config.vad.name)(config.vad.options)))
+        filters: dict[str, Filter] = {}
+        for name, options in config.many("filters").items():
+            filters[name] = await provision(cast(Filter, plugins.component("filter", name)(options)))
         recognition = await Recognition.open(config, make_backend(config, plugins), metrics, status)
         admission = Admission(
             config,
             plugins,
             decoders,
             vad,
+            Filters(filters),
             recognition.backend,
             recognition.worker,
             pools,

@@ -20,9 +20,11 @@ from wlkd.contract.types import Priority, SessionInfo, StreamOffer, Update
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
+from wlkd.sessions.filters import Filters
 from wlkd.sessions.hearing import Hearing
 from wlkd.sessions.params import wishes
 from wlkd.sessions.progress import Progress
+from wlkd.sessions.rendering import Rendering
 from wlkd.sessions.session import LiveSession
 from wlkd.sessions.transcript import Transcript
 
@@ -41,6 +43,7 @@ class Admission:
         plugins: Plugins,
         decoders: Mapping[str, Decoder],
         vad: Vad,
+        filters: Filters,
         backend: Backend,
         worker: Worker,
         pools: Mapping[Priority, Executor],
@@ -51,6 +54,7 @@ class Admission:
         self._plugins = plugins
         self._decoders = decoders
         self._vad = vad
+        self._filters = filters
         self._backend = backend
         self._worker = worker
         self._pools = pools
@@ -205,6 +209,7 @@ class Admission:
         if refusal is not None:
             raise refusal
         params = wishes(query, self._config.recognition, self.languages(), priority)
+        rendering = Rendering(params.chinese_script, self._filters, query)
         info = SessionInfo(f"{next(self._ids)}", transport, peer, offer, params, time.time())
         decoder = self._decoder(offer).open(offer)
         try:
@@ -213,6 +218,7 @@ class Admission:
                 Hearing(decoder, self._vad, self._pools[priority]),
                 Progress(self._transcript()),
                 lambda on_outcome: self._worker.open(params, on_outcome),
+                rendering,
                 self._config.sessions,
                 self._metrics,
                 self._updated,

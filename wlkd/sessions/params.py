@@ -8,6 +8,7 @@ from wlkd.config.options import Config, RecognitionOptions
 from wlkd.contract.components import Backend
 from wlkd.contract.errors import ProvisionError, SessionError
 from wlkd.contract.types import Priority, RecognitionParams
+from wlkd.sessions.script import script_of
 
 MAX_PROMPT_CHARACTERS = 4096
 """Several times what a model can read, and little enough to be read on the event loop."""
@@ -32,6 +33,7 @@ def wishes(
         initial_prompt=query.get("initial_prompt", defaults.initial_prompt)[-MAX_PROMPT_CHARACTERS:],
         static_prompt=query.get("static_prompt", defaults.static_prompt),
         hotwords=hotwords or tuple(defaults.hotwords),
+        chinese_script=script_of(query, defaults.chinese_script),
         priority=priority,
     )
     for name, length in (("static_prompt", len(params.static_prompt)), ("hotwords", sum(map(len, params.hotwords)))):

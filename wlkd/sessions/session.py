@@ -8,8 +8,9 @@ other.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 from wlkd.config.options import SessionOptions
 from wlkd.contract.audio import samples, seconds
@@ -20,6 +21,7 @@ from wlkd.metrics import Metrics
 from wlkd.sessions.hearing import Heard, Hearing
 from wlkd.sessions.life import Life, Stage
 from wlkd.sessions.progress import Progress
+from wlkd.sessions.rendering import Rendering
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class LiveSession:
         hearing: Hearing,
         progress: Progress,
         open_stream: Callable[[Callable[[Outcome], None]], Stream],
+        rendering: Rendering,
         options: SessionOptions,
         metrics: Metrics,
         on_update: Callable[[SessionInfo, Update], None],
@@ -58,6 +61,7 @@ class LiveSession:
         self._hearing = hearing
         self._progress = progress
         self._stream = open_stream(self._on_outcome)
+        self._rendering = rendering
         self._options = options
         self._metrics = metrics
         self._on_update = on_update
@@ -84,6 +88,10 @@ class LiveSession:
             self._life.check()
             await self._put(flushed)
         await flushed
+
+    def change(self, query: Mapping[str, str]) -> None:
+        self._life.check()
+        self._write(self._rendering.change(query))
 
     async def finish(self, mistake: SessionError | None = None) -> None:
         await self._end(mistake)
@@ -257,6 +265,8 @@ class LiveSession:
     def _fail(self, error: SessionError) -> None:
         """End now: the recognition itself is gone."""
         self._life.fail(error)
+        with contextlib.suppress(SessionError):  # of a filter, which has said so
+            self._write(self._rendering.release())
         self._life.finish()
         self._stream.close()
         self._empty_inbox()
@@ -295,8 +305,11 @@ class LiveSession:
     def _on_outcome(self, outcome: Outcome) -> None:
         match outcome:
             case Commit():
-                self._progress.committed(outcome)
-                self._metrics.words.inc(len(outcome.words))
+                try:
+                    self._write(self._rendering.render(outcome))
+                except SessionError as error:
+                    self._on_outcome(error)
+                    return
                 self._metrics.commit_lag.observe(seconds(self.lag))
             case SessionError():
                 self._fail(outcome)
@@ -304,3 +317,8 @@ class LiveSession:
                     self._task.cancel()
             case _:
                 raise outcome
+
+    def _write(self, commits: Iterable[Commit]) -> None:
+        for commit in commits:
+            self._progress.committed(commit)
+            self._metrics.words.inc(len(commit.words))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ import pytest
 
 from wlkd.config import make_config
 from wlkd.contract.audio import SAMPLE_RATE, samples, silence
-from wlkd.contract.components import Backend, DecoderStream, StepPlan, VadStream
+from wlkd.contract.components import Backend, DecoderStream, StepPlan, TextFilter, VadStream
+from wlkd.contract.text import text_of
 from wlkd.contract.types import (
     Commit,
     Decoded,
@@ -200,6 +202,31 @@ def check_vad(open_stream: Callable[[], VadStream], audio: Samples) -> None:
             assert isinstance(events[-1], Pause), "speech that goes on at the end is not closed by a pause"
         found.append((covered.tobytes(), tuple(event for event in events if isinstance(event, Pause))))
     assert len(set(found)) == 1, "the speech found depends on how the audio was cut"
+
+
+def spoken_words(text: str, language: str) -> list[Word]:
+    """`text` as a model would commit it, half a second a word; in Chinese and Japanese each character is one."""
+    pieces = re.findall(r"(?:[a-zA-Z\d]+|.)[，。？！、]*" if language in ("zh", "ja") else r"\s*\S+", text)
+    half = SAMPLE_RATE // 2
+    return [Word(piece, place * half, (place + 1) * half, 1.0) for place, piece in enumerate(pieces)]
+
+
+def check_filter(text_filter: TextFilter, words: Sequence[Word], language: str) -> str:
+    """What `text_filter` makes of `words`. The contract of filters: it is the same when they come one by one, and times
+    stay in order and inside those of `words`."""
+    whole = list(text_filter.rewrite(words, language))
+    held: list[Word] = []
+    given: list[Word] = []
+    for word in words:
+        held.append(word)
+        count = text_filter.settled(held, language)
+        given += text_filter.rewrite(held[:count], language)
+        held = held[count:]
+    given += text_filter.rewrite(held, language)
+    assert given == whole, "the text depends on how its words came"
+    times = [time for word in whole for time in (word.start, word.end)]
+    assert times == sorted(times) and all(words[0].start <= time <= words[-1].end for time in times)
+    return text_of(whole)
 
 
 def recognized(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -54,6 +54,9 @@ class MadeUpSession:
     async def flush(self) -> None:
         self.flushes += 1
         self.says.put_nowait(Update(flushes=self.flushes, segment_end=True))
+
+    def change(self, query: Mapping[str, str]) -> None:
+        self.query.update(query)
 
     async def finish(self, mistake: SessionError | None = None) -> None:
         if not self.finished:

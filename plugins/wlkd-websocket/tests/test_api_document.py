@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from wlkd_websocket.messages import DiffMessages, FullMessages
-from wlkd_websocket.query import RAW_ENCODINGS, WISHES
+from wlkd_websocket.query import OWN, RAW_ENCODINGS
 from wlkd_websocket.transport import WebSocketOptions
 
 from wlkd import Code, Line, Update, Word
@@ -82,8 +82,9 @@ def test_every_error_is_documented_with_its_close_code():
 
 def test_every_query_name_and_format_is_documented():
     asking = section("Asking")
-    others = {"mode", "words", "format", "sample_rate", "channels", "target_language", "token"}
-    assert first_column(asking) == {*WISHES, *others}
+    prompts = {"hotwords", "initial_prompt", "static_prompt"}
+    text = {"chinese_script", "filters", "replace", "profanity"}
+    assert first_column(asking) == {*OWN, "language", "task", *prompts, *text}
     assert {*RAW_ENCODINGS, "container", "pcm"} <= set(re.findall(r"`(\w+)`", asking))
 
 

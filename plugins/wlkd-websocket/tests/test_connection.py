@@ -113,9 +113,9 @@ async def test_the_format_comes_from_the_query_or_the_options(rig, options, quer
     assert built.sessions.opened[0].info.offer == offer
 
 
-async def test_wishes_reach_the_session_and_unknown_names_are_ignored(rig):
+async def test_wishes_reach_the_session_and_what_is_the_transport_s_own_does_not(rig):
     socket, session = await (await rig()).open(
-        "?language=zh&task=translate&initial_prompt=a&static_prompt=b&hotwords=c,d&diarization=1&token=secret"
+        "?language=zh&task=translate&initial_prompt=a&static_prompt=b&hotwords=c,d&replace=e:f&words=1&token=secret"
     )
     assert session.query == {
         "language": "zh",
@@ -123,6 +123,7 @@ async def test_wishes_reach_the_session_and_unknown_names_are_ignored(rig):
         "initial_prompt": "a",
         "static_prompt": "b",
         "hotwords": "c,d",
+        "replace": "e:f",
     }
     assert session.token == "secret"
     await socket.close()

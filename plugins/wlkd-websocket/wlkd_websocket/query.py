@@ -16,13 +16,14 @@ RAW_ENCODINGS = ("s16le", "s16be", "s24le", "s32le", "f32le", "u8", "mulaw", "al
 PCM = StreamOffer(encoding="s16le", sample_rate=16_000, channels=1)
 """What `useAudioWorklet: true` stands for, and what `format=pcm` means where nothing else is said."""
 
-WISHES = ("language", "task", "initial_prompt", "static_prompt", "hotwords")
-"""Handed to the session by name; the core knows which values are good."""
+OWN = frozenset({"format", "sample_rate", "channels", "mode", "words", "target_language", "token"})
+"""Names that are read here. All others go to the session, which ignores what it does not know: deployed clients send
+some, and which filters may be wished something is known there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A client's query, checked. Names that nobody knows are ignored: deployed clients send some."""
+    """A client's query, checked."""
 
     offer: StreamOffer
     wishes: dict[str, str]
@@ -38,7 +39,7 @@ def parse_query(query: Mapping[str, str], default_input: Input) -> Query:
     mode = choice(query, "mode", ("full", "diff"), "full")
     return Query(
         offer=_offer(query, default_input),
-        wishes={name: query[name] for name in WISHES if query.get(name)},
+        wishes={name: value for name, value in query.items() if value and name not in OWN},
         mode="diff" if mode == "diff" else "full",
         words=flag(query, "words"),
     )

@@ -1,0 +1,17 @@
+"""Filters of the text: fillers left out, numbers as digits, words replaced, profanity masked. See docs/text.md."""
+
+from __future__ import annotations
+
+from wlkd import Registry, hookimpl
+from wlkd_text.fillers import Fillers
+from wlkd_text.numbers import Numbers
+from wlkd_text.profanity import Profanity
+from wlkd_text.replace import Replace
+
+
+@hookimpl
+def wlkd_register_filters(register: Registry) -> None:
+    register("fillers", Fillers)
+    register("numbers", Numbers)
+    register("replace", Replace)
+    register("profanity", Profanity)

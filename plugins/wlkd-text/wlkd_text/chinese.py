@@ -1,0 +1,86 @@
+"""Chinese numerals, simplified and traditional; cn2an reads them, this module decides which are numbers at all."""
+
+from __future__ import annotations
+
+import re
+
+import cn2an
+
+from wlkd.contract.text import Edit
+
+DIGIT = "零〇一二三四五六七八九两兩"
+SCALE = "十百千万亿萬億"
+NUMERAL = f"[{DIGIT}{SCALE}]+"
+DECIMAL = f"{NUMERAL}(?:[点點][{DIGIT}]+)?"
+SIMPLE = str.maketrans("〇两兩萬億", "零二二万亿")
+VALUE = {digit: str(value) for value, digit in enumerate("零一二三四五六七八九")}
+IDIOMS = frozenset(["七七八八", "一五一十", "三三两两", "三三兩兩", "九九八十一", "千千万万", "千千萬萬", "一五一零"])
+PATTERN = re.compile(
+    f"(?P<percent>百分之)(?P<share>{DECIMAL})"
+    f"|(?P<below>{NUMERAL})分之(?P<above>{NUMERAL})"
+    f"|(?P<hour>{NUMERAL})[点點](?P<minute>{NUMERAL})(?=分)"
+    f"|(?P<date>{NUMERAL}(?:[年月]{NUMERAL})+)(?=[月日号號])"
+    f"|(?P<number>{DECIMAL})"
+)
+OPEN = re.compile(f"(?:百分之?|第|[{DIGIT}{SCALE}点點分之年月])+$")
+"""An end of a text in which a number may go on."""
+ALONE = re.compile(f"[{DIGIT}{SCALE}]|百分")
+
+
+class Numerals:
+    """See the module."""
+
+    def edits(self, text: str, least: int) -> list[Edit]:
+        edits = []
+        for match in PATTERN.finditer(text):
+            if written := _written(match, least):
+                edits.append(Edit(match.start(), match.end(), written))
+        return edits
+
+    def settled(self, text: str) -> int:
+        match = OPEN.search(text)
+        return match.start() if match and ALONE.search(match[0]) else len(text)
+
+
+def _written(match: re.Match[str], least: int) -> str | None:
+    """Digits for what was found, or None: it stays as it is."""
+    if match["percent"]:
+        return _joined("{}%", match["share"])
+    if match["below"]:
+        return _joined("{}/{}", match["above"], match["below"])
+    if match["hour"]:
+        return _joined("{}点{}", match["hour"], match["minute"])
+    if match["date"]:
+        return _joined(re.sub(NUMERAL, "{}", match["date"]), *re.findall(NUMERAL, match["date"]))
+    numeral = match["number"]
+    if len(numeral) == 1 or numeral in IDIOMS:
+        return None
+    is_pair = len(numeral) == 2 and not set(numeral) & set(SCALE + "零〇")
+    if is_pair and not match.string[match.end() :].startswith("年"):
+        # 一一, 三四: one by one, three or four.
+        return None
+    written = _number(numeral)
+    return None if written is None or (written.isdigit() and written[0] != "0" and int(written) < least) else written
+
+
+def _joined(form: str, *numerals: str) -> str | None:
+    values = [_number(numeral) for numeral in numerals]
+    return None if None in values else form.format(*values)
+
+
+def _number(numeral: str) -> str | None:
+    """Digits for a numeral; None: it is none, as in 千万不要 and 三四十."""
+    whole, _, fraction = re.sub("點", "点", numeral).translate(SIMPLE).partition("点")
+    after = "." + "".join(VALUE[digit] for digit in fraction) if fraction else ""
+    if not set(whole) & set("十百千万亿"):
+        return "".join(VALUE[digit] for digit in whole) + after
+    if whole[0] in "百千万亿":
+        return None
+    try:
+        value = int(cn2an.cn2an(whole, "normal"))
+    except (ValueError, KeyError):  # what cn2an says of text that is no numeral
+        return None
+    for name, size in (("亿", 10**8), ("万", 10**4)):
+        if not after and value and value % size == 0:
+            return f"{value // size}{name}"
+    return f"{value}{after}"

@@ -1,0 +1,77 @@
+"""Sounds of people who think, left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pydantic import Field
+
+from wlkd import BadParameter, Filter, FilterOptions, TextFilter, Word
+from wlkd.contract.types import SENTENCE_ENDS
+
+SHIPPED: Mapping[str, tuple[str, ...]] = {
+    "en": ("uh", "uhh", "um", "umm", "uhm", "er", "erm", "hm", "hmm", "mm"),
+    "de": ("äh", "ähm", "öh", "öhm", "hm", "hmm"),
+    "fr": ("euh", "heu", "hm", "hmm"),
+    "es": ("eh", "ehm", "hm", "hmm"),
+    "it": ("ehm", "uhm", "mh"),
+    "nl": ("eh", "ehm", "uh", "uhm", "hm", "hmm"),
+    "pt": ("ahn", "hum", "hm", "hmm"),
+    "zh": ("呃",),
+}
+"""What also means something is not here: 嗯, mhm and uh-huh are answers."""
+COMMAS = (",", "，")
+MARKS = ",，、.…。!！?？-–—"
+
+
+class FillersOptions(FilterOptions):
+    """What is left out."""
+
+    by_language: Mapping[str, tuple[str, ...]] = Field(
+        default={},
+        description="Single words to leave out, like {en: [um, uh]}; the list replaces the one that wlkd has for "
+        "de, en, es, fr, it, nl, pt or zh.",
+    )
+
+
+class Fillers(Filter[FillersOptions]):
+    """Leaves out um, uh and their like."""
+
+    def open(self, wish: str) -> TextFilter:
+        if wish:
+            raise BadParameter("fillers", f"fillers takes no value, and got {wish!r}")
+        return LeavingOut({**SHIPPED, **self.config.by_language})
+
+
+class LeavingOut(TextFilter):
+    """See `Fillers`. A filler hands its capital to the next word, and the end of a sentence to a comma before it."""
+
+    def __init__(self, by_language: Mapping[str, Sequence[str]]) -> None:
+        self._by_language = {code: {word.casefold() for word in own} for code, own in by_language.items()}
+
+    def rewrite(self, words: Sequence[Word], language: str | None) -> Sequence[Word]:
+        done: list[Word] = []
+        capital = False
+        for word in words:
+            bare = word.text.strip()
+            if self._is_filler(word, language):
+                if bare.endswith(SENTENCE_ENDS) and done and done[-1].text.endswith(COMMAS):
+                    done[-1] = replace(done[-1], text=done[-1].text[:-1] + bare[-1])
+                capital |= bare[0].isupper()
+                continue
+            if capital:
+                word = replace(word, text=word.text.replace(bare, bare[0].upper() + bare[1:]))
+                capital = False
+            done.append(word)
+        return done
+
+    def settled(self, words: Sequence[Word], language: str | None) -> int:
+        """Fillers at the end wait for the word that may get their capital, and a comma there for the fillers."""
+        count = len(words)
+        while count and self._is_filler(words[count - 1], language):
+            count -= 1
+        return count - 1 if count and words[count - 1].text.endswith(COMMAS) else count
+
+    def _is_filler(self, word: Word, language: str | None) -> bool:
+        return word.text.strip().strip(MARKS).casefold() in self._by_language.get(language or "", ())

@@ -1,0 +1,67 @@
+"""Finding the phrases of a list in a text that is still growing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from wlkd import Word
+from wlkd.contract.text import text_of
+
+HAN = "㐀-鿿"
+ByLanguage = Mapping[str, Sequence[str]]
+
+
+class Phrases:
+    """A list of phrases. Case does not matter, nor how words are spaced; a phrase is found as whole words only."""
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        plain = {" ".join(phrase.casefold().split()) for phrase in phrases} - {""}
+        longest_first = sorted(plain, key=lambda phrase: (-len(phrase), phrase))
+        patterns = [_edge(phrase[0], "?<!") + _body(phrase) + _edge(phrase[-1], "?!") for phrase in longest_first]
+        self._pattern = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+        self._beginnings = {
+            phrase[:end].rstrip() for phrase in plain for end in range(1, len(phrase)) if _parts(phrase, end)
+        }
+        self._longest = max(map(len, plain), default=0)
+
+    def find(self, text: str) -> Iterator[re.Match[str]]:
+        """Where they are, apart from each other; of two that begin in one place, the longer one."""
+        return self._pattern.finditer(text) if self._pattern else iter(())
+
+    def settled(self, words: Sequence[Word]) -> int:
+        """How many of the first `words` cannot become a part of a phrase by what follows."""
+        text = " ".join(text_of(words).casefold().split())
+        for start in range(max(len(text) - self._longest, 0), len(text)):
+            if text[start:] in self._beginnings and not (start and _inside(text[start - 1], text[start])):
+                return _all_but(words, len(text) - start)
+        return len(words)
+
+
+def _all_but(words: Sequence[Word], letters: int) -> int:
+    """How many of `words` stand before the last `letters` characters; doubled and outer spaces do not count."""
+    for count in range(len(words), -1, -1):
+        if len(" ".join(text_of(words[count:]).split())) >= letters:
+            return count
+    return 0
+
+
+def _body(phrase: str) -> str:
+    return r"\s+".join(map(re.escape, phrase.split()))
+
+
+def _edge(letter: str, look: str) -> str:
+    """No letter of a word beyond the phrase's edge; Chinese has no edges between words."""
+    if re.match(rf"[{HAN}]|\W", letter):
+        return ""
+    return rf"({look}[^\W{HAN}])"
+
+
+def _inside(before: str, letter: str) -> bool:
+    """Whether both belong to one word."""
+    return re.fullmatch(rf"[^\W{HAN}]{{2}}", before + letter) is not None
+
+
+def _parts(phrase: str, end: int) -> bool:
+    """Whether a word may end before character `end` of `phrase`, with more to come."""
+    return not _inside(phrase[end - 1], phrase[end]) and bool(phrase[:end].strip())

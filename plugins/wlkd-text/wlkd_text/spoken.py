@@ -1,0 +1,143 @@
+"""Numbers in the languages that text2num knows, with what it leaves open: years, spelt digits, what stays a word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from text_to_num import find_numbers
+
+from wlkd.contract.text import Edit
+
+LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pt")
+TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+|[^\w\s]")
+CONNECTORS = {
+    "de": {"und", "komma"},
+    "en": {"and", "point", "oh", "o", "-"},
+    "es": {"y", "coma", "punto"},
+    "fr": {"et", "virgule", "-"},
+    "it": {"e", "virgola"},
+    "nl": {"en", "komma"},
+    "pt": {"e", "vírgula"},
+}
+"""Behind a number they may join it to another."""
+OH = {"oh", "o"}
+SCALES = {100, 1000, 10**6, 10**9, 10**12}
+FEWEST_DIGITS = 3
+"""Digits said one by one are one number from three on: five five five is 555, one two may be anything."""
+CENTURIES = range(11, 22)
+"""Nineteen ninety nine, twenty twenty four."""
+
+
+@dataclass(frozen=True)
+class _Token:
+    """What text2num asks of a token."""
+
+    match: re.Match[str]
+
+    def text(self) -> str:
+        return self.match[0]
+
+    def nt_separated(self, previous: _Token) -> bool:
+        return False
+
+    def not_a_number_part(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A number that was found: tokens `first` up to, not including, `stop`."""
+
+    first: int
+    stop: int
+    text: str
+    value: float
+    ordinal: bool
+
+    @property
+    def is_spelt(self) -> bool:
+        """Whether each token of it is one digit."""
+        return self.text.isdigit() and len(self.text) == self.stop - self.first
+
+
+class Numerals:
+    """See the module; for text in `language`."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def edits(self, text: str, least: int) -> list[Edit]:
+        tokens = _tokens(text)
+        edits = []
+        for group in self._groups(tokens):
+            for first, stop, digits in self._written(group, tokens, least):
+                edits.append(Edit(tokens[first].match.start(), tokens[stop - 1].match.end(), digits))
+        return edits
+
+    def settled(self, text: str) -> int:
+        tokens = _tokens(text)
+        end = len(tokens)
+        while end and tokens[end - 1].text().casefold() in CONNECTORS[self._language]:
+            end -= 1
+        groups = list(self._groups(tokens))
+        if not groups or groups[-1][-1].stop < end:
+            return len(text)
+        first = tokens[groups[-1][0].first].match.start()
+        return len(text[:first].rstrip())
+
+    def _groups(self, tokens: Sequence[_Token]) -> Iterator[list[_Number]]:
+        """Numbers that follow each other with nothing between them but an English oh."""
+        group: list[_Number] = []
+        for found in find_numbers(tokens, self._language, 0.0):
+            number = _Number(found.start, found.end, found.text, found.value, found.is_ordinal)
+            if group and not self._adjoin(tokens[group[-1].stop : number.first]):
+                yield group
+                group = []
+            group.append(number)
+        if group:
+            yield group
+
+    def _adjoin(self, between: Sequence[_Token]) -> bool:
+        return not between or (self._language == "en" and len(between) == 1 and between[0].text().casefold() in OH)
+
+    def _written(
+        self, group: Sequence[_Number], tokens: Sequence[_Token], least: int
+    ) -> Iterator[tuple[int, int, str]]:
+        """First token, the one behind the last, and the digits, for what is written as digits."""
+        together = _together(group)
+        if together is not None:
+            yield group[0].first, group[-1].stop, together
+            return
+        for number in group:
+            if not self._stays(number, tokens, least):
+                yield number.first, number.stop, number.text
+
+    def _stays(self, number: _Number, tokens: Sequence[_Token], least: int) -> bool:
+        if number.stop - number.first == 1 and (
+            number.value in SCALES or (number.first and tokens[number.first - 1].text().isdigit())
+        ):
+            # A hundred, a million; 25 thousand.
+            return True
+        return number.value < least and number.value.is_integer() and not number.text.startswith("0")
+
+
+def _together(group: Sequence[_Number]) -> str | None:
+    """The digits of a group that is one number: said one by one, or a year; None: it is several."""
+    parts = []
+    for number, following in zip(group, [*group[1:], None], strict=True):
+        # Each oh between them is a zero.
+        parts.append(number.text + "0" * (following.first - number.stop if following else 0))
+    digits = "".join(parts)
+    if any(number.ordinal for number in group) or not digits.isdigit():
+        return None
+    if all(number.is_spelt for number in group) and len(digits) >= FEWEST_DIGITS:
+        return digits
+    if len(group) == 2 and group[0].value in CENTURIES and len(digits) == 4:
+        return digits
+    return None
+
+
+def _tokens(text: str) -> list[_Token]:
+    return [_Token(match) for match in TOKEN.finditer(text)]

@@ -1,0 +1,86 @@
+"""Chinese comes out in one script, with nothing between its characters, however the model wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from wlkd.config.options import RecognitionOptions
+from wlkd.contract.errors import SessionError
+from wlkd.contract.text import text_of
+from wlkd.contract.types import ChineseScript, Word
+from wlkd.sessions.params import wishes
+from wlkd.sessions.script import Script
+
+
+def words(texts: Sequence[str]) -> list[Word]:
+    return [Word(text, place, place + 1) for place, text in enumerate(texts)]
+
+
+def written(script: Script, texts: Sequence[str], tail: Sequence[str] = "", language: str | None = "zh") -> str:
+    committed, tentative = script.write(words(texts), words(tail), language)
+    return f"{text_of(committed)}|{text_of(tentative)}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "heard", "expected"),
+    [
+        ("simplified", "這個軟體為什麼打不開", "这个软体为什么打不开"),
+        ("simplified", "他看著显著的著作", "他看着显著的著作"),
+        ("traditional", "这里面为什么", "這裡面為什麼"),
+        ("traditional_hk", "这里面为什么", "這裏面為什麼"),
+        ("as_heard", "這个为什麼", "這个为什麼"),
+    ],
+)
+def test_everything_is_in_the_wanted_script(wanted: ChineseScript, heard: str, expected: str) -> None:
+    assert written(Script(wanted), heard, heard) == f"{expected}|{expected}"
+
+
+def test_a_character_is_chosen_by_what_surrounds_it() -> None:
+    script = Script("traditional")
+    assert written(script, "头", "发") == "頭|髮"
+    assert written(script, "发", "展") == "髮|展"
+    assert written(script, "发", "展") == "發|展"
+    # The tail had said 干杯; what is committed stays when it turns out to be another word.
+    assert written(script, "干", "杯") == "乾|杯"
+    assert written(script, "什么") == "什麼|"
+
+
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [
+        (["你", " 好", " ", "吗", "?"], "你好吗？"),
+        (["我", "用", " iPhone", " Pro", ",", " 你", "呢", "."], "我用iPhone Pro，你呢。"),
+        (["3", ".", "5", "倍", ",", "10", ":", "30", "."], "3.5倍，10:30."),
+        ([" Let", " It", " Go"], "Let It Go"),
+        (["好", "..."], "好..."),
+    ],
+)
+def test_no_stray_spaces_and_wide_punctuation(heard: list[str], expected: str) -> None:
+    assert written(Script("simplified"), heard) == f"{expected}|"
+
+
+def test_words_keep_their_times_and_those_of_only_space_are_gone() -> None:
+    committed, _ = Script("simplified").write(words(["為", " ", "什"]), (), "zh")
+    assert committed == (Word("为", 0, 1), Word("什", 2, 3))
+    committed, _ = Script("simplified").write(words([" one", " "]), (), "en")
+    assert committed == (Word(" one", 0, 1),)
+
+
+def test_other_languages_are_left_alone() -> None:
+    assert written(Script("simplified"), "學校", "學校", "ja") == "學校|學校"
+    assert written(Script("simplified"), [" 學校,", " yes"], (), "en") == " 學校, yes|"
+
+
+def test_an_undecided_language_is_chinese_when_it_looks_so() -> None:
+    assert written(Script("simplified"), "", "學校", None) == "|学校"
+    assert written(Script("simplified"), "", "學校へ", None) == "|學校へ"
+
+
+def test_a_client_chooses_and_is_told_what_there_is() -> None:
+    options = RecognitionOptions(chinese_script="traditional")
+    assert wishes({}, options, {"zh"}, "live").chinese_script == "traditional"
+    assert wishes({"chinese_script": "as_heard"}, options, {"zh"}, "live").chinese_script == "as_heard"
+    with pytest.raises(SessionError, match="unknown chinese_script 'seal'; known: simplified, traditional, trad"):
+        wishes({"chinese_script": "seal"}, options, {"zh"}, "live")

@@ -1,0 +1,67 @@
+"""For filters: changes to the text of words, and what they do to the words and their times."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from wlkd.contract.types import Word
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Characters `start` up to, not including, `stop` of a text become `text`."""
+
+    start: int
+    stop: int
+    text: str
+
+
+def text_of(words: Iterable[Word]) -> str:
+    """What `words` read together."""
+    return "".join(word.text for word in words)
+
+
+def merged(words: Sequence[Word], text: str) -> Word:
+    """One word that reads `text` in the place of `words`, at least one; as sure as the least sure of them."""
+    known = [word.confidence for word in words if word.confidence is not None]
+    return Word(text, words[0].start, words[-1].end, min(known) if known else None)
+
+
+def edited(words: Sequence[Word], edits: Iterable[Edit]) -> list[Word]:
+    """`words` with `edits` of their text: in order, apart from each other, none of them empty.
+
+    Words that an edit reaches into become one; it is gone when nothing but space is left of it.
+    """
+    ends = list(accumulate(len(word.text) for word in words))
+    groups: list[tuple[int, int, list[Edit]]] = []
+    for edit in edits:
+        first, last = bisect_right(ends, edit.start), bisect_left(ends, edit.stop)
+        if groups and first <= groups[-1][1]:
+            first, _, shared = groups.pop()
+            groups.append((first, last, [*shared, edit]))
+        else:
+            groups.append((first, last, [edit]))
+    done: list[Word] = []
+    placed = 0
+    for first, last, group in groups:
+        touched = words[first : last + 1]
+        text, begin = text_of(touched), ends[first] - len(words[first].text)
+        for edit in reversed(group):
+            text = text[: edit.start - begin] + edit.text + text[edit.stop - begin :]
+        done += words[placed:first]
+        if text.strip():
+            done.append(merged(touched, text))
+        placed = last + 1
+    return [*done, *words[placed:]]
+
+
+def whole_words(words: Sequence[Word], length: int) -> int:
+    """How many of `words` lie within the first `length` characters of their text."""
+    for count, word in enumerate(words):
+        length -= len(word.text)
+        if length < 0:
+            return count
+    return len(words)

@@ -1,0 +1,99 @@
+"""From words as the model writes them to words as the listener reads them: one script, then the session's filters.
+
+What was committed is never touched again, so a filter that needs to know what follows makes its words wait here; they
+are shown as tentative meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from wlkd.contract.components import TextFilter
+from wlkd.contract.errors import SessionError
+from wlkd.contract.types import ChineseScript, Commit, Word
+from wlkd.sessions.filters import Filters
+from wlkd.sessions.script import Script, script_of
+
+logger = logging.getLogger(__name__)
+
+MAX_HELD_WORDS = 40
+"""A filter that makes more words wait than this gets them as they are: a telephone number is shorter."""
+
+
+class Rendering:
+    """One stream's. Every method returns the commits for the transcript, in order."""
+
+    def __init__(self, script: ChineseScript, filters: Filters, query: Mapping[str, str]) -> None:
+        """`query`: what the client wishes of the `filters` there are. Raises `BadParameter`."""
+        self._wanted = script
+        self._filters = filters
+        self._chosen: dict[str, TextFilter] = {}
+        self._language: str | None = None
+        self._set_up(script, filters.choose(query))
+
+    def render(self, commit: Commit) -> list[Commit]:
+        """`commit` as it is to be read; before it, what waits in another language. Raises `SessionError`."""
+        language = commit.language or self._language
+        waiting = self.release() if language != self._language else []
+        self._language = language
+        words, tentative = self._script.write(commit.words, commit.tentative, language)
+        for stage in self._stages:
+            words, tentative = stage.pass_on(words, tentative, language, end=commit.segment_end)
+        return [*waiting, replace(commit, words=words, tentative=tentative)]
+
+    def release(self) -> list[Commit]:
+        """What waits: nothing will follow it. Raises `SessionError`."""
+        words: tuple[Word, ...] = ()
+        for stage in self._stages:
+            words, _ = stage.pass_on(words, (), self._language, end=True)
+        return [Commit(words, language=self._language)] if words else []
+
+    def change(self, query: Mapping[str, str]) -> list[Commit]:
+        """Write as `query` says from now on; what it does not name stays. Raises `BadParameter`, and
+        then nothing has changed."""
+        script = script_of(query, self._wanted)
+        chosen = self._filters.choose(query, self._chosen)
+        waiting = self.release()
+        self._set_up(script, chosen)
+        return waiting
+
+    def _set_up(self, script: ChineseScript, chosen: dict[str, TextFilter]) -> None:
+        self._wanted = script
+        self._chosen = chosen
+        self._script = Script(script)
+        self._stages = [_Stage(name, text_filter) for name, text_filter in chosen.items()]
+
+
+class _Stage:
+    """A filter and the words that it makes wait."""
+
+    def __init__(self, name: str, text_filter: TextFilter) -> None:
+        self._name = name
+        self._filter = text_filter
+        self._held: tuple[Word, ...] = ()
+
+    def pass_on(
+        self, words: Sequence[Word], tentative: Sequence[Word], language: str | None, *, end: bool
+    ) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
+        """What is settled of `words`, and the tail; at the `end` of a stretch everything is settled."""
+        try:
+            return self._pass_on((*self._held, *words), tuple(tentative), language, end)
+        except Exception as error:
+            # Unfiltered the words must not go out: they may be what the filter is there to hide.
+            self._held = ()
+            logger.exception("the filter %s failed", self._name)
+            raise SessionError("internal", f"the filter {self._name} failed: {type(error).__name__}") from error
+
+    def _pass_on(
+        self, words: tuple[Word, ...], tentative: tuple[Word, ...], language: str | None, end: bool
+    ) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
+        count = len(words) if end or not words else self._filter.settled(words, language)
+        if len(words) - count > MAX_HELD_WORDS:
+            count = len(words)
+        self._held = words[count:]
+        return self._rewritten(words[:count], language), self._rewritten((*self._held, *tentative), language)
+
+    def _rewritten(self, words: tuple[Word, ...], language: str | None) -> tuple[Word, ...]:
+        return tuple(self._filter.rewrite(words, language)) if words else ()
