@@ -1,9 +1,35 @@
 """What all tests of the repository share."""
 
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.fake_asr"]
+REPOSITORY = Path(__file__).resolve().parent
+
+pytest_plugins = ["wlkd.testing", "tests.fake_asr"]
 
 # A deadline in milliseconds measures the machine, not the code.
 settings.register_profile("wlkd", deadline=None)
 settings.load_profile("wlkd")
+
+
+@pytest.fixture
+def models_dir() -> Path:
+    """The folder of the real models; skips where base is not there."""
+    path = Path(os.environ.get("WLKD_MODELS_DIR", REPOSITORY / "models"))
+    if not (path / "faster-whisper-base" / "model.bin").is_file():
+        pytest.skip(f"no model in {path}: run `wlkd models get base --into {path}`")
+    return path
+
+
+@pytest.fixture
+def speech_dir() -> Path:
+    """The folder of real speech with references; skips where it is not there."""
+    path = Path(os.environ.get("WLKD_SPEECH_DIR", REPOSITORY.parent / "shared" / "speech"))
+    if not (path / "manifest.jsonl").is_file():
+        pytest.skip(f"no speech in {path}: set WLKD_SPEECH_DIR to a folder with manifest.jsonl")
+    return path

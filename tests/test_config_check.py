@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from wlkd import __version__
 from wlkd.cli.plugins import table
 from wlkd.config.document import read_document
 
@@ -74,7 +75,7 @@ def test_plugins_are_listed_with_what_was_left_out(tmp_path: Path) -> None:
     done = wlkd("plugins", folder=tmp_path, path=tmp_path)
     rows = [line.split() for line in done.stdout.splitlines()]
     assert rows[0] == ["KIND", "NAME", "DISTRIBUTION", "STATUS"]
-    assert ["backend", "scripted", "wlkd-scripted", "0.1.0", "ok"] in rows
+    assert ["backend", "scripted", "wlkd-scripted", __version__, "ok"] in rows
     [broken] = [line for line in done.stdout.splitlines() if " broken " in line]
     assert broken.endswith(
         "left out: failed to import: ModuleNotFoundError: No module named 'no_such_library_anywhere'"

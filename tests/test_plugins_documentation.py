@@ -64,6 +64,7 @@ def test_the_page_s_own_contract_test_passes(plugins: Plugins) -> None:
     for entry in plugins.components:
         if entry.distribution == "documented":
             names[entry.component.__name__] = entry.component
+            names[entry.component.Config.__name__] = entry.component.Config
     exec(compile(tests[0], "docs/plugins.md", "exec"), names)
     functions = [value for value in names.values() if isinstance(value, types.FunctionType)]
     [test] = [function for function in functions if function.__name__.startswith("test_")]

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     )
     from wlkd.hookspecs import CommandRegistry, Registry, hookimpl
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "SAMPLE_RATE",

@@ -1,18 +1,16 @@
 """For the tests of wlkd and of plugins: a real daemon in ten lines, and what every component must keep.
 
-Installed as a pytest plugin, so that its fixtures are there without an import.
+A pytest plugin, for those who ask for it: `pytest_plugins = ["wlkd.testing"]` in your top-level conftest.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,8 +35,6 @@ from wlkd.contract.types import (
 from wlkd.daemon.app import Daemon
 from wlkd.plugins import load_plugins
 from wlkd.testing.transports import MadeUpSession, MadeUpSessions, Told, check_transport, free_port
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -88,24 +84,6 @@ async def running_daemon(values: Mapping[str, Any]) -> AsyncIterator[RunningDaem
 def wlkd_daemon() -> Callable[[Mapping[str, Any]], AbstractAsyncContextManager[RunningDaemon]]:
     """`async with wlkd_daemon({...}) as daemon:`, see `running_daemon`."""
     return running_daemon
-
-
-@pytest.fixture
-def models_dir() -> Path:
-    """The folder of the real models; skips where base is not there."""
-    path = Path(os.environ.get("WLKD_MODELS_DIR", REPOSITORY / "models"))
-    if not (path / "faster-whisper-base" / "model.bin").is_file():
-        pytest.skip(f"no model in {path}: run `wlkd models get base --into {path}`")
-    return path
-
-
-@pytest.fixture
-def speech_dir() -> Path:
-    """The folder of real speech with references; skips where it is not there."""
-    path = Path(os.environ.get("WLKD_SPEECH_DIR", REPOSITORY.parent / "shared" / "speech"))
-    if not (path / "manifest.jsonl").is_file():
-        pytest.skip(f"no speech in {path}: set WLKD_SPEECH_DIR to a folder with manifest.jsonl")
-    return path
 
 
 def speech_like(seconds: float, *, rate: int = SAMPLE_RATE, seed: int = 0) -> Samples:
