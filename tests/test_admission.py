@@ -18,6 +18,7 @@ from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins, load_plugins
 from wlkd.sessions.admission import Admission
+from wlkd.sessions.continuation import Keys
 from wlkd.sessions.filters import Filters
 
 OFFER = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
@@ -121,6 +122,7 @@ async def test_what_cannot_be_opened_is_a_bad_request_and_leaves_nothing(
             {"live": pool, "upload": pool},
             Metrics(),
             frozenset(),
+            Keys([b"secret"]),
         )
         with pytest.raises(SessionError, match=message) as caught:
             async with admission.open(OFFER, transport="test", peer="here"):

@@ -46,6 +46,12 @@ class Metrics:
         self.sessions_refused = Counter(
             "wlkd_sessions_refused_total", "Sessions not admitted, by reason", ["reason"], registry=registry
         )
+        self.sessions_resumed = Counter(
+            "wlkd_sessions_resumed_total",
+            "Streams taken up again after a lost connection, by where they had been",
+            ["from"],
+            registry=registry,
+        )
         self.audio_seconds = Counter(
             "wlkd_audio_received_seconds_total", "Audio decoded, silence included", registry=registry
         )

@@ -160,7 +160,7 @@ async def _transcriber(args: argparse.Namespace) -> AsyncIterator[Transcriber]:
     from wlkd.daemon.pipeline import running_core
 
     # The daemon's secrets are for its clients; whoever can read the model needs none, and may not read them.
-    secrets = ("auth.tokens_file", "server.tls_certificate", "server.tls_key")
+    secrets = ("auth.tokens_file", "auth.continuation_key", "server.tls_certificate", "server.tls_key")
     config, plugins = configured(args, dict.fromkeys(secrets))
     async with running_core(config, plugins) as core:
         yield functools.partial(locally, core.admission, wishes)

@@ -91,6 +91,11 @@ class SessionOptions(Options):
         ge=0,
         description="At a stop, open sessions get that long to finish; systemd is told to wait for it.",
     )
+    resume_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="A client that can resume (`/asr?resume=1`) and lost its connection keeps its place so long.",
+    )
     line_pause_seconds: Seconds = Field(
         default=2.0, description="A gap of that length between words starts a new line."
     )
@@ -175,6 +180,12 @@ class AuthOptions(Options):
     tokens_file: Path | None = Field(
         default=None,
         description="File with one token a line; null: everybody may connect. A bare name is a systemd credential.",
+    )
+    continuation_key: Path | None = Field(
+        default=None,
+        description="File with a secret that seals what clients resume with, the same on all machines of a fleet; "
+        "null: one is made up, which no other machine knows. Of several lines the first seals and all open. "
+        "A bare name is a systemd credential.",
     )
 
 

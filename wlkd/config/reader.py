@@ -84,6 +84,7 @@ def _unreadable(config: Config) -> Iterator[Problem]:
         "server.tls_certificate": config.server.tls_certificate,
         "server.tls_key": config.server.tls_key,
         "auth.tokens_file": config.auth.tokens_file,
+        "auth.continuation_key": config.auth.continuation_key,
     }
     for option, path in named.items():
         if path is not None:

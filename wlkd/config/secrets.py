@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 from wlkd.contract.errors import ProvisionError
@@ -33,3 +34,37 @@ def read_tokens(path: Path | None) -> frozenset[str]:
     if not tokens:
         raise ProvisionError(f"auth.tokens_file: {credential(path)} holds no token, so nobody could connect")
     return tokens
+
+
+KEY_CHARACTERS = 32
+"""At least, of a key that seals: it has to withstand guessing."""
+
+
+def read_continuation_keys(path: Path | None) -> tuple[bytes, ...]:
+    """One key a line, as `read_tokens`. Without a file: one that is made up, and kept in the folder that systemd keeps
+    over a restart of the service, where there is one. Raises `ProvisionError`."""
+    if path is None:
+        runtime = os.environ.get("RUNTIME_DIRECTORY")
+        return (_kept_key(Path(runtime) / "continuation-key") if runtime else secrets.token_bytes(),)
+    try:
+        lines = credential(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProvisionError(f"auth.continuation_key: cannot read {credential(path)}: {error}") from error
+    keys = tuple(line.strip().encode() for line in lines if line.strip() and not line.startswith("#"))
+    if not keys or min(map(len, keys)) < KEY_CHARACTERS:
+        raise ProvisionError(
+            f"auth.continuation_key: {credential(path)} holds no key of {KEY_CHARACTERS} characters or more; "
+            "`openssl rand -base64 32` makes one"
+        )
+    return keys
+
+
+def _kept_key(path: Path) -> bytes:
+    """The key at `path`; made where there is none."""
+    try:
+        if not path.exists():
+            path.touch(0o600, exist_ok=False)
+            path.write_bytes(secrets.token_bytes())
+        return path.read_bytes()
+    except OSError as error:
+        raise ProvisionError(f"cannot keep a key in {path}: {error}") from error

@@ -17,7 +17,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeVar
 
 from wlkd.contract.host import Context, Http, Sessions
-from wlkd.contract.types import Commit, Decoded, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer, Word
+from wlkd.contract.types import (
+    Commit,
+    Decoded,
+    Frame,
+    RecognitionParams,
+    Restart,
+    Samples,
+    SpeechEvent,
+    StreamOffer,
+    Word,
+)
 
 
 class Options(BaseModel):
@@ -81,6 +91,11 @@ class DecoderStream(ABC):
     @abstractmethod
     def finish(self) -> Samples | Iterable[Decoded]:
         """No more bytes will come. Returns the rest."""
+
+    def restarts(self) -> Sequence[Restart]:
+        """Places, found since the last call, at which another stream of this decoder could take the bytes up, in order.
+        For streams that outlive their connection: without any, all bytes are sent again."""
+        return ()
 
     def close(self) -> None:
         """Give back threads and buffers. Called exactly once, however the stream ended."""
@@ -149,6 +164,11 @@ class Backend(Component[OptionsT]):
         """How many calls of `run`, with different recognizers, may go on at once, each on a thread of its own. Known
         after `provision()`. More than one pays where a single call leaves processors idle."""
         return 1
+
+    @property
+    def continues(self) -> bool:
+        """Whether `open` takes `RecognitionParams.told`. Without it, a stream that is resumed goes on from a pause."""
+        return False
 
     def memory_needed(self, models_dir: Path) -> int:
         """Bytes of main memory that `provision()` will take, estimated from the sizes of files; 0: hardly any.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wlkd.contract.errors import SessionError, SessionRefused
-from wlkd.contract.types import Priority, SessionInfo, StreamOffer, Update
+from wlkd.contract.types import Priority, SessionInfo, StreamOffer, TakenUp, Update
 from wlkd.host.cpu import cores, inference_threads
 
 if TYPE_CHECKING:  # for annotations; both are slow to import
@@ -36,6 +36,10 @@ class Session(Protocol):
 
     @property
     def info(self) -> SessionInfo: ...
+
+    @property
+    def taken_up(self) -> TakenUp | None:
+        """Where the client has to begin, in a resumable session."""
 
     async def feed(self, data: bytes) -> None:
         """Hand over bytes. Waits while the session is behind, so that the transport slows its client.
@@ -82,26 +86,34 @@ class Sessions(Protocol):
         query: dict[str, str] | None = None,
         token: str | None = None,
         priority: Priority = "live",
+        resume: str | None = None,
     ) -> AbstractAsyncContextManager[Session]:
         """A session for the length of an `async with`; leaving it early abandons what is not yet transcribed.
+
+        `resume`: the session shall survive its connection, and its updates tell how (`Update.seam`); empty: it is a
+        new one; else the continuation to go on from, in which case `offer` and `query` are those that it began with.
+        Leaving it early then lets it wait for its client for a while.
 
         `query` holds the client's wishes by name: `language`, `task`, `initial_prompt`, `static_prompt`, `hotwords`,
         `chinese_script`, `filters` (`numbers,-profanity`), and what the filters take, each by its name. Other names
         are ignored.
 
-        Raises `SessionError` (`unauthorized`, `server_full`, `draining`, `bad_request`) on entry.
+        Raises `SessionError` (`unauthorized`, `server_full`, `draining`, `bad_request`, `cannot_resume`) on entry.
         """
 
     def languages(self) -> frozenset[str]:
         """ISO 639-1 codes that a session can be opened with, besides `auto`."""
 
-    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefused | None:
+    def refusal(
+        self, token: str | None = None, peer: str | None = None, *, resuming: bool = False
+    ) -> SessionRefused | None:
         """Why a session would be refused now, without opening or counting anything; None: come in.
 
-        `peer`: the client's address, as `open` would get it."""
+        `peer`: the client's address, as `open` would get it. `resuming`: it has a continuation, and with it perhaps a
+        place already, however full it is."""
 
-    def check(self, *, transport: str, peer: str, token: str | None = None) -> None:
-        """Turn a client away in time for an HTTP status. Raises `SessionRefused`, which is counted and logged."""
+    def check(self, *, transport: str, peer: str, token: str | None = None, resuming: bool = False) -> None:
+        """Turn a client away in time for an HTTP status; see `refusal`. Raises `SessionRefused`, counted and logged."""
 
 
 class Http(Protocol):

@@ -84,12 +84,57 @@ class RecognitionParams:
     """Words and names to expect."""
     chinese_script: ChineseScript = "simplified"
     """What the session makes of Chinese text; a backend may use it, and need not."""
+    told: tuple[Word, ...] = ()
+    """Words that another recognizer of this stream has committed, and whose audio comes again: not to be committed
+    once more. Only for a backend that says `continues`."""
     priority: Priority = "live"
     """`upload`: an uploaded file, for whose next word nobody waits; it runs in the gaps that live sessions leave."""
 
     def may_detect(self, code: str) -> bool:
         """Whether detection may choose the language `code`."""
         return code in self.languages if self.languages else code not in UNSPOKEN_LANGUAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A place at which a stream's bytes can be taken up again."""
+
+    header_bytes: int = 0
+    """So many first bytes have to be sent again before all else: the header of a container."""
+    offset_bytes: int = 0
+    """Then everything from here on, counted from the stream's first byte."""
+    at: int = 0
+    """Index of the first sample that comes of it, counted from the stream's first one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """Where a resumable stream begins, or goes on."""
+
+    continued: bool
+    """It is not a new one."""
+    header_bytes: int
+    """The client first sends so many of its first bytes."""
+    from_bytes: int
+    """Then everything from here on, counted from the stream's first byte."""
+    first_line: int
+    """Lines before this one stay as the client has them; updates hold those from here on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """From where a resumable stream could go on, should its client lose the connection now."""
+
+    settled: int
+    """Samples that never have to be heard again."""
+    header_bytes: int
+    """The client keeps its first bytes, so many."""
+    settled_bytes: int
+    """Of the others it can forget those before this place, counted from the stream's first byte."""
+    first_line: int
+    """Number of the first line in `Update.lines`."""
+    continuation: str
+    """To be handed to `Sessions.open`, of any daemon with the same key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +245,8 @@ class Update:
     """Calls of `Session.flush` whose words are all in this update and those before it."""
     final: bool = False
     """The audio has ended and everything is committed; the last update of the session."""
+    seam: Seam | None = None
+    """Of a resumable session."""
 
     @property
     def text(self) -> str:
@@ -225,10 +272,13 @@ __all__ = [
     "Pause",
     "Priority",
     "RecognitionParams",
+    "Restart",
     "Samples",
+    "Seam",
     "SessionInfo",
     "SpeechEvent",
     "StreamOffer",
+    "TakenUp",
     "Task",
     "Update",
     "Word",

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar, cast
 
-from wlkd.config import Config, read_tokens
+from wlkd.config import Config, read_continuation_keys, read_tokens
 from wlkd.contract.components import Backend, Component, Decoder, Filter, Vad
 from wlkd.contract.host import Context
 from wlkd.contract.types import Priority
@@ -19,6 +19,7 @@ from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
 from wlkd.sessions.admission import Admission
+from wlkd.sessions.continuation import Keys
 from wlkd.sessions.filters import Filters
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ async def running_core(
     metrics.plugin_failures.set(len(plugins.failures))
     plugins.on_observer_error = lambda plugin: metrics.observer_errors.labels(plugin).inc()
     tokens = read_tokens(config.auth.tokens_file)
+    keys = Keys(read_continuation_keys(config.auth.continuation_key))
     ctx = Context(models_dir=config.models_dir, metrics=metrics.registry, status=status)
     async with AsyncExitStack() as stack:
         threads = audio_threads(cores())
@@ -120,6 +122,7 @@ async def running_core(
             pools,
             metrics,
             tokens,
+            keys,
         )
         core = Core(admission, recognition, metrics)
         stack.push_async_callback(core.close)

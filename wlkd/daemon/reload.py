@@ -7,13 +7,14 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from wlkd.config import Config, read_tokens
+from wlkd.config import Config, read_continuation_keys, read_tokens
 from wlkd.contract.errors import ConfigError, PluginError, ProvisionError
 from wlkd.daemon.pipeline import Core
 from wlkd.daemon.running_backend import Recognition, make_backend
 from wlkd.host.logs import set_up_logging
 from wlkd.host.memory import available_bytes
 from wlkd.plugins import Plugins
+from wlkd.sessions.continuation import Keys
 from wlkd.sessions.params import check_wishes
 
 logger = logging.getLogger(__name__)
@@ -66,11 +67,13 @@ class Reload:
     async def _apply(self, new: Config, changed: list[str]) -> None:
         """Everything that can fail comes first."""
         tokens = read_tokens(new.auth.tokens_file)
+        kept = new.auth.continuation_key is None and self.config.auth.continuation_key is None
+        keys = None if kept else Keys(read_continuation_keys(new.auth.continuation_key))
         if any(_section(path) in SWITCHED for path in changed):
             self._core.switch(await self._load(new))
         else:
             check_wishes(new, self._core.backend)
-        self._core.admission.apply(self._in_force(new), tokens)
+        self._core.admission.apply(self._in_force(new), tokens, keys)
         if new.log_level != self.config.log_level:
             set_up_logging(new.log_level)
         self.config = self._in_force(new)

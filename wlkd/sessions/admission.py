@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hmac
 import itertools
 import logging
@@ -11,20 +12,26 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
 from wlkd.config.options import Config
 from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd.contract.components import Backend, Decoder, Vad
 from wlkd.contract.errors import Code, SessionError, SessionRefused
+from wlkd.contract.host import Session
 from wlkd.contract.types import Priority, SessionInfo, StreamOffer, Update
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
+from wlkd.sessions.beginning import Beginning
+from wlkd.sessions.continuation import Continuation, Keys
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.hearing import Hearing
 from wlkd.sessions.params import wishes
 from wlkd.sessions.progress import Progress
 from wlkd.sessions.rendering import Rendering
+from wlkd.sessions.resumption import Resumption
+from wlkd.sessions.seats import Seat
 from wlkd.sessions.session import LiveSession
 from wlkd.sessions.transcript import Transcript
 
@@ -32,6 +39,20 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 10
 """What a refused client is told to wait: about the time in which somebody stops speaking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client wants, and what came with it; see `wlkd.contract.host.Sessions.open`."""
+
+    offer: StreamOffer
+    transport: str
+    peer: str
+    query: Mapping[str, str]
+    token: str | None
+    priority: Priority
+    resumable: bool = False
+    continuation: Continuation | None = None
 
 
 class Admission:
@@ -49,6 +70,7 @@ class Admission:
         pools: Mapping[Priority, Executor],
         metrics: Metrics,
         tokens: frozenset[str],
+        keys: Keys,
     ) -> None:
         self._config = config
         self._plugins = plugins
@@ -60,6 +82,7 @@ class Admission:
         self._pools = pools
         self._metrics = metrics
         self._tokens = tokens
+        self._resumption = Resumption(config, keys, metrics)
         self._ids = itertools.count(1)
         self._open: set[LiveSession] = set()
         self._addresses: Counter[str] = Counter()
@@ -73,11 +96,16 @@ class Admission:
     def languages(self) -> frozenset[str]:
         return self._backend.languages()
 
-    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefused | None:
+    def refusal(
+        self, token: str | None = None, peer: str | None = None, *, resuming: bool = False
+    ) -> SessionRefused | None:
         if self._tokens and not self._knows(token):
             return SessionRefused(Code.UNAUTHORIZED, "a valid token is required")
         if self.draining:
             return SessionRefused(Code.DRAINING, "the server is shutting down", RETRY_AFTER_SECONDS)
+        if resuming:
+            # It may have a place already. `open` sees.
+            return None
         limit = self.max_sessions
         if len(self._open) >= limit:
             message = f"all {limit} sessions are taken; try again later"
@@ -88,8 +116,8 @@ class Admission:
             return SessionRefused(Code.SERVER_FULL, message, RETRY_AFTER_SECONDS)
         return None
 
-    def check(self, *, transport: str, peer: str, token: str | None = None) -> None:
-        refusal = self.refusal(token, peer)
+    def check(self, *, transport: str, peer: str, token: str | None = None, resuming: bool = False) -> None:
+        refusal = self.refusal(token, peer, resuming=resuming)
         if refusal is not None:
             self._note(refusal, transport, peer)
             raise refusal
@@ -104,17 +132,28 @@ class Admission:
         query: dict[str, str] | None = None,
         token: str | None = None,
         priority: Priority = "live",
-    ) -> AsyncIterator[LiveSession]:
-        session = self._admit(offer, transport, peer, query or {}, token, priority)
+        resume: str | None = None,
+    ) -> AsyncIterator[Session]:
+        asked = Asked(offer, transport, peer, query or {}, token, priority, resumable=resume is not None)
+        seat: Seat | None = None
+        if resume is None:
+            session = self._admit(asked)
+        else:
+            seat = await self._seat(asked, resume)
+            session = seat.session
         reason = "disconnected"
         try:
-            yield session
+            yield seat or session
             reason = session.outcome
         except SessionError as error:
             reason = error.code
             raise
         finally:
-            await self._dismiss(session, reason)
+            dismiss = functools.partial(self._dismiss, session, reason)
+            if seat is None:
+                await dismiss()
+            else:
+                await self._resumption.leave(seat, reason, dismiss, wait=not self.draining)
 
     # For the daemon ------------------------------------------------------------------------------------------
 
@@ -139,10 +178,12 @@ class Admission:
         """What open sessions get at a stop."""
         return self._config.sessions.drain_seconds
 
-    def apply(self, config: Config, tokens: frozenset[str]) -> None:
-        """Admit by `config` from now on. Open sessions keep what they came in with."""
+    def apply(self, config: Config, tokens: frozenset[str], keys: Keys | None) -> None:
+        """Admit by `config` from now on, with the present keys where there are no new ones. Open sessions keep what
+        they came in with."""
         self._config = config
         self._tokens = tokens
+        self._resumption.apply(config, keys)
 
     @property
     def place(self) -> str:
@@ -165,27 +206,36 @@ class Admission:
 
     # Inside --------------------------------------------------------------------------------------------------
 
-    def _admit(
-        self,
-        offer: StreamOffer,
-        transport: str,
-        peer: str,
-        query: Mapping[str, str],
-        token: str | None,
-        priority: Priority,
-    ) -> LiveSession:
+    async def _seat(self, asked: Asked, resume: str) -> Seat:
+        """For a client that can resume; `resume`: the continuation that it brings, or nothing."""
+        continuation: Continuation | None = None
+        if resume:
+            try:
+                self._check(asked, resuming=True)
+                continuation = self._resumption.opened(resume)
+            except SessionError as error:
+                self._note(error, asked.transport, asked.peer)
+                raise
+            if (seat := await self._resumption.here(continuation, asked.peer)) is not None:
+                return seat
+            asked = replace(asked, offer=continuation.offer, query=continuation.wishes, continuation=continuation)
+        session = self._admit(asked)
+        return self._resumption.seat(session, continuation)
+
+    def _admit(self, asked: Asked) -> LiveSession:
         try:
-            session = self._make(offer, transport, peer, query, token, priority)
+            self._check(asked)
+            session = self._make(asked)
         except SessionError as error:
-            self._note(error, transport, peer)
+            self._note(error, asked.transport, asked.peer)
             raise
-        self._open.add(session)
-        self._addresses[peer] += 1
-        self._empty.clear()
-        self._metrics.sessions_open.labels(transport).inc()
         info = session.info
+        self._open.add(session)
+        self._addresses[info.peer] += 1
+        self._empty.clear()
+        self._metrics.sessions_open.labels(info.transport).inc()
         language = info.params.language or "auto"
-        logger.info("session %s opened: transport=%s peer=%s language=%s", info.id, transport, peer, language)
+        logger.info("session %s opened: transport=%s peer=%s language=%s", info.id, info.transport, info.peer, language)
         self._plugins.notify("wlkd_session_opened", info=info)
         session.start()
         return session
@@ -196,32 +246,32 @@ class Admission:
             "session refused: transport=%s peer=%s reason=%s (%s)", transport, peer, refusal.code, refusal.message
         )
 
-    def _make(
-        self,
-        offer: StreamOffer,
-        transport: str,
-        peer: str,
-        query: Mapping[str, str],
-        token: str | None,
-        priority: Priority,
-    ) -> LiveSession:
-        refusal = self.refusal(token, peer)
+    def _check(self, asked: Asked, *, resuming: bool = False) -> None:
+        refusal = self.refusal(asked.token, asked.peer, resuming=resuming)
         if refusal is not None:
             raise refusal
-        params = wishes(query, self._config.recognition, self.languages(), priority)
-        rendering = Rendering(params.chinese_script, self._filters, query)
-        info = SessionInfo(f"{next(self._ids)}", transport, peer, offer, params, time.time())
-        decoder = self._decoder(offer).open(offer)
+
+    def _make(self, asked: Asked) -> LiveSession:
+        begin = Beginning(asked.continuation, self._backend.continues)
+        params = begin.params(wishes(asked.query, self._config.recognition, self.languages(), asked.priority))
+        rendering = Rendering(params.chinese_script, self._filters, asked.query)
+        info = SessionInfo(f"{next(self._ids)}", asked.transport, asked.peer, asked.offer, params, time.time())
+        decoder = self._decoder(asked.offer).open(asked.offer)
         try:
+            hearing = Hearing(decoder, self._vad, self._pools[asked.priority], begin.restart, begin.settled)
+            transcript = self._transcript()
+            begin.restore(transcript)
+            resuming = self._resumption.resuming(begin, asked.query, info, hearing, transcript)
             return LiveSession(
                 info,
-                Hearing(decoder, self._vad, self._pools[priority]),
-                Progress(self._transcript()),
+                hearing,
+                Progress(transcript, begin.settled),
                 lambda on_outcome: self._worker.open(params, on_outcome),
                 rendering,
                 self._config.sessions,
                 self._metrics,
                 self._updated,
+                resuming if asked.resumable else None,
             )
         except Exception:
             decoder.close()

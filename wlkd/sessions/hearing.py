@@ -7,6 +7,7 @@ its first sample, and it is kept here.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 from wlkd.contract.audio import SAMPLE_RATE, silence
 from wlkd.contract.components import DecoderStream, Vad
-from wlkd.contract.types import Decoded, Frame, Gap, Note, Samples, SpeechEvent
+from wlkd.contract.types import Decoded, Frame, Gap, Note, Restart, Samples, SpeechEvent
 from wlkd.sessions.decoding import SLICE_SAMPLES, begin, take
 
 T = TypeVar("T")
@@ -23,19 +24,30 @@ Heard = Frame | Gap | Note
 """Audio at its place, a gap that the VAD does not hear, or a note at its place."""
 SHORT_GAP = SAMPLE_RATE
 """A gap that the VAD hears as so much silence; before a longer one it is to be told of a pause."""
+FROM_THE_BEGINNING = Restart()
+MAX_RESTARTS = 4096
+"""Places to resume from that are remembered; beyond, every other one is forgotten."""
 
 
 class Hearing:
     """Decoder, VAD and clock of one session."""
 
-    def __init__(self, decoder: DecoderStream, vad: Vad, pool: Executor) -> None:
+    def __init__(
+        self, decoder: DecoderStream, vad: Vad, pool: Executor, restart: Restart = FROM_THE_BEGINNING, settled: int = 0
+    ) -> None:
+        """`restart`: where the bytes of a resumed stream begin; what comes of them before `settled` is not heard."""
         self._decoder = decoder
         self._vad = vad
         self._vad_stream = vad.open()
         self._pool = pool
         self._given_up = False
-        self.clock = 0
+        self.clock = restart.at
         """Samples heard, and left out by gaps, so far."""
+        self._begin = restart
+        self._settled = settled
+        self._in_order = restart.header_bytes == 0
+        """The bytes are as the client first sent them: there is no cut behind their header."""
+        self._restarts = deque([restart])
         self._in_pool: asyncio.Future[Any] | None = None
 
     def decode(self, data: bytes) -> AsyncIterator[Heard]:
@@ -60,6 +72,25 @@ class Hearing:
         self._vad_stream = self._vad.open()
         return events
 
+    def note_restarts(self) -> None:
+        """Remember where the audio decoded last could be taken up again. Between two calls of `decode`."""
+        for found in self._decoder.restarts():
+            at = self._begin.at + found.at
+            self._restarts.append(Restart(found.header_bytes, self.client_offset(found.offset_bytes), at))
+        if len(self._restarts) > MAX_RESTARTS:
+            self._restarts = deque(list(self._restarts)[::2])
+
+    def restart(self, at: int) -> Restart:
+        """Where to begin in order to hear the sample `at` and all behind it. Later calls never ask for earlier ones."""
+        while len(self._restarts) > 1 and self._restarts[1].at <= at:
+            self._restarts.popleft()
+        return self._restarts[0]
+
+    def client_offset(self, offset: int) -> int:
+        """The place in the client's stream of the byte at `offset` of those that came here."""
+        begin = self._begin
+        return offset if offset < begin.header_bytes else offset - begin.header_bytes + begin.offset_bytes
+
     async def close_after(self, work: asyncio.Task[None]) -> None:
         """Close the decoder when `work`, which alone calls this object, has ended, and with it the last call."""
         await asyncio.wait({work})
@@ -83,12 +114,17 @@ class Hearing:
             yield replace(item, start=self.clock)
             return
         if isinstance(item, Gap):
-            if item.length > SHORT_GAP:
-                self.clock += item.length
-                yield item
+            # To the decoder of a resumed container, what lies between its header and the place to go on from is a hole.
+            length = item.length if self._in_order else 0
+            if length > SHORT_GAP:
+                self.clock += length
+                yield replace(item, length=length)
                 return
-            item = silence(item.length)
-        for offset in range(0, len(item), SLICE_SAMPLES):
+            item = silence(length)
+        self._in_order |= len(item) > 0
+        known = min(max(self._settled - self.clock, 0), len(item))
+        self.clock += known
+        for offset in range(known, len(item), SLICE_SAMPLES):
             frame = Frame(self.clock, item[offset : offset + SLICE_SAMPLES])
             self.clock = frame.end
             yield frame

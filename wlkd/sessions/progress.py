@@ -19,20 +19,20 @@ MAX_NOTES = 100
 class Progress:
     """Written by the session's task and by the worker's answers, both on the event loop; read by the transport."""
 
-    def __init__(self, transcript: Transcript) -> None:
+    def __init__(self, transcript: Transcript, settled: int = 0) -> None:
+        """`settled`: samples that were heard elsewhere."""
         self._transcript = transcript
         self._news = asyncio.Event()
-        self._settled = 0
+        self._settled = settled
         self._told_lag = 0
-        self._speech_start: int | None = None
-        self._speech_end: int | None = None
+        spoken = settled if transcript.words else None
+        self._speech_start: int | None = spoken
+        self._speech_end: int | None = spoken
         self._segment_ended = False
         self._flushes = 0
         self._notes: tuple[Note, ...] = ()
-        self.received = 0
+        self.received = settled
         """Samples heard so far."""
-        self.words = 0
-        """Words committed so far."""
 
     # What happens --------------------------------------------------------------------------------------------
 
@@ -62,7 +62,6 @@ class Progress:
         self._transcript.apply(commit)
         self._settled = max(self._settled, commit.until)
         self._segment_ended |= commit.segment_end
-        self.words += len(commit.words)
         self.tell()
 
     def flushed(self) -> None:
@@ -75,6 +74,16 @@ class Progress:
         if abs(self.lag(idle=idle) - self._told_lag) >= LAG_NEWS:
             self.tell()
 
+    @property
+    def words(self) -> int:
+        """Words committed so far."""
+        return self._transcript.words
+
+    def told_only(self, words: int) -> None:
+        """The client has the first `words` of all words, and no more."""
+        self._transcript.tell_again(words)
+        self.tell()
+
     # What is told --------------------------------------------------------------------------------------------
 
     def tell(self) -> None:
@@ -85,9 +94,13 @@ class Progress:
         """Wait until there is something to say that no update has said."""
         await self._news.wait()
 
+    def quiet(self, *, idle: bool) -> bool:
+        """Nobody speaks, and all that was said is transcribed."""
+        return idle and self._in_silence
+
     def lag(self, *, idle: bool) -> int:
         """Samples received and not yet settled; silence is settled when it is heard. `idle`: the worker has none."""
-        if idle and self._in_silence:
+        if self.quiet(idle=idle):
             return 0
         # Of the silence after speech nothing is owed, even of hours that a recording leaves out.
         heard = self.received if self._speech_end is None else self._speech_end

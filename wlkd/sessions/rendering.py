@@ -50,6 +50,11 @@ class Rendering:
             words, _ = stage.pass_on(words, (), self._language, end=True)
         return [Commit(words, language=self._language)] if words else []
 
+    @property
+    def waits_from(self) -> int | None:
+        """Sample index where the first word that waits began; None: none does."""
+        return min((start for stage in self._stages if (start := stage.waits_from) is not None), default=None)
+
     def change(self, query: Mapping[str, str]) -> list[Commit]:
         """Write as `query` says from now on; what it does not name stays. Raises `BadParameter`, and
         then nothing has changed."""
@@ -73,6 +78,10 @@ class _Stage:
         self._name = name
         self._filter = text_filter
         self._held: tuple[Word, ...] = ()
+
+    @property
+    def waits_from(self) -> int | None:
+        return self._held[0].start if self._held else None
 
     def pass_on(
         self, words: Sequence[Word], tentative: Sequence[Word], language: str | None, *, end: bool

@@ -11,17 +11,19 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import replace
 
 from wlkd.config.options import SessionOptions
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.errors import Code, SessionError
-from wlkd.contract.types import Commit, Frame, Gap, Note, SessionInfo, SpeechEvent, Update
+from wlkd.contract.types import Commit, Frame, Gap, Note, SessionInfo, SpeechEvent, TakenUp, Update
 from wlkd.inference.backlog import Outcome, Stream
 from wlkd.metrics import Metrics
 from wlkd.sessions.hearing import Heard, Hearing
 from wlkd.sessions.life import Life, Stage
 from wlkd.sessions.progress import Progress
 from wlkd.sessions.rendering import Rendering
+from wlkd.sessions.resuming import Resuming
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +58,12 @@ class LiveSession:
         options: SessionOptions,
         metrics: Metrics,
         on_update: Callable[[SessionInfo, Update], None],
+        resuming: Resuming | None = None,
     ) -> None:
+        """`resuming`: it can outlive its connection."""
         self.info = info
+        self._resuming = resuming
+        self._taken_bytes = 0
         self._hearing = hearing
         self._progress = progress
         self._stream = open_stream(self._on_outcome)
@@ -76,11 +82,15 @@ class LiveSession:
 
     # What the transport calls ------------------------------------------------------------------------------
 
-    async def feed(self, data: bytes) -> None:
+    async def feed(self, data: bytes, check: Callable[[], None] = lambda: None) -> None:
+        """`check` raises when whoever feeds has lost the session meanwhile."""
         async with self._putting:
+            check()
             self._life.check()
             for offset in range(0, len(data), PIECE_BYTES):
-                await self._put(data[offset : offset + PIECE_BYTES])
+                piece = data[offset : offset + PIECE_BYTES]
+                await self._put(piece)
+                self._taken_bytes += len(piece)
 
     async def flush(self) -> None:
         flushed = _Flush()
@@ -96,18 +106,60 @@ class LiveSession:
     async def finish(self, mistake: SessionError | None = None) -> None:
         await self._end(mistake)
 
-    async def updates(self) -> AsyncIterator[Update]:
+    async def updates(self, check: Callable[[], None] = lambda: None) -> AsyncIterator[Update]:
+        """`check` raises when whoever reads has lost the session meanwhile."""
         while True:
             if not self._life.over:
                 await self._progress.news()
+            check()
             over, complete, reason = self._life.over, self._life.complete, self._life.reason
             update = self._progress.update(idle=self._stream.idle, final=complete)
+            if self._resuming is not None:
+                update = replace(update, seam=self._resuming.seam())
             self._on_update(self.info, update)
             yield update
             if over:
                 if reason is not None:
                     raise reason
                 return
+
+    # When its client comes back ------------------------------------------------------------------------------
+
+    def tell(self) -> None:
+        """Wake up whoever reads the updates."""
+        self._progress.tell()
+
+    @property
+    def name(self) -> str:
+        """What the fleet calls a resumable session."""
+        return self._resumable.identity.session
+
+    @property
+    def taken_up(self) -> TakenUp | None:
+        """See `wlkd.contract.host.Session`."""
+        return None if self._resuming is None else self._resuming.begin
+
+    @property
+    def can_go_on(self) -> bool:
+        """Over another connection: nothing went wrong, and what comes before all else is here."""
+        return self._life.reason is None and self._taken_bytes >= self.begin.header_bytes
+
+    @property
+    def begin(self) -> TakenUp:
+        """Where the client of a resumable session begins."""
+        return self._resumable.begin
+
+    async def go_on(self, known_words: int) -> TakenUp:
+        """For a new connection, whose client has the first `known_words` of the words: where to begin."""
+        async with self._putting:
+            begin = self._hearing.client_offset(self._taken_bytes)
+        self._progress.told_only(known_words)
+        return TakenUp(continued=True, header_bytes=0, from_bytes=begin, first_line=self.begin.first_line)
+
+    @property
+    def _resumable(self) -> Resuming:
+        assert self._resuming is not None, "a session that can resume"
+        return self._resuming
 
     # What the daemon asks ----------------------------------------------------------------------------------
 
@@ -182,6 +234,7 @@ class LiveSession:
             match message:
                 case bytes():
                     await self._hear(self._hearing.decode(message))
+                    self._note_seam()
                     self._progress.caught_up(idle=self._stream.idle)
                 case _Flush():
                     self._flushing = message
@@ -240,6 +293,15 @@ class LiveSession:
             if isinstance(event, Frame):
                 self._metrics.speech_seconds.inc(seconds(len(event.samples)))
             self._stream.push(event)
+
+    def _note_seam(self) -> None:
+        """Silence is settled as it is heard, and a client can forget it."""
+        if self._resuming is not None:
+            self._hearing.note_restarts()
+            if self._progress.quiet(idle=self._stream.idle):
+                self._resuming.silent(self._progress.received)
+            if self._resuming.due:
+                self._progress.tell()
 
     async def _catch_up(self) -> None:
         """Wait until the backlog is within its limit. Raises `SessionError("too_slow")` when it stays above."""
@@ -310,6 +372,8 @@ class LiveSession:
                 except SessionError as error:
                     self._on_outcome(error)
                     return
+                if self._resuming is not None:
+                    self._resuming.committed(outcome, self._rendering.waits_from)
                 self._metrics.commit_lag.observe(seconds(self.lag))
             case SessionError():
                 self._fail(outcome)

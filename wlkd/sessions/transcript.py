@@ -20,18 +20,35 @@ class Transcript:
         self._silence_line = silence_line
         self._max_line = max_line
         self._closed: list[Line] = []
-        self._open: Line | None = None
         self._lines: tuple[Line, ...] | None = ()
-        self._end = 0
         self._fresh: list[Word] = []
+        self.first_line = 0
+        """Number of the first line in `lines`: those before it were written elsewhere."""
+        self.open_line: Line | None = None
+        """The last line, as long as it can grow."""
+        self.end = 0
+        """Sample index where the last word ended."""
+        self.words = 0
+        """Words committed since the stream began, here and elsewhere."""
         self.tentative: tuple[Word, ...] = ()
         self.language: str | None = None
+
+    def take_up(self, *, closed_lines: int, open_line: Line | None, end: int, words: int, language: str | None) -> None:
+        """Go on with a transcript that was written elsewhere: so many `closed_lines`, so many `words`."""
+        self.first_line, self.open_line, self.end = closed_lines, open_line, end
+        self.words, self.language = words, language
+        self._lines = None
+
+    @property
+    def closed_lines(self) -> int:
+        """How many lines cannot grow any more, those written elsewhere included."""
+        return self.first_line + len(self._closed)
 
     @property
     def lines(self) -> tuple[Line, ...]:
         """The whole transcript so far."""
         if self._lines is None:
-            self._lines = (*self._closed, self._open) if self._open else tuple(self._closed)
+            self._lines = (*self._closed, self.open_line) if self.open_line else tuple(self._closed)
         return self._lines
 
     def apply(self, commit: Commit) -> None:
@@ -47,22 +64,28 @@ class Transcript:
         self._fresh.clear()
         return fresh
 
+    def tell_again(self, known: int) -> None:
+        """The reader has only the first `known` words: the others count as fresh."""
+        words = [word for line in self.lines for word in line.words]
+        self._fresh = words[max(len(words) - (self.words - known), 0) :]
+
     def _append(self, word: Word) -> None:
         # Attention puts a word a frame before its predecessor's end now and then; time runs forward in a transcript.
-        start = max(word.start, self._end)
+        start = max(word.start, self.end)
         word = replace(word, start=start, end=max(word.end, start))
         if self._starts_line(word):
             self._close_line()
-            if word.start - self._end >= self._silence_line:
-                self._closed.append(Line(self._end, word.start))
-        line = self._open or Line(word.start, word.start, language=self.language)
-        self._open = replace(line, end=word.end, words=(*line.words, word))
-        self._end = word.end
+            if word.start - self.end >= self._silence_line:
+                self._closed.append(Line(self.end, word.start))
+        line = self.open_line or Line(word.start, word.start, language=self.language)
+        self.open_line = replace(line, end=word.end, words=(*line.words, word))
+        self.end = word.end
+        self.words += 1
         self._fresh.append(word)
         self._lines = None
 
     def _starts_line(self, word: Word) -> bool:
-        line = self._open
+        line = self.open_line
         if line is None or line.language != self.language or word.start - line.end >= self._line_pause:
             return True
         sentence_ended = line.words[-1].text.endswith(SENTENCE_ENDS)
@@ -70,6 +93,6 @@ class Transcript:
         return (sentence_ended and length >= self._max_line) or length >= 2 * self._max_line
 
     def _close_line(self) -> None:
-        if self._open is not None:
-            self._closed.append(self._open)
-            self._open = None
+        if self.open_line is not None:
+            self._closed.append(self.open_line)
+            self.open_line = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wlkd.contract.components import Transport
 from wlkd.contract.errors import Code, SessionError, SessionRefused
-from wlkd.contract.types import Line, Priority, RecognitionParams, SessionInfo, StreamOffer, Update, Word
+from wlkd.contract.types import Line, Priority, RecognitionParams, SessionInfo, StreamOffer, TakenUp, Update, Word
 from wlkd.daemon.listeners import HttpServer
 
 
@@ -37,6 +37,7 @@ class MadeUpSession:
         self.heard = asyncio.Event()
         """It was fed something."""
         self.closed = asyncio.Event()
+        self.taken_up: TakenUp | None = None
         self.says: asyncio.Queue[Update | SessionError | None] = asyncio.Queue()
         """Updates in their order; an error fails the session, None ends it."""
         self.error: SessionError | None = None
@@ -97,6 +98,7 @@ class MadeUpSessions:
         query: dict[str, str] | None = None,
         token: str | None = None,
         priority: Priority = "live",
+        resume: str | None = None,
     ) -> AsyncIterator[MadeUpSession]:
         if (error := self.refuses_to_open or self.refused) is not None:
             self.counted.append(error)
@@ -113,10 +115,12 @@ class MadeUpSessions:
     def languages(self) -> frozenset[str]:
         return frozenset({"de", "en"})
 
-    def refusal(self, token: str | None = None, peer: str | None = None) -> SessionRefused | None:
+    def refusal(
+        self, token: str | None = None, peer: str | None = None, *, resuming: bool = False
+    ) -> SessionRefused | None:
         return self.refused
 
-    def check(self, *, transport: str, peer: str, token: str | None = None) -> None:
+    def check(self, *, transport: str, peer: str, token: str | None = None, resuming: bool = False) -> None:
         if self.refused is not None:
             self.counted.append(self.refused)
             raise self.refused

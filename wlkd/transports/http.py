@@ -21,11 +21,14 @@ STATUS: Mapping[Code, int] = {
     Code.UNDECODABLE_AUDIO: 400,
     Code.UNAUTHORIZED: 401,
     Code.IDLE_TIMEOUT: 408,
+    Code.TAKEN_OVER: 409,
+    Code.CANNOT_RESUME: 410,
     Code.MESSAGE_TOO_BIG: 413,
     Code.BACKEND_FAILED: 500,
     Code.INTERNAL: 500,
     Code.SERVER_FULL: 503,
     Code.DRAINING: 503,
+    Code.MOVING: 503,
     Code.TOO_SLOW: 503,
 }
 """HTTP status of each code."""

@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 from pydantic import Field
 
-from wlkd import SAMPLE_RATE, Decoder, DecoderStream, Options, Samples, SessionError, StreamOffer
+from wlkd import SAMPLE_RATE, Decoder, DecoderStream, Options, Restart, Samples, SessionError, StreamOffer
 from wlkd_pcm.encodings import ENCODINGS
 from wlkd_pcm.formats import MAX_CHANNELS, MAX_RATE, MIN_RATE, Format, announced
 
@@ -55,6 +55,9 @@ class PcmStream(DecoderStream):
         self._channels = fmt.channels
         self._block = self._encoding.width * fmt.channels
         self._remainder = b""
+        self._rate = fmt.sample_rate
+        self._frames = 0
+        """Sample frames taken so far."""
         self._resampler = (
             None
             if fmt.sample_rate == SAMPLE_RATE
@@ -65,7 +68,11 @@ class PcmStream(DecoderStream):
         data = self._remainder + data
         whole = len(data) - len(data) % self._block
         self._remainder = data[whole:]
+        self._frames += whole // self._block
         return self._resample(self._mono(data[:whole])) if whole else EMPTY
+
+    def restarts(self) -> list[Restart]:
+        return [Restart(0, self._frames * self._block, round(self._frames * SAMPLE_RATE / self._rate))]
 
     def finish(self) -> Samples:
         # A last sample cut short has no value to give.

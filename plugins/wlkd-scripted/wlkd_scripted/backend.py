@@ -54,11 +54,15 @@ class Scripted(Backend[ScriptedOptions]):
     def memory_needed(self, models_dir: Path) -> int:
         return self.config.memory_bytes
 
+    @property
+    def continues(self) -> bool:
+        return True
+
     def languages(self) -> frozenset[str]:
         return LANGUAGES
 
     def open(self, params: RecognitionParams) -> Recognizer:
-        return _Speaker(self.config, params.language or "en")
+        return _Speaker(self.config, params)
 
     def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
         time.sleep(self.config.step_seconds)
@@ -71,18 +75,27 @@ class Scripted(Backend[ScriptedOptions]):
 class _Speaker(Recognizer):
     """Says the next word of the script for every `word_seconds` of speech."""
 
-    def __init__(self, options: ScriptedOptions, language: str) -> None:
+    def __init__(self, options: ScriptedOptions, params: RecognitionParams) -> None:
         self._options = options
-        self._language = language
+        self._language = params.language or "en"
         self._word_samples = round(options.word_seconds * SAMPLE_RATE)
-        self._said = 0
+        self._said = self._words_in(params.initial_prompt) + len(params.told)
+        self._known_until = params.told[-1].end if params.told else 0
         self._end = 0
         self._pending: list[Frame] = []
         self._ended_at: int | None = None
 
+    def _words_in(self, context: str) -> int:
+        """How far the script has come: what is said after the last of its words in `context`."""
+        last = context.split(" ")[-1]
+        spoken = [word.strip() for word in self._options.script]
+        return spoken.index(last) + 1 if last in spoken else 0
+
     def accept(self, frame: Frame) -> None:
-        self._pending.append(frame)
         self._end = frame.end
+        known = min(max(self._known_until - frame.start, 0), len(frame.samples))
+        if known < len(frame.samples):
+            self._pending.append(Frame(frame.start + known, frame.samples[known:]))
 
     def end_segment(self, at: int) -> None:
         self._ended_at = at

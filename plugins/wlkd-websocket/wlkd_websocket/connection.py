@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
-from wlkd import Code, Session, SessionError, Sessions
+from wlkd import Code, Session, SessionError, Sessions, TakenUp
 from wlkd.transports import websocket
 from wlkd.transports.conversation import converse
-from wlkd_websocket.messages import READY_TO_STOP, DiffMessages, FullMessages, error_message
+from wlkd_websocket.messages import (
+    READY_TO_STOP,
+    DiffMessages,
+    FullMessages,
+    continuation_in,
+    error_message,
+    taken_up_fields,
+)
 from wlkd_websocket.query import PCM, Query, parse_query
 
 if TYPE_CHECKING:
@@ -39,15 +47,33 @@ class Connection:
     async def _converse(self, asked: Mapping[str, str], peer: str, token: str | None) -> None:
         query = parse_query(asked, self._options.input)
         async with self._sessions.open(
-            query.offer, transport="websocket", peer=peer, query=query.wishes, token=token
+            query.offer,
+            transport="websocket",
+            peer=peer,
+            query=query.wishes,
+            token=token,
+            resume=await self._resume(query),
         ) as session:
-            await self._socket.send_json(_config(query))
+            await self._socket.send_json(_config(query, session.taken_up if query.resume != "no" else None))
             if not await converse(self._send(session, query), self._receive(session)):
                 return
         # The place is free before the client reads that it is done: it may come back at once.
         await self._socket.say(READY_TO_STOP)
         await self._socket.await_close()
         await self._socket.hang_up(WSCloseCode.OK)
+
+    async def _resume(self, query: Query) -> str | None:
+        """What `Sessions.open` wants to know: a client that goes on first says its continuation."""
+        if query.resume != "continue":
+            return None if query.resume == "no" else ""
+        try:
+            async with asyncio.timeout(self._options.close_timeout_seconds):
+                message = await self._socket.receive()
+        except TimeoutError:
+            raise SessionError(Code.BAD_REQUEST, "resume=continue: no continuation came") from None
+        if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+            raise ConnectionResetError("the client went away")
+        return continuation_in(message.data if message.type is WSMsgType.TEXT else "")
 
     async def _receive(self, session: Session) -> None:
         async def take(message: WSMessage) -> bool:
@@ -68,8 +94,10 @@ class Connection:
             await self._socket.say(messages.write(update))
 
 
-def _config(query: Query) -> dict[str, object]:
+def _config(query: Query, taken_up: TakenUp | None) -> dict[str, object]:
     message: dict[str, object] = {"type": "config", "useAudioWorklet": query.offer == PCM}
     if query.mode == "diff":
         message["mode"] = "diff"
+    if taken_up is not None:
+        message["resume"] = taken_up_fields(taken_up)
     return message

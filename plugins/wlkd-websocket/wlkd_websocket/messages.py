@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from wlkd import Line, SessionError, Update, Word
+from wlkd import Code, Line, Seam, SessionError, TakenUp, Update, Word
 from wlkd.contract.audio import seconds
 
 SPEAKER = 1
@@ -16,7 +16,9 @@ READY_TO_STOP = '{"type": "ready_to_stop"}'
 
 
 def error_message(error: SessionError) -> str:
-    return json.dumps({"type": "error", "code": error.code, "message": error.message}, ensure_ascii=False)
+    """A client that can resume is asked to move: nothing went wrong."""
+    kind = "moving" if error.code is Code.MOVING else "error"
+    return json.dumps({"type": kind, "code": error.code, "message": error.message}, ensure_ascii=False)
 
 
 def clock(samples: int) -> str:
@@ -48,6 +50,39 @@ def line_fields(line: Line, with_words: bool) -> dict[str, Any]:
     if with_words:
         fields["words"] = [word_fields(word) for word in line.words]
     return fields
+
+
+def seam_fields(seam: Seam) -> dict[str, Any]:
+    """Where a resumable stream could go on."""
+    return {
+        "settled_seconds": round(seconds(seam.settled), 3),
+        "settled_bytes": seam.settled_bytes,
+        "header_bytes": seam.header_bytes,
+        "first_line": seam.first_line,
+        "continuation": seam.continuation,
+    }
+
+
+def taken_up_fields(taken_up: TakenUp) -> dict[str, Any]:
+    """Where a resumable stream begins."""
+    return {
+        "continued": taken_up.continued,
+        "header_bytes": taken_up.header_bytes,
+        "from_bytes": taken_up.from_bytes,
+        "first_line": taken_up.first_line,
+    }
+
+
+def continuation_in(text: str) -> str:
+    """What a client says before all else when it goes on. Raises `SessionError("bad_request")`."""
+    try:
+        message = json.loads(text)
+    except ValueError:
+        message = None
+    match message:
+        case {"type": "resume", "continuation": str(continuation)} if continuation:
+            return continuation
+    raise SessionError(Code.BAD_REQUEST, 'resume=continue: first send {"type": "resume", "continuation": "…"}')
 
 
 class LineJson:
@@ -136,6 +171,8 @@ def _message(head: dict[str, Any], lines: str, update: Update) -> str:
         "received_seconds": round(seconds(update.received), 3),
         "final": update.final,
     }
+    if update.seam is not None:
+        rest |= seam_fields(update.seam)
     opening = json.dumps(head)[:-1]
     closing = json.dumps(rest, ensure_ascii=False)[1:]
     return f"{opening}, {lines}, {closing}"

@@ -11,14 +11,16 @@ from wlkd.transports.queries import choice, flag, whole_number
 
 Input = Literal["container", "pcm"]
 Mode = Literal["full", "diff"]
+Resume = Literal["no", "yes", "continue"]
 
 RAW_ENCODINGS = ("s16le", "s16be", "s24le", "s32le", "f32le", "u8", "mulaw", "alaw")
 PCM = StreamOffer(encoding="s16le", sample_rate=16_000, channels=1)
 """What `useAudioWorklet: true` stands for, and what `format=pcm` means where nothing else is said."""
 
-OWN = frozenset({"format", "sample_rate", "channels", "mode", "words", "target_language", "token"})
+OWN = frozenset({"format", "sample_rate", "channels", "mode", "words", "target_language", "resume", "token"})
 """Names that are read here. All others go to the session, which ignores what it does not know: deployed clients send
 some, and which filters may be wished something is known there."""
+RESUME: Mapping[str, Resume] = {"true": "yes", "1": "yes", "continue": "continue", "false": "no", "0": "no"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Query:
     mode: Mode = "full"
     words: bool = False
     """Put the words, with times and confidence, into every line."""
+    resume: Resume = "no"
+    """Whether the stream can go on over another connection; `continue`: this is such a connection."""
 
 
 def parse_query(query: Mapping[str, str], default_input: Input) -> Query:
@@ -42,6 +46,7 @@ def parse_query(query: Mapping[str, str], default_input: Input) -> Query:
         wishes={name: value for name, value in query.items() if value and name not in OWN},
         mode="diff" if mode == "diff" else "full",
         words=flag(query, "words"),
+        resume=RESUME[choice(query, "resume", tuple(RESUME), "false")],
     )
 
 

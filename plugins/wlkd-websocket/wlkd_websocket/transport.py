@@ -41,7 +41,9 @@ class WebSocket(Transport[WebSocketOptions]):
     async def _asr(self, request: web.Request) -> web.StreamResponse:
         token, peer = _token(request), peer_of(request)
         if hdrs.UPGRADE in request.headers:
-            self._sessions.check(transport="websocket", peer=peer, token=token)
+            # A client that goes on may have a place here, however full it is.
+            resuming = request.query.get("resume") == "continue"
+            self._sessions.check(transport="websocket", peer=peer, token=token, resuming=resuming)
         elif (refusal := self._sessions.refusal(token, peer)) is not None:
             # A plain request is the page's, which asks why its socket was refused.
             raise refusal

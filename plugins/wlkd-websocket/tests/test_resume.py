@@ -1,0 +1,160 @@
+"""Resuming over the wire: the example of docs/API.md through connections that break, every mode, every refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from wlkd.testing import RunningDaemon, running_daemon, speech_like
+
+from .relay import relay
+from .test_api_document import blocks
+
+SECRET = "a secret of at least thirty-two characters\n"
+WORDS = " one two three four five six seven eight nine ten"
+AUDIO = (speech_like(20) * 32767).astype("<i2").tobytes()
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    path.write_text(SECRET)
+    return path
+
+
+@asynccontextmanager
+async def node(key: Path | None, **values: Any) -> AsyncIterator[RunningDaemon]:
+    auth = {"continuation_key": str(key) if key else None}
+    transports = {"websocket": {"input": "pcm", "close_timeout_seconds": 0.5}}
+    async with running_daemon({"vad": {"name": "none"}, "auth": auth, "transports": transports, **values}) as daemon:
+        yield daemon
+
+
+def example_stream() -> Any:
+    names: dict[str, Any] = {}
+    exec(next(block for block in blocks("python") if "class Stream" in block), names)
+    return names["Stream"]
+
+
+def spoken(lines: list[dict[str, Any]]) -> str:
+    return "".join(line["text"] for line in lines if line["text"])
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("query", ["", "?words=true"])
+async def test_the_example_loses_nothing_over_broken_connections_and_another_node(key: Path, query: str) -> None:
+    async with node(key) as first, node(key) as second, relay(first.port) as way:
+        stream = example_stream()(f"ws://127.0.0.1:{way.port}/asr{query}")
+        running = asyncio.create_task(stream.run())
+        third = len(AUDIO) // 3
+        stream.add(AUDIO[:third])
+        await until(lambda: len(spoken(stream.lines).split()) > 4)
+        way.cut()  # and back to the same node
+        stream.add(AUDIO[third : 2 * third])
+        await until(lambda: len(spoken(stream.lines).split()) > 18)
+        way.ports = [second.port]
+        way.cut()  # and on to the other one
+        stream.add(AUDIO[2 * third :])
+        stream.end()
+        lines = await asyncio.wait_for(running, 20)
+        assert way.connections == 3
+    assert spoken(lines) == 4 * WORDS
+    assert stream.kept_from > len(AUDIO) / 3
+    assert [line["start_seconds"] for line in lines] == sorted(line["start_seconds"] for line in lines)
+
+
+async def connect(http: aiohttp.ClientSession, daemon: RunningDaemon, resume: str = "true", mode: str = "full") -> Any:
+    return await http.ws_connect(f"{daemon.ws}/asr?resume={resume}&mode={mode}")
+
+
+async def resumed(http: aiohttp.ClientSession, daemon: RunningDaemon, continuation: Any) -> Any:
+    """The answer to a continuation."""
+    socket = await connect(http, daemon, "continue")
+    await socket.send_json({"type": "resume", "continuation": continuation})
+    return await socket.receive_json(timeout=5)
+
+
+async def test_diffs_go_on_behind_the_lines_that_the_client_has(key: Path) -> None:
+    sessions = {"max_line_seconds": 2, "line_pause_seconds": 0.5, "silence_line_seconds": 1}
+    async with (
+        node(key, sessions=sessions) as first,
+        node(key, sessions=sessions) as second,
+        aiohttp.ClientSession() as http,
+    ):
+        socket = await connect(http, first, mode="diff")
+        assert (await socket.receive_json())["resume"]["continued"] is False
+        await socket.send_bytes(AUDIO)
+        held: list[dict[str, Any]] = []
+        while len(held) < 5:
+            message = await socket.receive_json(timeout=10)
+            new = message.get("lines") if message["type"] == "snapshot" else message.get("new_lines", [])
+            held = [*held[message.get("lines_pruned", 0) :], *new]
+        socket = await connect(http, second, "continue", mode="diff")
+        await socket.send_json({"type": "resume", "continuation": message["continuation"]})
+        begin = (await socket.receive_json())["resume"]
+        assert begin["continued"] and begin["first_line"] == len(held) - 1
+        await socket.send_bytes(AUDIO[begin["from_bytes"] :])
+        await socket.send_bytes(b"")
+        after: list[dict[str, Any]] = []
+        while (message := await socket.receive_json(timeout=10))["type"] != "ready_to_stop":
+            new = message.get("lines") if message["type"] == "snapshot" else message.get("new_lines", [])
+            after = [*after[message.get("lines_pruned", 0) :], *new]
+    assert spoken(held[: begin["first_line"]] + after) == 4 * WORDS
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (json.dumps({"type": "resume", "continuation": "forged"}), "cannot_resume"),
+        (json.dumps({"type": "resume", "continuation": "A" * 100_000}), "cannot_resume"),
+        ('{"type": "resume"}', "bad_request"),
+        ("no JSON", "bad_request"),
+        (b"audio", "bad_request"),
+        (None, "bad_request"),
+    ],
+)
+async def test_what_is_no_continuation_is_refused_before_any_work(key: Path, said: Any, code: str) -> None:
+    async with node(key) as daemon, aiohttp.ClientSession() as http:
+        socket = await connect(http, daemon, "continue")
+        if isinstance(said, bytes):
+            await socket.send_bytes(said)
+        elif said is not None:
+            await socket.send_str(said)
+        answer = await socket.receive_json(timeout=5)
+        assert (answer["type"], answer["code"]) == ("error", code)
+        assert await until_closed(socket) == 1008
+        async with http.get(f"{daemon.http}/metrics") as metrics:
+            assert "wlkd_sessions_closed_total{" not in await metrics.text()
+
+
+async def until_closed(socket: aiohttp.ClientWebSocketResponse) -> int | None:
+    async for _ in socket:
+        continue
+    return socket.close_code
+
+
+async def test_who_goes_on_finds_his_place_in_a_full_house(key: Path) -> None:
+    async with node(key, sessions={"max_sessions": 1}) as daemon, aiohttp.ClientSession() as http:
+        socket = await connect(http, daemon)
+        await socket.receive_json()
+        await socket.send_bytes(AUDIO[: 2 * 32_000])
+        while not (update := await socket.receive_json(timeout=5))["new_words"]:
+            continue
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await connect(http, daemon)
+        assert (await resumed(http, daemon, update["continuation"]))["resume"]["continued"]
+        # The first connection hears of it, and the words of the audio before are the other one's.
+        told = [json.loads(message.data) async for message in socket]
+        assert told[-1]["code"] == "taken_over"

@@ -1,0 +1,249 @@
+"""A stream that loses its connection goes on, here or on another node: no word lost, doubled or revised."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wlkd.config import make_config
+from wlkd.contract.errors import SessionError
+from wlkd.contract.host import Session
+from wlkd.contract.types import Seam, StreamOffer, Update, Word
+from wlkd.daemon.pipeline import running_core
+from wlkd.plugins import load_plugins
+from wlkd.sessions.admission import Admission
+from wlkd.testing import speech_like
+
+RATE = 16_000
+PCM = StreamOffer(encoding="s16le", sample_rate=RATE, channels=1)
+SECRET = "a secret of at least thirty-two characters\n"
+
+
+@asynccontextmanager
+async def node(key: Path | None, **values: Any) -> AsyncIterator[Admission]:
+    plugins = load_plugins()
+    complete = {
+        "decoders": {"pcm": {}},
+        "vad": {"name": "none"},
+        "backend": {"name": "scripted"},
+        "worker": {"min_chunk_seconds": 0.2},
+        "auth": {"continuation_key": str(key) if key else None},
+        **values,
+    }
+    async with running_core(make_config(complete, plugins), plugins) as running:
+        yield running.admission
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    path.write_text(SECRET)
+    return path
+
+
+def speech(seconds: float) -> bytes:
+    return (speech_like(seconds) * 32767).astype("<i2").tobytes()
+
+
+class Client:
+    """Keeps what a client has to keep, as docs/API.md says."""
+
+    def __init__(self, audio: bytes) -> None:
+        self.audio = audio
+        self.words: list[Word] = []
+        self.lines: list[str] = []
+        self.seam: Seam | None = None
+        self.sent_from: list[int] = []
+        self.history: list[tuple[Seam, int, list[str]]] = []
+
+    @asynccontextmanager
+    async def connected(self, admission: Admission, **arguments: Any) -> AsyncIterator[Session]:
+        resume = "" if self.seam is None else self.seam.continuation
+        async with admission.open(PCM, transport="test", peer="here", resume=resume, **arguments) as session:
+            begin = session.taken_up
+            assert begin is not None
+            assert begin.continued == (self.seam is not None)
+            self.sent_from.append(begin.from_bytes)
+            yield session
+
+    def take(self, update: Update) -> None:
+        assert update.seam is not None
+        self.words += update.committed
+        self.lines[update.seam.first_line :] = [line.text for line in update.lines]
+        assert "".join(self.lines) == "".join(word.text for word in self.words)
+        self.seam = update.seam
+        self.history.append((self.seam, len(self.words), list(self.lines)))
+
+    def miss(self, words: int) -> None:
+        """As if the updates that came after the first `words` words had been lost with the connection."""
+        self.seam, count, self.lines = next(entry for entry in self.history if entry[1] >= words)
+        self.words = self.words[:count]
+
+    async def hear(self, session: Session, words: int) -> None:
+        """Send all there is, and read until there are so many words."""
+        sending = asyncio.create_task(self.send(session))
+        try:
+            async for update in session.updates():
+                self.take(update)
+                if len(self.words) >= words:
+                    return
+        finally:
+            sending.cancel()
+
+    async def send(self, session: Session) -> None:
+        for at in range(self.sent_from[-1], len(self.audio), 3200):
+            await session.feed(self.audio[at : at + 3200])
+
+    async def hear_the_end(self, session: Session) -> None:
+        await self.send(session)
+        await session.finish()
+        async for update in session.updates():
+            self.take(update)
+
+
+async def undisturbed(audio: bytes) -> Client:
+    client = Client(audio)
+    async with node(None) as admission, client.connected(admission) as session:
+        await client.hear_the_end(session)
+    return client
+
+
+@pytest.mark.parametrize("seconds", [4.0, 30.0])
+async def test_another_node_goes_on_without_a_word_lost_or_doubled(key: Path, seconds: float) -> None:
+    audio = speech(seconds)
+    client = Client(audio)
+    async with node(key) as first, node(key) as second:
+        async with client.connected(first) as session:
+            await client.hear(session, int(seconds))
+        before = len(client.words)
+        async with client.connected(second) as session:
+            await client.hear_the_end(session)
+    whole = await undisturbed(audio)
+    assert before < len(whole.words)
+    assert client.words == whole.words
+    assert client.lines == whole.lines
+    if seconds > 10:
+        # Somebody who never pauses still does not have to send everything again.
+        assert client.sent_from[1] > 2 * RATE * (seconds / 2 - 12)
+
+
+async def test_the_living_session_goes_on_with_the_byte_that_it_lacks(key: Path) -> None:
+    audio = speech(6)
+    client = Client(audio)
+    async with node(key) as admission:
+        async with client.connected(admission) as session:
+            await client.hear(session, 4)
+        (waiting,) = admission.sessions
+        received = waiting.received_seconds
+        async with client.connected(admission) as session:
+            assert admission.sessions == {waiting}
+            assert client.sent_from[-1] >= 2 * RATE * received
+            await client.hear_the_end(session)
+        assert admission.sessions == frozenset()
+    assert client.words == (await undisturbed(audio)).words
+
+
+async def test_words_that_the_client_missed_come_again(key: Path) -> None:
+    audio = speech(6)
+    client = Client(audio)
+    async with node(key) as admission:
+        async with client.connected(admission) as session:
+            await client.hear(session, 6)
+        client.miss(2)
+        assert len(client.words) < 6
+        async with client.connected(admission) as session:
+            await client.hear_the_end(session)
+    assert client.words == (await undisturbed(audio)).words
+
+
+async def test_a_second_connection_takes_over_and_the_first_is_told(key: Path) -> None:
+    client = Client(speech(6))
+    async with node(key) as admission, client.connected(admission) as first:
+        await client.hear(first, 3)
+        async with client.connected(admission) as second:
+            with pytest.raises(SessionError) as caught:
+                async for _ in first.updates():
+                    pass
+            assert caught.value.code == "taken_over"
+            with pytest.raises(SessionError):
+                await first.feed(b"\0\0")
+            await client.hear_the_end(second)
+        assert len(client.words) == 12
+
+
+async def test_a_session_waits_no_longer_than_told(key: Path) -> None:
+    client = Client(speech(3))
+    async with node(key, sessions={"resume_seconds": 0.1, "max_sessions": 1}) as admission:
+        async with client.connected(admission) as session:
+            await client.hear(session, 1)
+        assert admission.refusal() is not None
+        assert admission.refusal(resuming=True) is None
+        async with asyncio.timeout(5):
+            await admission.drained()
+        async with client.connected(admission) as session:
+            await client.hear_the_end(session)
+        assert len(client.words) == 6
+
+
+async def test_silence_need_not_be_kept(key: Path) -> None:
+    audio = speech(2) + bytes(2 * RATE * 30)
+    client = Client(audio)
+    async with node(key, vad={"name": "silero"}) as admission, client.connected(admission) as session:
+        sending = asyncio.create_task(client.send(session))
+        async with asyncio.timeout(10):
+            async for update in session.updates():
+                client.take(update)
+                assert client.seam is not None
+                if client.seam.settled > 20 * RATE:
+                    break
+        assert client.seam.settled_bytes > 2 * RATE * 19
+        await sending
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda text: text[:-1] + ("A" if text[-1] != "A" else "B"), "changed on the way"),
+        (lambda text: text[:12], "cut short"),
+        (lambda text: "no base64!", "damaged"),
+        (lambda text: "A" * 20_000, "at most"),
+    ],
+)
+async def test_a_continuation_that_was_tampered_with_is_refused(key: Path, change: Any, reason: str) -> None:
+    client = Client(speech(2))
+    async with node(key) as admission:
+        async with client.connected(admission) as session:
+            await client.hear(session, 1)
+        assert client.seam is not None
+        with pytest.raises(SessionError, match=reason) as caught:
+            async with admission.open(PCM, transport="test", peer="x", resume=change(client.seam.continuation)):
+                pass
+        assert caught.value.code == "cannot_resume"
+
+
+async def test_a_key_of_another_fleet_is_refused_and_the_log_says_so_once(
+    key: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client(speech(2))
+    async with node(key) as admission, client.connected(admission) as session:
+        await client.hear(session, 1)
+    async with node(None) as stranger:
+        for _ in range(2):
+            with pytest.raises(SessionError, match="another key"):
+                async with client.connected(stranger):
+                    pass
+    assert caplog.text.count("auth.continuation_key") == 1
+
+
+async def test_a_key_can_be_changed_without_refusing_anybody(key: Path, tmp_path: Path) -> None:
+    client = Client(speech(3))
+    async with node(key) as admission, client.connected(admission) as session:
+        await client.hear(session, 1)
+    both = tmp_path / "both"
+    both.write_text("# the new one first\nanother secret of thirty-two characters and more\n" + SECRET)
+    async with node(both) as admission, client.connected(admission) as session:
+        await client.hear_the_end(session)
+    assert len(client.words) == 6

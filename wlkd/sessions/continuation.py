@@ -1,0 +1,164 @@
+"""What a stream needs to go on elsewhere: small, versioned, and sealed so that only a daemon can have written it.
+
+It travels with the client, so that no daemon has to remember a stream that it lost, nor ask another one about it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from wlkd.contract.errors import Code, SessionError
+from wlkd.contract.types import Line, Restart, StreamOffer, Word
+
+VERSION = 1
+"""Of everything in here. Another one is refused: the client begins anew."""
+MAX_CHARACTERS = 16 * 1024
+"""Of a sealed continuation. A minute of fast speech in one line takes 4,000."""
+MAX_BYTES = 256 * 1024
+"""Unpacked. Bounds what a small text can inflate to, although it is unpacked only once its seal has been found good."""
+KEY_BYTES, MAC_BYTES = 4, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """One stream at one moment."""
+
+    session: str
+    """Names the session among all of the fleet."""
+    node: str
+    """What the daemon runs, for the log of another one: version and model."""
+    offer: StreamOffer
+    wishes: Mapping[str, str]
+    """What the client asked for."""
+    language: str | None
+    settled: int
+    """Samples of which nothing more will come than `told`."""
+    restart: Restart
+    context: str
+    """Text before `settled`, the end of it."""
+    told: tuple[Word, ...]
+    """Words behind `settled` that were committed, as the model wrote them."""
+    closed_lines: int
+    open_line: Line | None
+    transcript_end: int
+    words: int
+    """Committed so far."""
+    speakers: Mapping[str, Any] = field(default_factory=dict)
+    """What speaker labels need to stay the same."""
+
+
+class Keys:
+    """Of one fleet. The first seals, all of them open: so a key can be changed without refusing anybody."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        """`keys`: secrets of any length, at least one."""
+        self._keys = [hashlib.sha256(b"wlkd continuation\0" + key).digest() for key in keys]
+
+    def seal(self, continuation: Continuation) -> str:
+        """As text for the client: version, key, seal and content; a few hundred characters."""
+        content = zlib.compress(json.dumps(_packed(continuation), separators=(",", ":")).encode(), 6)
+        key = self._keys[0]
+        body = bytes([VERSION]) + _name(key) + content
+        return base64.urlsafe_b64encode(_mac(key, body) + body).decode().rstrip("=")
+
+    def open(self, text: str) -> Continuation:
+        """Raises `SessionError("cannot_resume")` with the reason, before anything inside is looked at."""
+        if len(text) > MAX_CHARACTERS:
+            raise _refused(f"it has {len(text)} characters; at most {MAX_CHARACTERS} are taken")
+        try:
+            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise _refused("it is damaged") from None
+        mac, body = sealed[:MAC_BYTES], sealed[MAC_BYTES:]
+        version, name, content = body[:1], body[1 : 1 + KEY_BYTES], body[1 + KEY_BYTES :]
+        if not content:
+            raise _refused("it is cut short")
+        if version != bytes([VERSION]):
+            raise _refused(f"it has version {version[0]}, and this server knows version {VERSION}")
+        key = next((key for key in self._keys if hmac.compare_digest(_name(key), name)), None)
+        if key is None:
+            raise ForeignContinuation
+        if not hmac.compare_digest(_mac(key, body), mac):
+            raise _refused("it was changed on the way")
+        return _unpacked(json.loads(_inflated(content)))
+
+
+class ForeignContinuation(SessionError):
+    """Sealed with a key that this daemon does not have."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.CANNOT_RESUME, "cannot resume: the continuation was sealed by a server with another key")
+
+
+def _refused(reason: str) -> SessionError:
+    return SessionError(Code.CANNOT_RESUME, f"cannot resume: {reason}")
+
+
+def _name(key: bytes) -> bytes:
+    """Tells keys apart and gives nothing away."""
+    return hashlib.sha256(b"name\0" + key).digest()[:KEY_BYTES]
+
+
+def _mac(key: bytes, body: bytes) -> bytes:
+    return hmac.digest(key, body, "sha256")[:MAC_BYTES]
+
+
+def _inflated(content: bytes) -> bytes:
+    unpacking = zlib.decompressobj()
+    plain = unpacking.decompress(content, MAX_BYTES)
+    if unpacking.unconsumed_tail:
+        raise _refused("it is too large")
+    return plain
+
+
+def _packed(one: Continuation) -> dict[str, Any]:
+    line = one.open_line
+    return {
+        "session": one.session,
+        "node": one.node,
+        "offer": [one.offer.content_type, one.offer.encoding, one.offer.sample_rate, one.offer.channels],
+        "wishes": dict(one.wishes),
+        "language": one.language,
+        "settled": one.settled,
+        "restart": list(asdict(one.restart).values()),
+        "context": one.context,
+        "told": _packed_words(one.told),
+        "closed_lines": one.closed_lines,
+        "open_line": None if line is None else [line.start, line.end, line.language, _packed_words(line.words)],
+        "transcript_end": one.transcript_end,
+        "words": one.words,
+        "speakers": dict(one.speakers),
+    }
+
+
+def _unpacked(plain: dict[str, Any]) -> Continuation:
+    content_type, encoding, sample_rate, channels = plain["offer"]
+    line = None
+    if plain["open_line"] is not None:
+        start, end, language, words = plain["open_line"]
+        line = Line(start, end, _unpacked_words(words), language)
+    return Continuation(
+        **{
+            **plain,
+            "offer": StreamOffer(content_type, encoding, sample_rate, channels),
+            "restart": Restart(*plain["restart"]),
+            "told": _unpacked_words(plain["told"]),
+            "open_line": line,
+        }
+    )
+
+
+def _packed_words(words: Sequence[Word]) -> list[list[Any]]:
+    return [[word.text, word.start, word.end, word.confidence] for word in words]
+
+
+def _unpacked_words(words: Sequence[Sequence[Any]]) -> tuple[Word, ...]:
+    return tuple(Word(*word) for word in words)

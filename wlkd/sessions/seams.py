@@ -1,0 +1,71 @@
+"""Where a stream could be cut and taken up again by another recognizer, without a word lost, doubled or revised.
+
+Behind a pause is such a place. Where nobody pauses, a place between two words a few seconds back is one too, if the
+recognizer that takes over is told which words behind it are committed already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wlkd.contract.audio import samples
+from wlkd.contract.types import Commit, Word
+
+CONTEXT_CHARACTERS = 300
+"""Text before the seam that is kept as context: about as many tokens as backends read of it."""
+LONGEST = samples(10.0)
+"""Speech without a pause behind the seam, after which the seam moves on between two words."""
+HEARD_AGAIN = samples(4.0)
+"""What it leaves behind it then: enough for a recognizer to find its place."""
+LONGEST_UNTOLD = samples(30.0)
+"""The first, for a backend that cannot be told words. Its seam then lies behind the last word."""
+QUIET = samples(1.0)
+"""Of silence that still counts as unsettled: a VAD looks back from where it is sure that somebody speaks."""
+
+
+class Seams:
+    """The latest seam of one stream."""
+
+    def __init__(self, *, can_tell: bool, at: int = 0, told: Sequence[Word] = (), context: str = "") -> None:
+        """`can_tell`: the backend takes `RecognitionParams.told`. `context`: the text before `at`; in the beginning,
+        the initial prompt."""
+        self._can_tell = can_tell
+        self.at = at
+        """Everything before this sample index is settled."""
+        self._told = tuple(told)
+        """Words committed behind it."""
+        self._waits_from: int | None = None
+        self.context = context
+        """What was said before the seam, the end of it."""
+
+    @property
+    def known(self) -> tuple[Word, ...]:
+        """Words behind the seam that the client has."""
+        limit = self._waits_from
+        return self._told if limit is None else tuple(word for word in self._told if word.start < limit)
+
+    def committed(self, commit: Commit, waits_from: int | None = None) -> None:
+        """The recognizer has made a step. Its words from `waits_from` on do not go out yet: another recognizer would
+        have to hear them again."""
+        self._told += commit.words
+        self._waits_from = waits_from
+        if commit.segment_end:
+            self._move(commit.until, len(self._told))
+        elif commit.until - self.at > (LONGEST if self._can_tell else LONGEST_UNTOLD):
+            limit = commit.until - (HEARD_AGAIN if self._can_tell else 0)
+            limit = limit if waits_from is None else min(limit, waits_from)
+            count = sum(word.end <= limit for word in self._told)
+            beyond = self._told[count].start if count < len(self._told) else limit
+            before = self._told[count - 1].end if count else self.at
+            self._move(max(before, min(limit, beyond)), count)
+
+    def silent(self, until: int) -> None:
+        """Nobody speaks, all that was said is committed, and the stream has been heard up to `until`."""
+        self._move(until - QUIET, len(self._told))
+
+    def _move(self, at: int, count: int) -> None:
+        """Behind the first `count` told words."""
+        gone, self._told = self._told[:count], self._told[count:]
+        if gone:
+            self.context = (self.context + "".join(word.text for word in gone))[-CONTEXT_CHARACTERS:]
+        self.at = max(self.at, at)

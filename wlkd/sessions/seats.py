@@ -1,0 +1,130 @@
+"""Which connection holds a resumable session. A session without one waits a while for its client to come back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+from wlkd.contract.errors import Code, SessionError
+from wlkd.contract.types import SessionInfo, TakenUp, Update
+from wlkd.sessions.session import LiveSession
+
+
+class Seat:
+    """A connection's hold on a session, until another one takes the session over. See `wlkd.contract.host.Session`."""
+
+    def __init__(self, session: LiveSession, taken_up: TakenUp) -> None:
+        self.session = session
+        self.name = session.name
+        self.taken_up = taken_up
+        self.lost = False
+        """Another connection has the session."""
+        self.delivered = False
+        """The last update was handed out: the client has no reason to come back."""
+
+    @property
+    def info(self) -> SessionInfo:
+        return self.session.info
+
+    async def feed(self, data: bytes) -> None:
+        await self.session.feed(data, self._check)
+
+    async def flush(self) -> None:
+        self._check()
+        await self.session.flush()
+
+    def change(self, query: Mapping[str, str]) -> None:
+        self._check()
+        self.session.change(query)
+
+    async def finish(self, mistake: SessionError | None = None) -> None:
+        self._check()
+        await self.session.finish(mistake)
+
+    async def updates(self) -> AsyncIterator[Update]:
+        async for update in self.session.updates(self._check):
+            yield update
+        self.delivered = True
+
+    def lose(self) -> None:
+        """Another connection has come for the session."""
+        self.lost = True
+        self.session.tell()
+
+    def _check(self) -> None:
+        if self.lost:
+            raise SessionError(Code.TAKEN_OVER, "the stream goes on over another connection")
+
+
+class Seats:
+    """Every resumable session of this daemon, by the name that its continuations give it."""
+
+    def __init__(self) -> None:
+        self._seats: dict[str, Seat] = {}
+        self._leaving: dict[str, _Leaving] = {}
+
+    def has(self, name: str) -> bool:
+        """Whether the session could go on here: it is there, and nothing went wrong with it."""
+        return name in self._seats and self._seats[name].session.can_go_on
+
+    def give(self, session: LiveSession) -> Seat:
+        """A new session's first seat. Of two with one name, it is the later one that clients find."""
+        seat = Seat(session, session.begin)
+        self._seats[seat.name] = seat
+        return seat
+
+    async def take_over(self, name: str, known_words: int) -> Seat:
+        """The session of that name, for a client that has the first `known_words` of its words. Waits until what is
+        just being handed in over the connection before is taken."""
+        before = self._seats[name]
+        before.lose()
+        if leaving := self._leaving.pop(name, None):
+            leaving.cancel()
+        seat = self._seats[name] = Seat(before.session, before.session.begin)
+        seat.taken_up = await seat.session.go_on(known_words)
+        return seat
+
+    def wait(self, seat: Seat, seconds: float, dismiss: Callable[[], Awaitable[None]]) -> None:
+        """The connection is gone: the session waits for the next one, `seconds` at most, and is then dismissed."""
+        self._leaving[seat.name] = _Leaving(seat, seconds, dismiss, self.forget)
+
+    def forget(self, seat: Seat) -> None:
+        """The session is over."""
+        if self._seats.get(seat.name) is seat:
+            del self._seats[seat.name]
+            self._leaving.pop(seat.name, None)
+
+    async def send_away(self) -> None:
+        """Sessions that wait for a connection wait no longer."""
+        await asyncio.gather(*(leaving.now() for leaving in tuple(self._leaving.values())))
+
+
+class _Leaving:
+    """A session without a connection, on its way out."""
+
+    def __init__(
+        self, seat: Seat, seconds: float, dismiss: Callable[[], Awaitable[None]], forget: Callable[[Seat], None]
+    ) -> None:
+        self._seat = seat
+        self._dismiss = dismiss
+        self._forget = forget
+        self._no_longer = asyncio.Event()
+        self._task = asyncio.create_task(self._leave(seconds), name=f"session {seat.info.id} waits for its client")
+
+    def cancel(self) -> None:
+        """Its client is back."""
+        self._task.cancel()
+
+    async def now(self) -> None:
+        """Do not wait any longer."""
+        self._no_longer.set()
+        await asyncio.wait({self._task})
+
+    async def _leave(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._no_longer.wait()
+        # From here on nobody finds the session, so nobody can call this off.
+        self._forget(self._seat)
+        await self._dismiss()
