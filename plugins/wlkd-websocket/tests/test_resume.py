@@ -47,10 +47,19 @@ def spoken(lines: list[dict[str, Any]]) -> str:
     return "".join(line["text"] for line in lines if line["text"])
 
 
-async def until(condition: Any) -> None:
+async def until(stream: Any, words: int) -> None:
+    """The stream has that many words."""
+    changed, take = asyncio.Event(), stream.take
+
+    def taking(update: dict[str, Any]) -> None:
+        take(update)
+        changed.set()
+
+    stream.take = taking
     async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
+        while len(spoken(stream.lines).split()) < words:
+            changed.clear()
+            await changed.wait()
 
 
 @pytest.mark.parametrize("query", ["", "?words=true"])
@@ -60,10 +69,10 @@ async def test_the_example_loses_nothing_over_broken_connections_and_another_nod
         running = asyncio.create_task(stream.run())
         third = len(AUDIO) // 3
         stream.add(AUDIO[:third])
-        await until(lambda: len(spoken(stream.lines).split()) > 4)
+        await until(stream, 5)
         way.cut()  # and back to the same node
         stream.add(AUDIO[third : 2 * third])
-        await until(lambda: len(spoken(stream.lines).split()) > 18)
+        await until(stream, 19)
         way.ports = [second.port]
         way.cut()  # and on to the other one
         stream.add(AUDIO[2 * third :])
