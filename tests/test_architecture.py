@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "wlkd"
-HEAVY = {"torch", "ctranslate2", "av", "onnxruntime", "faster_whisper", "transformers", "whisper"}
+HEAVY = {"torch", "ctranslate2", "av", "onnxruntime", "faster_whisper", "onnx", "transformers", "whisper"}
 
 ROOMS = [
     "__main__",

@@ -45,7 +45,9 @@ def test_a_good_configuration_says_what_would_run(tmp_path: Path) -> None:
     done = wlkd("check", "--config", "wlkd.yaml", folder=tmp_path)
     assert time.monotonic() - began < 10, "no model may be loaded (about a second on an idle machine)"
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("wlkd.yaml: ok: decoders pcm, av, vad silero, backend scripted, transports websocket")
+    assert done.stdout.startswith(
+        "wlkd.yaml: ok: decoders pcm, av, vad silero, backend scripted, diarizer none, transports websocket"
+    )
     assert "port 7200" in done.stdout
 
 

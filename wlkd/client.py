@@ -45,6 +45,8 @@ class Transcript:
     tentative: str
     lag_seconds: float
     """The server's own estimate of the audio that it has not transcribed yet."""
+    waiting: str = ""
+    """Final words that wait for their speaker, before the tentative ones."""
     new_words: tuple[Word, ...] = ()
     """The words committed since the update before, from servers that say so."""
 
@@ -189,6 +191,7 @@ def _transcript(content: dict[str, Any]) -> Transcript:
         return Transcript(
             lines=tuple(_line(line) for line in content["lines"]),
             tentative=content["buffer_transcription"] or "",
+            waiting=content.get("buffer_diarization") or "",
             lag_seconds=float(content["remaining_time_transcription"] or 0.0),
             new_words=_words(content.get("new_words", ())),
         )
@@ -205,7 +208,17 @@ def _line(line: Mapping[str, Any]) -> Line:
 
 
 def _words(items: Iterable[Mapping[str, Any]]) -> tuple[Word, ...]:
-    return tuple(Word(word["text"], samples(word["start"]), samples(word["end"]), word["confidence"]) for word in items)
+    return tuple(
+        Word(
+            word["text"],
+            samples(word["start"]),
+            samples(word["end"]),
+            word["confidence"],
+            word.get("speaker"),
+            word.get("speaker_confidence"),
+        )
+        for word in items
+    )
 
 
 def _clock(text: str) -> int:

@@ -57,6 +57,15 @@ class Metrics:
         )
         self.speech_seconds = Counter("wlkd_speech_seconds_total", "Speech handed to the backend", registry=registry)
         self.words = Counter("wlkd_words_committed_total", "Words committed", registry=registry)
+        self.diarization_failures = Counter(
+            "wlkd_diarization_failures_total", "Sessions whose diarizer failed; words go on without", registry=registry
+        )
+        self.diarization_skipped = Counter(
+            "wlkd_diarization_skipped_seconds_total", "Speech that came too fast for the diarizer", registry=registry
+        )
+        self.guessed_speakers = Counter(
+            "wlkd_diarization_guessed_words_total", "Words told before their speaker was settled", registry=registry
+        )
         self.commit_lag = Histogram(
             "wlkd_commit_lag_seconds",
             "Audio received and not yet settled, at each inference step",

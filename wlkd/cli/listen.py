@@ -20,7 +20,9 @@ from contextlib import asynccontextmanager
 
 from wlkd.cli.microphone import MicrophoneError, Source, StandardInput, microphone
 from wlkd.cli.terminal import Plain, Screen, View
-from wlkd.client import AsrStream, ClientError, connect
+from wlkd.client import AsrStream, ClientError, connect, joined
+from wlkd.contract.types import Line
+from wlkd.transports.subtitles import speaker_name
 
 DEFAULT_SERVER = "ws://localhost:7100/asr"
 QUIT = 130
@@ -33,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="read raw PCM (16-bit little-endian, 16 kHz, mono) from standard input")  # fmt: skip
     parser.add_argument("--server", default=DEFAULT_SERVER, metavar="URL", help="default: %(default)s")
     parser.add_argument("--language", metavar="CODE", help="what is spoken, or auto (default: the server's)")
+    parser.add_argument("--diarize", action="store_true", help="tell speakers apart, where the server can")
     parser.add_argument("--device", help="microphone, as parec, arecord or ffmpeg names it (default: the default one)")
 
 
@@ -50,6 +53,8 @@ def main(args: argparse.Namespace) -> int:
 
 async def _listen(args: argparse.Namespace) -> None:
     wishes = {"language": args.language} if args.language else {}
+    if args.diarize:
+        wishes |= {"diarize": "true", "words": "true"}
     if token := os.environ.get("WLKD_TOKEN"):
         wishes["token"] = token
     async with connect(args.server, pcm=True, wishes=wishes) as stream, _source(args) as source:
@@ -86,10 +91,15 @@ def _end_on_interrupt(source: Source) -> None:
     loop.add_signal_handler(signal.SIGINT, interrupt)
 
 
+def _readable(line: Line) -> str:
+    return line.text if line.speaker is None else f"{speaker_name(line.speaker)}: {line.text.strip()}"
+
+
 async def _converse(stream: AsrStream, source: Source, view: View) -> None:
     async def show() -> None:
         async for update in stream.updates():
-            view.show([line.text for line in update.lines if not line.is_silence], update.tentative)
+            lines = [_readable(line) for line in update.lines if not line.is_silence]
+            view.show(lines, joined([update.waiting, update.tentative]))
 
     reader = asyncio.create_task(show())
     # A server that ends the stream must end a silent standard input too.

@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", metavar="URL", help="send to this /asr address instead of loading a model")
     parser.add_argument("--language", metavar="CODE", help="what is spoken, or auto (default: as configured)")
     parser.add_argument("--task", choices=("transcribe", "translate"), help="translate: into English")
+    parser.add_argument("--diarize", action="store_true", help="tell speakers apart (the configuration's diarizer)")
     parser.add_argument("--format", choices=tuple(WRITERS), default="text", help="default: text")
     parser.add_argument("--output-dir", type=Path, metavar="DIR", help="a file for each FILE (default: print)")
     add_config_arguments(parser)
@@ -152,6 +153,8 @@ class ProgressBar:
 async def _transcriber(args: argparse.Namespace) -> AsyncIterator[Transcriber]:
     """What turns a file into lines. Raises `ConfigError` and `ProvisionError`."""
     wishes = {name: vars(args)[name] for name in ("language", "task") if vars(args)[name]}
+    if args.diarize:
+        wishes["diarize"] = "true"
     if args.server:
         if token := os.environ.get("WLKD_TOKEN"):
             wishes["token"] = token

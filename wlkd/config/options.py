@@ -261,6 +261,11 @@ class Config(Settings):
         return self._required("backend")
 
     @property
+    def diarizer(self) -> Part | None:
+        """None: no speakers are told apart."""
+        return self.one("diarizer")
+
+    @property
     def transports(self) -> dict[str, Options]:
         """Never empty."""
         return self.many("transports")

@@ -20,6 +20,8 @@ from wlkd.contract.host import Context, Http, Sessions
 from wlkd.contract.types import (
     Commit,
     Decoded,
+    Diarization,
+    DiarizationParams,
     Frame,
     RecognitionParams,
     Restart,
@@ -142,6 +144,48 @@ class Recognizer(ABC):
     def end_segment(self, at: int) -> None:
         """Speech paused, or the audio ended, at sample index `at`: the next `Backend.run` commits everything
         accepted so far and closes the segment. No `accept` comes between this and that run."""
+
+
+class DiarizerOptions(Options):
+    """What every diarizer can be told; base of its own options."""
+
+    max_wait_seconds: float = Field(
+        default=3.0,
+        gt=0,
+        description="How long a word that is final waits for its speaker; then whoever spoke last is taken.",
+    )
+
+
+class DiarizerStream(ABC):
+    """One stream's speakers. Called from a thread pool, one call at a time."""
+
+    @abstractmethod
+    def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
+        """Take what the VAD passed on, in order and on the same clock. Returns what is newly settled.
+
+        A gap between two frames without a `Pause` between them is audio that the diarizer was too late for.
+        """
+
+    @abstractmethod
+    def settle(self) -> Diarization:
+        """Settle everything that was heard: somebody waits for it. More may follow."""
+
+    @abstractmethod
+    def finish(self) -> Diarization:
+        """The audio ended: settle everything. Of a `whole` recording this tells all its turns at once."""
+
+
+DiarizerOptionsT = TypeVar("DiarizerOptionsT", bound=DiarizerOptions, default=DiarizerOptions)
+
+
+class Diarizer(Component[DiarizerOptionsT]):
+    """Tells who speaks, in this process, for all sessions that ask for it."""
+
+    Config = DiarizerOptions
+
+    @abstractmethod
+    def open(self, params: DiarizationParams) -> DiarizerStream:
+        """Start a stream. Cheap, on the event loop. Raises `SessionError("bad_request")`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,10 @@ class Session(Protocol):
 class Sessions(Protocol):
     """Opens sessions for transports."""
 
+    @property
+    def diarizes(self) -> bool:
+        """Whether a session can be opened with the wish `diarize`."""
+
     def open(
         self,
         offer: StreamOffer,
@@ -95,8 +99,8 @@ class Sessions(Protocol):
         Leaving it early then lets it wait for its client for a while.
 
         `query` holds the client's wishes by name: `language`, `task`, `initial_prompt`, `static_prompt`, `hotwords`,
-        `chinese_script`, `filters` (`numbers,-profanity`), and what the filters take, each by its name. Other names
-        are ignored.
+        `chinese_script`, `diarize`, `max_speakers`, `filters` (`numbers,-profanity`), and what the filters take, each
+        by its name. Other names are ignored.
 
         Raises `SessionError` (`unauthorized`, `server_full`, `draining`, `bad_request`, `cannot_resume`) on entry.
         """

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wlkd.contract.components import Backend, Component, Decoder, Filter, Transport, Vad
+from wlkd.contract.components import Backend, Component, Decoder, Diarizer, Filter, Transport, Vad
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,11 @@ KINDS: Mapping[str, Kind] = {
             "neither its options nor the client say otherwise.",
             many=True,
             default={"fillers": {}, "numbers": {}, "replace": {}, "profanity": {}},
+        ),
+        Kind(
+            "diarizer",
+            Diarizer,
+            "Tells who speaks, to clients that ask for it; null: nobody is told apart.",
         ),
         Kind(
             "transport",

@@ -138,6 +138,16 @@ class Seam:
 
 
 @dataclass(frozen=True, slots=True)
+class DiarizationParams:
+    """What one session asks of the diarizer."""
+
+    max_speakers: int | None = None
+    """More will not speak; None: nobody knows."""
+    whole: bool = False
+    """The recording is an upload: everything may be told at its end, by then from the whole of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionInfo:
     """Who a session is, for logs and observers."""
 
@@ -148,6 +158,8 @@ class SessionInfo:
     params: RecognitionParams
     opened_at: float
     """Unix time, seconds."""
+    diarization: DiarizationParams | None = None
+    """None: nobody is told apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,6 +195,37 @@ class Word:
     end: int
     confidence: float | None = None
     """0 to 1."""
+    speaker: int | None = None
+    """Who said it: a number from 1 that is his for the whole session, or `UNKNOWN_SPEAKER`. None: nobody is told
+    apart."""
+    speaker_confidence: float | None = None
+    """0 to 1."""
+
+
+UNKNOWN_SPEAKER = -1
+"""Speakers are told apart, and nobody was known yet when the word had to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch in which one person speaks, or speaks loudest."""
+
+    start: int
+    end: int
+    speaker: int
+    """From 1, in the order of first words."""
+    confidence: float | None = None
+    """0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diarization:
+    """What a diarizer has made up its mind on."""
+
+    turns: tuple[Turn, ...] = ()
+    """Newly settled, in order. They never change again."""
+    settled: int = 0
+    """Everything before this sample index is settled; never goes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +258,11 @@ class Line:
         return "".join(word.text for word in self.words)
 
     @property
+    def speaker(self) -> int | None:
+        """Whose line it is; None: nobody is told apart, or it is silence."""
+        return self.words[0].speaker if self.words else None
+
+    @property
     def is_silence(self) -> bool:
         return not self.words
 
@@ -227,6 +275,8 @@ class Update:
     """The whole committed transcript. Only the last line can grow; earlier ones never change."""
     committed: tuple[Word, ...] = ()
     """Words committed since the update before this one."""
+    waiting: tuple[Word, ...] = ()
+    """Words that are final and wait for their speaker, between the committed and the tentative ones."""
     tentative: tuple[Word, ...] = ()
     language: str | None = None
     segment_end: bool = False
@@ -241,6 +291,8 @@ class Update:
     """Samples received and not yet settled."""
     notes: tuple[Note, ...] = ()
     """Everything that is to be said of the audio so far, besides the words."""
+    speaker_lag: int = 0
+    """Samples whose words are known and whose speaker is not."""
     flushes: int = 0
     """Calls of `Session.flush` whose words are all in this update and those before it."""
     final: bool = False
@@ -253,6 +305,10 @@ class Update:
         return "".join(line.text for line in self.lines)
 
     @property
+    def waiting_text(self) -> str:
+        return "".join(word.text for word in self.waiting)
+
+    @property
     def tentative_text(self) -> str:
         return "".join(word.text for word in self.tentative)
 
@@ -261,9 +317,12 @@ EMPTY_UPDATE = Update()
 
 __all__ = [
     "EMPTY_UPDATE",
+    "UNKNOWN_SPEAKER",
     "ChineseScript",
     "Commit",
     "Decoded",
+    "Diarization",
+    "DiarizationParams",
     "Frame",
     "Gap",
     "Line",
@@ -280,6 +339,7 @@ __all__ = [
     "StreamOffer",
     "TakenUp",
     "Task",
+    "Turn",
     "Update",
     "Word",
 ]

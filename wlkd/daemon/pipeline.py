@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar, cast
 
 from wlkd.config import Config, read_continuation_keys, read_tokens
-from wlkd.contract.components import Backend, Component, Decoder, Filter, Vad
+from wlkd.contract.components import Backend, Component, Decoder, Diarizer, Filter, Vad
 from wlkd.contract.host import Context
 from wlkd.contract.types import Priority
 from wlkd.daemon.running_backend import Recognition, make_backend
@@ -21,6 +21,7 @@ from wlkd.plugins import Plugins
 from wlkd.sessions.admission import Admission
 from wlkd.sessions.continuation import Keys
 from wlkd.sessions.filters import Filters
+from wlkd.sessions.speakers import DiarizerService
 
 logger = logging.getLogger(__name__)
 C = TypeVar("C", bound=Component[Any])
@@ -110,6 +111,14 @@ async def running_core(
         filters: dict[str, Filter] = {}
         for name, options in config.many("filters").items():
             filters[name] = await provision(cast(Filter, plugins.component("filter", name)(options)))
+        speakers = None
+        if config.diarizer is not None:
+            make = plugins.component("diarizer", config.diarizer.name)
+            diarizer = await provision(cast(Diarizer, make(config.diarizer.options)))
+            # Apart from recognition and VAD: a diarizer that is late must be late alone.
+            listeners = ThreadPoolExecutor(max(cores() // 2, 1), thread_name_prefix="speakers")
+            stack.callback(listeners.shutdown, wait=False, cancel_futures=True)
+            speakers = DiarizerService(diarizer, listeners)
         recognition = await Recognition.open(config, make_backend(config, plugins), metrics, status)
         admission = Admission(
             config,
@@ -123,6 +132,7 @@ async def running_core(
             metrics,
             tokens,
             keys,
+            speakers,
         )
         core = Core(admission, recognition, metrics)
         stack.push_async_callback(core.close)

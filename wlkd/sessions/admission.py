@@ -19,20 +19,22 @@ from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd.contract.components import Backend, Decoder, Vad
 from wlkd.contract.errors import Code, SessionError, SessionRefused
 from wlkd.contract.host import Session
-from wlkd.contract.types import Priority, SessionInfo, StreamOffer, Update
+from wlkd.contract.types import DiarizationParams, Priority, SessionInfo, StreamOffer, Update
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
+from wlkd.sessions.attribution import Attribution
 from wlkd.sessions.beginning import Beginning
 from wlkd.sessions.continuation import Continuation, Keys
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.hearing import Hearing
-from wlkd.sessions.params import wishes
+from wlkd.sessions.params import diarization_wish, wishes
 from wlkd.sessions.progress import Progress
 from wlkd.sessions.rendering import Rendering
 from wlkd.sessions.resumption import Resumption
 from wlkd.sessions.seats import Seat
 from wlkd.sessions.session import LiveSession
+from wlkd.sessions.speakers import DiarizerService, Listening
 from wlkd.sessions.transcript import Transcript
 
 logger = logging.getLogger(__name__)
@@ -71,7 +73,9 @@ class Admission:
         metrics: Metrics,
         tokens: frozenset[str],
         keys: Keys,
+        speakers: DiarizerService | None = None,
     ) -> None:
+        self._speakers = speakers
         self._config = config
         self._plugins = plugins
         self._decoders = decoders
@@ -95,6 +99,10 @@ class Admission:
 
     def languages(self) -> frozenset[str]:
         return self._backend.languages()
+
+    @property
+    def diarizes(self) -> bool:
+        return self._speakers is not None
 
     def refusal(
         self, token: str | None = None, peer: str | None = None, *, resuming: bool = False
@@ -255,27 +263,43 @@ class Admission:
         begin = Beginning(asked.continuation, self._backend.continues)
         params = begin.params(wishes(asked.query, self._config.recognition, self.languages(), asked.priority))
         rendering = Rendering(params.chinese_script, self._filters, asked.query)
-        info = SessionInfo(f"{next(self._ids)}", asked.transport, asked.peer, asked.offer, params, time.time())
+        diarization = diarization_wish(asked.query, possible=self._speakers is not None, priority=asked.priority)
+        info = SessionInfo(
+            f"{next(self._ids)}", asked.transport, asked.peer, asked.offer, params, time.time(), diarization
+        )
         decoder = self._decoder(asked.offer).open(asked.offer)
         try:
             hearing = Hearing(decoder, self._vad, self._pools[asked.priority], begin.restart, begin.settled)
             transcript = self._transcript()
             begin.restore(transcript)
             resuming = self._resumption.resuming(begin, asked.query, info, hearing, transcript)
+            clock = asyncio.get_running_loop().time
+            progress = Progress(transcript, begin.settled, self._attribution(diarization), clock)
             return LiveSession(
                 info,
                 hearing,
-                Progress(transcript, begin.settled),
+                progress,
                 lambda on_outcome: self._worker.open(params, on_outcome),
                 rendering,
                 self._config.sessions,
                 self._metrics,
                 self._updated,
                 resuming if asked.resumable else None,
+                self._listening(info, progress),
             )
         except Exception:
             decoder.close()
             raise
+
+    def _attribution(self, diarization: DiarizationParams | None) -> Attribution | None:
+        if diarization is None or self._speakers is None:
+            return None
+        return Attribution(None if diarization.whole else self._speakers.max_wait_seconds)
+
+    def _listening(self, info: SessionInfo, progress: Progress) -> Listening | None:
+        if info.diarization is None or self._speakers is None:
+            return None
+        return Listening(info.id, self._speakers, info.diarization, progress, self._metrics)
 
     def _transcript(self) -> Transcript:
         options = self._config.sessions

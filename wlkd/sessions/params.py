@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 
 from wlkd.config.options import Config, RecognitionOptions
 from wlkd.contract.components import Backend
-from wlkd.contract.errors import ProvisionError, SessionError
-from wlkd.contract.types import Priority, RecognitionParams
+from wlkd.contract.errors import BadParameter, ProvisionError, SessionError
+from wlkd.contract.types import DiarizationParams, Priority, RecognitionParams
 from wlkd.sessions.script import script_of
 
 MAX_PROMPT_CHARACTERS = 4096
@@ -42,6 +42,25 @@ def wishes(
                 "bad_request", f"{name} has {length} characters; at most {MAX_PROMPT_CHARACTERS} are taken"
             )
     return params
+
+
+def diarization_wish(query: Mapping[str, str], *, possible: bool, priority: Priority) -> DiarizationParams | None:
+    """What a session asks of the diarizer; None: nothing. `possible`: there is one.
+
+    Raises `BadParameter`: who asks for speakers and gets none must be told.
+    """
+    asked = query.get("diarize", "").lower()
+    if asked in ("", "0", "false", "no", "off"):
+        return None
+    if asked not in ("1", "true", "yes", "on"):
+        raise BadParameter("diarize", f"diarize {asked!r}: write true or false")
+    if not possible:
+        message = "diarize: this server does not tell speakers apart; its configuration has no `diarizer`"
+        raise BadParameter("diarize", message)
+    most = query.get("max_speakers")
+    if most is not None and not (most.isascii() and most.isdigit()):
+        raise BadParameter("max_speakers", f"max_speakers {most!r}: write a whole number")
+    return DiarizationParams(None if most is None else int(most), whole=priority == "upload")
 
 
 def check_wishes(config: Config, backend: Backend) -> None:

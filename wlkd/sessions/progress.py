@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from wlkd.contract.audio import SAMPLE_RATE
-from wlkd.contract.types import Commit, Frame, Note, SpeechEvent, Update
+from wlkd.contract.types import Commit, Diarization, Frame, Note, SpeechEvent, Update
+from wlkd.sessions.attribution import Attribution
 from wlkd.sessions.transcript import Transcript
 
 LAG_NEWS = SAMPLE_RATE
@@ -19,9 +22,18 @@ MAX_NOTES = 100
 class Progress:
     """Written by the session's task and by the worker's answers, both on the event loop; read by the transport."""
 
-    def __init__(self, transcript: Transcript, settled: int = 0) -> None:
-        """`settled`: samples that were heard elsewhere."""
+    def __init__(
+        self,
+        transcript: Transcript,
+        settled: int = 0,
+        attribution: Attribution | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`settled`: samples that were heard elsewhere. `attribution`: gives words their speakers; None: nobody is told
+        apart. `clock`: seconds, the event loop's."""
         self._transcript = transcript
+        self._attribution = attribution
+        self._clock = clock
         self._news = asyncio.Event()
         self._settled = settled
         self._told_lag = 0
@@ -59,10 +71,38 @@ class Progress:
 
     def committed(self, commit: Commit) -> None:
         """The backend has made a step."""
-        self._transcript.apply(commit)
         self._settled = max(self._settled, commit.until)
-        self._segment_ended |= commit.segment_end
+        if self._attribution is None:
+            self._write(commit)
+        else:
+            self._attribution.add(commit, self._clock())
+            self._transcript.apply(replace(commit, words=()))
+            self.release()
         self.tell()
+
+    def speakers_told(self, diarization: Diarization) -> None:
+        """The diarizer has settled something."""
+        if self._attribution is not None:
+            self._attribution.told(diarization)
+            self.release()
+
+    def speakers_failed(self) -> None:
+        """The diarizer tells nothing more: words go out as they come."""
+        if self._attribution is not None:
+            self._attribution.fail()
+            self.release()
+
+    def release(self) -> None:
+        """Write the words that need not wait for their speaker any longer."""
+        if self._attribution is None:
+            return
+        for commit in self._attribution.take(self._clock()):
+            self._write(replace(commit, tentative=self._transcript.tentative))
+            self.tell()
+
+    def _write(self, commit: Commit) -> None:
+        self._transcript.apply(commit)
+        self._segment_ended |= commit.segment_end
 
     def flushed(self) -> None:
         """Everything that came before a flush is in the transcript."""
@@ -96,7 +136,13 @@ class Progress:
 
     def quiet(self, *, idle: bool) -> bool:
         """Nobody speaks, and all that was said is transcribed."""
-        return idle and self._in_silence
+        return idle and self._in_silence and self.waits_from is None
+
+    @property
+    def waits_from(self) -> int | None:
+        """Sample index where the first word that waits for its speaker began; None: none does."""
+        waiting = () if self._attribution is None else self._attribution.waiting
+        return waiting[0].start if waiting else None
 
     def lag(self, *, idle: bool) -> int:
         """Samples received and not yet settled; silence is settled when it is heard. `idle`: the worker has none."""
@@ -106,14 +152,26 @@ class Progress:
         heard = self.received if self._speech_end is None else self._speech_end
         return max(heard - max(self._settled, self._speech_start or 0), 0)
 
+    @property
+    def words_due(self) -> float | None:
+        """When words must not wait for their speaker any longer, by the clock; None: none wait for a time."""
+        return None if self._attribution is None else self._attribution.due
+
+    @property
+    def guessed_speakers(self) -> int:
+        """Words that did not get their speaker in time, and went to whoever seemed likely."""
+        return 0 if self._attribution is None else self._attribution.guessed
+
     def update(self, *, idle: bool, final: bool) -> Update:
         """The transcript as it is now; its words count as told."""
         self._news.clear()
         self._told_lag = self.lag(idle=idle)
         segment_ended, self._segment_ended = self._segment_ended, False
+        waiting = () if self._attribution is None else self._attribution.waiting
         return Update(
             lines=self._transcript.lines,
             committed=self._transcript.take_fresh(),
+            waiting=waiting,
             tentative=() if final else self._transcript.tentative,
             language=self._transcript.language,
             segment_end=segment_ended or final,
@@ -121,6 +179,7 @@ class Progress:
             speech_end=self._speech_end,
             received=self.received,
             lag=0 if final else self._told_lag,
+            speaker_lag=waiting[-1].end - waiting[0].start if waiting else 0,
             notes=self._notes,
             flushes=self._flushes,
             final=final,

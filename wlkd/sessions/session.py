@@ -24,6 +24,7 @@ from wlkd.sessions.life import Life, Stage
 from wlkd.sessions.progress import Progress
 from wlkd.sessions.rendering import Rendering
 from wlkd.sessions.resuming import Resuming
+from wlkd.sessions.speakers import Listening
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +60,10 @@ class LiveSession:
         metrics: Metrics,
         on_update: Callable[[SessionInfo, Update], None],
         resuming: Resuming | None = None,
+        speakers: Listening | None = None,
     ) -> None:
-        """`resuming`: it can outlive its connection."""
+        """`resuming`: it can outlive its connection. `speakers`: the diarizer that listens beside; None: nobody is
+        told apart."""
         self.info = info
         self._resuming = resuming
         self._taken_bytes = 0
@@ -71,6 +74,7 @@ class LiveSession:
         self._options = options
         self._metrics = metrics
         self._on_update = on_update
+        self._speakers = speakers
         self._life = Life()
         self._backlog_limit = samples(options.max_backlog_seconds)
         self._inbox: asyncio.Queue[_Message] = asyncio.Queue(QUEUED_MESSAGES)
@@ -191,6 +195,8 @@ class LiveSession:
 
     def start(self) -> None:
         """Begin to work through the inbox."""
+        if self._speakers is not None:
+            self._speakers.start()
         self._task = asyncio.create_task(self._run(), name=f"session {self.info.id}")
         # On its own: the work may be cancelled twice, or before it began, and the decoder is closed all the same.
         freeing = self._hearing.close_after(self._task)
@@ -203,6 +209,9 @@ class LiveSession:
     async def close(self) -> None:
         """Give everything back; what is not yet transcribed is abandoned."""
         self._stream.close()
+        self._metrics.guessed_speakers.inc(self._progress.guessed_speakers)
+        if self._speakers is not None:
+            self._speakers.close()
         if self._task is not None and self._freeing is not None:
             self._task.cancel()
             await asyncio.shield(self._freeing)
@@ -240,6 +249,8 @@ class LiveSession:
                     self._flushing = message
                     self._hand_in(await self._hearing.pause())
                     await self._stream.drained()
+                    if self._speakers is not None:
+                        await self._speakers.settle()
                     self._flushed(message)
                 case _End():
                     await self._hear(self._hearing.finish())
@@ -293,6 +304,8 @@ class LiveSession:
             if isinstance(event, Frame):
                 self._metrics.speech_seconds.inc(seconds(len(event.samples)))
             self._stream.push(event)
+            if self._speakers is not None:
+                self._speakers.hand_in(event)
 
     def _note_seam(self) -> None:
         """Silence is settled as it is heard, and a client can forget it."""
@@ -306,6 +319,8 @@ class LiveSession:
     async def _catch_up(self) -> None:
         """Wait until the backlog is within its limit. Raises `SessionError("too_slow")` when it stays above."""
         limit = self._options.max_blocked_seconds
+        if self._speakers is not None:
+            await self._speakers.room()
         # An uploaded file waits as long as live sessions leave it no room: it is behind nobody's clock.
         waits = self.info.params.priority == "upload"
         try:
@@ -321,6 +336,8 @@ class LiveSession:
         self._empty_inbox()
         self._hand_in(await self._hearing.pause())
         await self._stream.drained()
+        if self._speakers is not None:
+            await self._speakers.finish()
         self._life.finish()
         self._progress.tell()
 
@@ -331,6 +348,7 @@ class LiveSession:
             self._write(self._rendering.release())
         self._life.finish()
         self._stream.close()
+        self._progress.speakers_failed()
         self._empty_inbox()
         self._progress.tell()
 
@@ -373,7 +391,8 @@ class LiveSession:
                     self._on_outcome(error)
                     return
                 if self._resuming is not None:
-                    self._resuming.committed(outcome, self._rendering.waits_from)
+                    waits = (self._rendering.waits_from, self._progress.waits_from)
+                    self._resuming.committed(outcome, min((at for at in waits if at is not None), default=None))
                 self._metrics.commit_lag.observe(seconds(self.lag))
             case SessionError():
                 self._fail(outcome)

@@ -86,7 +86,9 @@ class Transcript:
 
     def _starts_line(self, word: Word) -> bool:
         line = self.open_line
-        if line is None or line.language != self.language or word.start - line.end >= self._line_pause:
+        if line is None or line.language != self.language or line.words[-1].speaker != word.speaker:
+            return True
+        if word.start - line.end >= self._line_pause:
             return True
         sentence_ended = line.words[-1].text.endswith(SENTENCE_ENDS)
         length = line.end - line.start

@@ -18,11 +18,12 @@ import pytest
 
 from wlkd.config import make_config
 from wlkd.contract.audio import SAMPLE_RATE, samples, silence
-from wlkd.contract.components import Backend, DecoderStream, StepPlan, TextFilter, VadStream
+from wlkd.contract.components import Backend, DecoderStream, DiarizerStream, StepPlan, TextFilter, VadStream
 from wlkd.contract.text import text_of
 from wlkd.contract.types import (
     Commit,
     Decoded,
+    Diarization,
     Frame,
     Gap,
     Note,
@@ -205,6 +206,31 @@ def check_filter(text_filter: TextFilter, words: Sequence[Word], language: str) 
     times = [time for word in whole for time in (word.start, word.end)]
     assert times == sorted(times) and all(words[0].start <= time <= words[-1].end for time in times)
     return text_of(whole)
+
+
+def check_diarizer(open_stream: Callable[[], DiarizerStream], audio: Samples) -> None:
+    """The contract of diarizers: turns in order and never before what was settled, everything settled at the end, and
+    the same turns however the audio is cut."""
+    found = []
+    for size in (len(audio), 512, 8000):
+        stream, settled, place = open_stream(), 0, 0
+        parts = [
+            Diarization(),
+            *(stream.feed([Frame(at, audio[at : at + size])]) for at in range(0, len(audio), size)),
+            stream.feed([Pause(len(audio))]),
+            stream.finish(),
+        ]
+        speakers = np.zeros(len(audio), dtype=int)
+        for part in parts:
+            assert part.settled >= settled, "what was settled is open again"
+            settled = part.settled
+            for turn in part.turns:
+                assert turn.start >= place and turn.end > turn.start and turn.speaker >= 1, f"{turn} is out of order"
+                place = turn.end
+                speakers[turn.start : turn.end] = turn.speaker
+        assert settled >= len(audio), "not everything is settled at the end"
+        found.append(speakers.tobytes())
+    assert len(set(found)) == 1, "the turns depend on how the audio was cut"
 
 
 def recognized(

@@ -9,7 +9,7 @@ from typing import Any
 from unicodedata import east_asian_width
 
 from wlkd.contract.audio import seconds
-from wlkd.contract.types import SENTENCE_ENDS, Line, Word
+from wlkd.contract.types import SENTENCE_ENDS, UNKNOWN_SPEAKER, Line, Word
 
 ROW_COLUMNS = 42
 """Width of a subtitle row; wide (East Asian) characters take two columns, as on a terminal."""
@@ -27,6 +27,8 @@ class Cue:
     start: int
     end: int
     text: str
+    speaker: int | None = None
+    """Who says it; None: nobody is told apart."""
 
 
 def cues(lines: Sequence[Line]) -> Iterator[Cue]:
@@ -34,7 +36,7 @@ def cues(lines: Sequence[Line]) -> Iterator[Cue]:
     for line in lines:
         for phrase in _phrases(line.words):
             for group in _split(phrase):
-                yield Cue(group[0].start, group[-1].end, _text(group).strip())
+                yield Cue(group[0].start, group[-1].end, _text(group).strip(), line.speaker)
 
 
 def _phrases(words: Sequence[Word]) -> Iterator[list[Word]]:
@@ -115,13 +117,13 @@ def _is_wide(mark: str) -> bool:
 
 def as_text(lines: Sequence[Line], source: str) -> str:
     """One line of text for each line that has words."""
-    return "".join(f"{line.text.strip()}\n" for line in lines if not line.is_silence)
+    return "".join(f"{_prefix(line.speaker)}{line.text.strip()}\n" for line in lines if not line.is_silence)
 
 
 def as_srt(lines: Sequence[Line], source: str) -> str:
     """SubRip."""
     return "\n".join(
-        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{rows(cue.text)}\n"
+        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{rows(_prefix(cue.speaker) + cue.text)}\n"
         for number, cue in enumerate(cues(lines), start=1)
     )
 
@@ -130,9 +132,24 @@ def as_vtt(lines: Sequence[Line], source: str) -> str:
     """WebVTT (W3C), without styles."""
     escapes = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
     return "WEBVTT\n" + "".join(
-        f"\n{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n{rows(cue.text).translate(escapes)}\n"
+        f"\n{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n"
+        f"{_voice(cue.speaker)}{rows(cue.text).translate(escapes)}\n"
         for cue in cues(lines)
     )
+
+
+def speaker_name(speaker: int) -> str:
+    """What a reader sees of a speaker's number."""
+    return "Speaker ?" if speaker == UNKNOWN_SPEAKER else f"Speaker {speaker}"
+
+
+def _prefix(speaker: int | None) -> str:
+    return "" if speaker is None else f"{speaker_name(speaker)}: "
+
+
+def _voice(speaker: int | None) -> str:
+    """WebVTT's voice tag."""
+    return "" if speaker is None else f"<v {speaker_name(speaker)}>"
 
 
 def as_json(lines: Sequence[Line], source: str) -> str:
@@ -153,16 +170,22 @@ def _line(line: Line) -> dict[str, Any]:
         "end": round(seconds(line.end), 3),
         "language": line.language,
         "text": line.text,
+        **_who(line.speaker),
         "words": [
             {
                 "start": round(seconds(word.start), 3),
                 "end": round(seconds(word.end), 3),
                 "text": word.text,
                 "confidence": word.confidence,
+                **_who(word.speaker),
             }
             for word in line.words
         ],
     }
+
+
+def _who(speaker: int | None) -> dict[str, Any]:
+    return {} if speaker is None else {"speaker": speaker}
 
 
 def _time(at: int, point: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from multidict import MultiDict
 from wlkd_deepgram.messages import Results
@@ -197,3 +199,20 @@ def test_wishes():
     assert parse(query).wishes == {"language": "en", "hotwords": "Ljubljana,wlkd,a:b"}
     assert parse(MultiDict(language="multi")).wishes == {"language": "auto"}
     assert parse(MultiDict(detect_language="True")).wishes == {"language": "auto"}
+
+
+def test_words_have_their_speaker_where_it_is_asked_for():
+    query = parse(MultiDict({"diarize": "true"}))
+    assert query.wishes["diarize"] == "true" and "diarize" not in parse(MultiDict()).wishes
+    said = (
+        replace(word("Hello", 0, 1), speaker=1, speaker_confidence=0.75),
+        replace(word("you", 1, 2), speaker=2, speaker_confidence=0.5),
+        replace(word("there", 2, 3), speaker=-1),
+    )
+    waiting = (word("I", 3, 4),)
+    final, interim = results(diarize="true", interim_results="true").on_update(
+        Update(committed=said, waiting=waiting, received=4 * SECOND), 0.0
+    )
+    told = [(one.get("speaker"), one.get("speaker_confidence")) for one in final["channel"]["alternatives"][0]["words"]]
+    assert told == [(0, 0.75), (1, 0.5), (None, None)]
+    assert brief([interim]) == [("", "I")]

@@ -7,7 +7,7 @@ from typing import Any
 
 from wlkd import Update, Word
 from wlkd.contract.audio import SAMPLE_RATE, seconds
-from wlkd.contract.types import SENTENCE_ENDS
+from wlkd.contract.types import SENTENCE_ENDS, UNKNOWN_SPEAKER
 from wlkd_deepgram.query import Query
 
 PUNCTUATION = '.,;:?!…。，、；：？！"“”«»()¿¡'
@@ -62,7 +62,7 @@ class Results:
             messages += self._on_pause(update, now)
         elif self._held and self._finalizing is None and self._is_long():
             messages.append(self._final())
-        shown = (*self._held, *update.tentative)
+        shown = (*self._held, *update.waiting, *update.tentative)
         if self._query.interim_results and shown and shown != self._interim:
             messages.append(self._result(shown))
         self._interim = shown
@@ -168,10 +168,18 @@ def alternative(words: Sequence[Word]) -> Message:
                 "end": _time(word.end),
                 "confidence": confidence([word]),
                 "punctuated_word": word.text.strip(),
+                **who(word),
             }
             for word in words
         ],
     }
+
+
+def who(word: Word) -> Message:
+    """Its speaker, counted from 0; nothing where nobody is told apart, or nobody was known."""
+    if word.speaker is None or word.speaker == UNKNOWN_SPEAKER:
+        return {}
+    return {"speaker": word.speaker - 1, "speaker_confidence": round(word.speaker_confidence or 0.0, 4)}
 
 
 def confidence(words: Sequence[Word]) -> float:

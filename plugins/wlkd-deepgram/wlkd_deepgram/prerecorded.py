@@ -12,7 +12,7 @@ from wlkd import Code, Session, SessionError, Update
 from wlkd.contract.audio import seconds
 from wlkd.transports.conversation import feed_all, last_update, running
 from wlkd.transports.http import while_connected
-from wlkd_deepgram.messages import alternative
+from wlkd_deepgram.messages import alternative, who
 from wlkd_deepgram.metadata import Metadata
 from wlkd_deepgram.query import Query
 
@@ -87,6 +87,7 @@ def _utterances(update: Update) -> list[dict[str, Any]]:
             "channel": 0,
             "id": str(number),
             **alternative(line.words),
+            **({"speaker": who(line.words[0])["speaker"]} if who(line.words[0]) else {}),
         }
         for number, line in enumerate(line for line in update.lines if not line.is_silence)
     ]

@@ -27,7 +27,6 @@ NO_EFFECT = frozenset(
         "measurements",
         "filler_words",
         "profanity_filter",
-        "diarize",
         "diarize_model",
         "diarize_version",
         "multichannel",
@@ -74,6 +73,7 @@ USED = frozenset(
         "utterance_end_ms",
         "vad_events",
         "utterances",
+        "diarize",
     ]
 )
 
@@ -107,6 +107,8 @@ def parse(query: MultiMapping[str], content_type: str | None = None) -> Query:
         language = "auto"
     if language:
         wishes["language"] = language
+    if flag(query, "diarize"):
+        wishes["diarize"] = "true"
     hotwords = [*query.getall("keyterm", []), *map(_unboosted, query.getall("keywords", []))]
     if hotwords:
         wishes["hotwords"] = ",".join(hotwords)

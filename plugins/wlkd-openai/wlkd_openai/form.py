@@ -8,14 +8,14 @@ from typing import Literal, get_args
 
 from wlkd_openai.errors import ApiError
 
-Format = Literal["json", "verbose_json", "text", "srt", "vtt"]
+Format = Literal["json", "verbose_json", "diarized_json", "text", "srt", "vtt"]
 Granularity = Literal["word", "segment"]
 
 LISTS = frozenset({"timestamp_granularities", "include", "keywords", "languages"})
 """Fields that may come several times; clients write them with `[]` or without."""
 NO_EFFECT = frozenset({"chunking_strategy", "include", "languages"})
 """Known to the API, and nothing that would change the answer here."""
-ONLY_TRANSCRIPTION = frozenset({"stream", "timestamp_granularities", "keywords", "language"})
+ONLY_TRANSCRIPTION = frozenset({"stream", "timestamp_granularities", "keywords", "language", "diarize"})
 KNOWN = frozenset({"model", "prompt", "response_format", "temperature"}) | ONLY_TRANSCRIPTION | NO_EFFECT
 
 Fields = Mapping[str, Collection[str]]
@@ -60,6 +60,9 @@ def parse(fields: Fields, task: Literal["transcribe", "translate"]) -> Wishes:
     if fields.get("keywords"):
         query["hotwords"] = ",".join(fields["keywords"])
     format = _choice("response_format", single.get("response_format") or "json", get_args(Format))
+    diarize = _choice("diarize", (single.get("diarize") or "false").lower(), ("true", "false", "1", "0"))
+    if format == "diarized_json" or diarize in ("true", "1"):
+        query["diarize"] = "true"
     granularities = fields.get("timestamp_granularities") or ("segment",)
     for granularity in granularities:
         _choice("timestamp_granularities", granularity, get_args(Granularity))

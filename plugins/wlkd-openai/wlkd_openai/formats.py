@@ -25,6 +25,8 @@ def response(update: Update, wishes: Wishes) -> web.Response:
             return _json({"text": update.text.strip(), "usage": _usage(update)})
         case "verbose_json":
             return _json(_verbose(update, wishes))
+        case "diarized_json":
+            return _json(_diarized(update, wishes))
         case "text":
             text = update.text.strip() + "\n"
         case "srt":
@@ -47,8 +49,9 @@ def error_event(error: ApiError) -> bytes:
 class Deltas:
     """The events of one streamed transcription. The deltas, put together, are the text of the last event."""
 
-    def __init__(self) -> None:
+    def __init__(self, wishes: Wishes) -> None:
         self._begun = False
+        self._segments = wishes.format == "diarized_json"
 
     def write(self, update: Update) -> bytes:
         """What `update` adds; nothing when no word was committed."""
@@ -59,6 +62,8 @@ class Deltas:
             self._begun = True
         delta = event({"type": "transcript.text.delta", "delta": text}) if text else b""
         if update.final:
+            if self._segments:
+                delta += b"".join(event(segment) for segment in _turns(update))
             delta += event({"type": "transcript.text.done", "text": update.text.lstrip()})
         return delta
 
@@ -88,6 +93,7 @@ def _verbose(update: Update, wishes: Wishes) -> dict[str, Any]:
                 "word": word.text.strip(),
                 "start": round(seconds(word.start), 3),
                 "end": round(seconds(word.end), 3),
+                **_who(word.speaker),
             }
             for line in spoken
             for word in line.words
@@ -111,4 +117,41 @@ def _segment(number: int, line: Line) -> dict[str, Any]:
         "avg_logprob": sum(math.log(max(c, 1e-6)) for c in confidences) / len(confidences) if confidences else 0.0,
         "compression_ratio": round(len(text) / len(zlib.compress(text)), 3),
         "no_speech_prob": 0.0,
+        **_who(line.speaker),
     }
+
+
+def _diarized(update: Update, wishes: Wishes) -> dict[str, Any]:
+    return {
+        "task": wishes.task,
+        "duration": round(seconds(update.received), 3),
+        "text": update.text.strip(),
+        "segments": _turns(update),
+        "usage": _usage(update),
+    }
+
+
+def _turns(update: Update) -> list[dict[str, Any]]:
+    """A segment for each line; a change of speaker begins one."""
+    return [
+        {
+            "type": "transcript.text.segment",
+            "id": f"seg_{number:03}",
+            "start": round(seconds(line.start), 3),
+            "end": round(seconds(line.end), 3),
+            "text": line.text,
+            **_who(line.speaker),
+        }
+        for number, line in enumerate(line for line in update.lines if not line.is_silence)
+    ]
+
+
+def _who(speaker: int | None) -> dict[str, str]:
+    """The API's names are letters: A, B, and after Z, AA; nothing where nobody is told apart."""
+    if speaker is None:
+        return {}
+    name = ""
+    while speaker > 0:
+        speaker, place = divmod(speaker - 1, 26)
+        name = chr(ord("A") + place) + name
+    return {"speaker": name or "unknown"}

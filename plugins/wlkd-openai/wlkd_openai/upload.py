@@ -78,7 +78,7 @@ class Upload:
                 await recognition.aclose()
                 session = await recognition.enter_async_context(self._hearing(spool, wishes.query))
             answer = await while_connected(
-                self._request, self._stream(session) if wishes.stream else _whole(session, wishes)
+                self._request, self._stream(session, wishes) if wishes.stream else _whole(session, wishes)
             )
         # Only now: a client that comes back at once must find its place free.
         if answer.prepared:
@@ -136,13 +136,13 @@ class Upload:
         ):
             yield session
 
-    async def _stream(self, session: Session) -> web.StreamResponse:
+    async def _stream(self, session: Session, wishes: Wishes) -> web.StreamResponse:
         """Events as words are committed, but the last ones. Nothing is sent before the first word, so that errors
         until then have a status of their own."""
         answer = web.StreamResponse(headers={hdrs.CACHE_CONTROL: "no-cache", "X-Accel-Buffering": "no"})
         answer.content_type = "text/event-stream"
         answer.charset = "utf-8"
-        deltas = formats.Deltas()
+        deltas = formats.Deltas(wishes)
         try:
             async for update in session.updates():
                 data = deltas.write(update)

@@ -36,6 +36,8 @@ class Connection:
 
     async def _converse(self) -> None:
         wishes = {} if self._options.language is None else {"language": self._options.language}
+        if self._options.diarize:
+            wishes["diarize"] = "true"
         async with (
             self._sessions.open(OFFER, transport="tcp", peer=self._client.peer, query=wishes) as session,
             running(feed_all(session, self._received()), self._send(session)) as (receiving, sending),

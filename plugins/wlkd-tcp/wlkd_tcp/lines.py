@@ -54,6 +54,7 @@ class JsonLines(Lines):
                     "end": round(seconds(word.end), 3),
                     "text": word.text,
                     "confidence": None if word.confidence is None else round(word.confidence, 3),
+                    **({} if word.speaker is None else {"speaker": word.speaker}),
                 }
                 for word in update.committed
             ],

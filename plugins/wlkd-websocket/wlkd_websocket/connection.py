@@ -54,7 +54,8 @@ class Connection:
             token=token,
             resume=await self._resume(query),
         ) as session:
-            await self._socket.send_json(_config(query, session.taken_up if query.resume != "no" else None))
+            taken_up = session.taken_up if query.resume != "no" else None
+            await self._socket.send_json(_config(query, taken_up, diarizes=session.info.diarization is not None))
             if not await converse(self._send(session, query), self._receive(session)):
                 return
         # The place is free before the client reads that it is done: it may come back at once.
@@ -94,10 +95,12 @@ class Connection:
             await self._socket.say(messages.write(update))
 
 
-def _config(query: Query, taken_up: TakenUp | None) -> dict[str, object]:
+def _config(query: Query, taken_up: TakenUp | None, *, diarizes: bool) -> dict[str, object]:
     message: dict[str, object] = {"type": "config", "useAudioWorklet": query.offer == PCM}
     if query.mode == "diff":
         message["mode"] = "diff"
     if taken_up is not None:
         message["resume"] = taken_up_fields(taken_up)
+    if diarizes:
+        message["diarization"] = True
     return message

@@ -9,6 +9,7 @@ from wlkd import Code, Line, Seam, SessionError, TakenUp, Update, Word
 from wlkd.contract.audio import seconds
 
 SPEAKER = 1
+"""The `speaker` of every line where nobody is told apart."""
 SILENCE = -2
 """The `speaker` of a line in which nobody speaks."""
 
@@ -28,17 +29,22 @@ def clock(samples: int) -> str:
 
 
 def word_fields(word: Word) -> dict[str, Any]:
-    return {
+    fields: dict[str, Any] = {
         "text": word.text,
         "start": round(seconds(word.start), 3),
         "end": round(seconds(word.end), 3),
         "confidence": None if word.confidence is None else round(word.confidence, 3),
     }
+    if word.speaker is not None:
+        fields["speaker"] = word.speaker
+        sure = word.speaker_confidence
+        fields["speaker_confidence"] = None if sure is None else round(sure, 3)
+    return fields
 
 
 def line_fields(line: Line, with_words: bool) -> dict[str, Any]:
     fields: dict[str, Any] = {
-        "speaker": SILENCE if line.is_silence else SPEAKER,
+        "speaker": SILENCE if line.is_silence else SPEAKER if line.speaker is None else line.speaker,
         "text": None if line.is_silence else line.text,
         "start": clock(line.start),
         "end": clock(line.end),
@@ -162,10 +168,10 @@ def _message(head: dict[str, Any], lines: str, update: Update) -> str:
     head["status"] = "no_audio_detected" if update.speech_start is None else "active_transcription"
     rest = {
         "buffer_transcription": update.tentative_text,
-        "buffer_diarization": "",
+        "buffer_diarization": update.waiting_text,
         "buffer_translation": "",
         "remaining_time_transcription": round(seconds(update.lag), 2),
-        "remaining_time_diarization": 0.0,
+        "remaining_time_diarization": round(seconds(update.speaker_lag), 2),
         "new_words": [word_fields(word) for word in update.committed],
         "language": update.language,
         "received_seconds": round(seconds(update.received), 3),

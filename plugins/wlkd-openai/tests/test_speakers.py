@@ -1,0 +1,72 @@
+"""Who speaks, in the API's own words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from wlkd_openai.errors import ApiError
+from wlkd_openai.form import parse
+from wlkd_openai.formats import Deltas, response
+
+from wlkd import Line, Update, Word
+
+LINES = (
+    Line(0, 16_000, (Word(" Good morning.", 0, 16_000, 0.9, 1, 0.8),), "en"),
+    Line(16_000, 32_000, (Word(" Morning.", 16_000, 32_000, 0.9, 27, 0.8),), "en"),
+)
+UPDATE = Update(lines=LINES, committed=LINES[0].words, language="en", received=32_000, final=True)
+FORM = {"model": ["whisper-1"]}
+
+
+def fields(**extra: str) -> dict[str, object]:
+    wishes = parse(FORM | {name: [value] for name, value in extra.items()}, "transcribe")
+    return json.loads(response(UPDATE, wishes).text or "")
+
+
+def test_diarized_json_asks_for_speakers_and_names_them_by_letters() -> None:
+    wishes = parse(FORM | {"response_format": ["diarized_json"]}, "transcribe")
+    assert wishes.query["diarize"] == "true"
+    body = fields(response_format="diarized_json")
+    assert body["text"] == "Good morning. Morning." and body["duration"] == 2.0
+    assert body["segments"] == [
+        {
+            "type": "transcript.text.segment",
+            "id": "seg_000",
+            "start": 0.0,
+            "end": 1.0,
+            "text": " Good morning.",
+            "speaker": "A",
+        },
+        {
+            "type": "transcript.text.segment",
+            "id": "seg_001",
+            "start": 1.0,
+            "end": 2.0,
+            "text": " Morning.",
+            "speaker": "AA",
+        },
+    ]
+
+
+def test_other_formats_say_it_where_they_can() -> None:
+    wishes = parse(FORM | {"response_format": ["verbose_json"], "diarize": ["true"]}, "transcribe")
+    assert wishes.query["diarize"] == "true"
+    body = fields(response_format="verbose_json", diarize="true")
+    assert [segment["speaker"] for segment in body["segments"]] == ["A", "AA"]  # type: ignore[attr-defined]
+
+
+def test_a_stream_ends_with_the_segments() -> None:
+    wishes = parse(FORM | {"response_format": ["diarized_json"], "stream": ["true"]}, "transcribe")
+    events = [json.loads(line[6:]) for line in Deltas(wishes).write(UPDATE).decode().split("\n\n") if line]
+    assert [event["type"] for event in events] == [
+        "transcript.text.delta",
+        "transcript.text.segment",
+        "transcript.text.segment",
+        "transcript.text.done",
+    ]
+
+
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(ApiError, match="diarize"):
+        parse(FORM | {"diarize": ["perhaps"]}, "transcribe")

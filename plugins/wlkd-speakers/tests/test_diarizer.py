@@ -1,0 +1,106 @@
+"""The component: files, streams, the contract, and real speech."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from prometheus_client import CollectorRegistry
+from wlkd_speakers.catalogue import WEIGHTS, weights_file
+from wlkd_speakers.cutter import Cutter
+from wlkd_speakers.diarizer import CampPlus, CampPlusOptions, LiveStream
+from wlkd_speakers.weights import read_weights
+
+from wlkd import Context, DiarizationParams, Frame, Pause, ProvisionError, Samples, SessionError
+from wlkd.testing import check_diarizer, speech_like
+
+
+class Pitch:
+    """Takes the mean of the features for the voice: enough to tell two tones apart."""
+
+    def voice(self, features: Samples) -> Samples:
+        mean = features.mean(axis=0) - features.mean()
+        return np.asarray(mean / np.linalg.norm(mean), np.float32)
+
+
+def tone(hertz: float, seconds: float) -> Samples:
+    return np.asarray(0.3 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * 16_000)) / 16_000), np.float32)
+
+
+def test_the_contract() -> None:
+    check_diarizer(lambda: LiveStream(Cutter(Pitch()), 8), speech_like(12))
+
+
+def test_turns_have_their_place_on_the_session_s_clock() -> None:
+    stream = LiveStream(Cutter(Pitch()), 8)
+    audio = np.concatenate([tone(200, 6), tone(2500, 6)])
+    first = stream.feed([Frame(160_000, audio)])
+    last = stream.feed([Pause(160_000 + len(audio))])
+    turns = [*first.turns, *last.turns]
+    assert turns[0].speaker == 1 and turns[-1].speaker == 2
+    change = next(turn.start for turn in turns if turn.speaker == 2)
+    assert turns[0].start == 160_000 and abs(change - 256_000) <= 16_000
+    assert first.settled <= 160_000 + len(audio) - 16_000 and last.settled >= 160_000 + len(audio)
+
+
+def test_speech_after_a_gap_of_an_hour_costs_no_hour() -> None:
+    stream = LiveStream(Cutter(Pitch()), 8)
+    stream.feed([Frame(0, tone(200, 4))])
+    told = stream.feed([Frame(3600 * 16_000, tone(200, 4)), Pause(3604 * 16_000)])
+    assert {turn.speaker for turn in told.turns} == {1} and told.turns[-1].end >= 3604 * 16_000
+
+
+async def test_wishes_for_more_speakers_than_configured_are_refused() -> None:
+    diarizer = CampPlus(CampPlusOptions(max_speakers=4))
+    for count in (0, 5):
+        with pytest.raises(SessionError, match=f"max_speakers {count}: at least 1, at most 4"):
+            diarizer.open(DiarizationParams(max_speakers=count))
+
+
+def test_missing_and_damaged_weights_name_the_file_and_the_remedy(tmp_path: Path) -> None:
+    path = weights_file(tmp_path)
+    with pytest.raises(ProvisionError, match=r"campplus_cn_en_common\.pt is missing: wlkd models get campplus"):
+        read_weights(path)
+    path.parent.mkdir()
+    path.write_bytes(b"half a file")
+    with pytest.raises(ProvisionError, match=r"cannot be read .*: wlkd models get campplus --into"):
+        read_weights(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(ProvisionError, match=r"refers to os\.system"):
+        read_weights(path)
+
+
+def conversation(speech_dir: Path, name: str, seconds: float) -> tuple[Samples, list[tuple[float, float, str]]]:
+    rows = map(json.loads, (speech_dir / "conversations/conversations.jsonl").read_text().splitlines())
+    row = next(row for row in rows if f"{row['set']}/{row['id']}" == name)
+    audio, _ = soundfile.read(speech_dir / "conversations" / row["path"], dtype="float32", frames=int(seconds * 16_000))
+    return audio, [(start, end, speaker) for start, end, speaker in row["segments"]]
+
+
+@pytest.mark.model
+async def test_two_real_people_are_told_apart(models_dir: Path, speech_dir: Path) -> None:
+    weights = weights_file(models_dir)
+    if not weights.exists():
+        pytest.skip(f"{weights} is missing: wlkd models get campplus")
+    assert weights.stat().st_size == WEIGHTS.nbytes
+    diarizer = CampPlus(CampPlusOptions())
+    await diarizer.provision(Context(models_dir, CollectorRegistry(), lambda _: None))
+    audio, segments = conversation(speech_dir, "conv_en/03_2", 30.0)
+    stream = diarizer.open(DiarizationParams())
+    turns = [
+        turn for at in range(0, len(audio), 8000) for turn in stream.feed([Frame(at, audio[at : at + 8000])]).turns
+    ]
+    turns += stream.finish().turns
+    await diarizer.close()
+    pairs = set()
+    for start, end, speaker in segments:
+        alone = all(other[2] == speaker or other[0] > end or other[1] < start for other in segments)
+        if alone and end - start > 2 and end < 30:
+            middle = (start + end) / 2 * 16_000
+            pairs |= {(speaker, turn.speaker) for turn in turns if turn.start <= middle < turn.end}
+    assert len(pairs) == 2 and len({one for _, one in pairs}) == 2, pairs

@@ -1,0 +1,21 @@
+"""wlkd diarizer `campplus`: who speaks, by voice vectors of 1.5 s and a rule that never goes back on its word.
+
+`fbank` and `network` turn sound into a voice vector; `cutter` cuts a stream into half seconds, each with its vector;
+`tracker` decides who speaks in them, live; `recording` decides for a whole recording at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wlkd import hookimpl
+
+if TYPE_CHECKING:
+    from wlkd import Registry
+
+
+@hookimpl
+def wlkd_register_diarizers(register: Registry) -> None:
+    from wlkd_speakers.diarizer import CampPlus
+
+    register("campplus", CampPlus)

@@ -1,0 +1,134 @@
+"""Diarizer `campplus`: CAM++ voices, one rule for live streams and one for whole recordings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from pydantic import Field
+
+from wlkd import (
+    Context,
+    Diarization,
+    DiarizationParams,
+    Diarizer,
+    DiarizerOptions,
+    DiarizerStream,
+    Frame,
+    SessionError,
+    SpeechEvent,
+    Turn,
+)
+from wlkd_speakers.catalogue import weights_file
+from wlkd_speakers.cells import CELL, Cell
+from wlkd_speakers.cutter import Cutter
+from wlkd_speakers.embedder import Embedder
+from wlkd_speakers.recording import speakers_of
+from wlkd_speakers.tracker import Decision, Tracker
+
+
+class CampPlusOptions(DiarizerOptions):
+    max_speakers: int = Field(
+        8, ge=1, le=32, description="Voices that one session may tell apart; a client may ask for fewer."
+    )
+
+
+class CampPlus(Diarizer[CampPlusOptions]):
+    """Knows people by their voices (CAM++ of 3D-Speaker, `wlkd models get campplus`), about 5 % of a core a stream."""
+
+    def __init__(self, config: CampPlusOptions) -> None:
+        super().__init__(config)
+        self._embedder: Embedder | None = None
+
+    async def provision(self, ctx: Context) -> None:
+        ctx.status("loading the voice network CAM++")
+        self._embedder = await asyncio.to_thread(Embedder, weights_file(ctx.models_dir))
+
+    async def close(self) -> None:
+        self._embedder = None
+
+    def open(self, params: DiarizationParams) -> DiarizerStream:
+        most = self.config.max_speakers if params.max_speakers is None else params.max_speakers
+        if not 1 <= most <= self.config.max_speakers:
+            raise SessionError("bad_request", f"max_speakers {most}: at least 1, at most {self.config.max_speakers}")
+        if self._embedder is None:
+            raise RuntimeError("open() before provision(), or after close()")
+        cutter = Cutter(self._embedder)
+        return RecordingStream(cutter, most) if params.whole else LiveStream(cutter, most)
+
+
+class LiveStream(DiarizerStream):
+    """Tells as it goes."""
+
+    def __init__(self, cutter: Cutter, most: int) -> None:
+        self._cutter = cutter
+        self._tracker = Tracker(most)
+        self._settled = 0
+
+    def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
+        decisions: list[Decision] = []
+        for event in events:
+            if isinstance(event, Frame):
+                for cell in self._cutter.feed(event):
+                    decisions += self._tracker.add(cell)
+                if decisions:
+                    self._settled = max(self._settled, (decisions[-1].index + 1) * CELL)
+            else:
+                decisions += self._settle()
+                self._settled = max(self._settled, event.at)
+        return Diarization(_turns(decisions), self._settled)
+
+    def settle(self) -> Diarization:
+        return Diarization(_turns(self._settle()), self._settled)
+
+    def finish(self) -> Diarization:
+        return self.settle()
+
+    def _settle(self) -> list[Decision]:
+        """Nothing more is heard for now: what is undecided is decided by what is there."""
+        decisions = [decision for cell in self._cutter.flush() for decision in self._tracker.add(cell)]
+        decisions += self._tracker.settle()
+        self._settled = max(self._settled, self._cutter.heard)
+        return decisions
+
+
+class RecordingStream(DiarizerStream):
+    """Listens to the end, then tells everything."""
+
+    def __init__(self, cutter: Cutter, most: int) -> None:
+        self._cutter = cutter
+        self._most = most
+        self._cells: list[Cell] = []
+        """About 1 KiB each half second of speech."""
+
+    def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
+        for event in events:
+            self._cells += self._cutter.feed(event) if isinstance(event, Frame) else self._cutter.flush()
+        return Diarization()
+
+    def settle(self) -> Diarization:
+        return Diarization()
+
+    def finish(self) -> Diarization:
+        self._cells += self._cutter.flush()
+        decisions = speakers_of(self._cells, self._most)
+        self._cells = []
+        return Diarization(_turns(decisions), self._cutter.heard)
+
+
+def _turns(decisions: Iterable[Decision]) -> tuple[Turn, ...]:
+    """Decisions on cells that follow each other, joined where the speaker is the same."""
+    turns: list[Turn] = []
+    for decision in decisions:
+        if decision.speaker is None:
+            continue
+        start = decision.index * CELL
+        turn = Turn(start, start + CELL, decision.speaker, decision.confidence)
+        last = turns[-1] if turns else None
+        if last and last.end == start and last.speaker == turn.speaker:
+            cells = (last.end - last.start) // CELL
+            confidence = ((last.confidence or 0.0) * cells + decision.confidence) / (cells + 1)
+            turns[-1] = Turn(last.start, turn.end, turn.speaker, confidence)
+        else:
+            turns.append(turn)
+    return tuple(turns)

@@ -1,0 +1,79 @@
+"""Reads the tensors of a PyTorch checkpoint, without PyTorch and without running anything that is in it.
+
+A `.pt` is a zip: `<name>/data.pkl` is a pickle whose tensors refer to records `<name>/data/<key>` of raw numbers.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wlkd import ProvisionError
+
+Weights = Mapping[str, NDArray[np.float32]]
+
+DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+MAX_PICKLE_BYTES = 16 * 1024 * 1024
+"""Far above CAM++'s 150 KB; bounds what a hostile file can make us read."""
+
+
+def read_weights(path: Path) -> Weights:
+    """The state dict at `path`: arrays by name. Raises `ProvisionError`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = _Tensors(archive).load()
+    except FileNotFoundError:
+        raise ProvisionError(f"{path} is missing: wlkd models get campplus --into {path.parent.parent}") from None
+    # A damaged file raises whatever its bytes happen to mean: BadZipFile, IndexError, KeyError, ...
+    except Exception as error:
+        raise ProvisionError(
+            f"{path} cannot be read ({type(error).__name__}: {error}); it may be half copied: "
+            f"wlkd models get campplus --into {path.parent.parent}"
+        ) from error
+    if not isinstance(content, dict) or not all(isinstance(value, np.ndarray) for value in content.values()):
+        raise ProvisionError(f"{path} is not a table of tensors: it must be CAM++'s state dict")
+    return content
+
+
+class _Tensors(pickle.Unpickler):
+    """Builds containers and arrays; whatever else a pickle may ask for is refused."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        record = next(info for info in archive.infolist() if info.filename.endswith("/data.pkl"))
+        if record.file_size > MAX_PICKLE_BYTES:
+            raise pickle.UnpicklingError(f"its data.pkl has {record.file_size:,} bytes")
+        super().__init__(io.BytesIO(archive.read(record)))
+        self._archive = archive
+        self._folder = record.filename.removesuffix("data.pkl") + "data/"
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _tensor
+        if module == "torch" and name in DTYPES:
+            return DTYPES[name]
+        raise pickle.UnpicklingError(f"it refers to {module}.{name}, which a state dict has no use for")
+
+    def persistent_load(self, pid: Any) -> Callable[[], NDArray[Any]]:
+        _, dtype, key, _, _ = pid
+        return lambda: np.frombuffer(self._archive.read(self._folder + str(key)), dtype)
+
+
+def _tensor(
+    storage: Callable[[], NDArray[Any]], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object
+) -> NDArray[Any]:
+    """As `torch._utils._rebuild_tensor_v2` would; only row after row."""
+    array = storage()[offset : offset + math.prod(shape)].reshape(shape)
+    if shape and tuple(step // array.itemsize for step in array.strides) != tuple(strides):
+        raise pickle.UnpicklingError("its tensors are not stored row after row")
+    return array

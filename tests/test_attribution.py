@@ -1,0 +1,106 @@
+"""Whose words are whose, and when that is told."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wlkd.contract.types import UNKNOWN_SPEAKER, Commit, Diarization, Turn, Word
+from wlkd.sessions.attribution import Attribution
+
+SECOND = 16_000
+
+
+def word(start: float, end: float) -> Word:
+    return Word(f" {start:g}", int(start * SECOND), int(end * SECOND))
+
+
+def turn(start: float, end: float, speaker: int) -> Turn:
+    return Turn(int(start * SECOND), int(end * SECOND), speaker, 0.9)
+
+
+def told(until: float, *turns: Turn) -> Diarization:
+    return Diarization(turns, int(until * SECOND))
+
+
+def taken(attribution: Attribution, now: float = 0.0) -> list[tuple[str, int | None]]:
+    return [(one.text, one.speaker) for commit in attribution.take(now) for one in commit.words]
+
+
+def test_a_word_waits_until_it_is_settled_who_spoke() -> None:
+    attribution = Attribution(3.0)
+    attribution.add(Commit((word(0, 1), word(1, 2)), segment_end=True), now=10.0)
+    assert taken(attribution, 10.0) == [] and len(attribution.waiting) == 2 and attribution.due == 13.0
+    attribution.told(told(1.5, turn(0, 1.5, 7)))
+    [commit] = attribution.take(10.5)
+    assert [one.speaker for one in commit.words] == [1] and not commit.segment_end
+    assert commit.words[0].speaker_confidence == 0.9
+    attribution.told(told(2.5, turn(1.5, 2.5, 7)))
+    [commit] = attribution.take(11.0)
+    assert [one.text for one in commit.words] == [" 1"] and commit.segment_end
+    assert attribution.waiting == () and attribution.due is None and attribution.guessed == 0
+
+
+def test_a_turn_that_changes_inside_a_commit_splits_it_at_the_word() -> None:
+    attribution = Attribution(3.0)
+    attribution.add(Commit((word(0, 1), word(1, 2), word(2, 3))), now=0.0)
+    attribution.told(told(4, turn(0, 1.6, 5), turn(1.6, 4, 3)))
+    # Numbers are given in the order of words: the diarizer's own do not show.
+    assert taken(attribution) == [(" 0", 1), (" 1", 1), (" 2", 2)]
+
+
+def test_a_word_beside_every_turn_goes_to_the_nearest_or_to_who_spoke_last() -> None:
+    attribution = Attribution(3.0)
+    attribution.add(Commit((word(0, 1), word(1.2, 1.4), word(5, 5.2))), now=0.0)
+    attribution.told(told(9, turn(0, 1, 1), turn(1.5, 2, 2)))
+    assert taken(attribution) == [(" 0", 1), (" 1.2", 2), (" 5", 2)]
+
+
+def test_what_waits_too_long_is_told_with_the_best_guess_for_good() -> None:
+    attribution = Attribution(3.0)
+    attribution.add(Commit((word(0, 1),)), now=0.0)
+    assert taken(attribution, 2.9) == []
+    assert taken(attribution, 3.0) == [(" 0", UNKNOWN_SPEAKER)]
+    attribution.add(Commit((word(1, 2),)), now=3.0)
+    attribution.told(told(2, turn(0, 2, 1)))
+    assert taken(attribution, 3.0) == [(" 1", 1)]
+    attribution.add(Commit((word(2, 3),)), now=4.0)
+    assert taken(attribution, 8.0) == [(" 2", 1)]
+    assert attribution.guessed == 2
+
+
+def test_without_a_bound_words_wait_for_the_end_and_a_failure_releases_them() -> None:
+    attribution = Attribution(None)
+    attribution.add(Commit((word(0, 1),)), now=0.0)
+    assert taken(attribution, 1e9) == [] and attribution.due is None
+    attribution.fail()
+    assert taken(attribution) == [(" 0", UNKNOWN_SPEAKER)]
+    attribution.add(Commit((word(1, 2),), segment_end=True), now=0.0)
+    assert taken(attribution) == [(" 1", UNKNOWN_SPEAKER)]
+
+
+@given(
+    lengths=st.lists(st.integers(1, 5), min_size=1, max_size=12),
+    settled=st.lists(st.integers(0, 70), max_size=12),
+    waits=st.lists(st.integers(0, 5), min_size=12, max_size=12),
+)
+def test_every_word_comes_once_in_order_whatever_is_told_when(
+    lengths: list[int], settled: list[int], waits: list[int]
+) -> None:
+    attribution, now, place, out, handed = Attribution(2.0), 0.0, 0, [], []
+    for step, length in enumerate(lengths):
+        words = tuple(word(place + one, place + one + 1) for one in range(length))
+        place += length
+        handed += [one.text for one in words]
+        attribution.add(Commit(words), now)
+        if step < len(settled):
+            attribution.told(told(settled[step], turn(max(settled[step] - 1, 0), settled[step], step % 3 + 1)))
+        out += taken(attribution, now)
+        now += waits[step]
+    out += taken(attribution, now + 2.0)
+    assert [text for text, _ in out] == handed and attribution.waiting == ()
+    assert all(one is not None for _, one in out)
+    firsts = list(dict.fromkeys(speaker for _, speaker in out if speaker != UNKNOWN_SPEAKER))
+    assert all(one < other for one, other in pairwise([0, *map(int, filter(None, firsts))]))

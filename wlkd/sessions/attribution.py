@@ -1,0 +1,116 @@
+"""Whose words are whose: words that are final wait, in order, until it is settled who spoke, and keep that for good.
+
+A word gets the speaker whose turn it overlaps the longest, else the nearest within half a second, else whoever spoke
+last. A word that has waited too long, or whose diarizer failed, gets that at once. No I/O, no clock of its own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.types import UNKNOWN_SPEAKER, Commit, Diarization, Turn, Word
+
+NEAR = SAMPLE_RATE // 2
+"""A word outside of every turn belongs to the nearest one, if that is so near."""
+MAX_TURNS = 100_000
+"""Turns remembered while words may still fall into them; at one a half second, fourteen hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A commit whose words, or whose remaining words, wait."""
+
+    words: tuple[Word, ...]
+    segment_end: bool
+    due: float | None
+    """When they wait no longer; None: they wait for the end."""
+
+
+class Attribution:
+    """Of one session. Times are seconds on the clock of whoever calls."""
+
+    def __init__(self, max_wait: float | None) -> None:
+        """`max_wait`: seconds that a word waits for its speaker; None: as long as it takes."""
+        self._max_wait = max_wait
+        self._queue: deque[_Waiting] = deque()
+        self._turns: deque[Turn] = deque(maxlen=MAX_TURNS)
+        self._settled = 0
+        self._failed = False
+        self._numbers: dict[int, int] = {}
+        """The number that is told for each of the diarizer's: in the order of first words, not of first sounds."""
+        self._last = UNKNOWN_SPEAKER
+        self.guessed = 0
+        """Words that got a speaker before it was settled."""
+
+    @property
+    def waiting(self) -> tuple[Word, ...]:
+        """Words without a speaker, in order."""
+        return tuple(word for commit in self._queue for word in commit.words)
+
+    @property
+    def due(self) -> float | None:
+        """When the first of them waits no longer; None: nothing waits, or it waits for the end."""
+        return self._queue[0].due if self._queue else None
+
+    def add(self, commit: Commit, now: float) -> None:
+        """The words of `commit` are final, and wait from `now` on."""
+        if commit.words or commit.segment_end:
+            due = None if self._max_wait is None else now + self._max_wait
+            self._queue.append(_Waiting(commit.words, commit.segment_end, due))
+
+    def told(self, diarization: Diarization) -> None:
+        """The diarizer has made up its mind."""
+        self._turns.extend(diarization.turns)
+        self._settled = max(self._settled, diarization.settled)
+
+    def fail(self) -> None:
+        """Nothing more will be told: from now on nobody waits."""
+        self._failed = True
+
+    def take(self, now: float) -> Iterator[Commit]:
+        """The words that need not wait any longer, with their speakers."""
+        while self._queue:
+            first = self._queue.popleft()
+            late = self._failed or (first.due is not None and first.due <= now)
+            ready = len(first.words) if late else sum(1 for _ in _before(first.words, self._settled))
+            words = tuple(self._attributed(word) for word in first.words[:ready])
+            left = first.words[ready:]
+            if left:
+                self._queue.appendleft(replace(first, words=left))
+            if words or not left:
+                yield Commit(words, segment_end=first.segment_end and not left)
+            if left:
+                return
+
+    def _attributed(self, word: Word) -> Word:
+        if word.end > self._settled:
+            self.guessed += 1
+        turn = self._turn(word)
+        if turn is not None:
+            self._last = self._numbers.setdefault(turn.speaker, len(self._numbers) + 1)
+        return replace(word, speaker=self._last, speaker_confidence=turn.confidence if turn else None)
+
+    def _turn(self, word: Word) -> Turn | None:
+        """The turn that `word` belongs to. Those long before it are forgotten: words come in order."""
+        while self._turns and self._turns[0].end < word.start - 2 * NEAR:
+            self._turns.popleft()
+        best, most = None, -NEAR - 1
+        for turn in self._turns:
+            if turn.start > word.end + NEAR:
+                break
+            # Less than nothing is the distance.
+            overlap = min(turn.end, word.end) - max(turn.start, word.start)
+            if overlap > most:
+                best, most = turn, overlap
+        return best
+
+
+def _before(words: tuple[Word, ...], settled: int) -> Iterator[Word]:
+    """The first of `words`, up to the one that ends after `settled`."""
+    for word in words:
+        if word.end > settled:
+            return
+        yield word
