@@ -2,7 +2,8 @@
 
 from wlkd_localagreement.agreement import agreed, unsaid
 from wlkd_localagreement.options import LocalAgreementOptions
-from wlkd_localagreement.stream import Heard, Stream
+from wlkd_localagreement.stream import Heard, State, conclude
+from wlkd_whisper.stepwise import SteppedStream
 
 from wlkd import Frame, RecognitionParams, Word
 from wlkd.testing import speech_like
@@ -18,19 +19,30 @@ def words(text: str, start: float = 0.0) -> tuple[Word, ...]:
     )
 
 
-def step(stream: Stream, text: str, *, start: float = 0.0, heard_seconds: float = 1.0, end: int | None = None) -> str:
+Stream = SteppedStream[RecognitionParams, State]
+
+
+def step(
+    stream: Stream,
+    text: str,
+    *,
+    start: float = 0.0,
+    heard_seconds: float = 1.0,
+    end: int | None = None,
+    options: LocalAgreementOptions | None = None,
+) -> str:
     """Decode one more second to `text`; returns what is committed."""
     at = stream.plan().state.window.end
     stream.accept(Frame(at, speech_like(heard_seconds)))
     if end is not None:
         stream.end_segment(end)
-    state, commit = stream.conclude(stream.plan(), Heard(words(text, start), "en"))
-    stream.adopt(state)
-    return "".join(word.text for word in commit.words)
+    conclusion = conclude(stream.plan(), Heard(words(text, start), "en"), options or LocalAgreementOptions())
+    stream.adopt(conclusion.state)
+    return "".join(word.text for word in conclusion.commit.words)
 
 
-def stream(**options: float) -> Stream:
-    return Stream(LocalAgreementOptions(**options), RecognitionParams(language="en"))  # type: ignore[arg-type]
+def stream() -> Stream:
+    return SteppedStream(RecognitionParams(language="en"), State(language="en"))
 
 
 def test_agreement_ignores_case_and_punctuation() -> None:
@@ -53,10 +65,11 @@ def test_a_pause_commits_everything_and_starts_afresh() -> None:
 
 
 def test_a_short_first_stretch_is_heard_and_does_not_decide_the_language() -> None:
-    case = Stream(LocalAgreementOptions(), RecognitionParams())
+    case: Stream = SteppedStream(RecognitionParams(), State())
     case.accept(Frame(0, speech_like(0.5)))
     case.end_segment(SECOND // 2)
-    state, commit = case.conclude(case.plan(), Heard(words("ja"), "de", sure=False))
+    conclusion = conclude(case.plan(), Heard(words("ja"), "de", sure=False), LocalAgreementOptions())
+    state, commit = conclusion.state, conclusion.commit
     assert ([word.text for word in commit.words], commit.language) == ([" ja"], "de")
     assert (state.language, state.heard) == (None, SECOND // 2)
 
@@ -68,9 +81,9 @@ def test_committed_words_that_move_a_little_are_not_said_again() -> None:
 
 
 def test_a_full_window_is_cut_behind_a_sentence_and_the_text_becomes_context() -> None:
-    case = stream(max_window_seconds=4)
-    step(case, "one. two three", heard_seconds=3)
-    assert step(case, "one. two three four", heard_seconds=1.5) == " one. two three"
+    case, options = stream(), LocalAgreementOptions(max_window_seconds=4)
+    step(case, "one. two three", heard_seconds=3, options=options)
+    assert step(case, "one. two three four", heard_seconds=1.5, options=options) == " one. two three"
     state = case.plan().state
     assert state.context == " one."
     assert [word.text for word in state.committed] == [" two", " three"]
@@ -78,7 +91,7 @@ def test_a_full_window_is_cut_behind_a_sentence_and_the_text_becomes_context() -
 
 
 def test_a_full_window_without_agreement_is_dropped() -> None:
-    case = stream(max_window_seconds=4)
-    step(case, "la", heard_seconds=3)
-    step(case, "lo", heard_seconds=2)
+    case, options = stream(), LocalAgreementOptions(max_window_seconds=4)
+    step(case, "la", heard_seconds=3, options=options)
+    step(case, "lo", heard_seconds=2, options=options)
     assert len(case.plan().state.window) < 4 * SECOND

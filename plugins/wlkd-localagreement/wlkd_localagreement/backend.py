@@ -12,10 +12,9 @@ import numpy as np
 from wlkd_whisper.cuda import cublas_fault
 from wlkd_whisper.folder import encoder_dir
 from wlkd_whisper.pairs import check_encoder
+from wlkd_whisper.stepwise import SteppedBackend, SteppedStream
 
 from wlkd import (
-    Backend,
-    Commit,
     Context,
     Frame,
     ProvisionError,
@@ -26,7 +25,7 @@ from wlkd import (
 )
 from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd_localagreement.options import LocalAgreementOptions
-from wlkd_localagreement.stream import Heard, Step, Stream
+from wlkd_localagreement.stream import Conclusion, Heard, State, Step, conclude, prompt
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -39,7 +38,7 @@ MAX_PROMPT_TOKENS = 160
 """Of Whisper's 448; up to 223 of earlier text may stand beside them, and what is said needs the rest."""
 
 
-class LocalAgreement(Backend[LocalAgreementOptions]):
+class LocalAgreement(SteppedBackend[LocalAgreementOptions, RecognitionParams, State]):
     """Whisper through faster-whisper alone: no PyTorch, every window decoded anew."""
 
     def __init__(self, config: LocalAgreementOptions) -> None:
@@ -63,30 +62,22 @@ class LocalAgreement(Backend[LocalAgreementOptions]):
     def languages(self) -> frozenset[str]:
         return frozenset(self._loaded().supported_languages)
 
-    def open(self, params: RecognitionParams) -> Stream:
+    def open(self, params: RecognitionParams) -> SteppedStream[RecognitionParams, State]:
         model = self._loaded()
         if not model.model.is_multilingual:
             if params.task == "translate":
                 raise SessionError("bad_request", "task translate: this model knows English only")
             params = replace(params, language="en")
-        prompt = f"{params.static_prompt} {', '.join(params.hotwords)}"
-        count = len(model.hf_tokenizer.encode(prompt, add_special_tokens=False).ids)
+        texts = f"{params.static_prompt} {', '.join(params.hotwords)}"
+        count = len(model.hf_tokenizer.encode(texts, add_special_tokens=False).ids)
         if count > MAX_PROMPT_TOKENS:
             raise SessionError(
                 "bad_request", f"static_prompt and hotwords take {count} tokens; at most {MAX_PROMPT_TOKENS} fit"
             )
-        return Stream(self.config, params)
+        return SteppedStream(params, State(context=params.initial_prompt, language=params.language))
 
-    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
-        streams = [plan.recognizer for plan in batch if isinstance(plan.recognizer, Stream)]
-        concluded = []
-        for stream in streams:
-            step = stream.plan()
-            concluded.append(stream.conclude(step, self._hear(stream, step)))
-        # Nothing below can fail: a batch that raised has changed no stream.
-        for stream, (state, _) in zip(streams, concluded, strict=True):
-            stream.adopt(state)
-        return [commit for _, commit in concluded]
+    def compute(self, steps: Sequence[Step]) -> list[Conclusion]:
+        return [conclude(step, self._hear(step), self.config) for step in steps]
 
     def warm_up(self) -> None:
         """Two seconds of faint noise."""
@@ -96,20 +87,20 @@ class LocalAgreement(Backend[LocalAgreementOptions]):
         stream.end_segment(len(noise))
         self.run([StepPlan(stream)])
 
-    def _hear(self, stream: Stream, step: Step) -> Heard:
+    def _hear(self, step: Step) -> Heard:
         window = step.state.window
         if len(window) < LEAST_SAMPLES:
             return Heard(language=step.state.language)
-        language = step.state.language or self._detect(stream, step)
+        language = step.state.language or self._detect(step)
         segments, _ = self._loaded().transcribe(
             window.samples,
             language=language,
-            task=stream.params.task,
+            task=step.brief.task,
             beam_size=self.config.beam_size,
             temperature=0.0,
             condition_on_previous_text=False,
-            initial_prompt=stream.prompt(step) or None,
-            hotwords=", ".join(stream.params.hotwords) or None,
+            initial_prompt=prompt(step) or None,
+            hotwords=", ".join(step.brief.hotwords) or None,
             no_speech_threshold=self.config.no_speech_probability,
             word_timestamps=True,
         )
@@ -127,9 +118,9 @@ class LocalAgreement(Backend[LocalAgreementOptions]):
         sure = step.state.language is not None or enough
         return Heard(tuple(words), language, sure)
 
-    def _detect(self, stream: Stream, step: Step) -> str:
+    def _detect(self, step: Step) -> str:
         _, _, probabilities = self._loaded().detect_language(step.state.window.samples)
-        best: str = next(code for code, _ in probabilities if stream.params.may_detect(code))
+        best: str = next(code for code, _ in probabilities if step.brief.may_detect(code))
         return best
 
     def _load(self, ctx: Context) -> WhisperModel:

@@ -1,13 +1,13 @@
-"""One stream's recognition: a window of speech, what was committed in it, and what the last decode added."""
+"""What a stream knows, and what a decode of its window makes of it: pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from wlkd_whisper.window import Window
+from wlkd_whisper import stepwise
 
-from wlkd import Commit, Frame, RecognitionParams, Recognizer, Word
+from wlkd import Commit, RecognitionParams, Word
 from wlkd.contract.audio import samples
 from wlkd.contract.types import SENTENCE_ENDS
 from wlkd_localagreement.agreement import agreed, unsaid
@@ -18,10 +18,9 @@ CONTEXT_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
-class State:
+class State(stepwise.SpeechState):
     """Everything a stream knows."""
 
-    window: Window = field(default_factory=Window)
     committed: tuple[Word, ...] = ()
     """Words committed in the window."""
     draft: tuple[Word, ...] = ()
@@ -34,12 +33,8 @@ class State:
     until: int = 0
 
 
-@dataclass(frozen=True)
-class Step:
-    """What is to be decoded: `state` with all accepted speech, and where the segment ends, if it does."""
-
-    state: State
-    end: int | None
+Step = stepwise.Step[RecognitionParams, State]
+Conclusion = stepwise.Conclusion[State]
 
 
 @dataclass(frozen=True)
@@ -52,75 +47,53 @@ class Heard:
     """Enough speech was heard to keep the language. At the end of a stretch its words are committed all the same."""
 
 
-class Stream(Recognizer):
-    """A recognizer of this backend. As a step is computed nothing changes before `adopt`."""
+def prompt(step: Step) -> str:
+    """Text that the decode is to continue."""
+    return " ".join(part for part in (step.brief.static_prompt, step.state.context.strip()) if part)
 
-    def __init__(self, options: LocalAgreementOptions, params: RecognitionParams) -> None:
-        self.params = params
-        self._options = options
-        self._state = State(context=params.initial_prompt, language=params.language)
-        self._fresh: list[Frame] = []
-        self._end: int | None = None
 
-    def accept(self, frame: Frame) -> None:
-        self._fresh.append(frame)
+def conclude(step: Step, heard: Heard, options: LocalAgreementOptions) -> Conclusion:
+    """The state after the decode, and what to tell the session."""
+    state = step.state
+    if heard.sure:
+        state = replace(state, language=heard.language)
+    words = unsaid(heard.words, state.committed)
+    count = len(words) if step.end is not None else agreed(state.draft, words) if heard.sure else 0
+    fresh, rest = tuple(words[:count]), tuple(words[count:])
+    state = replace(state, committed=(*state.committed, *fresh), draft=rest)
+    if step.end is not None:
+        state = State(
+            context=_context(state, state.committed),
+            language=state.language,
+            heard=state.heard + len(state.window),
+            until=max(state.until, step.end),
+        )
+    else:
+        if fresh:
+            state = replace(state, until=max(state.until, fresh[-1].end))
+        if len(state.window) > samples(options.max_window_seconds):
+            state = _cut(state, options)
+    commit = Commit(fresh, state.draft, state.language or heard.language, state.until, step.end is not None)
+    return Conclusion(state, commit)
 
-    def end_segment(self, at: int) -> None:
-        self._end = at
 
-    def plan(self) -> Step:
-        """The step that is due."""
-        return Step(replace(self._state, window=self._state.window.extended(self._fresh)), self._end)
+def _cut(state: State, options: LocalAgreementOptions) -> State:
+    """A shorter window: cut behind the last committed sentence, else behind the last committed word.
 
-    def prompt(self, step: Step) -> str:
-        """Text that the decode is to continue."""
-        return " ".join(part for part in (self.params.static_prompt, step.state.context.strip()) if part)
-
-    def conclude(self, step: Step, heard: Heard) -> tuple[State, Commit]:
-        """The state after the decode, and what to tell the session."""
-        state = step.state
-        if heard.sure:
-            state = replace(state, language=heard.language)
-        words = unsaid(heard.words, state.committed)
-        count = len(words) if step.end is not None else agreed(state.draft, words) if heard.sure else 0
-        fresh, rest = tuple(words[:count]), tuple(words[count:])
-        state = replace(state, committed=(*state.committed, *fresh), draft=rest)
-        if step.end is not None:
-            until = max(state.until, step.end)
-            state = State(
-                context=self._context(state, state.committed),
-                language=state.language,
-                heard=state.heard + len(state.window),
-                until=until,
-            )
-        else:
-            if fresh:
-                state = replace(state, until=max(state.until, fresh[-1].end))
-            if len(state.window) > samples(self._options.max_window_seconds):
-                state = self._cut(state)
-        commit = Commit(fresh, state.draft, state.language or heard.language, state.until, step.end is not None)
-        return state, commit
-
-    def adopt(self, state: State) -> None:
-        """Make `state` the stream's own."""
-        self._state, self._fresh, self._end = state, [], None
-
-    def _cut(self, state: State) -> State:
-        """A shorter window: cut behind the last committed sentence, else behind the last committed word.
-
-        Where nothing is committed the audio is dropped: a full window that no two decodes agree about is noise.
-        """
-        if not state.committed:
-            start = state.window.session(len(state.window) // 2)
-            return replace(state, window=state.window.after(start), draft=(), until=max(state.until, start))
-        sentences = [index for index, word in enumerate(state.committed) if word.text.endswith(SENTENCE_ENDS)]
-        last = sentences[-1] if sentences else len(state.committed) - 1
-        gone, kept = state.committed[: last + 1], state.committed[last + 1 :]
+    Where nothing is committed the audio is dropped: a full window that no two decodes agree about is noise.
+    """
+    if not state.committed:
+        start = state.window.session(len(state.window) // 2)
+        return replace(state, window=state.window.after(start), draft=(), until=max(state.until, start))
+    sentences = [index for index, word in enumerate(state.committed) if word.text.endswith(SENTENCE_ENDS)]
+    last = sentences[-1] if sentences else len(state.committed) - 1
+    gone, kept = state.committed[: last + 1], state.committed[last + 1 :]
+    window = state.window.after(gone[-1].end)
+    if len(window) > samples(options.max_window_seconds) and kept:
+        gone, kept = state.committed, ()
         window = state.window.after(gone[-1].end)
-        if len(window) > samples(self._options.max_window_seconds) and kept:
-            gone, kept = state.committed, ()
-            window = state.window.after(gone[-1].end)
-        return replace(state, window=window, committed=kept, context=self._context(state, gone))
+    return replace(state, window=window, committed=kept, context=_context(state, gone))
 
-    def _context(self, state: State, gone: Sequence[Word]) -> str:
-        return (state.context + "".join(word.text for word in gone))[-CONTEXT_CHARACTERS:]
+
+def _context(state: State, gone: Sequence[Word]) -> str:
+    return (state.context + "".join(word.text for word in gone))[-CONTEXT_CHARACTERS:]

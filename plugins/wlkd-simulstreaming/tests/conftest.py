@@ -10,8 +10,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
-from wlkd_simulstreaming.checkpoint import Dims
 from wlkd_simulstreaming.tokens import Vocabulary, byte_alphabet
+from wlkd_whisper.dims import WhisperDims
 
 REPOSITORY = Path(__file__).parents[3]
 SPECIAL = [
@@ -47,14 +47,14 @@ def vocabulary() -> Vocabulary:
 
 
 @pytest.fixture(scope="session")
-def dims(vocabulary: Vocabulary) -> Dims:
-    return Dims(
+def dims(vocabulary: Vocabulary) -> WhisperDims:
+    return WhisperDims(
         n_mels=80,
         n_audio_ctx=1500,
         n_audio_state=16,
         n_audio_head=2,
         n_audio_layer=2,
-        n_vocab=vocabulary.size,
+        n_vocab=vocabulary.size + 1501,
         n_text_ctx=448,
         n_text_state=16,
         n_text_head=2,
@@ -63,7 +63,7 @@ def dims(vocabulary: Vocabulary) -> Dims:
 
 
 @pytest.fixture(scope="session")
-def weights(dims: Dims) -> dict[str, Tensor]:
+def weights(dims: WhisperDims) -> dict[str, Tensor]:
     """Random weights by OpenAI's names; large enough that tokens differ."""
     generator = torch.Generator().manual_seed(7)
 

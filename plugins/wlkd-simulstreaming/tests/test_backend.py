@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ async def test_a_backend_that_is_not_provisioned_says_so():
 
 def test_a_half_copied_checkpoint_is_named(tmp_path, dims, weights):
     path = tmp_path / "base.pt"
-    torch.save({"dims": vars(dims), "model_state_dict": weights}, path)
+    torch.save({"dims": asdict(dims), "model_state_dict": weights}, path)
     assert load_checkpoint(path).dims == dims
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ProvisionError, match=r"base\.pt.*half-copied"):
@@ -52,7 +53,7 @@ def test_a_file_that_is_no_whisper_is_named(tmp_path, content):
 
 def test_weights_that_contradict_their_dims_are_named(tmp_path, dims, weights):
     path = tmp_path / "base.pt"
-    torch.save({"dims": {**vars(dims), "n_text_state": 512}, "model_state_dict": weights}, path)
+    torch.save({"dims": {**asdict(dims), "n_text_state": 512}, "model_state_dict": weights}, path)
     with pytest.raises(ProvisionError, match="shape"):
         load_checkpoint(path)
 

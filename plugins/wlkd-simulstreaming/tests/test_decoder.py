@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding, Row
 from wlkd_simulstreaming.encoder import TorchEncoder
+from wlkd_simulstreaming.guards import Guard
 from wlkd_simulstreaming.hypothesis import Choice, Request
 from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
 from wlkd_simulstreaming.metrics import Metrics
@@ -136,7 +137,7 @@ def test_guards_see_what_a_text_begins_with(vocabulary):
     word = Choice(100, -0.1, 5, (9, -3.0))
     row = Row(dataclasses.replace(request(vocabulary), begun=(word,) * 5), 10_000, vocabulary.eot)
     row.take(word)
-    assert row.looped
+    assert row.guards == {Guard.LOOP}
     assert len(row.said) == 1
 
 

@@ -1,7 +1,9 @@
 """The guards against running wild."""
 
+from pathlib import Path
+
 import pytest
-from wlkd_simulstreaming.guards import echoes, is_no_speech, loop_start, retelling_start, told_again
+from wlkd_simulstreaming.guards import Guard, echoes, is_no_speech, loop_start, retelling_start, told_again
 
 
 @pytest.mark.parametrize(
@@ -66,3 +68,9 @@ def test_a_text_that_begins_with_the_end_of_its_prompt_is_an_echo():
     assert not echoes([9, 1, 2, 3], [2, 3, 7])
     assert not echoes([9, 1, 2, 3], [9, 1, 2])
     assert not echoes([], [1, 2, 3])
+
+
+def test_every_guard_is_documented_by_its_name():
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if "wlkd_simulstreaming_guards_total" in line)
+    assert [guard for guard in Guard if f"`{guard}`" not in row] == []

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from wlkd_simulstreaming.language import Evidence, tried
 from wlkd_simulstreaming.options import SimulStreamingOptions
-from wlkd_simulstreaming.stream import Stream
+from wlkd_simulstreaming.state import State
 
-from wlkd import Frame, RecognitionParams
+from wlkd import Frame
 from wlkd.contract.audio import samples
 
 
@@ -50,9 +50,6 @@ def test_languages_without_words_for_it_are_out_and_no_words_at_all_say_nothing(
     ("seconds", "best", "doubts"),
     [(2.0, 0.75, True), (2.0, 0.85, False), (1.5, 0.75, False)],
 )
-def test_languages_are_tried_when_enough_was_heard_to_decide_and_the_guess_leaves_doubt(
-    vocabulary, seconds, best, doubts
-):
-    stream = Stream(SimulStreamingOptions(), vocabulary, RecognitionParams(), None)
-    stream.accept(Frame(0, np.zeros(samples(seconds), np.float32)))
-    assert stream.doubts_language(stream.plan(), {"en": best, "de": 1 - best}) is doubts
+def test_languages_are_tried_when_enough_was_heard_to_decide_and_the_guess_leaves_doubt(seconds, best, doubts):
+    state = State().hearing([Frame(0, np.zeros(samples(seconds), np.float32))])
+    assert state.doubts_language({"en": best, "de": 1 - best}, SimulStreamingOptions()) is doubts

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 from prometheus_client import CollectorRegistry
+from wlkd_simulstreaming.guards import CUT_SHORT, Guard
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis, Request
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.rivals import MOST_RIVALS, is_better, is_doubtful, rival_request, with_second_opinions
@@ -69,9 +70,9 @@ def test_nobody_wins_by_leaving_words_out():
     assert not is_better(rival((50, -0.1, 30), (51, -0.1, 85), ended=True, end_logprob=-0.1), long, 1)
 
 
-@pytest.mark.parametrize("fault", ["looped", "rewound", "retold"])
+@pytest.mark.parametrize("fault", sorted(CUT_SHORT))
 def test_a_rival_that_went_wrong_is_not_better(fault):
-    assert not is_better(rival((50, -0.1, 30), **{fault: True}), HEARD, 1)
+    assert not is_better(rival((50, -0.1, 30), guards=frozenset({fault})), HEARD, 1)
 
 
 class Opinions:
@@ -113,7 +114,7 @@ def test_the_next_doubt_is_looked_for_behind_the_last_and_not_for_ever():
 
 
 def test_what_a_guard_will_see_to_gets_no_second_opinion():
-    assert Opinions([dataclasses.replace(HEARD, retold=True)], {0: [1]}).asked == []
+    assert Opinions([dataclasses.replace(HEARD, guards=frozenset({Guard.RETOLD}))], {0: [1]}).asked == []
     echoing = dataclasses.replace(REQUEST, prefix=(1, 2, 3, 4, 9), sot=4)
     assert Opinions([HEARD], {0: [1]}, request=echoing).asked == []
 

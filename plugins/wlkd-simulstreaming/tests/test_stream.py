@@ -1,24 +1,28 @@
 """What a stream makes of hypotheses: what it commits, holds back, drops and forgets. No model."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
+from wlkd_simulstreaming.brief import first_state, make_brief, request
+from wlkd_simulstreaming.guards import Guard
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
 from wlkd_simulstreaming.options import SimulStreamingOptions
-from wlkd_simulstreaming.stream import Stream
+from wlkd_simulstreaming.settling import Heard, conclude, doubted
+from wlkd_whisper.stepwise import SteppedStream
 
 from wlkd import Frame, RecognitionParams
 
 SECOND = 16000
 
 
-def hypothesis(vocabulary, *words, ended=True, no_speech=0.0, logprob=-0.1, **flags):
+def hypothesis(vocabulary, *words, ended=True, no_speech=0.0, logprob=-0.1, guards=()):
     """`words` as (text, frame): all tokens of a word attend to its frame."""
     choices = [
         Choice(token, logprob, frame, (ord("x"), -9.0)) for text, frame in words for token in vocabulary.encode(text)
     ]
-    return Hypothesis(tuple(choices), ended, no_speech=no_speech, **flags)
+    return Hypothesis(tuple(choices), ended, no_speech=no_speech, guards=frozenset(guards))
 
 
 def doubting(heard, place, logprob):
@@ -30,15 +34,15 @@ def doubting(heard, place, logprob):
 class Talk:
     """A stream, and its steps one after the other."""
 
-    def __init__(self, vocabulary, params=None, only=None, **options):
+    def __init__(self, vocabulary, dims, params=None, only=None, **options):
         # With the doubt of `hypothesis`, 0.1, words must lie 25 frames clear of the end.
         options = {"frame_threshold": 20, "doubt_threshold": 50, **options}
         self.vocabulary = vocabulary
-        self.stream = Stream(
-            SimulStreamingOptions(**options), vocabulary, params or RecognitionParams(language="en"), only
-        )
+        params = params or RecognitionParams(language="en")
+        brief = make_brief(SimulStreamingOptions(**options), vocabulary, dims, params, only)
+        self.stream = SteppedStream(brief, first_state(brief, params))
         self.at = 0
-        self.guards = ()
+        self.guards = frozenset()
 
     def hear(self, seconds, *, at=None, end=False):
         self.at = self.at if at is None else at
@@ -54,13 +58,13 @@ class Talk:
         return self.conclude(step, hypothesis(self.vocabulary, *words, **how), language)
 
     def conclude(self, step, heard, language="en"):
-        conclusion = self.stream.conclude(step, heard, language)
+        conclusion = conclude(Heard(step, language, heard))
         self.stream.adopt(conclusion.state)
         self.guards = conclusion.guards
         return conclusion.commit
 
     def request(self, **how):
-        return self.stream.request(self.stream.plan(), "en", **how)
+        return request(self.stream.plan(), "en", **how)
 
 
 def texts(words):
@@ -68,8 +72,13 @@ def texts(words):
 
 
 @pytest.fixture
-def talk(vocabulary):
-    return Talk(vocabulary)
+def new_talk(vocabulary, dims):
+    return functools.partial(Talk, vocabulary, dims)
+
+
+@pytest.fixture
+def talk(new_talk):
+    return new_talk()
 
 
 def test_words_clear_of_the_end_are_committed_and_the_rest_is_tentative(talk):
@@ -85,20 +94,20 @@ def test_the_last_word_may_go_on(talk):
     assert texts(commit.tentative) == [" two"]
 
 
-def test_nothing_is_committed_before_a_stretch_of_speech_is_long_enough(vocabulary):
-    talk = Talk(vocabulary, frame_threshold=70)
+def test_nothing_is_committed_before_a_stretch_of_speech_is_long_enough(new_talk):
+    talk = new_talk(frame_threshold=70)
     assert texts(talk.step(2, (" one", 5), (" two", 10)).words) == []
     assert texts(talk.step(1, (" one", 5), (" two", 10)).words) == [" one"]
 
 
-def test_words_that_the_model_doubts_wait_and_what_follows_them_waits_too(vocabulary):
-    talk = Talk(vocabulary)
+def test_words_that_the_model_doubts_wait_and_what_follows_them_waits_too(new_talk, vocabulary):
+    talk = new_talk()
     words = ((" one", 20), (" two", 60), (" three", 100), (" four", 190))
     heard = hypothesis(vocabulary, *words)
     # At the beginning of " two": 95 frames are asked for.
     doubtful = doubting(heard, len(vocabulary.encode(" one")), -1.5)
     assert texts(talk.conclude(talk.hear(3), doubtful).words) == [" one"]
-    sooner = Talk(vocabulary, doubt_threshold=40)  # 80
+    sooner = new_talk(doubt_threshold=40)  # 80
     assert texts(sooner.conclude(sooner.hear(3), doubtful).words) == [" one", " two", " three"]
 
 
@@ -107,16 +116,16 @@ def test_a_second_opinion_is_asked_for_doubtful_words_that_are_about_to_be_commi
     heard = hypothesis(vocabulary, *words)
     second, fourth = len(vocabulary.encode(" one")), len(vocabulary.encode(" one two three f")) - 1
 
-    def doubted(place, start=0, end=False):
-        return talk.stream.doubted(talk.hear(3, end=end), doubting(heard, place, -0.6), "en", start)
+    def first_doubt(place, start=0, end=False):
+        return doubted(Heard(talk.hear(3, end=end), "en", doubting(heard, place, -0.6)), start)
 
-    assert doubted(second) == second
-    assert doubted(second, start=second + 1) is None
-    assert doubted(fourth) is None  # The last word waits anyway,
-    assert doubted(fourth, end=True) == fourth  # but not for ever.
+    assert first_doubt(second) == second
+    assert first_doubt(second, start=second + 1) is None
+    assert first_doubt(fourth) is None  # The last word waits anyway,
+    assert first_doubt(fourth, end=True) == fourth  # but not for ever.
 
     made_up = hypothesis(vocabulary, *words, no_speech=0.9, logprob=-2.0)
-    assert talk.stream.doubted(talk.hear(3), made_up, "en", 0) is None
+    assert doubted(Heard(talk.hear(3), "en", made_up), 0) is None
 
 
 def test_a_pause_commits_everything_and_starts_afresh(talk):
@@ -135,8 +144,8 @@ def vocabulary_text(talk, request):
     return talk.vocabulary.text(request.prefix[: request.sot])
 
 
-def test_a_short_stretch_is_committed_at_its_end(vocabulary):
-    talk = Talk(vocabulary, frame_threshold=70)
+def test_a_short_stretch_is_committed_at_its_end(new_talk):
+    talk = new_talk(frame_threshold=70)
     assert texts(talk.step(0.5, (" yes", 8), end=True).words) == [" yes"]
 
 
@@ -150,8 +159,8 @@ def test_what_was_tentative_is_the_next_guess_and_what_was_committed_the_prefix(
 def test_a_hypothesis_changes_nothing_before_it_is_adopted(talk):
     talk.step(3, (" one", 20), (" two", 60), (" three", 140))
     step = talk.hear(1)
-    first = talk.stream.conclude(step, hypothesis(talk.vocabulary, (" three", 140), (" four", 180)), "en")
-    again = talk.stream.conclude(talk.stream.plan(), hypothesis(talk.vocabulary, (" drei", 140), (" x", 180)), "en")
+    first = conclude(Heard(step, "en", hypothesis(talk.vocabulary, (" three", 140), (" four", 180))))
+    again = conclude(Heard(talk.stream.plan(), "en", hypothesis(talk.vocabulary, (" drei", 140), (" x", 180))))
     assert texts(first.commit.words) == [" three"]
     assert texts(again.commit.words) == [" drei"]
 
@@ -170,8 +179,8 @@ def test_times_are_the_sessions_across_a_gap(talk):
     assert commit.words[0].start == 100 * SECOND + 50 * 320
 
 
-def test_the_window_is_cut_at_a_words_end_and_the_words_become_context(vocabulary):
-    talk = Talk(vocabulary, max_window_seconds=6, kept_window_seconds=2)
+def test_the_window_is_cut_at_a_words_end_and_the_words_become_context(new_talk, vocabulary):
+    talk = new_talk(max_window_seconds=6, kept_window_seconds=2)
     words = [(f" w{n}", 20 + 25 * n) for n in range(12)]
     commit = talk.step(6.1, *words)
     assert len(commit.words) == 11
@@ -183,15 +192,15 @@ def test_the_window_is_cut_at_a_words_end_and_the_words_become_context(vocabular
     assert told
 
 
-def test_a_full_window_in_which_nothing_settles_is_committed_all_the_same(vocabulary):
-    talk = Talk(vocabulary, max_window_seconds=4)
+def test_a_full_window_in_which_nothing_settles_is_committed_all_the_same(new_talk):
+    talk = new_talk(max_window_seconds=4)
     commit = talk.step(4.2, (" one", 190), (" two", 195), (" three", 200))
     assert texts(commit.words) == [" one", " two"]
-    assert talk.guards == ("forced",)
+    assert talk.guards == {Guard.FORCED}
 
 
-def test_a_full_window_without_words_is_dropped_but_for_its_end(vocabulary):
-    talk = Talk(vocabulary, max_window_seconds=4)
+def test_a_full_window_without_words_is_dropped_but_for_its_end(new_talk):
+    talk = new_talk(max_window_seconds=4)
     commit = talk.step(4.5)
     assert len(talk.stream.plan().state.window) == 2 * SECOND
     assert commit.until == 2.5 * SECOND
@@ -203,127 +212,132 @@ def test_silence_settles_without_words(talk):
 
 def test_a_loop_commits_nothing_and_loses_the_context(talk):
     talk.step(3, (" one", 20), end=True)
-    commit = talk.step(3, (" two", 20), (" two", 40), (" two", 60), looped=True)
+    commit = talk.step(3, (" two", 20), (" two", 40), (" two", 60), guards=[Guard.LOOP])
     assert commit.words == ()
-    assert "loop" in talk.guards
+    assert Guard.LOOP in talk.guards
     assert vocabulary_text(talk, talk.request()) == ""
     assert talk.request().draft == ()
 
 
 def test_a_loop_at_the_end_of_a_segment_keeps_what_came_before_it(talk):
-    assert texts(talk.step(3, (" two", 20), looped=True, end=True).words) == [" two"]
+    assert texts(talk.step(3, (" two", 20), guards=[Guard.LOOP], end=True).words) == [" two"]
 
 
 def test_an_echo_loses_the_context_and_keeps_what_was_heard_without_it(talk):
     talk.step(3, (" one", 20), end=True)
-    commit = talk.step(3, (" two", 20), (" three", 140), echoed=True)
-    assert (texts(commit.words), talk.guards) == ([" two"], ("echo",))
+    commit = talk.step(3, (" two", 20), (" three", 140), guards=[Guard.ECHO])
+    assert (texts(commit.words), talk.guards) == ([" two"], {Guard.ECHO})
     assert vocabulary_text(talk, talk.request()) == ""
 
 
-@pytest.mark.parametrize("flag", ["rewound", "retold"])
-def test_other_guards_are_counted(talk, flag):
-    talk.step(3, (" two", 20), **{flag: True})
-    assert talk.guards == ({"rewound": "rewind", "retold": "retold"}[flag],)
+@pytest.mark.parametrize("guard", [Guard.REWIND, Guard.RETOLD])
+def test_other_guards_are_counted(talk, guard):
+    talk.step(3, (" two", 20), guards=[guard])
+    assert talk.guards == {guard}
 
 
 def test_words_told_again_behind_a_cut_are_dropped(talk):
     talk.step(4, (" one", 20), (" two", 60), (" three", 100), (" four", 190))
     commit = talk.step(1, (" two", 50), (" three", 90), (" four", 190), (" five", 240))
     assert texts(commit.words) == [" four"]
-    assert talk.guards == ("told_again",)
+    assert talk.guards == {Guard.TOLD_AGAIN}
 
 
 def test_doubtful_words_over_doubtful_speech_are_none(talk):
     commit = talk.step(3, (" thanks", 20), (" bye", 60), no_speech=0.9, logprob=-1.5, end=True)
     assert commit.words == ()
-    assert talk.guards == ("no_speech",)
+    assert talk.guards == {Guard.NO_SPEECH}
 
 
-def test_speech_without_words_for_too_long_resets_the_stream(vocabulary):
-    talk = Talk(vocabulary, RecognitionParams(language="en", initial_prompt="typing"), stuck_seconds=9)
+def test_speech_without_words_for_too_long_resets_the_stream(new_talk):
+    talk = new_talk(RecognitionParams(language="en", initial_prompt="typing"), stuck_seconds=9)
     talk.step(5)
-    assert talk.guards == ()
+    assert not talk.guards
     assert vocabulary_text(talk, talk.request()) == " typing"
     talk.step(5)
-    assert talk.guards == ("stuck",)
+    assert talk.guards == {Guard.STUCK}
     assert vocabulary_text(talk, talk.request()) == ""
     talk.step(5)
-    assert talk.guards == ()
+    assert not talk.guards
 
 
-def test_noise_in_earlier_stretches_costs_a_new_one_nothing(vocabulary):
-    talk = Talk(vocabulary, RecognitionParams(language="en", initial_prompt="typing"), stuck_seconds=9)
+def test_noise_in_earlier_stretches_costs_a_new_one_nothing(new_talk):
+    talk = new_talk(RecognitionParams(language="en", initial_prompt="typing"), stuck_seconds=9)
     for _ in range(4):
         talk.step(2, end=True)
     commit = talk.step(2.5, (" we", 105), (" shall", 115))
-    assert talk.guards == ("stuck",)
+    assert talk.guards == {Guard.STUCK}
     assert vocabulary_text(talk, talk.request()) == ""
     assert texts(commit.tentative) == [" we", " shall"]
     assert len(talk.stream.plan().state.window) == 2.5 * SECOND
 
 
-def test_the_language_is_decided_once_and_words_wait_for_it(vocabulary):
-    talk = Talk(vocabulary, RecognitionParams())
-    step = talk.stream.listen(talk.hear(1.5), {"en": 0.2, "de": 0.8})
+def listened(step, probabilities):
+    state = step.state.informed(probabilities, step.brief.options, closing=step.end is not None)
+    return dataclasses.replace(step, state=state)
+
+
+def test_the_language_is_decided_once_and_words_wait_for_it(new_talk, vocabulary):
+    talk = new_talk(RecognitionParams())
+    step = listened(talk.hear(1.5), {"en": 0.2, "de": 0.8})
     commit = talk.conclude(step, hypothesis(vocabulary, (" ein", 10), (" zwei", 40)), "de")
     assert (texts(commit.words), texts(commit.tentative), commit.language) == ([], [" ein", " zwei"], None)
-    step = talk.stream.listen(talk.hear(1), {"en": 0.1, "de": 0.9})
+    step = listened(talk.hear(1), {"en": 0.1, "de": 0.9})
     commit = talk.conclude(step, hypothesis(vocabulary, (" ein", 10), (" zwei", 40)), "de")
     assert (texts(commit.words), commit.language) == ([" ein"], "de")
     assert talk.stream.plan().state.language == "de"
 
 
-def test_a_short_first_stretch_is_evidence_but_does_not_decide(vocabulary):
-    talk = Talk(vocabulary, RecognitionParams())
-    step = talk.stream.listen(talk.hear(0.5, end=True), {"en": 0.6, "de": 0.4})
+def test_a_short_first_stretch_is_evidence_but_does_not_decide(new_talk, vocabulary):
+    talk = new_talk(RecognitionParams())
+    step = listened(talk.hear(0.5, end=True), {"en": 0.6, "de": 0.4})
     commit = talk.conclude(step, hypothesis(vocabulary, (" ja", 10)), "en")
     assert texts(commit.words) == [" ja"]
-    step = talk.stream.listen(talk.hear(2), {"en": 0.1, "de": 0.9})
+    step = listened(talk.hear(2), {"en": 0.1, "de": 0.9})
     assert step.state.language == "de"
 
 
-def test_prompts_stand_in_order_and_the_static_one_stays(vocabulary):
+def test_prompts_stand_in_order_and_the_static_one_stays(new_talk):
     params = RecognitionParams(
         language="en", static_prompt="Talk.", hotwords=("Prynne", "Phronsie"), initial_prompt="Hi."
     )
-    talk = Talk(vocabulary, params, context_tokens=12)
+    talk = new_talk(params, context_tokens=12)
     assert vocabulary_text(talk, talk.request()) == " Talk. Prynne, Phronsie Hi."
     talk.step(3, (" something", 20), (" longer", 60), end=True)
     assert vocabulary_text(talk, talk.request()) == " Talk. Prynne, Phronsiething longer"
     assert vocabulary_text(talk, talk.request(afresh=True)) == " Talk. Prynne, Phronsie"
 
 
-def test_no_context_wanted_is_none_given(vocabulary):
-    talk = Talk(vocabulary, context_tokens=0)
+def test_no_context_wanted_is_none_given(new_talk):
+    talk = new_talk(context_tokens=0)
     talk.step(3, (" one", 20), end=True)
     assert vocabulary_text(talk, talk.request()) == ""
 
 
-def test_a_model_of_one_language_is_asked_for_none(vocabulary):
-    talk = Talk(vocabulary, RecognitionParams(), "en")
+def test_a_model_of_one_language_is_asked_for_none(new_talk, vocabulary):
+    talk = new_talk(RecognitionParams(), "en")
     assert talk.request().prefix == (vocabulary.sot, vocabulary.no_timestamps)
     assert talk.step(3, (" one", 20), (" two", 140)).language == "en"
 
 
-def test_translation_is_asked_for(vocabulary):
-    talk = Talk(vocabulary, RecognitionParams(language="de", task="translate"))
-    prefix = talk.stream.request(talk.stream.plan(), "de").prefix
+def test_translation_is_asked_for(new_talk, vocabulary):
+    talk = new_talk(RecognitionParams(language="de", task="translate"))
+    prefix = request(talk.stream.plan(), "de").prefix
     assert prefix == (vocabulary.sot, vocabulary.languages["de"], vocabulary.translate, vocabulary.no_timestamps)
 
 
-def test_the_prefix_always_leaves_room(vocabulary):
-    talk = Talk(vocabulary, RecognitionParams(language="en", initial_prompt="word " * 300), context_tokens=200)
-    request = talk.stream.request(talk.hear(10), "en")
-    assert len(request.prefix) + request.max_tokens <= 448
-    assert request.max_tokens > 10
+def test_the_prefix_always_leaves_room(new_talk):
+    talk = new_talk(RecognitionParams(language="en", initial_prompt="word " * 300), context_tokens=200)
+    asked = request(talk.hear(10), "en")
+    assert len(asked.prefix) + asked.max_tokens <= 448
+    assert asked.max_tokens > 10
 
 
-def test_a_window_that_says_far_too_much_still_leaves_room(vocabulary):
-    talk = Talk(vocabulary, RecognitionParams(language="en", static_prompt="word " * 44))
-    assert talk.stream.prompt_tokens > 200
+def test_a_window_that_says_far_too_much_still_leaves_room(new_talk):
+    talk = new_talk(RecognitionParams(language="en", static_prompt="word " * 44))
+    assert len(talk.stream.brief.prompt) > 200
     for step in range(30):
         talk.step(0.4, *[(f" {step}x{n}", 12 * step) for n in range(12)])
-        request = talk.stream.request(talk.hear(0.1), "en")
-        assert len(request.prefix) + request.max_tokens <= 448
-        assert request.max_tokens > 8
+        asked = request(talk.hear(0.1), "en")
+        assert len(asked.prefix) + asked.max_tokens <= 448
+        assert asked.max_tokens > 8

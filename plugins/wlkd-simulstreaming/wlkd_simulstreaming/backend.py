@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from wlkd_whisper.folder import decoder_file, encoder_dir
+from wlkd_whisper.stepwise import SteppedBackend, SteppedStream
 
-from wlkd import Backend, Commit, Context, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan
+from wlkd import Context, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan
 from wlkd.contract.audio import SAMPLE_RATE
-from wlkd_simulstreaming.hypothesis import Hypothesis
+from wlkd_simulstreaming.brief import Brief, Step, first_state, make_brief
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
-from wlkd_simulstreaming.stream import MAX_PREVIOUS_TOKENS, Conclusion, Stream
+from wlkd_simulstreaming.settling import Conclusion, conclude
+from wlkd_simulstreaming.state import State
 
 if TYPE_CHECKING:
     from wlkd_simulstreaming.loading import Model
@@ -24,7 +26,7 @@ MEMORY_OF_FILES = 1.5
 """Peak of memory over the sizes of the files: a second base on the CPU (290 MB) took 450 MB, of which 80 came back."""
 
 
-class SimulStreaming(Backend[SimulStreamingOptions]):
+class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
     """Whisper, decoded while people speak."""
 
     def __init__(self, config: SimulStreamingOptions) -> None:
@@ -53,11 +55,11 @@ class SimulStreaming(Backend[SimulStreamingOptions]):
 
     def languages(self) -> frozenset[str]:
         model = self._loaded()
-        return frozenset(model.vocabulary.languages) if model.multilingual else frozenset({"en"})
+        return frozenset(model.vocabulary.languages) if model.dims.multilingual else frozenset({"en"})
 
-    def open(self, params: RecognitionParams) -> Stream:
+    def open(self, params: RecognitionParams) -> SteppedStream[Brief, State]:
         model = self._loaded()
-        if not model.multilingual:
+        if not model.dims.multilingual:
             if params.language not in (None, "en"):
                 raise SessionError("bad_request", f"language {params.language}: this model knows English only")
             if params.task == "translate":
@@ -66,33 +68,20 @@ class SimulStreaming(Backend[SimulStreamingOptions]):
             raise SessionError("bad_request", f"language {params.language}: not known to the model")
         elif params.languages and not model.vocabulary.languages.keys() & set(params.languages):
             raise SessionError("bad_request", f"languages {', '.join(params.languages)}: none is known to the model")
-        stream = Stream(self.config, model.vocabulary, params, None if model.multilingual else "en")
-        if stream.prompt_tokens > MAX_PREVIOUS_TOKENS:
-            raise SessionError(
-                "bad_request",
-                f"static_prompt and hotwords take {stream.prompt_tokens} tokens; at most {MAX_PREVIOUS_TOKENS} fit",
-            )
-        return stream
+        only_language = None if model.dims.multilingual else "en"
+        brief = make_brief(self.config, model.vocabulary, model.dims, params, only_language)
+        tokens, most = len(brief.prompt), model.dims.max_previous
+        if tokens > most:
+            raise SessionError("bad_request", f"static_prompt and hotwords take {tokens} tokens; at most {most} fit")
+        return SteppedStream(brief, first_state(brief, params))
 
-    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
-        model = self._loaded()
-        streams = [plan.recognizer for plan in batch if isinstance(plan.recognizer, Stream)]
-        if len(streams) != len(batch):
-            raise TypeError("a batch holds streams of this backend only")
-        # Uploads take the longest steps, in the gaps that live streams leave: what they spend is missing there.
-        spares = [0.0 if plan.upload else plan.spare for plan in batch]
-        steps = [stream.plan(spare) for stream, spare in zip(streams, spares, strict=True)]
-        work = [index for index, step in enumerate(steps) if step.worth_computing]
-        heard = dict(zip(work, model.inference.hear([streams[i] for i in work], [steps[i] for i in work]), strict=True))
-        conclusions: list[Conclusion] = []
-        for index, (stream, step) in enumerate(zip(streams, steps, strict=True)):
-            informed, language, hypothesis = heard.get(index, (step, step.state.language, Hypothesis(ended=True)))
-            conclusions.append(stream.conclude(informed, hypothesis, language))
-        # Nothing below can fail: a batch that raised has changed no stream.
-        for stream, conclusion in zip(streams, conclusions, strict=True):
-            stream.adopt(conclusion.state)
-            self._count(conclusion)
-        return [conclusion.commit for conclusion in conclusions]
+    def compute(self, steps: Sequence[Step]) -> list[Conclusion]:
+        heard = self._loaded().inference.hear(steps)
+        conclusions = [conclude(one) for one in heard]
+        if self._metrics is not None:
+            for guard in (guard for conclusion in conclusions for guard in conclusion.guards):
+                self._metrics.guards.labels(guard).inc()
+        return conclusions
 
     def warm_up(self) -> None:
         """Two seconds of faint noise, as if more came: an end that makes no sense would be decoded twice, on 30 s."""
@@ -100,11 +89,6 @@ class SimulStreaming(Backend[SimulStreamingOptions]):
         stream = self.open(RecognitionParams())
         stream.accept(Frame(0, noise))
         self.run([StepPlan(stream, spare=0.0)])
-
-    def _count(self, conclusion: Conclusion) -> None:
-        if self._metrics is not None:
-            for guard in conclusion.guards:
-                self._metrics.guards.labels(guard).inc()
 
     def _loaded(self) -> Model:
         if self._model is None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from wlkd_whisper.dims import WhisperDims
 
-from wlkd_simulstreaming.checkpoint import Dims
 from wlkd_simulstreaming.layers import Block, MakeLinear, Norm, stacked
 
 MASKED = -1e4
@@ -78,7 +78,7 @@ class TextDecoder:
 
     def __init__(
         self,
-        dims: Dims,
+        dims: WhisperDims,
         weights: dict[str, Tensor],
         alignment_heads: Sequence[tuple[int, int]],
         device: torch.device,

@@ -16,7 +16,7 @@ from torch import Tensor
 from wlkd_simulstreaming.alignatt import rewinds
 from wlkd_simulstreaming.attention import attended_frames
 from wlkd_simulstreaming.decoder import Cache, Memory, TextDecoder
-from wlkd_simulstreaming.guards import loop_start, retelling_start
+from wlkd_simulstreaming.guards import Guard, loop_start, retelling_start
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis, Request
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.tokens import Vocabulary
@@ -32,9 +32,8 @@ class Row:
     said: list[Choice] = field(init=False)
     ended: bool = False
     end_logprob: float = 0.0
-    looped: bool = False
-    rewound: bool = False
-    retold: bool = False
+    guards: frozenset[Guard] = frozenset()
+    """The one that cut it short, if any."""
     done: bool = False
 
     def __post_init__(self) -> None:
@@ -49,31 +48,29 @@ class Row:
         if rewinds(self.said[-1].frame if self.said else self.request.floor, choice.frame, self.rewind_threshold):
             # The step before the jump is doubtful too.
             del self.said[-1:]
-            self.rewound = self.done = True
+            self._cut(len(self.said), Guard.REWIND)
             return
         self.said.append(choice)
         tokens, frames = [one.token for one in self.said], [one.frame for one in self.said]
-        start = loop_start(tokens)
-        if start is not None:
-            self.looped = self.done = True
-        else:
-            told = self.request.prefix[len(self.request.prefix) - self.request.told :]
-            start = retelling_start(told, self.request.floor, tokens, frames)
-            if start is not None:
-                self.retold = self.done = True
-        if start is not None:
-            del self.said[start:]
+        told = self.request.prefix[len(self.request.prefix) - self.request.told :]
+        if (start := loop_start(tokens)) is not None:
+            self._cut(start, Guard.LOOP)
+        elif (start := retelling_start(told, self.request.floor, tokens, frames)) is not None:
+            self._cut(start, Guard.RETOLD)
         at_end = self.request.last_frame is not None and choice.frame >= self.request.last_frame
         self.done = self.done or at_end or len(self.said) >= self.request.max_tokens
+
+    def _cut(self, start: int, guard: Guard) -> None:
+        """The row ends here, without what it said from `start` on."""
+        del self.said[start:]
+        self.guards, self.done = frozenset({guard}), True
 
     def hypothesis(self, no_speech: float | None) -> Hypothesis:
         return Hypothesis(
             tuple(self.said),
             ended=self.ended,
             end_logprob=self.end_logprob,
-            looped=self.looped,
-            rewound=self.rewound,
-            retold=self.retold,
+            guards=self.guards,
             no_speech=no_speech,
         )
 
@@ -94,7 +91,7 @@ class GreedyDecoding:
         self._metrics = metrics
         self._vocabulary = vocabulary
         self._rewind_threshold = rewind_threshold
-        self._banned = torch.zeros(vocabulary.size, device=decoder.device)
+        self._banned = torch.zeros(decoder.dims.n_vocab, device=decoder.device)
         # Text is all that may come: no special token but the end, and no timestamps.
         self._banned[[token for token in suppressed if token != vocabulary.eot]] = -torch.inf
         self._banned[vocabulary.eot + 1 :] = -torch.inf

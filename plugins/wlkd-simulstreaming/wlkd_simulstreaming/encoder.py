@@ -10,8 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from wlkd_whisper.dims import WhisperDims
 
-from wlkd_simulstreaming.checkpoint import Dims
 from wlkd_simulstreaming.layers import Linear, MakeLinear, Norm, stacked
 
 
@@ -46,7 +46,7 @@ class TorchEncoder(Encoder):
 
     def __init__(
         self,
-        dims: Dims,
+        dims: WhisperDims,
         weights: dict[str, Tensor],
         device: torch.device,
         dtype: torch.dtype,

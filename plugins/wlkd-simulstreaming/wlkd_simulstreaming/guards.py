@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 LONGEST_LOOP = 24
 """Tokens in the longest n-gram looked for; Whisper's loops repeat a clause at most."""
@@ -16,6 +17,31 @@ RETOLD_FRAMES = 25
 DOUBT_LOGPROB = 0.45
 """How much better words must be where surely nobody speaks than where surely somebody does. With -1.7 it parted all
 hypotheses about the development noise and music from those about accented speech, for base and tiny.en."""
+
+
+class Guard(StrEnum):
+    """What stepped in."""
+
+    LOOP = "loop"
+    """The hypothesis was cut where it began to repeat itself."""
+    REWIND = "rewind"
+    """It was cut where attention jumped far back."""
+    RETOLD = "retold"
+    """It was cut where it began to tell the same audio once more."""
+    ECHO = "echo"
+    """It began with the end of the context, and was heard again without."""
+    NO_SPEECH = "no_speech"
+    """It was made up where nobody speaks."""
+    TOLD_AGAIN = "told_again"
+    """It began with words that had been committed."""
+    FORCED = "forced"
+    """A full window was committed in which nothing had settled."""
+    STUCK = "stuck"
+    """There was speech without a committed word for too long, and the window or the context was dropped."""
+
+
+CUT_SHORT = frozenset({Guard.LOOP, Guard.REWIND, Guard.RETOLD})
+"""Guards that cut a hypothesis short."""
 
 
 def loop_start(tokens: Sequence[int]) -> int | None:

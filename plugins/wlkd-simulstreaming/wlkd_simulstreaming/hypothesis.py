@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from wlkd_simulstreaming.guards import CUT_SHORT, Guard
+
 
 class Choice(NamedTuple):
     """What the model says in one place."""
@@ -50,14 +52,8 @@ class Hypothesis:
     """The model ended the text."""
     end_logprob: float = 0.0
     """Log-probability of that end."""
-    looped: bool = False
-    """Cut where it began to repeat itself."""
-    rewound: bool = False
-    """Cut where attention jumped far back."""
-    retold: bool = False
-    """Cut where it began to tell the same audio once more."""
-    echoed: bool = False
-    """Heard again without context, because it began with the end of that."""
+    guards: frozenset[Guard] = frozenset()
+    """What stepped in while it was decoded."""
     no_speech: float | None = None
     """Probability of `<|nospeech|>`; None where the window held committed text."""
 
@@ -77,4 +73,4 @@ class Hypothesis:
     @property
     def went_wrong(self) -> bool:
         """A guard cut it short."""
-        return self.looped or self.rewound or self.retold
+        return bool(self.guards & CUT_SHORT)

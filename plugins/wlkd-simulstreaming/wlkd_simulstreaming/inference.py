@@ -10,16 +10,18 @@ import torch
 from torch import Tensor
 
 from wlkd.contract.audio import SAMPLE_RATE, seconds
+from wlkd_simulstreaming.brief import Step, request
 from wlkd_simulstreaming.decoder import Memory, TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.encoder import Encoder
-from wlkd_simulstreaming.hypothesis import Hypothesis
+from wlkd_simulstreaming.guards import Guard
+from wlkd_simulstreaming.hypothesis import Hypothesis, Request
 from wlkd_simulstreaming.language import TRIED_LANGUAGES, tried
 from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.rivals import is_echo, with_second_opinions
-from wlkd_simulstreaming.stream import Step, Stream
+from wlkd_simulstreaming.settling import Heard, doubted
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
 
 IDLE_SPARE, BUSY_SPARE = 0.95, 0.8
@@ -50,43 +52,52 @@ class Inference:
         self._metrics = metrics
 
     @torch.inference_mode()
-    def hear(self, streams: Sequence[Stream], steps: Sequence[Step]) -> list[tuple[Step, str | None, Hypothesis]]:
-        """For each step: the step with its language where that is decided, the language used, and what was heard."""
-        if not steps:
-            return []
+    def hear(self, steps: Sequence[Step]) -> list[Heard]:
+        """What the speech of each step was taken for, in order."""
+        heard = [Heard(step, step.state.language, Hypothesis(ended=True)) for step in steps]
+        worth = [index for index, step in enumerate(steps) if step.state.worth_decoding]
+        if worth:
+            for index, one in zip(worth, self._hear([steps[index] for index in worth]), strict=True):
+                heard[index] = one
+        return heard
+
+    def _hear(self, steps: Sequence[Step]) -> list[Heard]:
         memory = self._remember(self._encode(steps), steps)
         with self._metrics.timed("language"):
-            steps, languages = self._decide_languages(streams, steps, memory)
-        requests = [
-            stream.request(step, language) for stream, step, language in zip(streams, steps, languages, strict=True)
-        ]
-        heard = with_second_opinions(
-            requests,
-            self._decoding.decode(memory, requests),
-            lambda row, one, begin: (
-                streams[row].doubted(steps[row], one, languages[row], begin)
-                if steps[row].spare > OPINION_SPARE
-                else None
-            ),
-            lambda rows, rivals: self._decoding.decode(_rows(memory, rows), rivals),
-            self._metrics,
-        )
-        for index, (step, request) in enumerate(zip(steps, requests, strict=True)):
-            echoed = is_echo(request, heard[index])
-            if echoed or (heard[index].went_wrong and step.end is not None):
-                again = self._once_more(streams[index], step, languages[index])
-                heard[index] = replace(again, echoed=echoed)
-        self._metrics.tokens.inc(sum(len(hypothesis.tokens) for hypothesis in heard))
-        return list(zip(steps, languages, heard, strict=True))
+            steps, languages = self._decide_languages(steps, memory)
+        requests = [request(step, language) for step, language in zip(steps, languages, strict=True)]
 
-    def _once_more(self, stream: Stream, step: Step, language: str | None) -> Hypothesis:
-        """Decode again as the model was trained, on 30 s, and without context. For the end of a segment, since nothing
-        comes after it that could still repair a text cut short; and for echoes of the context."""
+        def doubt(row: int, hypothesis: Hypothesis, start: int) -> int | None:
+            if _spare(steps[row]) <= OPINION_SPARE:
+                return None
+            return doubted(Heard(steps[row], languages[row], hypothesis), start)
+
+        def decode(rows: Sequence[int], rivals: Sequence[Request]) -> Sequence[Hypothesis]:
+            return self._decoding.decode(_rows(memory, rows), rivals)
+
+        first = self._decoding.decode(memory, requests)
+        best = with_second_opinions(requests, first, doubt, decode, self._metrics)
+        heard = [
+            self._checked(Heard(step, language, hypothesis), asked)
+            for step, language, hypothesis, asked in zip(steps, languages, best, requests, strict=True)
+        ]
+        self._metrics.tokens.inc(sum(len(one.hypothesis.tokens) for one in heard))
+        return heard
+
+    def _checked(self, heard: Heard, asked: Request) -> Heard:
+        """`heard`, or what is heard as the model was trained, on 30 s, and without context. For the end of a segment
+        that went wrong, since nothing comes after it that could still repair a text cut short; and for echoes of the
+        context."""
+        echo, step = is_echo(asked, heard.hypothesis), heard.step
+        if not echo and not (heard.hypothesis.went_wrong and step.end is not None):
+            return heard
         with self._metrics.timed("encoder"):
             states = self._encoder(self._mel(step.state.window.samples, MAX_MEL_FRAMES)[None])
         with self._metrics.timed("memory"):
-            memory = self._decoder.memory([states[0]], [step.content], 0)
-        return self._decoding.decode(memory, [stream.request(step, language, afresh=True)])[0]
+            memory = self._decoder.memory([states[0]], [step.state.content], 0)
+        [again] = self._decoding.decode(memory, [request(step, heard.language, afresh=True)])
+        guards = again.guards | {Guard.ECHO} if echo else again.guards
+        return replace(heard, hypothesis=replace(again, guards=guards))
 
     def _encode(self, steps: Sequence[Step]) -> list[Tensor]:
         """States (frames, width) of each step's window; rows of equal length share a call."""
@@ -107,7 +118,7 @@ class Inference:
         options = self._options
         if options.encode == "full":
             return MAX_MEL_FRAMES
-        share = (step.spare - BUSY_SPARE) / (IDLE_SPARE - BUSY_SPARE)
+        share = (_spare(step) - BUSY_SPARE) / (IDLE_SPARE - BUSY_SPARE)
         least = options.min_encoded_seconds * min(max(share, 0.0), 1.0) / rows
         wanted = max(seconds(len(step.state.window)) + options.padding_seconds, least)
         steps = -(-wanted // options.length_step_seconds)
@@ -117,33 +128,39 @@ class Inference:
     def _remember(self, states: Sequence[Tensor], steps: Sequence[Step]) -> Memory:
         tail = self._options.silence_tail_frames if self._options.encode == "window" else 0
         with self._metrics.timed("memory"):
-            return self._decoder.memory(states, [step.content for step in steps], tail)
+            return self._decoder.memory(states, [step.state.content for step in steps], tail)
 
-    def _decide_languages(
-        self, streams: Sequence[Stream], steps: Sequence[Step], memory: Memory
-    ) -> tuple[list[Step], list[str | None]]:
+    def _decide_languages(self, steps: Sequence[Step], memory: Memory) -> tuple[list[Step], list[str | None]]:
         """Steps with the language that their speech settles, and the language to decode each with."""
         decided, languages = list(steps), [step.state.language for step in steps]
         open_rows = [index for index, language in enumerate(languages) if language is None]
         if open_rows:
             rows = _rows(memory, open_rows)
-            found = self._decoding.language_probabilities(rows, [streams[index].languages for index in open_rows])
+            found = self._decoding.language_probabilities(rows, [steps[index].brief.languages for index in open_rows])
             for index, probabilities in zip(open_rows, found, strict=True):
-                if streams[index].doubts_language(steps[index], probabilities):
-                    probabilities = self._try_languages(streams[index], steps[index], memory, index, probabilities)
-                decided[index] = streams[index].listen(steps[index], probabilities)
+                step, options = steps[index], self._options
+                if step.state.doubts_language(probabilities, options):
+                    probabilities = self._try_languages(step, memory, index, probabilities)
+                state = step.state.informed(probabilities, options, closing=step.end is not None)
+                decided[index] = replace(step, state=state)
                 best = max(probabilities, key=lambda code: probabilities[code])
-                languages[index] = decided[index].state.language or best
+                languages[index] = state.language or best
         return decided, languages
 
     def _try_languages(
-        self, stream: Stream, step: Step, memory: Memory, row: int, probabilities: Mapping[str, float]
+        self, step: Step, memory: Memory, row: int, probabilities: Mapping[str, float]
     ) -> dict[str, float]:
-        """Better `probabilities` for the stream in `row` of `memory`: what it says in the likeliest languages."""
+        """Better `probabilities` for `step`, in `row` of `memory`: what it says in the likeliest languages."""
         codes = sorted(probabilities, key=lambda code: -probabilities[code])[:TRIED_LANGUAGES]
-        requests = [replace(stream.request(step, code, afresh=True), last_frame=None) for code in codes]
+        requests = [replace(request(step, code, afresh=True), last_frame=None) for code in codes]
         heard = self._decoding.decode(memory.rows(torch.tensor([row] * len(codes))), requests)
         return tried(probabilities, {code: one.logprobs for code, one in zip(codes, heard, strict=True)})
+
+
+def _spare(step: Step) -> float:
+    """Time to spare for `step`, 0 to 1. Uploads run in the gaps that live streams leave: what they spend is missing
+    there."""
+    return 0.0 if step.upload else step.spare
 
 
 def _rows(memory: Memory, rows: Sequence[int]) -> Memory:

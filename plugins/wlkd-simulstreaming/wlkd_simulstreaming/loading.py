@@ -12,6 +12,7 @@ from typing import Any
 import ctranslate2
 import torch
 from torch import Tensor
+from wlkd_whisper.dims import WhisperDims
 from wlkd_whisper.folder import decoder_file, encoder_dir
 from wlkd_whisper.pairs import check_pair
 
@@ -45,7 +46,7 @@ class Model:
 
     inference: Inference
     vocabulary: Vocabulary
-    multilingual: bool
+    dims: WhisperDims
     place: str
     """Its size, and the device with the reason for it."""
     concurrency: int
@@ -76,7 +77,6 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
         encoder, silence = encoder_half.result() or _torch_half(options, checkpoint, device, dtype)
     if silence is not None:
         decoder.remember_silence(silence)
-    multilingual = checkpoint.dims.n_vocab >= 51865
     decoding = GreedyDecoding(
         decoder,
         vocabulary,
@@ -89,7 +89,7 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     alone = _decodes_on_one_thread(options, checkpoint, device)
     torch.set_num_threads(1 if alone else threads)
     concurrency = MOST_STEPS if alone and threads > 1 else 1
-    return Model(inference, vocabulary, multilingual, f"{options.model} on {choice}", concurrency)
+    return Model(inference, vocabulary, checkpoint.dims, f"{options.model} on {choice}", concurrency)
 
 
 def _decodes_on_one_thread(options: SimulStreamingOptions, checkpoint: Checkpoint, device: torch.device) -> bool:
@@ -125,10 +125,11 @@ def _vocabulary(folder: Path, checkpoint: Checkpoint) -> Vocabulary:
         vocabulary = Vocabulary.load(path)
     except Exception as error:  # the tokenizers library raises plain Exception
         raise ProvisionError(f"{path}: not a readable Whisper tokenizer ({error}); copy it again") from error
-    if vocabulary.size != checkpoint.dims.n_vocab:
+    dims = checkpoint.dims
+    if vocabulary.size + dims.timestamps != dims.n_vocab:
         raise ProvisionError(
             f"{path} and {checkpoint.path} do not belong together: {vocabulary.size} tokens against "
-            f"{checkpoint.dims.n_vocab}; get both of the same size"
+            f"{dims.n_vocab - dims.timestamps}; get both of the same size"
         )
     return vocabulary
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter
 
+from wlkd_simulstreaming.guards import Guard
+
 
 class Metrics:
     """Counters of one backend, on the daemon's registry."""
@@ -15,7 +17,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.guards = Counter(
             "wlkd_simulstreaming_guards_total",
-            "Times a guard had to step in: loop, echo, rewind, retold, told_again, no_speech, forced, stuck.",
+            f"Times a guard had to step in: {', '.join(Guard)}.",
             ["guard"],
             registry=registry,
         )

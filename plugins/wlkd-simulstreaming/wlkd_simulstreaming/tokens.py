@@ -66,8 +66,8 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """Tokens including the 1,501 timestamps, which the tokenizer file leaves out."""
-        return self.no_timestamps + 1 + 1501
+        """Tokens without the timestamps, which come behind them and which the tokenizer file leaves out."""
+        return self.no_timestamps + 1
 
     def encode(self, text: str) -> list[int]:
         """Tokens of `text`; special tokens written out in it are plain text."""

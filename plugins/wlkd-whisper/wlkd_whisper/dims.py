@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
+MULTILINGUAL_VOCABULARY = 51_865
+"""Tokens from which on a model knows more than English; English-only ones have one token less."""
+
 
 class ModelFileError(Exception):
     """A model file that is missing, unreadable, incomplete or of another kind; the message names it."""
@@ -24,6 +27,21 @@ class WhisperDims:
     n_text_state: int
     n_text_head: int
     n_text_layer: int
+
+    @property
+    def multilingual(self) -> bool:
+        """Whether it knows more than English."""
+        return self.n_vocab >= MULTILINGUAL_VOCABULARY
+
+    @property
+    def max_previous(self) -> int:
+        """Most tokens of text before `<|startoftranscript|>`: half the context, less `<|startofprev|>`."""
+        return self.n_text_ctx // 2 - 1
+
+    @property
+    def timestamps(self) -> int:
+        """Timestamp tokens: one for each frame of the encoder's output, and one for the end."""
+        return self.n_audio_ctx + 1
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> WhisperDims:

@@ -1,0 +1,111 @@
+"""What a stream was opened for, and what its steps therefore ask of the token decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wlkd_whisper import stepwise
+from wlkd_whisper.dims import WhisperDims
+
+from wlkd import RecognitionParams
+from wlkd.contract.audio import seconds
+from wlkd_simulstreaming.hypothesis import Request
+from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.state import State
+from wlkd_simulstreaming.timing import FRAME_SAMPLES
+from wlkd_simulstreaming.tokens import Vocabulary
+
+TOKENS_PER_SECOND = 16
+"""More than any language is spoken in; what goes on beyond is a loop."""
+SPARE_TOKENS = 12
+ROOM_TOKENS = 45
+"""Tokens that a full prompt and a window full of committed words leave for the start sequence and for new words."""
+END_FRAMES = 4
+"""80 ms: a token that attends so close to the end of the audio is the last that can have been heard."""
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What stays the same in all steps of a stream."""
+
+    options: SimulStreamingOptions
+    vocabulary: Vocabulary
+    dims: WhisperDims
+    prompt: tuple[int, ...]
+    """Tokens that stand before every window."""
+    languages: tuple[str, ...]
+    """What detection chooses from."""
+    task: int
+    """The token that says what to do."""
+    only_language: str | None = None
+    """What a model of one language knows; its start sequence names neither language nor task."""
+
+    @property
+    def most_said(self) -> int:
+        """Committed tokens a window may hold: with a full prompt before them there is still room for new ones. Only a
+        recogniser gone astray says so much in a window."""
+        return self.dims.n_text_ctx - self.dims.max_previous - ROOM_TOKENS
+
+
+Step = stepwise.Step[Brief, State]
+
+
+def make_brief(
+    options: SimulStreamingOptions,
+    vocabulary: Vocabulary,
+    dims: WhisperDims,
+    params: RecognitionParams,
+    only_language: str | None,
+) -> Brief:
+    """For a stream with `params`."""
+    texts = (params.static_prompt.strip(), ", ".join(params.hotwords).strip())
+    return Brief(
+        options,
+        vocabulary,
+        dims,
+        prompt=tuple(token for text in texts if text for token in vocabulary.encode(f" {text}")),
+        languages=tuple(code for code in vocabulary.languages if params.may_detect(code)),
+        task=vocabulary.translate if params.task == "translate" else vocabulary.transcribe,
+        only_language=only_language,
+    )
+
+
+def first_state(brief: Brief, params: RecognitionParams) -> State:
+    """Before the first step."""
+    opening = params.initial_prompt.strip()
+    context = brief.vocabulary.encode(f" {opening}") if opening else []
+    return State(context=tuple(context[-brief.dims.max_previous :]), language=params.language or brief.only_language)
+
+
+def request(step: Step, language: str | None, *, afresh: bool = False) -> Request:
+    """What to decode for `step`, taking the speech for `language`; `afresh`: without context, which loops feed on, and
+    without a guess."""
+    brief, state = step.brief, step.state
+    room = brief.dims.max_previous - len(brief.prompt)
+    context = () if afresh else _last(state.context, min(brief.options.context_tokens, room))
+    previous = (*brief.prompt, *context)
+    before = (brief.vocabulary.sot_prev, *previous) if previous else ()
+    prefix = (*before, *_start(brief, language), *state.said_tokens)
+    unsaid = seconds(max(state.window.end - max(state.last_end, state.window.session(0)), 0))
+    most = min(int(TOKENS_PER_SECOND * unsaid) + SPARE_TOKENS, brief.dims.n_text_ctx - len(prefix))
+    return Request(
+        prefix=prefix,
+        draft=() if afresh else state.draft[: most - 1],
+        told=len(state.said_tokens),
+        floor=state.window.offset(state.last_end) // FRAME_SAMPLES if state.said else 0,
+        sot=len(before),
+        last_frame=state.content - END_FRAMES if step.end is None else None,
+        max_tokens=most,
+    )
+
+
+def _start(brief: Brief, language: str | None) -> tuple[int, ...]:
+    """The start sequence."""
+    vocabulary = brief.vocabulary
+    if language is None or brief.only_language is not None:
+        return vocabulary.sot, vocabulary.no_timestamps
+    return vocabulary.sot, vocabulary.languages[language], brief.task, vocabulary.no_timestamps
+
+
+def _last(tokens: tuple[int, ...], count: int) -> tuple[int, ...]:
+    return tokens[max(len(tokens) - count, 0) :]

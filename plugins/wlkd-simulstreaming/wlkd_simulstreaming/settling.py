@@ -1,0 +1,206 @@
+"""What is settled: from a hypothesis to the words that are committed, and to the stream's next state. All pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from wlkd_whisper import stepwise
+
+from wlkd import Commit, Word
+from wlkd.contract.audio import samples
+from wlkd_simulstreaming.alignatt import is_settled
+from wlkd_simulstreaming.brief import Brief, Step
+from wlkd_simulstreaming.guards import Guard, is_no_speech, told_again
+from wlkd_simulstreaming.hypothesis import Hypothesis
+from wlkd_simulstreaming.rivals import is_doubtful
+from wlkd_simulstreaming.state import UNSPOKEN_SECONDS, State
+from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said, timed_words
+from wlkd_simulstreaming.window import best_cut
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a step's speech was taken for."""
+
+    step: Step
+    """With the language of its speech, where that is decided."""
+    language: str | None
+    """The one it was decoded in."""
+    hypothesis: Hypothesis
+
+
+@dataclass(frozen=True)
+class Conclusion(stepwise.Conclusion[State]):
+    """What a step came to."""
+
+    guards: frozenset[Guard] = frozenset()
+    """Those that stepped in."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A hypothesis as words."""
+
+    settled: tuple[Said, ...]
+    """To be committed."""
+    rest: tuple[Said, ...]
+    draft: tuple[int, ...]
+    """What the next step may guess: the tokens behind `settled`, an unfinished character included."""
+    ended: bool
+    """The model ended the text."""
+    guards: frozenset[Guard]
+
+
+def conclude(heard: Heard) -> Conclusion:
+    """The state after `heard`, and what to tell the session."""
+    step, reading = heard.step, read(heard)
+    guards = reading.guards
+    # The context may be what a loop feeds on; an echo certainly is of the context.
+    state = step.state.without_context() if guards & {Guard.LOOP, Guard.ECHO} else step.state
+    settled = in_order(reading.settled, state.last_end)
+    state = state.saying(settled)
+    tail: tuple[Said, ...] = ()
+    if step.end is not None:
+        state = closed(state, step.end, step.brief)
+    else:
+        state = replace(state, draft=reading.draft)
+        if not reading.rest and reading.ended:
+            state = replace(state, until=max(state.until, state.window.end - samples(UNSPOKEN_SECONDS)))
+        if is_stuck(state, step.brief):
+            guards |= {Guard.STUCK}
+            state = unstuck(state, step.brief)
+        else:
+            state = within_bounds(state, step.brief, unfinished=bool(reading.rest))
+        tail = in_order(reading.rest, state.last_end)
+    commit = Commit(
+        words=tuple(said.word for said in settled),
+        tentative=tuple(said.word for said in tail),
+        language=state.language or (heard.language if settled else None),
+        until=state.until,
+        segment_end=step.end is not None,
+    )
+    return Conclusion(state, commit, guards)
+
+
+def read(heard: Heard) -> Reading:
+    """The words of `heard`, less what is made up or was told before, and which of them are settled."""
+    step, state, hypothesis = heard.step, heard.step.state, heard.hypothesis
+    guards = hypothesis.guards
+    if _made_up(step, hypothesis):
+        guards |= {Guard.NO_SPEECH}
+        hypothesis = Hypothesis(ended=True)
+    words = timed_words(hypothesis, step.brief.vocabulary, heard.language, state.window, state.content)
+    again = told_again(state.recent, [one.word.text for one in words], [one.word.end for one in words], state.last_end)
+    if again:
+        guards |= {Guard.TOLD_AGAIN}
+    count = max(_settled(step, hypothesis, words), again)
+    if count == again and step.end is None and not state.said and is_full(state, step.brief) and len(words) > again + 1:
+        # Nothing settled for a whole window: keep the words rather than lose the audio.
+        guards |= {Guard.FORCED}
+        count = len(words) - 1
+    rest = tuple(words[count:])
+    used = rest[0].first if rest else (words[-1].stop if words else 0)
+    draft = () if again or Guard.LOOP in guards else hypothesis.tokens[used:]
+    return Reading(tuple(words[again:count]), rest, draft, hypothesis.ended, guards)
+
+
+def doubted(heard: Heard, start: int) -> int | None:
+    """Index of the first token from `start` on that the model doubted, of those that `conclude` would commit."""
+    step, hypothesis, vocabulary = heard.step, heard.hypothesis, heard.step.brief.vocabulary
+    if _made_up(step, hypothesis):
+        return None
+    words = timed_words(hypothesis, vocabulary, heard.language, step.state.window, step.state.content)
+    count = _settled(step, hypothesis, words)
+    stop = words[count - 1].stop if count else 0
+    return next((at for at in range(start, stop) if is_doubtful(hypothesis.choices[at], vocabulary)), None)
+
+
+def _made_up(step: Step, heard: Hypothesis) -> bool:
+    return is_no_speech(heard.no_speech, heard.logprobs, step.brief.options.no_speech_logprob)
+
+
+def _settled(step: Step, heard: Hypothesis, words: Sequence[Said]) -> int:
+    """How many of `words` are to be committed."""
+    if step.end is not None:
+        return len(words)
+    if Guard.LOOP in heard.guards or step.state.language is None:
+        return 0
+    options, state = step.brief.options, step.state
+    # The last word may go on in what is not yet heard.
+    for count, said in enumerate(words[:-1]):
+        doubt = -min(heard.logprobs[said.first : said.stop])
+        frame = max(heard.frames[said.first : said.stop])
+        segment = state.segment // FRAME_SAMPLES
+        if not is_settled(frame, doubt, state.content, segment, options.frame_threshold, options.doubt_threshold):
+            return count
+    return max(len(words) - 1, 0)
+
+
+def closed(state: State, end: int, brief: Brief) -> State:
+    """The segment ended at session index `end`: what follows starts afresh, with the text as context."""
+    return replace(
+        state.remembering(state.said_tokens, brief.dims.max_previous),
+        window=type(state.window)(),
+        said=(),
+        draft=(),
+        recent=(),
+        segment=0,
+        last_end=max(state.last_end, end),
+        until=max(state.until, end),
+    )
+
+
+def is_full(state: State, brief: Brief) -> bool:
+    return len(state.window) > samples(brief.options.max_window_seconds)
+
+
+def is_crowded(state: State, brief: Brief) -> bool:
+    """Whether the window's committed words leave hardly any room for new ones."""
+    return len(state.said_tokens) > brief.most_said
+
+
+def is_stuck(state: State, brief: Brief) -> bool:
+    """Whether there was speech without a committed word for too long."""
+    return state.wordless > samples(brief.options.stuck_seconds)
+
+
+def unstuck(state: State, brief: Brief) -> State:
+    """Without the context, and without the window unless that is young."""
+    if state.segment > samples(brief.options.stuck_seconds):
+        state = replace(state.without_audio(), said=())
+    # Else most of it was in stretches that are over, and in this one a word may just be coming.
+    return replace(state.without_context(), wordless=0)
+
+
+def within_bounds(state: State, brief: Brief, *, unfinished: bool) -> State:
+    """With a shorter window where it has grown too long, or says too much; the words that leave it become context.
+    `unfinished`: words in it are not settled."""
+    options = brief.options
+    crowded = is_crowded(state, brief)
+    if not crowded and not is_full(state, brief):
+        return state
+    words = [said.word for said in state.said]
+    limit = samples(options.max_window_seconds - 1.0)
+    cut = best_cut(words, state.window.end, samples(options.kept_window_seconds), limit)
+    if words and (cut is None or crowded):
+        cut = len(words) - 1
+    if cut is None:
+        return state if unfinished else state.without_audio()
+    gone, kept = state.said[: cut + 1], state.said[cut + 1 :]
+    tokens = tuple(token for said in gone for token in said.tokens)
+    return replace(
+        state.remembering(tokens, brief.dims.max_previous), window=state.window.after(words[cut].end), said=kept
+    )
+
+
+def in_order(words: Sequence[Said], after: int) -> tuple[Said, ...]:
+    """`words` with times that never run backwards, from `after` on."""
+    ordered = []
+    for said in words:
+        start = max(said.word.start, after)
+        end = max(said.word.end, start)
+        word = Word(said.word.text, start, end, said.word.confidence)
+        ordered.append(replace(said, word=word))
+        after = end
+    return tuple(ordered)

@@ -1,0 +1,102 @@
+"""What a stream knows. Nothing here changes a state: what happens makes a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from wlkd_whisper.stepwise import SpeechState
+
+from wlkd import Frame
+from wlkd.contract.audio import samples, seconds
+from wlkd_simulstreaming.language import Evidence
+from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said
+
+LEAST_SAMPLES = samples(0.1)
+"""Shorter stretches hold no word."""
+UNSPOKEN_SECONDS = 2.0
+"""Audio kept when a window without words is dropped: a word may just be beginning."""
+RECENT_WORDS = 8
+
+
+@dataclass(frozen=True)
+class State(SpeechState):
+    """Everything a stream knows."""
+
+    said: tuple[Said, ...] = ()
+    """Committed words whose audio is in the window."""
+    context: tuple[int, ...] = ()
+    """Tokens before them, the latest last."""
+    draft: tuple[int, ...] = ()
+    """Tokens of the tentative tail."""
+    recent: tuple[str, ...] = ()
+    """The last few committed words."""
+    language: str | None = None
+    evidence: Evidence = field(default_factory=Evidence)
+    segment: int = 0
+    """Samples of speech heard since the segment began."""
+    wordless: int = 0
+    """Samples of speech heard since the last committed word."""
+    last_end: int = 0
+    """Session index where the last committed word ended."""
+    until: int = 0
+
+    @property
+    def content(self) -> int:
+        """Frames (20 ms) of audio in the window."""
+        return -(-len(self.window) // FRAME_SAMPLES)
+
+    @property
+    def worth_decoding(self) -> bool:
+        """Whether there is anything to decode."""
+        return len(self.window) >= LEAST_SAMPLES
+
+    @property
+    def said_tokens(self) -> tuple[int, ...]:
+        """Committed tokens whose audio is in the window."""
+        return tuple(token for said in self.said for token in said.tokens)
+
+    def hearing(self, frames: Sequence[Frame]) -> State:
+        heard = sum(len(frame.samples) for frame in frames)
+        longer = super().hearing(frames)
+        return replace(longer, segment=self.segment + heard, wordless=self.wordless + heard)
+
+    def doubts_language(self, probabilities: Mapping[str, float], options: SimulStreamingOptions) -> bool:
+        """Whether enough was heard to decide the language, and `probabilities`, of the window, do not tell."""
+        heard = self.evidence.seconds + seconds(len(self.window))
+        return heard >= options.language_seconds and max(probabilities.values()) < options.language_confidence
+
+    def informed(self, probabilities: Mapping[str, float], options: SimulStreamingOptions, *, closing: bool) -> State:
+        """With the language `probabilities` of the window; `closing`: the segment ends here."""
+        evidence = self.evidence.plus(probabilities, seconds(len(self.window)))
+        if evidence.settles(options.language_seconds, options.language_confidence, options.language_limit_seconds):
+            return replace(self, language=evidence.best, evidence=Evidence())
+        # The window will be heard again, and longer, unless the segment ends here.
+        return replace(self, evidence=evidence) if closing else self
+
+    def saying(self, settled: Sequence[Said]) -> State:
+        """With `settled` words committed."""
+        if not settled:
+            return self
+        end = settled[-1].word.end
+        return replace(
+            self,
+            said=(*self.said, *settled),
+            recent=(*self.recent, *(said.word.text for said in settled))[-RECENT_WORDS:],
+            last_end=end,
+            until=max(self.until, end),
+            wordless=0,
+        )
+
+    def remembering(self, tokens: Sequence[int], most: int) -> State:
+        """With `tokens` as the latest context, of which `most` tokens are kept."""
+        return replace(self, context=(*self.context, *tokens)[-most:])
+
+    def without_context(self) -> State:
+        return replace(self, context=())
+
+    def without_audio(self) -> State:
+        """All but the last moments of the window dropped."""
+        start = self.window.session(max(len(self.window) - samples(UNSPOKEN_SECONDS), 0))
+        return replace(self, window=self.window.after(start), draft=(), until=max(self.until, start))
