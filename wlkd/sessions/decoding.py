@@ -38,15 +38,30 @@ def begin(call: Callable[..., Samples | Iterable[Decoded]], *args: object) -> Ta
 
 
 def take(rest: Iterator[Decoded]) -> Taken:
-    """The next part. In the thread pool."""
+    """The next part, samples in as few pieces as they have gaps and notes between them. In the thread pool."""
     items: list[Decoded] = []
+    run: list[Samples] = []
     size = 0
+    error: Exception | None = None
+    more: Iterator[Decoded] | None = rest
     try:
         for item in rest:
-            items.append(item)
-            size += len(item) if isinstance(item, np.ndarray) else 0
+            if isinstance(item, np.ndarray):
+                run.append(item)
+                size += len(item)
+            else:
+                items += _joined(run)
+                items.append(item)
+                run = []
             if size >= SLICE_SAMPLES or len(items) >= MAX_ITEMS:
-                return Taken(items, rest)
-    except Exception as error:
-        return Taken(items, None, error)
-    return Taken(items, None)
+                break
+        else:
+            more = None
+    except Exception as raised:
+        error, more = raised, None
+    items += _joined(run)
+    return Taken(items, more, error)
+
+
+def _joined(run: list[Samples]) -> list[Samples]:
+    return [np.concatenate(run)] if run else []

@@ -107,8 +107,13 @@ def pieces(data: bytes, *, seed: int = 0, longest: int = 5000) -> Iterable[bytes
 
 def decoded(stream: DecoderStream, data: Iterable[bytes]) -> Samples:
     """All samples that `stream` makes of `data`, gaps as silence; closes it."""
+    return as_samples(decoded_items(stream, data))
+
+
+def as_samples(made: Samples | Iterable[Decoded]) -> Samples:
+    """What a call of a decoder made, gaps as silence and without notes."""
     heard = [np.zeros(0, np.float32)]
-    for item in decoded_items(stream, data):
+    for item in _items(made):
         if isinstance(item, Gap):
             heard.append(silence(item.length))
         elif not isinstance(item, Note):

@@ -1,51 +1,88 @@
-"""Decoder `av`: any container that FFmpeg reads, as a stream that cannot be rewound."""
+"""Decoder `av`: any container that FFmpeg reads, as a stream, or from a file where there is one to seek in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
-from wlkd import SAMPLE_RATE, Decoder, DecoderStream, Options, Samples, SessionError, StreamOffer
-from wlkd_av.demux import EMPTY, Demuxer, Limits, TooMuch
-from wlkd_av.sniff import MAX_HEADER_BYTES, Choice, Wait, choose, container_format, describe
+from wlkd import Context, Decoded, Decoder, DecoderStream, Note, Options, SessionError, StreamOffer
+from wlkd_av.errors import TooMuch, Undecodable
+from wlkd_av.files import Kept
+from wlkd_av.formats import NAMES
+from wlkd_av.sniff import (
+    CLUSTER,
+    MAX_HEADER_BYTES,
+    MPEG_FRAME,
+    Choice,
+    Middle,
+    Wait,
+    choose,
+    container_format,
+    describe,
+    find_header,
+)
+from wlkd_av.tags import NEEDED_BYTES, behind_length, chunk_length, tag_length
+
+if TYPE_CHECKING:  # PyAV is slow to import, and `wlkd check` needs none of it.
+    from wlkd_av.demux import Demuxer
 
 MIB = 1 << 20
 HEAD_BYTES = 64
 INDEX_FIRST = "write the index first (ffmpeg -movflags +faststart) or in fragments"
 MAX_BARREN = 8
 """Containers in a row that may hold nothing: each costs a thread and a demuxer."""
+MIDDLE_BYTES = 64 * 1024
+"""Searched for a header, where a recording's beginning is missing; and at the beginning of unknown data."""
+TELL_SECONDS = 1.5
+"""A live client whose stream makes no sense is told after so long; a header may still follow until then."""
+TELL_BYTES = 4096
+"""And not before so many bytes have come."""
 
 
 class AvOptions(Options):
     max_probe_bytes: int = Field(
         8 * MIB, ge=4096, description="Bytes without an audio stream after which a stream is refused."
     )
-    max_mp4_bytes: int = Field(
-        64 * MIB, ge=4096, description="An MP4 file with its index at the end is kept whole, up to this size."
+    max_file_bytes: int = Field(
+        512 * MIB,
+        ge=4096,
+        description="A recording that only makes sense as a whole (an MP4 with its index at the end) is kept in the "
+        "folder for temporary files until it is complete, up to this size.",
     )
-    max_bad_packets: int = Field(50, ge=0, description="Broken packets in a row that are skipped: 1 s of Opus.")
     max_burst_seconds: int = Field(
-        3600, ge=1, description="Audio that a single piece of input may unpack to (an hour: 230 MB)."
+        3600, ge=1, description="Audio that 32 KiB of input may unpack to: a guard against made-up files."
     )
 
 
 class Av(Decoder[AvOptions]):
+    async def provision(self, ctx: Context) -> None:
+        """Import libav here: it takes a quarter of a second, and the first client should not pay for it."""
+        import wlkd_av.demux  # noqa: F401
+
     def open(self, offer: StreamOffer) -> DecoderStream:
-        return AvStream(self.config)
+        return AvStream(self.config, offer)
 
 
 class AvStream(DecoderStream):
-    """One client's bytes: mostly one container, sometimes several after each other."""
+    """One client's bytes: mostly one container, sometimes several after each other, with tags between them."""
 
-    def __init__(self, options: AvOptions) -> None:
+    def __init__(self, options: AvOptions, offer: StreamOffer, clock: Callable[[], float] = time.monotonic) -> None:
         self._options = options
-        self._limits = Limits(options.max_bad_packets, options.max_burst_seconds * SAMPLE_RATE)
+        self._offer = offer
+        self._now = clock
+        self._began: float | None = None
+        """When the first byte came."""
         self._held = bytearray()
         """Bytes that no demuxer has yet."""
-        self._keep_whole = False
-        """An MP4 file with its index at the end: held until it is complete."""
+        self._skip = 0
+        """Bytes still to come that belong to a tag."""
+        self._kept: Kept | None = None
+        """A recording that only makes sense as a whole: kept until it is complete."""
         self._head = b""
         """The first bytes of the present container, for messages."""
         self._choice: Choice | None = None
@@ -54,86 +91,178 @@ class AvStream(DecoderStream):
         """Bytes handed to the present demuxer."""
         self._tail = b""
         """The last of them: a header may be cut in two."""
-        self._decoded = 0
-        """Samples of all containers."""
+        self._doubt: bytearray | None = None
+        """All of them, while nobody knows whether it is audio."""
+        self._between = False
+        """A container has ended: what is no container is not listened to any more."""
+        self._reason: Undecodable | None = None
+        """Why a container came to nothing."""
+        self._heard = False
         self._barren = 0
-        """Containers in a row without any."""
+        """Containers in a row without any audio."""
         self._failed: SessionError | None = None
         """What the next call raises."""
 
-    def feed(self, data: bytes) -> Samples:
-        self._check_failed()
+    def feed(self, data: bytes) -> Iterable[Decoded]:
+        if self._failed is not None:
+            raise self._failed
         self._held += data
-        parts = [EMPTY]
-        try:
-            for samples in self._decode_held():
-                parts.append(samples)
-        except SessionError as error:
-            # What was decoded goes first; the next call fails.
-            self._failed = error
-        decoded = np.concatenate(parts)
-        if not len(decoded):
-            self._check_failed()
-        return decoded
+        if self._began is None:
+            self._began = self._now()
+        yield from self._guarded(self._work())
 
-    def finish(self) -> Samples:
-        self._check_failed()
-        if self._demuxer is None and self._held:
-            # The stream ended before a demuxer was chosen; now all its bytes are there.
-            self._demuxer = Demuxer(container_format(self._head), self._limits)
-            self._demuxer.decode_file(bytes(self._held))
-        if self._demuxer is None:
-            return EMPTY
-        samples = self._end(self._demuxer)
-        if self._decoded == 0:
-            self._check(self._demuxer)
-        return samples
+    def finish(self) -> Iterable[Decoded]:
+        if self._failed is not None:
+            raise self._failed
+        yield from self._guarded(self._finish())
 
     def close(self) -> None:
         if self._demuxer is not None:
             self._demuxer.close()
+        if self._kept is not None:
+            self._kept.close()
         self._held.clear()
 
-    def _check_failed(self) -> None:
-        if self._failed is not None:
-            raise self._failed
+    def _guarded(self, items: Iterator[Decoded]) -> Iterator[Decoded]:
+        try:
+            for item in items:
+                self._heard |= isinstance(item, np.ndarray)
+                yield item
+        except SessionError as error:
+            self._failed = error
+            raise
 
-    def _decode_held(self) -> Iterator[Samples]:
-        """Samples of the held bytes, as far as demuxers can take them."""
+    # The stream ----------------------------------------------------------------------------------------------
+
+    def _work(self, *, last: bool = False) -> Iterator[Decoded]:
+        """What the held bytes hold, as far as they can be understood before more come; `last`: none will come."""
         while self._held:
-            if self._demuxer is None and not self._begin():
-                return
-            assert self._demuxer is not None
-            restart = self._find_restart()
-            piece = bytes(self._held[:restart])
-            del self._held[:restart]
-            yield self._demux(self._demuxer, piece)
-            # A failure that is known before the end is no mere lack of an end.
-            self._check(self._demuxer)
-            if restart is not None:
-                yield self._end(self._demuxer)
-                self._demuxer = None
+            if self._kept is not None:
+                self._keep()
+            elif self._skip:
+                dropped = min(self._skip, len(self._held))
+                del self._held[:dropped]
+                self._skip -= dropped
+            elif self._demuxer is not None:
+                if not (yield from self._demux(self._demuxer, last=last)):
+                    return
+            else:
+                begun = yield from self._begin(last=last)
+                if not begun:
+                    return
 
-    def _begin(self) -> bool:
-        """Choose a demuxer, if the held bytes suffice."""
-        self._head = bytes(self._held[:HEAD_BYTES])
-        choice = Wait.WHOLE_FILE if self._keep_whole else choose(bytes(self._held))
-        if isinstance(choice, Wait):
-            self._keep_whole = choice is Wait.WHOLE_FILE
-            self._check_held()
+    def _begin(self, *, last: bool) -> Generator[Decoded, None, bool]:
+        """Find out what the held bytes are. Returns whether there is anything to do with them now."""
+        if len(self._held) < NEEDED_BYTES and not last:
             return False
-        del self._held[: choice.offset]
-        self._choice = choice
-        self._demuxer, self._demuxed, self._tail = Demuxer(choice.format, self._limits, choice.options), 0, b""
+        start = bytes(self._held[:NEEDED_BYTES])
+        self._skip = behind_length(start) if self._between else tag_length(start)
+        if self._skip:
+            return True
+        if self._between and not self._find_next(last=last):
+            return False
+        choice = choose(bytes(self._held))
+        self._head = bytes(self._held[:HEAD_BYTES])
+        match choice:
+            case Wait.MORE:
+                self._check_held()
+                return False
+            case Wait.WHOLE_FILE:
+                self._kept = Kept(self._offer.file, self._options.max_file_bytes)
+            case Middle():
+                return (yield from self._miss_beginning(choice, last=last))
+            case Choice():
+                self._start(choice)
         return True
 
+    def _find_next(self, *, last: bool) -> bool:
+        """Drop what is no container, up to the next one."""
+        at = find_header(self._held)
+        if at is None:
+            at = len(self._held) if last else max(len(self._held) - MAX_HEADER_BYTES + 1, 0)
+            del self._held[:at]
+            return False
+        del self._held[:at]
+        return True
+
+    def _miss_beginning(self, middle: Middle, *, last: bool) -> Generator[Decoded, None, bool]:
+        at = find_header(self._held, 1)
+        if at is not None:
+            yield Note("skipped", f"it begins in the middle of {middle.kind}, of which nothing can be heard")
+            del self._held[:at]
+            return True
+        if last or len(self._held) >= MIDDLE_BYTES or self._waited(len(self._held)):
+            raise self._headless(middle.kind)
+        return False
+
+    def _waited(self, size: int) -> bool:
+        """Whether a client that sends `size` bytes which make no sense is to be told."""
+        return self._began is not None and self._now() - self._began >= TELL_SECONDS and size >= TELL_BYTES
+
+    def _start(self, choice: Choice) -> None:
+        from wlkd_av.demux import Demuxer
+        from wlkd_av.reading import Opening
+
+        del self._held[: choice.offset]
+        opening = Opening(choice.format, choice.options)
+        self._choice, self._demuxer = choice, Demuxer(opening, self._options.max_burst_seconds)
+        self._demuxed, self._tail = 0, b""
+        self._doubt = bytearray() if choice.format is None else None
+
     def _check_held(self) -> None:
-        if self._keep_whole and len(self._held) > self._options.max_mp4_bytes:
-            raise self._undecodable(
-                f"its index is at the end, beyond {self._options.max_mp4_bytes / MIB:.3g} MiB; {INDEX_FIRST}"
-            )
-        if not self._keep_whole and len(self._held) > self._options.max_probe_bytes:
-            raise self._undecodable(f"no audio stream within {len(self._held)} bytes")
+        if len(self._held) > self._options.max_probe_bytes:
+            if self._offer.file is None:
+                raise self._undecodable(f"no audio stream within {len(self._held)} bytes")
+            self._kept = Kept(self._offer.file, self._options.max_file_bytes)
+
+    def _keep(self) -> None:
+        assert self._kept is not None
+        if not self._kept.add(bytes(self._held)):
+            limit = self._options.max_file_bytes / MIB
+            raise self._undecodable(f"its index is at the end, beyond {limit:.3g} MiB; {INDEX_FIRST}")
+        self._held.clear()
+
+    # A container ---------------------------------------------------------------------------------------------
+
+    def _demux(self, demuxer: Demuxer, *, last: bool) -> Generator[Decoded, None, bool]:
+        """Feed what belongs to the present container. Returns whether to go on with what is held then."""
+        size, ends = self._next_piece(last=last)
+        if not size and not ends:
+            return False
+        piece = bytes(self._held[:size])
+        del self._held[:size]
+        self._demuxed += size
+        self._tail = (self._tail + piece)[1 - MAX_HEADER_BYTES :]
+        yield from demuxer.feed(piece)
+        if self._doubt is not None:
+            skipped = self._settle_doubt(demuxer, piece)
+            if skipped:
+                yield Note("skipped", f"{skipped} bytes before the recording are no audio")
+                return True
+        if ends or demuxer.over:
+            self._held[:0] = demuxer.unread()
+            yield from self._end(demuxer, early=not ends)
+        elif not demuxer.opened and self._demuxed > self._options.max_probe_bytes:
+            yield from self._want_whole(demuxer, Undecodable(f"no audio stream within {self._demuxed} bytes"))
+        return True
+
+    def _next_piece(self, *, last: bool) -> tuple[int, bool]:
+        """How many of the held bytes the present container gets now, and whether it ends with them."""
+        assert self._choice is not None
+        restart = self._find_restart()
+        length = self._choice.length
+        left = len(self._held) + 1 if length is None else length - self._demuxed
+        if left <= len(self._held) and (restart is None or restart > left):
+            behind = bytes(self._held[left : left + NEEDED_BYTES])
+            if len(behind) < NEEDED_BYTES and not last:
+                return left, False
+            # Behind an odd number of bytes stands one that fills up.
+            chunk = behind[1:] if self._choice.length and self._choice.length % 2 else behind
+            if not behind or chunk_length(chunk) or behind_length(behind):
+                return left, True
+            # More samples: the header had the length of the first piece of a stream.
+            self._choice = replace(self._choice, length=None)
+        return (len(self._held), False) if restart is None else (restart, True)
 
     def _find_restart(self) -> int | None:
         """How many of the held bytes belong to the present container, if another one follows it.
@@ -145,42 +274,93 @@ class AvStream(DecoderStream):
         if self._choice.restart is None:
             return None
         # The container's own header is no restart.
-        window = self._tail + self._held
-        match = self._choice.restart.search(window, 1 if self._demuxed == len(self._tail) else 0)
+        begin = max(self._choice.intro - self._choice.offset - (self._demuxed - len(self._tail)), 0)
+        match = self._choice.restart.search(self._tail + self._held, begin)
         if match is None:
-            self._tail = bytes(window[1 - MAX_HEADER_BYTES :])
             return None
         cut = match.start() - len(self._tail)
         if cut < 0:
             self._held[:0] = self._tail[cut:]
+            self._tail, self._demuxed = self._tail[:cut], self._demuxed + cut
         return max(cut, 0)
 
-    def _demux(self, demuxer: Demuxer, data: bytes) -> Samples:
-        samples = demuxer.feed(data)
-        self._demuxed += len(data)
-        self._decoded += len(samples)
-        if not demuxer.opened and demuxer.failure is None and self._demuxed > self._options.max_probe_bytes:
-            raise self._undecodable(f"no audio stream within {self._demuxed} bytes")
-        return samples
+    def _settle_doubt(self, demuxer: Demuxer, piece: bytes) -> int:
+        """Unknown data: it turns out to be audio, or to be followed by some; returns the bytes before.
 
-    def _end(self, demuxer: Demuxer) -> Samples:
-        """The container ends. One that lacks its own end counts as far as it goes."""
-        samples = demuxer.finish()
-        self._decoded += len(samples)
-        self._barren = 0 if demuxer.yielded else self._barren + 1
-        if self._barren > MAX_BARREN:
+        Raises `SessionError` when a client that is still sending is to know.
+        """
+        if demuxer.opened:
+            self._doubt = None
+            return 0
+        assert self._doubt is not None
+        self._doubt += piece
+        at = find_header(self._doubt, 1)
+        if at is not None:
+            demuxer.close()
+            self._demuxer, self._held = None, self._doubt[at:] + self._held
+            return at
+        if not demuxer.over and self._waited(self._demuxed) and not MPEG_FRAME.match(self._doubt):
+            if CLUSTER.search(self._doubt):
+                raise self._headless("a WebM recording")
+            raise self._undecodable("no audio found")
+        return 0
+
+    def _end(self, demuxer: Demuxer, *, early: bool) -> Iterator[Decoded]:
+        """The container ends. One that lacks its own end counts as far as it goes; `early`: it takes no more bytes."""
+        yield from demuxer.finish()
+        self._demuxer, self._between = None, True
+        self._barren = 0 if demuxer.heard else self._barren + 1
+        failure = demuxer.failure
+        if failure is None:
+            return
+        if self._heard:
+            yield Note("cut_short", self._undecodable(str(failure)).message)
+        elif self._offer.file is not None or early or isinstance(failure, TooMuch):
+            yield from self._want_whole(demuxer, failure)
+        elif self._barren > MAX_BARREN:
             raise self._undecodable(f"{self._barren} containers in a row without audio")
-        if isinstance(demuxer.failure, TooMuch):
-            if self._keep_whole:
-                raise self._undecodable(f"its index is at the end, and {demuxer.failure}; {INDEX_FIRST}")
-            self._check(demuxer)
-        return samples
+        self._reason = failure
 
-    def _check(self, demuxer: Demuxer) -> None:
-        if demuxer.failure is not None:
-            raise self._undecodable(str(demuxer.failure)) from demuxer.failure
+    def _want_whole(self, demuxer: Demuxer, failure: Undecodable) -> Iterator[Decoded]:
+        """As a stream it makes no sense. Where there is a file, it is looked at once it is complete."""
+        if self._offer.file is None or isinstance(failure, TooMuch):
+            raise self._undecodable(str(failure)) from failure
+        demuxer.close()
+        self._demuxer = None
+        self._kept = Kept(self._offer.file, self._options.max_file_bytes)
+        yield from ()
+
+    # The end -------------------------------------------------------------------------------------------------
+
+    def _finish(self) -> Iterator[Decoded]:
+        yield from self._work(last=True)
+        if self._demuxer is not None:
+            yield from self._end(self._demuxer, early=False)
+        if self._kept is None and self._held and not self._between:
+            # The stream ended before a demuxer was chosen; now all its bytes are there.
+            self._kept = Kept(None, self._options.max_file_bytes)
+            self._keep()
+        if self._kept is not None:
+            yield from self._read_kept(self._kept)
+        elif not self._heard and self._reason is not None:
+            raise self._undecodable(str(self._reason)) from self._reason
+
+    def _read_kept(self, kept: Kept) -> Iterator[Decoded]:
+        from wlkd_av.whole import read_file
+
+        try:
+            for item in read_file(kept.file, kept.size, self._options.max_burst_seconds):
+                self._heard |= isinstance(item, np.ndarray)
+                yield item
+        except Undecodable as failure:
+            if not self._heard:
+                raise self._undecodable(str(failure)) from failure
+            yield Note("cut_short", self._undecodable(str(failure)).message)
+
+    def _headless(self, kind: str) -> SessionError:
+        return SessionError("undecodable_audio", f"this is the middle of {kind}; its first chunk is missing")
 
     def _undecodable(self, reason: str) -> SessionError:
         name = container_format(self._head)
-        found = f"this {name} stream" if name else describe(self._head)
+        found = f"this {NAMES.get(name, name)} recording" if name else describe(self._head)
         return SessionError("undecodable_audio", f"cannot decode {found}: {reason}")

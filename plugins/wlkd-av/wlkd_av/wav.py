@@ -1,8 +1,9 @@
-"""WAV headers, read here because libav wants 64 KiB of samples before it believes one: 2 s of live speech."""
+"""WAV headers, read here: libav wants 64 KiB of samples before it believes one, and hears what stands behind them."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 PCM, FLOAT, ALAW, MULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
@@ -20,47 +21,67 @@ DEMUXERS = {
 LAYOUTS = {1: "mono", 2: "stereo"}
 MAX_CHUNKS = 1000
 """Before the samples. A recording has a handful; who sends thousands wants to keep us busy."""
+ENDLESS = 0x7FFF_0000
+"""A length from here on says that its writer did not know: 2³¹-1, 2³²-1, and those less a header."""
+
+ReadAt = Callable[[int, int], bytes]
+"""Offset and size to bytes. Raises `EOFError` for what is not there."""
 
 
 @dataclass(frozen=True, slots=True)
 class WavSamples:
-    """Where the samples of a WAV stream begin and how libav is told to read them.
-
-    The length in the header is ignored: streams have 0, 2³²-1 or the length of their first piece there.
-    """
+    """Where the samples of a WAV recording are and how libav is told to read them."""
 
     demuxer: str
     options: dict[str, str]
     offset: int
+    """Where the demuxer begins to read."""
+    length: int | None
+    """Bytes from there to where the samples end, if the header is right. None: it does not say."""
 
 
-def wav_samples(head: bytes) -> WavSamples | None:
-    """What the header of plain samples says; None where libav must look itself (codecs, many channels, errors).
+class DescriptionBehind(Exception):
+    """The samples come before what tells how to read them."""
 
-    Raises `EOFError` when `head` ends before the samples begin.
+
+def wav_samples(read_at: ReadAt, *, seekable: bool = False) -> WavSamples | None:
+    """What the header says; None where it is no header.
+
+    Raises `EOFError` when the bytes end before the samples begin, and `DescriptionBehind`, unless `seekable`.
     """
-    at, fmt = 12, b""
+    at, fmt, wide = 12, b"", 0
+    data: tuple[int, int] | None = None
     for _ in range(MAX_CHUNKS):
-        if len(head) < at + 8:
-            raise EOFError
-        kind, size = struct.unpack_from("<4sI", head, at)
+        try:
+            kind, size = struct.unpack("<4sI", read_at(at, 8))
+        except EOFError:
+            if data is None or not fmt:
+                raise
+            break
         at += 8
         if kind == b"data":
+            # In RF64 the length is in the chunk ds64 (EBU Tech 3306).
+            data = at, wide if size == 0xFFFF_FFFF and wide else size
+            size = data[1]
+        elif kind == b"fmt ":
+            fmt = read_at(at, min(size, 64))
+        elif kind == b"ds64":
+            wide = int.from_bytes(read_at(at + 8, 8), "little")
+        if data is not None and fmt:
             break
-        if len(head) < at + size:
-            raise EOFError
-        if kind == b"fmt ":
-            fmt = head[at : at + size]
+        if data is not None and not seekable:
+            raise DescriptionBehind
         at += size + size % 2
-    else:
+    if data is None or len(fmt) < 16:
         return None
-    if len(fmt) < 16:
-        return None
+    offset, length = data
+    known = length if 0 < length < ENDLESS or 0 < length == wide else None
     tag, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", fmt)
     if tag == EXTENSIBLE and len(fmt) >= 26:
         # The first two bytes of the sub-format's GUID are the tag.
         tag = struct.unpack_from("<H", fmt, 24)[0]
     demuxer, layout = DEMUXERS.get((tag, bits)), LAYOUTS.get(channels)
     if demuxer is None or layout is None or block != channels * bits // 8:
-        return None
-    return WavSamples(demuxer, {"sample_rate": str(rate), "ch_layout": layout}, at)
+        # Codecs, many channels, errors: libav sees the header too. Only where the samples end it is not asked.
+        return WavSamples("wav", {"ignore_length": "1"}, 0, None if known is None else offset + known)
+    return WavSamples(demuxer, {"sample_rate": str(rate), "ch_layout": layout}, offset, known)

@@ -163,7 +163,7 @@ def test_silence_says_nothing():
         ("encoding=mulaw", StreamOffer(None, "mulaw", 8_000, 1)),
         ("encoding=alaw&sample_rate=16000", StreamOffer(None, "alaw", 16_000, 1)),
         ("encoding=opus&sample_rate=48000", StreamOffer()),
-        ("encoding=linear32&sample_rate=8000", StreamOffer(None, "s32le", 8_000, 1)),
+        ("encoding=linear32&sample_rate=8000", StreamOffer(None, "f32le", 8_000, 1)),
     ],
 )
 def test_offers(query, offer):

@@ -9,7 +9,7 @@ from multidict import MultiMapping
 from wlkd import BadParameter, StreamOffer
 from wlkd.transports.queries import flag, whole_number
 
-RAW = {"linear16": "s16le", "linear32": "s32le", "mulaw": "mulaw", "alaw": "alaw"}
+RAW = {"linear16": "s16le", "linear32": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
 """Encodings without a container, and wlkd's name for each."""
 CONTAINED = frozenset({"flac", "opus", "ogg-opus", "speex", "amr-nb", "amr-wb"})
 """Encodings that the decoder finds by itself, in Ogg, WebM, or a file of their own."""

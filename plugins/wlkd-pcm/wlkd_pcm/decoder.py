@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
@@ -9,7 +10,8 @@ import numpy as np
 import soxr
 from pydantic import Field
 
-from wlkd import SAMPLE_RATE, Decoder, DecoderStream, Options, Restart, Samples, SessionError, StreamOffer
+from wlkd import SAMPLE_RATE, Decoded, Decoder, DecoderStream, Options, Restart, Samples, SessionError, StreamOffer
+from wlkd.contract.mixing import Mono
 from wlkd_pcm.encodings import ENCODINGS
 from wlkd_pcm.formats import MAX_CHANNELS, MAX_RATE, MIN_RATE, Format, announced
 
@@ -25,7 +27,7 @@ class PcmOptions(Options):
     sample_rate: int = Field(
         SAMPLE_RATE, ge=MIN_RATE, le=MAX_RATE, description="Its rate in Hz; other rates are resampled to 16000."
     )
-    channels: int = Field(1, ge=1, le=MAX_CHANNELS, description="Its interleaved channels, mixed down by mean.")
+    channels: int = Field(1, ge=1, le=MAX_CHANNELS, description="Its interleaved channels, mixed down to one.")
 
 
 class Pcm(Decoder[PcmOptions]):
@@ -55,6 +57,7 @@ class PcmStream(DecoderStream):
         self._channels = fmt.channels
         self._block = self._encoding.width * fmt.channels
         self._remainder = b""
+        self._mono = Mono(fmt.channels, floats=self._encoding.floats)
         self._rate = fmt.sample_rate
         self._frames = 0
         """Sample frames taken so far."""
@@ -64,27 +67,24 @@ class PcmStream(DecoderStream):
             else soxr.ResampleStream(fmt.sample_rate, SAMPLE_RATE, 1, dtype="float32")
         )
 
-    def feed(self, data: bytes) -> Samples:
+    def feed(self, data: bytes) -> Samples | Iterable[Decoded]:
         data = self._remainder + data
         whole = len(data) - len(data) % self._block
         self._remainder = data[whole:]
+        if not whole:
+            return EMPTY
         self._frames += whole // self._block
-        return self._resample(self._mono(data[:whole])) if whole else EMPTY
+        mixed = self._mono.mix(self._encoding.decode(data[:whole]).reshape(-1, self._channels))
+        return [*self._mono.take_notes(), self._resample(mixed)]
 
     def restarts(self) -> list[Restart]:
         return [Restart(0, self._frames * self._block, round(self._frames * SAMPLE_RATE / self._rate))]
 
-    def finish(self) -> Samples:
+    def finish(self) -> Samples | Iterable[Decoded]:
         # A last sample cut short has no value to give.
         self._remainder = b""
-        return self._resample(EMPTY, last=True)
-
-    def _mono(self, data: bytes) -> Samples:
-        samples = self._encoding.decode(data)
-        if self._channels == 1:
-            return samples
-        mono: Samples = samples.reshape(-1, self._channels).mean(axis=1, dtype=np.float32)
-        return mono
+        mixed = self._mono.rest()
+        return [*self._mono.take_notes(), self._resample(mixed, last=True)]
 
     def _resample(self, samples: Samples, last: bool = False) -> Samples:
         if self._resampler is None:

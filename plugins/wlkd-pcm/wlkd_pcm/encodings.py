@@ -1,4 +1,4 @@
-"""Raw sample encodings, each as a function from bytes to floats in ±1."""
+"""Raw sample encodings, each as a function from bytes to floats, integers to ±1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wlkd import Samples, SessionError
+from wlkd import Samples
 
 CODES = np.arange(256)
 
@@ -52,11 +52,7 @@ def _s24(order: tuple[int, int, int]) -> Callable[[bytes], Samples]:
 
 
 def _floats(data: bytes) -> Samples:
-    samples = np.frombuffer(data, dtype="<f4")
-    if not np.isfinite(samples).all():
-        raise SessionError("undecodable_audio", "float samples contain NaN or infinity; is it really f32le?")
-    clipped: Samples = np.clip(samples, -1.0, 1.0).astype(np.float32, copy=False)
-    return clipped
+    return np.frombuffer(data, dtype="<f4").astype(np.float32)
 
 
 def _unsigned(data: bytes) -> Samples:
@@ -71,6 +67,8 @@ class Encoding:
     """Bytes."""
     decode: Callable[[bytes], Samples]
     """Whole samples to floats, channels still interleaved."""
+    floats: bool = False
+    """Their scale is the client's, and they may be no numbers."""
 
 
 ENCODINGS = {
@@ -79,7 +77,7 @@ ENCODINGS = {
     "s24le": Encoding(3, _s24((0, 1, 2))),
     "s24be": Encoding(3, _s24((2, 1, 0))),
     "s32le": Encoding(4, _integers("<i4", 2.0**31)),
-    "f32le": Encoding(4, _floats),
+    "f32le": Encoding(4, _floats, floats=True),
     "u8": Encoding(1, _unsigned),
     "mulaw": Encoding(1, _table(_mulaw_table())),
     "alaw": Encoding(1, _table(_alaw_table())),
