@@ -13,7 +13,7 @@ from unicodedata import east_asian_width
 import aiohttp
 
 from wlkd.contract.audio import samples
-from wlkd.contract.types import Line, Word
+from wlkd.contract.types import Line, Note, Word
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 SILENCE_SECONDS = 60
@@ -49,6 +49,8 @@ class Transcript:
     """Final words that wait for their speaker, before the tentative ones."""
     new_words: tuple[Word, ...] = ()
     """The words committed since the update before, from servers that say so."""
+    notes: tuple[Note, ...] = ()
+    """What there is to say of the audio besides the words, from servers that say so."""
 
     @property
     def committed(self) -> str:
@@ -194,6 +196,7 @@ def _transcript(content: dict[str, Any]) -> Transcript:
             waiting=content.get("buffer_diarization") or "",
             lag_seconds=float(content["remaining_time_transcription"] or 0.0),
             new_words=_words(content.get("new_words", ())),
+            notes=tuple(_note(note) for note in content.get("notes", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ClientError(f"an update does not follow the protocol: {error!r}") from error
@@ -205,6 +208,11 @@ def _line(line: Mapping[str, Any]) -> Line:
     end = samples(line["end_seconds"]) if "end_seconds" in line else _clock(line["end"])
     words = _words(line.get("words", ()))
     return Line(start, end, words or ((Word(text, start, end),) if text else ()), line.get("detected_language"))
+
+
+def _note(item: Mapping[str, Any]) -> Note:
+    start, end = samples(item["start"]), samples(item["end"])
+    return Note(item["code"], item["message"], length=end - start, start=start)
 
 
 def _words(items: Iterable[Mapping[str, Any]]) -> tuple[Word, ...]:

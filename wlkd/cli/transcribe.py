@@ -29,7 +29,7 @@ from wlkd.client import ClientError, connect
 from wlkd.contract.audio import seconds
 from wlkd.contract.errors import ConfigError, ProvisionError, SessionError
 from wlkd.contract.host import Sessions
-from wlkd.contract.types import Line, StreamOffer
+from wlkd.contract.types import Line, Note, StreamOffer
 from wlkd.transports.subtitles import SUFFIXES, WRITERS
 
 CHUNK_BYTES = 64 * 1024
@@ -45,10 +45,14 @@ class Result:
     """What has become of a file."""
 
     lines: Sequence[Line]
+    notes: Sequence[Note]
+    """What there is to say of the audio besides the words."""
     failure: Exception | None
     """Why there are no more lines; without it, they are all."""
 
 
+Heard = tuple[Sequence[Line], Sequence[Note]]
+"""All lines and notes so far."""
 Transcriber = Callable[[BinaryIO, Progress], Awaitable[Result]]
 
 
@@ -107,6 +111,9 @@ async def _transcribe_all(args: argparse.Namespace) -> int:
                     result = await transcribe(file, report)
                 if result.lines or result.failure is None:
                     _write(args, path, WRITERS[args.format](result.lines, str(path)))
+                for note in result.notes:
+                    place = f" at {seconds(note.start):.1f} s" if note.start else ""
+                    print(f"wlkd transcribe: {path}: {note.code}{place}: {note.message}", file=sys.stderr)
                 if result.failure is not None:
                     raise result.failure
             except FAILURES as error:
@@ -174,7 +181,7 @@ async def locally(sessions: Sessions, wishes: Mapping[str, str], file: BinaryIO,
     size = os.fstat(file.fileno()).st_size
     sent = 0
     async with sessions.open(
-        StreamOffer(), transport="transcribe", peer="local", query=dict(wishes), priority="upload"
+        StreamOffer(file=_seekable(file)), transport="transcribe", peer="local", query=dict(wishes), priority="upload"
     ) as session:
 
         async def send(chunk: bytes) -> None:
@@ -182,26 +189,31 @@ async def locally(sessions: Sessions, wishes: Mapping[str, str], file: BinaryIO,
             await session.feed(chunk)
             sent += len(chunk)
 
-        async def updates() -> AsyncIterator[Sequence[Line]]:
+        async def updates() -> AsyncIterator[Heard]:
             async for update in session.updates():
                 received = seconds(update.received)
                 # How long a file is nobody knows before its end; its bytes tell roughly, and exactly in the end.
                 progress(received - seconds(update.lag), received * size / sent if size and sent else None)
-                yield update.lines
+                yield update.lines, update.notes
 
         return await _converse(file, send, session.finish, updates())
+
+
+def _seekable(file: BinaryIO) -> BinaryIO | None:
+    """The file for a decoder to jump about in; a pipe is none."""
+    return file if file.seekable() else None
 
 
 async def remotely(url: str, wishes: Mapping[str, str], file: BinaryIO, progress: Progress) -> Result:
     """Have a file transcribed by a server. Raises `ClientError` when it takes no stream."""
     async with connect(url, pcm=False, wishes={"words": "true", **wishes}) as stream:
 
-        async def updates() -> AsyncIterator[Sequence[Line]]:
+        async def updates() -> AsyncIterator[Heard]:
             async for update in stream.updates():
                 if update.lines:
                     done = seconds(update.lines[-1].end)
                     progress(done, done + update.lag_seconds)
-                yield update.lines
+                yield update.lines, update.notes
 
         return await _converse(file, stream.send, stream.end_audio, updates())
 
@@ -210,15 +222,15 @@ async def _converse(
     file: BinaryIO,
     send: Callable[[bytes], Awaitable[None]],
     end: Callable[[], Awaitable[None]],
-    updates: AsyncIterator[Sequence[Line]],
+    updates: AsyncIterator[Heard],
 ) -> Result:
     """Send all of the file and hear `updates`, each with all lines so far, to their end."""
-    lines: Sequence[Line] = ()
+    heard: Heard = (), ()
 
     async def listen() -> None:
-        nonlocal lines
-        async for all_lines in updates:
-            lines = all_lines
+        nonlocal heard
+        async for update in updates:
+            heard = update
 
     listener = asyncio.create_task(listen())
     try:
@@ -229,7 +241,7 @@ async def _converse(
     finally:
         listener.cancel()
         await asyncio.gather(listener, return_exceptions=True)
-    return Result(lines, failure)
+    return Result(*heard, failure)
 
 
 async def _send_all(

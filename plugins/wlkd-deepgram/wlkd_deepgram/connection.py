@@ -114,7 +114,7 @@ class Connection:
                     update = upcoming.result()
                     if update is None:
                         return
-                    self._metadata.received = update.received
+                    self._metadata.take(update)
                     await self._send_all(self._results.on_update(update, clock()))
                     self._complete = update.final
                     upcoming = asyncio.ensure_future(anext(updates, None))

@@ -7,7 +7,9 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from wlkd import Note, Update
 from wlkd.contract.audio import seconds
+from wlkd.transports.notes import with_notes
 from wlkd_deepgram.messages import MODEL_INFO
 
 
@@ -25,10 +27,15 @@ class Metadata:
         self._digest = hashlib.sha256()
         self.received = 0
         """Samples, as the session counts them."""
+        self.notes: tuple[Note, ...] = ()
 
     def hear(self, data: bytes) -> None:
         """`data` came from the client."""
         self._digest.update(data)
+
+    def take(self, update: Update) -> None:
+        """What `update` says of the audio."""
+        self.received, self.notes = update.received, update.notes
 
     def fields(self) -> dict[str, Any]:
         return {
@@ -40,4 +47,5 @@ class Metadata:
             "channels": 1,
             "models": [self.request_id],
             "model_info": {self.request_id: MODEL_INFO},
+            **with_notes(self.notes),
         }

@@ -12,6 +12,7 @@ from wlkd import Code, Session, SessionError, Update
 from wlkd.contract.audio import seconds
 from wlkd.transports.conversation import feed_all, last_update, running
 from wlkd.transports.http import while_connected
+from wlkd.transports.notes import note_headers
 from wlkd_deepgram.messages import alternative, who
 from wlkd_deepgram.metadata import Metadata
 from wlkd_deepgram.query import Query
@@ -34,11 +35,12 @@ class Recording:
     async def serve(self, session: Session) -> web.Response:
         """Raises `SessionError`, or `ConnectionError` when the client left."""
         update = await while_connected(self._request, self._transcript(session))
-        self._metadata.received = update.received
+        self._metadata.take(update)
         results: dict[str, Any] = {"channels": [_channel(update)]}
         if self._query.utterances:
             results["utterances"] = _utterances(update)
-        return web.json_response({"metadata": self._metadata.fields(), "results": results})
+        answer = {"metadata": self._metadata.fields(), "results": results}
+        return web.json_response(answer, headers=note_headers(update.notes))
 
     async def _transcript(self, session: Session) -> Update:
         async with running(feed_all(session, self._pieces())) as (feeding,), running(last_update(session)) as (heard,):

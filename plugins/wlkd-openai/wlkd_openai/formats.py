@@ -11,6 +11,7 @@ from aiohttp import web
 
 from wlkd import Line, Update
 from wlkd.contract.audio import seconds
+from wlkd.transports.notes import note_headers, with_notes
 from wlkd.transports.subtitles import as_srt, as_vtt
 from wlkd_openai.errors import ApiError
 from wlkd_openai.form import Wishes
@@ -22,18 +23,21 @@ def response(update: Update, wishes: Wishes) -> web.Response:
     """The whole answer, from the last update of a session."""
     match wishes.format:
         case "json":
-            return _json({"text": update.text.strip(), "usage": _usage(update)})
+            fields = {"text": update.text.strip(), "usage": _usage(update), **with_notes(update.notes)}
+            return _json(fields, update)
         case "verbose_json":
-            return _json(_verbose(update, wishes))
+            return _json(_verbose(update, wishes), update)
         case "diarized_json":
-            return _json(_diarized(update, wishes))
+            return _json(_diarized(update, wishes), update)
         case "text":
             text = update.text.strip() + "\n"
         case "srt":
             text = as_srt(update.lines, wishes.model)
         case "vtt":
             text = as_vtt(update.lines, wishes.model)
-    return web.Response(text=text, content_type=CONTENT_TYPES[wishes.format], charset="utf-8")
+    return web.Response(
+        text=text, content_type=CONTENT_TYPES[wishes.format], charset="utf-8", headers=note_headers(update.notes)
+    )
 
 
 def event(fields: dict[str, Any]) -> bytes:
@@ -64,12 +68,13 @@ class Deltas:
         if update.final:
             if self._segments:
                 delta += b"".join(event(segment) for segment in _turns(update))
-            delta += event({"type": "transcript.text.done", "text": update.text.lstrip()})
+            done = {"type": "transcript.text.done", "text": update.text.lstrip(), **with_notes(update.notes)}
+            delta += event(done)
         return delta
 
 
-def _json(fields: dict[str, Any]) -> web.Response:
-    return web.json_response(text=json.dumps(fields, ensure_ascii=False))
+def _json(fields: dict[str, Any], update: Update) -> web.Response:
+    return web.json_response(text=json.dumps(fields, ensure_ascii=False), headers=note_headers(update.notes))
 
 
 def _usage(update: Update) -> dict[str, Any]:
@@ -84,6 +89,7 @@ def _verbose(update: Update, wishes: Wishes) -> dict[str, Any]:
         "duration": round(seconds(update.received), 3),
         "text": update.text.strip(),
         "usage": _usage(update),
+        **with_notes(update.notes),
     }
     if "segment" in wishes.granularities:
         fields["segments"] = [_segment(number, line) for number, line in enumerate(spoken)]
@@ -128,6 +134,7 @@ def _diarized(update: Update, wishes: Wishes) -> dict[str, Any]:
         "text": update.text.strip(),
         "segments": _turns(update),
         "usage": _usage(update),
+        **with_notes(update.notes),
     }
 
 

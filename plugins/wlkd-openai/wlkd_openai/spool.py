@@ -67,10 +67,15 @@ class Spool:
             yield piece
 
     @property
-    def _descriptor(self) -> int:
+    def file(self) -> IO[bytes]:
+        """For decoders that have to jump about in it; to be read by `os.pread`."""
         if self._file is None:
             raise ValueError("the spool is not open")
-        return self._file.fileno()
+        return self._file
+
+    @property
+    def _descriptor(self) -> int:
+        return self.file.fileno()
 
 
 def too_large(max_bytes: int) -> ApiError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from aiohttp import BodyPartReader, hdrs, web
@@ -70,7 +71,7 @@ class Upload:
                 await self._read_file(part, spool)
             wishes = parse(self._fields, self._task)
             if not spool.size:
-                what = "the file is empty" if self._offer else "you must provide the audio as 'file'"
+                what = "the file is empty" if self._offer else "send the audio as 'file'"
                 raise ApiError(400, what, code="missing_parameter", param="file")
             if early is not None and early[1] == wishes.query:
                 session = early[0]
@@ -125,7 +126,7 @@ class Upload:
         """A session that is being fed the file."""
         async with (
             self._sessions.open(
-                self._offer or StreamOffer(),
+                replace(self._offer or StreamOffer(), file=spool.file),
                 transport="openai",
                 peer=peer_of(self._request),
                 query=query,

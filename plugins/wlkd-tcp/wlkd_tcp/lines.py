@@ -8,6 +8,7 @@ from typing import Literal
 
 from wlkd import SessionError, Update
 from wlkd.contract.audio import seconds
+from wlkd.transports.notes import with_notes
 
 Format = Literal["json", "text"]
 
@@ -61,6 +62,7 @@ class JsonLines(Lines):
             "is_final": update.segment_end,
             "emission_time": round(emission_seconds, 3),
             "language": update.language,
+            **with_notes(update.notes),
         }
         return json.dumps(fields, ensure_ascii=False) + "\n"
 

@@ -16,7 +16,7 @@ from wlkd_websocket.messages import DiffMessages, FullMessages
 from wlkd_websocket.query import OWN, RAW_ENCODINGS
 from wlkd_websocket.transport import WebSocketOptions
 
-from wlkd import Code, Line, Update, Word
+from wlkd import Code, Line, Note, Update, Word
 from wlkd.testing import running_daemon, speech_like
 from wlkd.transports.websocket import CLOSE_CODES
 
@@ -101,9 +101,10 @@ def test_every_option_is_documented_with_its_default():
 
 def test_every_field_of_every_message_is_documented():
     word = Word(" a", 0, 1, 0.5)
-    update = Update(lines=(Line(0, 1, (word,), "en"),), committed=(word,), language="en")
+    update = Update(lines=(Line(0, 1, (word,), "en"),), committed=(word,), language="en", notes=(Note("damaged", "2.0 s", 32_000),))
     full = json.loads(FullMessages(with_words=True).write(update))
-    assert first_column(section("`transcript_update`")) == {*full, *full["lines"][0], *full["new_words"][0]} - {"type"}
+    parts = [full, full["lines"][0], full["new_words"][0], full["notes"][0]]
+    assert first_column(section("`transcript_update`")) == {name for part in parts for name in part} - {"type"}
     diffs = DiffMessages()
     diffs.write(update)
     grown = Update(lines=(Line(0, 2, (word, word), "en"),))

@@ -7,6 +7,7 @@ from typing import Any
 
 from wlkd import Code, Line, Seam, SessionError, TakenUp, Update, Word
 from wlkd.contract.audio import seconds
+from wlkd.transports.notes import with_notes
 
 SPEAKER = 1
 """The `speaker` of every line where nobody is told apart."""
@@ -176,6 +177,7 @@ def _message(head: dict[str, Any], lines: str, update: Update) -> str:
         "language": update.language,
         "received_seconds": round(seconds(update.received), 3),
         "final": update.final,
+        **with_notes(update.notes),
     }
     if update.seam is not None:
         rest |= seam_fields(update.seam)
