@@ -124,8 +124,8 @@ def make(folder: Path) -> list[Path]:
         for rate, layout in itertools.product(kind.rates, kind.layouts):
             way = "-".join(option.strip("-+").replace("+", "-") for option in kind.options)[:20]
             path = folder / f"{kind.codec}-{rate}-{layout}{way}.{kind.suffix}"
-            output = ["-map", str(LAYOUTS.index(layout)), "-c:a", kind.codec, "-ar", str(rate), *kind.options, str(path)]
-            wanted.append((path, output))
+            codec = ["-map", str(LAYOUTS.index(layout)), "-c:a", kind.codec, "-ar", str(rate)]
+            wanted.append((path, [*codec, *kind.options, str(path)]))
     sources = [part for layout in LAYOUTS for part in ("-i", str(folder / f"{layout}.source.wav"))]
     for begin in range(0, len(wanted), OUTPUTS_IN_ONE_CALL):
         batch = wanted[begin : begin + OUTPUTS_IN_ONE_CALL]
