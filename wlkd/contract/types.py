@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal
+from typing import IO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class StreamOffer:
     sample_rate: int | None = None
     """Hz; raw formats only."""
     channels: int | None = None
-    file: BinaryIO | None = field(default=None, repr=False, compare=False)
+    file: IO[bytes] | None = field(default=None, repr=False, compare=False)
     """The bytes of the stream in a file on disk, for decoders that have to jump about in it: what was fed lies there,
     and all of it once the stream ends. To be read by `os.pread`, because others read it too; whoever offers it closes
     it, after the session."""

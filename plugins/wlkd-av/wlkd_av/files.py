@@ -6,7 +6,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import IO
 
 from wlkd_av.errors import Undecodable
 
@@ -14,7 +14,7 @@ from wlkd_av.errors import Undecodable
 class Kept:
     """A recording that is kept until it is complete: the client's file where there is one, else a temporary one."""
 
-    def __init__(self, file: BinaryIO | None, limit: int) -> None:
+    def __init__(self, file: IO[bytes] | None, limit: int) -> None:
         self._own = file is None
         self._limit = limit
         self.file = tempfile.TemporaryFile() if file is None else file  # noqa: SIM115 - closed by close()
@@ -39,7 +39,7 @@ class Kept:
 class Window:
     """A part of a file, as a file. Reads by `pread`: whoever else reads or writes the file is not disturbed."""
 
-    def __init__(self, file: BinaryIO, begin: int, end: int) -> None:
+    def __init__(self, file: IO[bytes], begin: int, end: int) -> None:
         self._descriptor = file.fileno()
         self._begin = begin
         self.size = end - begin
@@ -74,7 +74,7 @@ class Window:
         """Nothing is kept for a rewind."""
 
 
-def mp4_parts(file: BinaryIO, begin: int, size: int) -> Iterator[tuple[int, int]]:
+def mp4_parts(file: IO[bytes], begin: int, size: int) -> Iterator[tuple[int, int]]:
     """Begin and end of each of the MP4 files that are joined in `file`: each begins with an `ftyp` of its own.
 
     Raises `Undecodable` when there is no index in the last of them.

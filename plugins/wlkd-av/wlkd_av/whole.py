@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import IO
 
 from wlkd import Decoded
 from wlkd_av.errors import Undecodable
@@ -19,7 +19,7 @@ MAX_TAGS = 100
 """Before the recording."""
 
 
-def read_file(file: BinaryIO, size: int, burst_seconds: int) -> Iterator[Decoded]:
+def read_file(file: IO[bytes], size: int, burst_seconds: int) -> Iterator[Decoded]:
     """Everything in the first `size` bytes of `file`. Raises `Undecodable`; what was yielded before counts."""
     begin = _behind_tags(file)
     head = os.pread(file.fileno(), HEAD_BYTES, begin)
@@ -32,7 +32,7 @@ def read_file(file: BinaryIO, size: int, burst_seconds: int) -> Iterator[Decoded
         yield from Reading(Window(file, start, end), Opening(name), burst_seconds, seekable=True).items()
 
 
-def _behind_tags(file: BinaryIO) -> int:
+def _behind_tags(file: IO[bytes]) -> int:
     begin = 0
     for _ in range(MAX_TAGS):
         length = tag_length(os.pread(file.fileno(), 32, begin))
@@ -42,7 +42,7 @@ def _behind_tags(file: BinaryIO) -> int:
     return begin
 
 
-def _read_wav(file: BinaryIO, begin: int, end: int, burst_seconds: int) -> Iterator[Decoded]:
+def _read_wav(file: IO[bytes], begin: int, end: int, burst_seconds: int) -> Iterator[Decoded]:
     def read_at(offset: int, size: int) -> bytes:
         data = os.pread(file.fileno(), size, begin + offset)
         if len(data) < size:
