@@ -1,9 +1,10 @@
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from wlkd.contract.audio import samples
+from wlkd.contract.audio import samples, seconds
 from wlkd.contract.types import Line, Word
 from wlkd.transports.subtitles import MAX_CUE_COLUMNS, ROW_COLUMNS, WRITERS, columns, cues, rows
 
@@ -12,6 +13,9 @@ def line(*words: tuple[str, float, float], language: str | None = "en") -> Line:
     made = tuple(Word(text, samples(start), samples(end), 0.5) for text, start, end in words)
     return Line(made[0].start, made[-1].end, made, language)
 
+
+EXAMPLES = json.loads(Path(__file__).with_name("cues.json").read_text(encoding="utf-8"))
+"""What docs/subtitles.md says, by example; the page is tested with the same."""
 
 HELLO = line((" Hello,", 0.5, 0.9), (" world.", 1.0, 1.4))
 SILENCE = Line(samples(1.4), samples(3661.5))
@@ -51,6 +55,14 @@ def test_nothing_said(form):
     assert form != "vtt" or content == "WEBVTT\n"
 
 
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["name"])
+def test_cues_are_those_of_the_examples(example):
+    made = cues([line(*words) for words in example["lines"]])
+    assert [[round(seconds(cue.start), 3), round(seconds(cue.end), 3), rows(cue.text)] for cue in made] == example[
+        "cues"
+    ]
+
+
 def test_long_lines_become_readable_cues_that_lose_nothing():
     long = line(*((f" word{number}", number * 0.3, number * 0.3 + 0.2) for number in range(60)))
     made = list(cues([long]))
@@ -58,31 +70,6 @@ def test_long_lines_become_readable_cues_that_lose_nothing():
     assert all(columns(cue.text) <= MAX_CUE_COLUMNS for cue in made)
     assert all(cue.end - cue.start <= samples(7.0) for cue in made)
     assert all(before.end <= after.start for before, after in pairwise(made))
-
-
-def test_no_last_word_stands_alone():
-    text = "The words of Shelley's fragment upon the moon wandering companionless, pale for weariness."
-    words = line(*((f" {word}", place * 0.4, place * 0.4 + 0.3) for place, word in enumerate(text.split())))
-    first, second = (columns(cue.text) for cue in cues([words]))
-    assert abs(first - second) < 15
-
-
-def test_a_word_longer_than_the_screen_stays_whole():
-    assert [cue.text for cue in cues([line((" " + "x" * 200, 0.0, 1.0), (" y", 1.0, 1.1))])] == ["x" * 200, "y"]
-
-
-def test_wide_characters_are_split_without_spaces():
-    made = list(cues([line(*(("字", place * 0.1, place * 0.1 + 0.1) for place in range(60)))]))
-    assert [len(cue.text) for cue in made] == [30, 30]
-
-
-def test_a_silence_inside_a_line_takes_the_text_off_the_screen():
-    assert [cue.text for cue in cues([line((" one", 0.0, 0.5), (" two", 3.0, 3.5))])] == ["one", "two"]
-
-
-def test_a_mark_is_not_parted_from_its_word():
-    made = list(cues([line((" one", 0.0, 0.5), (",", 3.0, 3.5))]))
-    assert [cue.text for cue in made] == ["one,"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wlkd.contract.errors import SessionError, SessionRefused
-from wlkd.contract.types import Priority, SessionInfo, StreamOffer, TakenUp, Update
+from wlkd.contract.types import ChineseScript, Priority, SessionInfo, StreamOffer, TakenUp, Task, Update
 from wlkd.host.cpu import cores, inference_threads
 
 if TYPE_CHECKING:  # for annotations; both are slow to import
@@ -108,6 +108,9 @@ class Sessions(Protocol):
     def languages(self) -> frozenset[str]:
         """ISO 639-1 codes that a session can be opened with, besides `auto`."""
 
+    def capabilities(self) -> Capabilities:
+        """What a session can ask for now; a reload may change it."""
+
     def refusal(
         self, token: str | None = None, peer: str | None = None, *, resuming: bool = False
     ) -> SessionRefused | None:
@@ -118,6 +121,21 @@ class Sessions(Protocol):
 
     def check(self, *, transport: str, peer: str, token: str | None = None, resuming: bool = False) -> None:
         """Turn a client away in time for an HTTP status; see `refusal`. Raises `SessionRefused`, counted and logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What sessions can ask for, so that a client offers only that."""
+
+    languages: tuple[str, ...]
+    """ISO 639-1 codes, sorted."""
+    language: str
+    """The configured one, which a session gets that asks for none: a code, or `auto`."""
+    tasks: tuple[Task, ...]
+    chinese_script: ChineseScript
+    """The configured one."""
+    diarization: bool
+    """Speakers can be told apart."""
 
 
 class Http(Protocol):

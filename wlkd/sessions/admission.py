@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from wlkd.config.options import Config
 from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd.contract.components import Backend, Decoder, Vad
 from wlkd.contract.errors import Code, SessionError, SessionRefused
-from wlkd.contract.host import Session
-from wlkd.contract.types import DiarizationParams, Priority, SessionInfo, StreamOffer, Update
+from wlkd.contract.host import Capabilities, Session
+from wlkd.contract.types import DiarizationParams, Priority, SessionInfo, StreamOffer, Task, Update
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
@@ -103,6 +104,13 @@ class Admission:
     @property
     def diarizes(self) -> bool:
         return self._speakers is not None
+
+    def capabilities(self) -> Capabilities:
+        tasks = tuple(task for task in get_args(Task) if self._takes({"task": task}))
+        defaults = self._config.recognition
+        return Capabilities(
+            tuple(sorted(self.languages())), defaults.language, tasks, defaults.chinese_script, self.diarizes
+        )
 
     def refusal(
         self, token: str | None = None, peer: str | None = None, *, resuming: bool = False
@@ -319,6 +327,14 @@ class Admission:
             known = ", ".join(self._decoders)
             raise SessionError("bad_request", f"no decoder for {offer}; configured: {known}")
         return self._decoders[name]
+
+    def _takes(self, query: Mapping[str, str]) -> bool:
+        """Whether the backend opens a stream for these wishes."""
+        try:
+            self._backend.open(wishes(query, self._config.recognition, self.languages(), "live"))
+        except SessionError:
+            return False
+        return True
 
     def _knows(self, token: str | None) -> bool:
         # Compared in constant time, all of them: how long a refusal takes says nothing about the tokens.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 
 from wlkd.config.options import Config, RecognitionOptions
@@ -12,6 +13,9 @@ from wlkd.sessions.script import script_of
 
 MAX_PROMPT_CHARACTERS = 4096
 """Several times what a model can read, and little enough to be read on the event loop."""
+
+BETWEEN_HOTWORDS = re.compile("[,，、\n]")
+"""Commas as people type them, in Chinese too; a list has each on a line of its own."""
 
 
 def wishes(
@@ -24,7 +28,7 @@ def wishes(
     task = query.get("task") or defaults.task
     if task not in ("transcribe", "translate"):
         raise SessionError("bad_request", f"unknown task {task!r}; known: transcribe, translate")
-    hotwords = tuple(word for part in query.get("hotwords", "").split(",") if (word := part.strip()))
+    hotwords = tuple(word for part in BETWEEN_HOTWORDS.split(query.get("hotwords", "")) if (word := part.strip()))
     params = RecognitionParams(
         language=None if language == "auto" else language,
         languages=tuple(defaults.languages),

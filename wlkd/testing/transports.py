@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from wlkd.contract.components import Transport
 from wlkd.contract.errors import Code, SessionError, SessionRefused
+from wlkd.contract.host import Capabilities
 from wlkd.contract.types import Line, Priority, RecognitionParams, SessionInfo, StreamOffer, TakenUp, Update, Word
 from wlkd.daemon.listeners import HttpServer
 
@@ -115,6 +116,9 @@ class MadeUpSessions:
 
     def languages(self) -> frozenset[str]:
         return frozenset({"de", "en"})
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(("de", "en"), "auto", ("transcribe", "translate"), "simplified", False)
 
     def refusal(
         self, token: str | None = None, peer: str | None = None, *, resuming: bool = False

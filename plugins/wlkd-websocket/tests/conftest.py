@@ -78,12 +78,17 @@ class Proxy:
     def __init__(self, daemon: RunningDaemon) -> None:
         self._daemon = daemon
         self._open: set[asyncio.BaseTransport] = set()
+        self._mute = False
         self.accepting = True
         self.url = ""
 
+    def mute(self) -> None:
+        """Let nothing through, as a network does that has died without a word."""
+        self._mute = True
+
     def cut(self) -> None:
         """Break what is open and take nothing new."""
-        self.accepting = False
+        self.accepting = self._mute = False
         for transport in self._open:
             transport.abort()
 
@@ -100,15 +105,16 @@ class Proxy:
             await front.prepare(request)
             self._open.add(request.transport)
             async with client.ws_connect(self._daemon.ws + path, max_msg_size=0) as back:
-                pumps = {asyncio.create_task(pump(front, back)), asyncio.create_task(pump(back, front))}
+                pumps = {asyncio.create_task(self._pump(*way)) for way in ((front, back), (back, front))}
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             return front
 
-
-async def pump(source: Any, target: Any) -> None:
-    async for message in source:
-        await target.send_frame(message.data.encode() if message.type is WSMsgType.TEXT else message.data, message.type)
-    await target.close()
+    async def _pump(self, source: Any, target: Any) -> None:
+        async for message in source:
+            if not self._mute:
+                data = message.data.encode() if message.type is WSMsgType.TEXT else message.data
+                await target.send_frame(data, message.type)
+        await target.close()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import json
 import aiohttp
 import pytest
 from aiohttp import WSMsgType
+from wlkd_websocket.connection import AT_ONCE_SECONDS
 from wlkd_websocket.transport import WebSocket, WebSocketOptions
 
 from wlkd import Line, SessionError, SessionRefused, StreamOffer, Update, Word
@@ -109,7 +110,7 @@ async def test_silence_is_a_line_without_text(rig):
 async def test_the_format_comes_from_the_query_or_the_options(rig, options, query, offer, worklet):
     built = await rig(**options)
     socket = await built.connect(query)
-    assert await socket.receive_json(timeout=5) == {"type": "config", "useAudioWorklet": worklet}
+    assert await socket.receive_json(timeout=5) == {"type": "config", "useAudioWorklet": worklet, "ping": True}
     assert built.sessions.opened[0].info.offer == offer
 
 
@@ -155,6 +156,27 @@ async def test_a_bad_wish_is_answered_in_words(rig, query, names):
     assert (error["code"], code) == ("bad_request", 1008)
     assert names in error["message"]
     assert reason == error["message"]
+
+
+async def test_a_page_can_ask_whether_the_server_is_there(rig):
+    socket, session = await (await rig()).open()
+    await socket.send_str("ping")
+    assert await socket.receive_json(timeout=5) == {"type": "pong"}
+    await socket.send_bytes(b"sound")
+    await socket.send_bytes(b"")
+    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert session.fed == [b"sound"]
+
+
+async def test_the_recorders_last_piece_may_come_after_the_end(rig):
+    """Pages written from an old example stop the recorder, send the end, and get the last piece only then."""
+    socket, session = await (await rig()).open()
+    await socket.send_bytes(b"sound")
+    await asyncio.sleep(2 * AT_ONCE_SECONDS)  # the recorder is in the middle of a piece
+    await socket.send_bytes(b"")
+    await socket.send_bytes(b"last piece")
+    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert session.fed == [b"sound", b"last piece"]
 
 
 async def test_text_is_refused(rig):
@@ -333,7 +355,12 @@ async def test_a_plain_get_is_told_what_this_is(rig):
 async def test_diff_mode_says_so_and_numbers_its_messages(rig):
     built = await rig()
     socket = await built.connect("?mode=diff")
-    assert await socket.receive_json(timeout=5) == {"type": "config", "useAudioWorklet": False, "mode": "diff"}
+    assert await socket.receive_json(timeout=5) == {
+        "type": "config",
+        "useAudioWorklet": False,
+        "ping": True,
+        "mode": "diff",
+    }
     built.sessions.opened[0].says.put_nowait(HELLO)
     snapshot = await socket.receive_json(timeout=5)
     built.sessions.opened[0].says.put_nowait(HELLO)
@@ -354,7 +381,7 @@ async def test_the_contract(mode):
                     await socket.send_bytes(b"")
                     async for raw in socket:
                         message = raw.json()
-                        if message["type"] == "error":
+                        if message["type"] in ("error", "moving"):
                             return Told(text, message["message"])
                         if message["type"] == "ready_to_stop":
                             return Told(text)

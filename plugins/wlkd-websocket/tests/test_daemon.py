@@ -75,7 +75,7 @@ def text(lines: list[dict[str, Any]]) -> str:
 async def test_everything_sent_is_in_the_transcript(http, serve, path):
     async with serve(input="pcm") as daemon:
         config, *updates, end = await converse(http, daemon.ws + path, pcm())
-    assert config == {"type": "config", "useAudioWorklet": True}
+    assert config == {"type": "config", "useAudioWorklet": True, "ping": True}
     assert end == {"type": "ready_to_stop"}
     last = updates[-1]
     assert text(last["lines"]) == SPOKEN
@@ -182,6 +182,19 @@ async def test_an_unknown_language_is_answered_with_the_known_ones(http, serve):
         error = await socket.receive_json(timeout=10)
         assert error["code"] == "bad_request" and "tlh" in error["message"] and "en" in error["message"]
         assert (await socket.receive(timeout=10)).data == 1008
+
+
+async def test_a_client_can_ask_what_it_may_offer(http, serve):
+    async with serve({"recognition": {"language": "fr"}}) as daemon:
+        answer = await http.get(daemon.http + "/asr/capabilities")
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert await answer.json() == {
+            "languages": ["de", "en", "es", "fr", "zh"],
+            "language": "fr",
+            "tasks": ["transcribe", "translate"],
+            "chinese_script": "simplified",
+            "diarization": False,
+        }
 
 
 async def test_draining_delivers_what_was_sent(http, serve):

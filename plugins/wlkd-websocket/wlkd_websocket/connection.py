@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,8 @@ from wlkd import Code, Session, SessionError, Sessions, TakenUp
 from wlkd.transports import websocket
 from wlkd.transports.conversation import converse
 from wlkd_websocket.messages import (
+    PING,
+    PONG,
     READY_TO_STOP,
     DiffMessages,
     FullMessages,
@@ -23,6 +27,11 @@ from wlkd_websocket.query import PCM, Query, parse_query
 
 if TYPE_CHECKING:
     from wlkd_websocket.transport import WebSocketOptions
+
+AT_ONCE_SECONDS = 0.02
+"""An empty message so soon after a piece of audio was sent by a client that has no more."""
+GRACE_SECONDS = 0.3
+"""A MediaRecorder delivers its last piece within milliseconds; the rest is for the network."""
 
 
 class Socket(websocket.Socket):
@@ -77,16 +86,43 @@ class Connection:
         return continuation_in(message.data if message.type is WSMsgType.TEXT else "")
 
     async def _receive(self, session: Session) -> None:
+        clock = asyncio.get_running_loop().time
+        last_piece = math.inf
+
         async def take(message: WSMessage) -> bool:
+            nonlocal last_piece
             if message.type is WSMsgType.TEXT:
-                raise SessionError(Code.BAD_REQUEST, "text message: send audio in binary messages only")
+                await self._answer(message.data)
+                return True
             if message.data:
+                last_piece = clock()
                 await session.feed(message.data)
-            else:
-                await session.finish()
-            return bool(message.data)
+                return True
+            if clock() - last_piece > AT_ONCE_SECONDS:
+                await self._take_late_pieces(session)
+            await session.finish()
+            return False
 
         await self._socket.feed(session, take)
+
+    async def _answer(self, text: str) -> None:
+        """Browsers cannot see pings and pongs of the WebSocket itself, so pages ask in words whether we are there."""
+        if text != PING:
+            raise SessionError(Code.BAD_REQUEST, "text message: send audio in binary messages only")
+        await self._socket.say(PONG)
+
+    async def _take_late_pieces(self, session: Session) -> None:
+        """Many pages end the audio in the wrong order: they stop the MediaRecorder, send the empty message, and only
+        then get the recorder's last piece. Those that send the last piece first do so just before the empty message,
+        and need no grace."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + GRACE_SECONDS
+        with contextlib.suppress(TimeoutError):
+            while (left := until - clock()) > 0:
+                message = await self._socket.receive(timeout=left)
+                if message.type is not WSMsgType.BINARY:
+                    return
+                await session.feed(message.data)
 
     async def _send(self, session: Session, query: Query) -> None:
         """Send updates to the end. Waiting for a slow client here lets the session merge what it misses."""
@@ -96,7 +132,7 @@ class Connection:
 
 
 def _config(query: Query, taken_up: TakenUp | None, *, diarizes: bool) -> dict[str, object]:
-    message: dict[str, object] = {"type": "config", "useAudioWorklet": query.offer == PCM}
+    message: dict[str, object] = {"type": "config", "useAudioWorklet": query.offer == PCM, "ping": True}
     if query.mode == "diff":
         message["mode"] = "diff"
     if taken_up is not None:

@@ -14,6 +14,9 @@ SPEAKER = 1
 SILENCE = -2
 """The `speaker` of a line in which nobody speaks."""
 
+PING = "ping"
+PONG = '{"type": "pong"}'
+
 READY_TO_STOP = '{"type": "ready_to_stop"}'
 
 

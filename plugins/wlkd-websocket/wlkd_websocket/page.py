@@ -19,12 +19,14 @@ HEADERS = {
     # `connect-src` is open to other WebSocket servers because the page has a field for the server's address.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; worker-src 'self'; "
+        # A file to be transcribed, which the page asks for its length.
+        "media-src blob:; "
         "manifest-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'self'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "microphone=(self)",
+    "Permissions-Policy": "microphone=(self), display-capture=(self)",
     # Always ask, answer 304: after an upgrade nobody runs a new page with old scripts.
     "Cache-Control": "no-cache",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from aiohttp import hdrs, web
 from pydantic import Field
 
@@ -35,6 +37,7 @@ class WebSocket(Transport[WebSocketOptions]):
         self._sessions = sessions
         app = http.app(self.config.host, self.config.port)
         app.router.add_get(self.config.path, answering(self._asr, _refused))
+        app.router.add_get(f"{self.config.path}/capabilities", self._capabilities)
         if self.config.page:
             Page().add_routes(app)
 
@@ -53,6 +56,11 @@ class WebSocket(Transport[WebSocketOptions]):
         await socket.prepare(request)
         await Connection(socket, self.config, self._sessions).serve(request.query, peer=peer, token=token)
         return socket
+
+    async def _capabilities(self, request: web.Request) -> web.Response:
+        """What a client may offer to its people. The same for everybody, and no secret."""
+        fields = asdict(self._sessions.capabilities())
+        return web.json_response(fields, headers={hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"})
 
 
 def _token(request: web.Request) -> str | None:

@@ -1,22 +1,34 @@
-// Wires the page together: buttons, choices, one transcript, one recording at a time.
+// Wires the page together: one transcript, and one recording or upload at a time.
 
-import { setUiLanguage, spokenLanguages, t, uiLanguage } from "./i18n.js";
-import { mayAsk, microphones } from "./microphone.js";
+import { nextTheme, theme } from "./appearance.js";
+import { Archive } from "./archive.js";
+import "./captions.js";
+import { lockChoices, showLanguages, showSources } from "./choices.js";
+import { onSettings, openSettings } from "./dialog.js";
+import { FORMATS, copy, download } from "./files.js";
+import { setUiLanguage, t, uiLanguage } from "./i18n.js";
+import { clock } from "./lines.js";
 import { dismiss, explain, translateNotice } from "./notices.js";
-import { record } from "./recording.js";
-import { ownServer, save, serverUrl, settings } from "./settings.js";
-import { toSrt, toText, toVtt } from "./subtitles.js";
+import { KEPT_MINUTES, Recording } from "./recording.js";
+import { askServer } from "./server.js";
+import { save, serverUrl, settings } from "./settings.js";
+import { Sound, SoundError, mayAsk, microphones, prepare } from "./sound.js";
 import { Transcript } from "./transcript.js";
-import { TranscriptView, clock } from "./view.js";
+import { Upload } from "./upload.js";
+import { TranscriptView } from "./view.js";
 
 const SHOWN_LAG_S = 1;
 const DEAF_MS = 6000; // this long without any sound at all: the wrong or a muted microphone
 const DEAF_LEVEL = 0.05; // -57 dB
+const CONNECTION = ["lost", "unreachable", "full", "draining", "failed"];
+const SOURCE = ["denied", "none", "busy", "gone", "notShared", "noSharedSound", "silent"];
+const SETTINGS = ["unauthorized", "wrongToken", "refused", "address", "unreachable", "noPcm"];
 
 const $ = (id) => document.getElementById(id);
 const transcript = new Transcript();
+const archive = new Archive(transcript);
 const view = new TranscriptView();
-let recording = null;
+let stream = null; // a Recording or an Upload
 let starting = false;
 let heard = false;
 let lastSound = 0;
@@ -24,19 +36,37 @@ let wakeLock = null;
 
 // What is shown ---------------------------------------------------------------------------------------------
 
+function statusText(state) {
+  if (state === "uploading") return t("uploading", { name: stream.name, percent: Math.round(100 * stream.progress) });
+  if (state === "waiting") return t("reconnecting");
+  return t(state === "recording" && !heard ? "quiet" : state);
+}
+
 function showStatus() {
-  const live = recording !== null;
-  const state = live ? recording.state : starting ? "starting" : "idle";
-  const key = { waiting: "reconnecting" }[state] ?? state;
-  $("status").textContent = t(key === "recording" && !heard ? "quiet" : key);
+  const live = stream !== null;
+  const state = live ? stream.state : starting ? "starting" : "idle";
+  if ($("status").textContent !== statusText(state)) $("status").textContent = statusText(state);
   document.body.dataset.state = state;
-  const button = $("record");
-  button.setAttribute("aria-pressed", String(live));
-  button.title = t(live ? "stop" : "start");
-  button.setAttribute("aria-label", button.title);
-  for (const id of ["microphone", "language"]) $(id).disabled = live || starting;
-  for (const id of ["copy", "save-txt", "save-srt", "save-vtt", "clear"]) $(id).disabled = transcript.isEmpty;
-  $("clear").disabled ||= live;
+  for (const button of document.querySelectorAll("[data-action='record']")) {
+    button.title = t(!live ? "start" : state === "finishing" ? "giveUp" : "stop");
+    button.setAttribute("aria-label", button.title);
+  }
+  $("pause").hidden = !(stream instanceof Recording) || state === "finishing";
+  $("pause").title = t(state === "paused" ? "resume" : "pause");
+  $("pause").setAttribute("aria-label", $("pause").title);
+  $("progress").hidden = !(stream instanceof Upload);
+  $("progress").value = stream?.progress ?? 0;
+  $("elapsed").textContent = clock(live ? stream.elapsed : transcript.end);
+  lockChoices(live || starting);
+  $("file").disabled = live || starting;
+  showFiles();
+}
+
+function showFiles() {
+  const empty = transcript.isEmpty;
+  for (const id of ["copy", ...Object.keys(FORMATS).map((suffix) => `save-${suffix}`)]) $(id).disabled = empty;
+  $("clear").disabled = empty || stream !== null;
+  $("kept").hidden = empty || stream !== null;
 }
 
 function showLag(seconds) {
@@ -44,21 +74,13 @@ function showLag(seconds) {
   $("lag").textContent = t("lag", { s: seconds.toFixed(1) });
 }
 
-function fillSelect(select, options, chosen) {
-  select.replaceChildren(...options.map(([value, name]) => new Option(name, value, false, value === chosen)));
-  if (select.selectedIndex < 0) select.selectedIndex = 0;
-}
-
-async function showMicrophones() {
-  const named = (await microphones()).map((device, n) => [
-    device.deviceId,
-    device.label || t("microphoneNumber", { n: n + 1 }),
-  ]);
-  fillSelect($("microphone"), [["", t("defaultMicrophone")], ...named.filter(([id]) => id !== "default")], settings.microphone);
-}
-
 function showHost() {
   $("empty-privacy").textContent = t("emptyPrivacy", { host: serverUrl()?.host ?? settings.server });
+}
+
+function showTheme() {
+  $("theme").title = t(`theme_${theme()}`);
+  $("theme").setAttribute("aria-label", $("theme").title);
 }
 
 function translatePage() {
@@ -66,110 +88,143 @@ function translatePage() {
   const other = uiLanguage() === "zh" ? "en" : "zh";
   $("ui-language").textContent = other === "zh" ? "中文" : "English";
   $("ui-language").lang = other;
-  fillSelect($("language"), [["auto", t("auto")], ...spokenLanguages()], settings.language);
-  showMicrophones();
+  showSources();
+  showLanguages();
   showHost();
+  showTheme();
   showStatus();
   view.render(transcript);
   translateNotice();
 }
 
+async function meetServer() {
+  await askServer();
+  showLanguages();
+}
+
 function tick() {
-  if (recording === null) return;
-  const level = recording.level();
+  if (stream === null) return;
+  const level = stream.level();
   document.body.style.setProperty("--level", level.toFixed(3));
-  $("elapsed").textContent = clock(recording.elapsed);
-  if (level > DEAF_LEVEL) {
+  const now = clock(stream.elapsed);
+  if ($("elapsed").textContent !== now) $("elapsed").textContent = now;
+  if (level > DEAF_LEVEL || stream.state !== "recording") {
     lastSound = performance.now();
     dismiss("silent");
-  } else if (recording.state === "recording" && performance.now() - lastSound > DEAF_MS) {
+  } else if (performance.now() - lastSound > DEAF_MS) {
     lastSound = Infinity; // say it once
     explain("silent", {}, [["dismiss", () => dismiss()]]);
   }
   requestAnimationFrame(tick);
 }
 
-// Recording -------------------------------------------------------------------------------------------------
+// Recording and uploading -------------------------------------------------------------------------------------
 
-function explainMicrophone(code) {
-  const actions = code === "insecure" || code === "old" ? [] : [["retry", start]];
-  explain(code, {}, actions);
+function explainSound(code) {
+  const hopeless = ["insecure", "old"].includes(code);
+  explain(code, {}, hopeless ? [] : [["retry", start]]);
+}
+
+/** The address to send to, or null: then it has been explained. */
+function address() {
+  const url = serverUrl();
+  if (url === null) explain("address", { url: settings.server }, [["openSettings", () => openSettings("server")]]);
+  return url;
 }
 
 async function start() {
-  if (recording || starting) return;
-  const url = serverUrl();
-  if (url === null) {
-    explain("address", { url: settings.server }, [["openSettings", openSettings]]);
-    return;
-  }
+  const url = address();
+  if (stream || starting || url === null) return;
   dismiss();
   starting = true;
-  heard = false;
   showStatus();
   try {
-    recording = await record(url, transcript, settings.microphone);
+    follow(new Recording(url, transcript, await openSound()));
   } catch (error) {
-    if (!error.code) throw error;
-    explainMicrophone(error.code);
-    return;
+    if (!(error instanceof SoundError)) throw error;
+    explainSound(error.code);
   } finally {
     starting = false;
     showStatus();
   }
-  recording.addEventListener("state", onState);
-  recording.addEventListener("update", onUpdate);
-  recording.addEventListener("problem", onProblem);
-  recording.onMicrophoneLost(() => {
+}
+
+async function openSound() {
+  const sound = await Sound.open(settings.source);
+  sound.onlost = () => {
+    if (stream === null) return;
     explain("gone", {}, [["dismiss", () => dismiss()]]);
-    recording?.stop();
-  });
+    if (stream.state !== "finishing") stream.stop();
+  };
+  showSources(); // names are known now
+  return sound;
+}
+
+function upload(file) {
+  const url = address();
+  if (!file || stream || starting || url === null) return;
+  dismiss();
+  follow(new Upload(url, transcript, file));
+}
+
+function follow(started) {
+  stream = started;
+  heard = false;
   lastSound = performance.now();
+  stream.addEventListener("state", onState);
+  stream.addEventListener("update", onUpdate);
+  stream.addEventListener("problem", onProblem);
   showStatus();
-  showMicrophones(); // names are known now
   tick();
   keepAwake();
 }
 
 function toggle() {
-  if (recording) recording.stop();
+  if (stream) stream.stop();
   else start();
 }
 
 function onState() {
-  if (recording.state === "recording") for (const kind of ["lost", "unreachable", "full", "draining", "failed"]) dismiss(kind);
-  if (recording.state === "ended") {
-    recording = null;
+  if (["recording", "uploading", "ended"].includes(stream.state)) dismiss(...CONNECTION);
+  if (stream.state === "ended") {
+    stream = null;
+    dismiss("silent");
     document.body.style.setProperty("--level", 0);
     showLag(0);
     wakeLock?.release();
     wakeLock = null;
+    archive.save();
     view.render(transcript);
   }
   showStatus();
 }
 
 function onUpdate({ detail }) {
+  dismiss(...CONNECTION);
   heard ||= detail.status === "active_transcription";
-  showLag(detail.remaining_time_transcription);
+  showLag(stream instanceof Upload ? 0 : detail.remaining_time_transcription);
+  archive.touch();
   view.render(transcript);
   showStatus();
 }
 
 function onProblem({ detail }) {
-  const { kind, seconds } = detail;
+  const kind = detail.kind === "unauthorized" && settings.token ? "wrongToken" : detail.kind;
+  const openToken = () => openSettings("token", t(`${kind}Title`));
   const actions = {
-    unauthorized: [["openSettings", openSettings]],
-    refused: [["openSettings", openSettings]],
-    lostTail: [["dismiss", () => dismiss()]],
-  }[kind] ?? [["retryNow", () => recording?.retryNow()]];
-  explain(kind, { ...detail, s: Math.max(1, Math.round(seconds)) }, actions);
+    unauthorized: [["openSettings", openToken]],
+    wrongToken: [["openSettings", openToken]],
+    refused: [["openSettings", () => openSettings("server")]],
+    noPcm: [["openSettings", () => openSettings("server")]],
+  }[kind] ?? [["retryNow", () => stream?.retryNow()]];
+  explain(kind, { ...detail, minutes: KEPT_MINUTES }, actions);
+  if (["unauthorized", "wrongToken"].includes(kind)) openToken();
   view.render(transcript);
 }
 
 /** A phone that goes to sleep stops listening. */
 async function keepAwake() {
-  if (!navigator.wakeLock || !recording || document.hidden) return;
+  if (!navigator.wakeLock || !stream || document.hidden) return;
   try {
     wakeLock = await navigator.wakeLock.request("screen");
   } catch {
@@ -177,109 +232,81 @@ async function keepAwake() {
   }
 }
 
-// Copy and download -----------------------------------------------------------------------------------------
-
-function download(name, type, text) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+/** What stood in the way may be gone: devices were plugged in, or permission was given. */
+async function onDevices() {
+  showSources();
+  if ((await microphones()).length) dismiss("none", "gone");
 }
 
-function fileName(extension) {
-  const now = new Date();
-  const local = new Date(now - now.getTimezoneOffset() * 60_000).toISOString();
-  return `transcript-${local.slice(0, 16).replace("T", "-").replace(":", "")}.${extension}`;
-}
-
-/** The way that works without a secure origin and without permission. */
-function copyBySelection(text) {
-  const area = document.createElement("textarea");
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
-}
-
-async function copy() {
-  const text = toText(transcript);
+async function watchPermission() {
   try {
-    await navigator.clipboard.writeText(text);
+    const permission = await navigator.permissions.query({ name: "microphone" });
+    permission.addEventListener("change", () => permission.state !== "denied" && dismiss("denied"));
   } catch {
-    copyBySelection(text);
+    // This browser does not tell; the next attempt will.
   }
+}
+
+// The transcript ----------------------------------------------------------------------------------------------
+
+function clear() {
+  const before = transcript.toJSON();
+  transcript.clear();
+  archive.save();
+  explain("cleared", {}, [["undo", () => restore(before)], ["dismiss", () => dismiss()]]);
+  view.render(transcript);
+  showStatus();
+}
+
+function restore(parts) {
+  if (!transcript.isEmpty || stream !== null) return;
+  dismiss();
+  transcript.restore(parts);
+  archive.save();
+  view.render(transcript);
+  showStatus();
+}
+
+async function copyText() {
+  await copy(transcript);
   $("copy").textContent = t("copied");
   setTimeout(() => ($("copy").textContent = t("copy")), 1500);
 }
 
-// Settings --------------------------------------------------------------------------------------------------
-
-function openSettings() {
-  $("server").value = settings.server;
-  $("server").placeholder = ownServer();
-  $("token").value = settings.token;
-  $("hotwords").value = settings.hotwords;
-  $("translate").checked = settings.translate;
-  $("settings").showModal();
-}
-
-function keepSettings() {
-  settings.server = $("server").value;
-  settings.token = $("token").value;
-  settings.hotwords = $("hotwords").value;
-  settings.translate = $("translate").checked;
-  save();
-  showHost();
-  for (const kind of ["unauthorized", "refused", "address"]) dismiss(kind);
-}
-
-function switchTheme() {
-  const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
-  try {
-    localStorage.setItem("wlkd.theme", root.dataset.theme);
-  } catch {
-    // Storage is forbidden; the theme holds until the page is closed.
-  }
-}
-
 // Events ----------------------------------------------------------------------------------------------------
 
-$("record").addEventListener("click", toggle);
-$("copy").addEventListener("click", copy);
-$("save-txt").addEventListener("click", () => download(fileName("txt"), "text/plain", toText(transcript)));
-$("save-srt").addEventListener("click", () => download(fileName("srt"), "application/x-subrip", toSrt(transcript)));
-$("save-vtt").addEventListener("click", () => download(fileName("vtt"), "text/vtt", toVtt(transcript)));
-$("clear").addEventListener("click", () => {
-  if (!confirm(t("clearSure"))) return;
-  transcript.clear();
-  $("elapsed").textContent = clock(0);
-  view.render(transcript);
-  showStatus();
+for (const button of document.querySelectorAll("[data-action='record']")) button.addEventListener("click", toggle);
+$("pause").addEventListener("click", () => (stream.state === "paused" ? stream.resume() : stream.pause()));
+$("copy").addEventListener("click", copyText);
+for (const suffix of Object.keys(FORMATS)) $(`save-${suffix}`).addEventListener("click", () => download(transcript, suffix));
+$("clear").addEventListener("click", clear);
+$("forget").addEventListener("click", clear);
+$("file").addEventListener("change", ({ target }) => {
+  upload(target.files[0]);
+  target.value = ""; // the same file may be chosen again
 });
-$("theme").addEventListener("click", switchTheme);
-$("open-settings").addEventListener("click", openSettings);
-$("reset").addEventListener("click", () => {
-  for (const id of ["server", "token", "hotwords"]) $(id).value = "";
-  $("translate").checked = false;
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  upload(event.dataTransfer.files[0]);
 });
-$("settings").addEventListener("close", keepSettings);
+$("theme").addEventListener("click", () => {
+  nextTheme();
+  showTheme();
+});
+$("open-settings").addEventListener("click", () => openSettings());
+onSettings(() => {
+  showHost();
+  dismiss(...SETTINGS);
+  meetServer();
+});
 $("ui-language").addEventListener("click", () => {
   settings.ui = uiLanguage() === "zh" ? "en" : "zh";
   save();
   translatePage();
 });
-$("microphone").addEventListener("change", ({ target }) => {
-  settings.microphone = target.value;
-  save();
-});
-$("language").addEventListener("change", ({ target }) => {
-  settings.language = target.value;
-  save();
-});
+$("source").addEventListener("change", () => dismiss(...SOURCE));
+$("language").addEventListener("change", () => dismiss("refused"));
 document.addEventListener("keydown", (event) => {
   const free = event.target === document.body || event.target === $("scroller");
   if (event.code !== "Space" || !free || event.repeat) return;
@@ -287,11 +314,14 @@ document.addEventListener("keydown", (event) => {
   toggle();
 });
 document.addEventListener("visibilitychange", keepAwake);
-window.addEventListener("online", () => recording?.retryNow());
+window.addEventListener("online", () => stream?.retryNow());
 window.addEventListener("beforeunload", (event) => {
-  if (recording) event.preventDefault();
+  if (stream) event.preventDefault();
 });
-navigator.mediaDevices?.addEventListener("devicechange", showMicrophones);
+navigator.mediaDevices?.addEventListener("devicechange", onDevices);
 
 translatePage();
-if (!mayAsk()) explainMicrophone("insecure");
+meetServer();
+watchPermission();
+if (mayAsk()) prepare().catch(({ code }) => explainSound(code));
+else explainSound("insecure");

@@ -50,13 +50,41 @@ function remediesForInsecureOrigin() {
   return list;
 }
 
-let shown = null;
+/** `Body` with the seconds that are left in an element of their own: they count without being read aloud. */
+function body(kind, values) {
+  const paragraph = element("p", "");
+  const [before, after] = t(`${kind}Body`, { ...values, s: "\u0000" }).split("\u0000");
+  paragraph.append(before);
+  if (after !== undefined) {
+    const left = element("span", "", "left");
+    left.setAttribute("aria-live", "off");
+    paragraph.append(left, after);
+  }
+  return paragraph;
+}
 
-/** Explain `kind` (the prefix of its texts). `actions` are `[text key, function]`. */
+function countDown() {
+  const left = box.querySelector(".left");
+  if (left === null) return;
+  const text = String(Math.max(0, Math.ceil((shown.until - performance.now()) / 1000)));
+  if (left.textContent !== text) left.textContent = text;
+}
+
+let shown = null;
+let counting = null;
+
+/**
+ * Explain `kind` (the prefix of its texts). `actions` are `[text key, function]`. `values.seconds` count down where the
+ * text has an {s}.
+ */
 export function explain(kind, values = {}, actions = []) {
-  shown = { kind, values, actions };
+  show({ kind, values, actions, until: performance.now() + 1000 * (values.seconds ?? 0) });
+}
+
+function show(notice) {
+  const { kind, values, actions } = (shown = notice);
   const text = element("div", "", "notice-text");
-  text.append(element("strong", t(`${kind}Title`)), element("p", t(`${kind}Body`, values)));
+  text.append(element("strong", t(`${kind}Title`)), body(kind, values));
   if (kind === "insecure") text.append(remediesForInsecureOrigin());
   const buttons = element("div", "", "notice-actions");
   for (const [key, action] of actions) {
@@ -68,17 +96,21 @@ export function explain(kind, values = {}, actions = []) {
   box.replaceChildren(text, buttons);
   box.dataset.kind = kind;
   box.hidden = false;
+  clearInterval(counting);
+  countDown();
+  counting = setInterval(countDown, 250);
 }
 
-/** Take the explanation away; with `kind`, only if it is that one. */
-export function dismiss(kind) {
-  if (shown === null || (kind && shown.kind !== kind)) return;
+/** Take the explanation away; with `kinds`, only if it is one of those: their cause is gone. */
+export function dismiss(...kinds) {
+  if (shown === null || (kinds.length && !kinds.includes(shown.kind))) return;
   shown = null;
+  clearInterval(counting);
   box.hidden = true;
   delete box.dataset.kind;
 }
 
 /** Say it again in the page's new language. */
 export function translateNotice() {
-  if (shown) explain(shown.kind, shown.values, shown.actions);
+  if (shown) show(shown);
 }

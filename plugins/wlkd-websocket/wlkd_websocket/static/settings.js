@@ -1,35 +1,26 @@
-// What the person chose, kept in this browser only.
+// What the person chose, kept in this browser only, and the address that follows from it.
 
-const KEPT = ["microphone", "language", "server", "token", "hotwords", "translate", "ui"];
+import { keep, kept } from "./storage.js";
 
-function stored() {
-  try {
-    return JSON.parse(localStorage.getItem("wlkd.settings")) ?? {};
-  } catch {
-    return {}; // storage is forbidden, or holds something else
-  }
-}
-
-export const settings = {
-  microphone: "",
-  language: "auto",
+export const DEFAULTS = {
+  source: "", // of sound; empty: the default microphone
+  language: "", // empty: as the server is configured
+  script: "", // of Chinese; empty: as the server is configured
   server: "",
   token: "",
   hotwords: "",
+  prompt: "",
   translate: false,
+  captionSize: 1,
   ui: navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en",
-  ...stored(),
 };
+
+export const settings = { ...DEFAULTS, ...kept("settings") };
 // A link with a token is newer than what this browser remembers.
 settings.token = new URLSearchParams(location.search).get("token") || settings.token;
 
 export function save() {
-  try {
-    const kept = Object.fromEntries(KEPT.map((key) => [key, settings[key]]));
-    localStorage.setItem("wlkd.settings", JSON.stringify(kept));
-  } catch {
-    // Storage is forbidden; the choice holds until the page is closed.
-  }
+  keep("settings", Object.fromEntries(Object.keys(DEFAULTS).map((key) => [key, settings[key]])));
 }
 
 /** The WebSocket next to this page, also below a proxy's prefix. */
@@ -39,7 +30,7 @@ export function ownServer() {
   return url.href;
 }
 
-/** The address to connect to, with the query; null when what was entered is no address. */
+/** The address to connect to, with the query; null when what was entered is not an address. */
 export function serverUrl() {
   let text = settings.server.trim() || ownServer();
   if (!text.includes("://")) text = (location.protocol === "https:" ? "wss://" : "ws://") + text;
@@ -52,10 +43,14 @@ export function serverUrl() {
   if (!["ws:", "wss:"].includes(url.protocol)) return null;
   if (url.pathname === "/") url.pathname = "/asr";
   url.hash = "";
-  const query = url.searchParams;
-  query.set("language", settings.language);
-  if (settings.token) query.set("token", settings.token);
-  if (settings.hotwords.trim()) query.set("hotwords", settings.hotwords.trim());
-  if (settings.translate) query.set("task", "translate");
+  const wishes = {
+    language: settings.language,
+    token: settings.token,
+    hotwords: settings.hotwords.trim(),
+    initial_prompt: settings.prompt.trim(),
+    task: settings.translate ? "translate" : "",
+    chinese_script: settings.script,
+  };
+  for (const [name, value] of Object.entries(wishes)) if (value) url.searchParams.set(name, value);
   return url;
 }

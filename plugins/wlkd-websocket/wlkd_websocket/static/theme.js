@@ -1,7 +1,8 @@
-// Runs before the first paint, so that a dark page never flashes white.
+// Runs before the first paint, so that a dark page never flashes white, and captions are big from the start.
 try {
-  const chosen = localStorage.getItem("wlkd.theme");
+  const chosen = JSON.parse(localStorage.getItem("wlkd.theme"));
   if (chosen) document.documentElement.dataset.theme = chosen;
 } catch {
-  // Storage may be forbidden; the system's theme applies.
+  // Storage may be forbidden, or hold what an older version wrote; the system's theme applies.
 }
+if (new URLSearchParams(location.search).get("view") === "captions") document.documentElement.dataset.view = "captions";

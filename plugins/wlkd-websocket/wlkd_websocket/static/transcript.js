@@ -6,65 +6,89 @@ function clockSeconds(text) {
   return text.split(":").reduce((total, part) => total * 60 + Number(part), 0);
 }
 
+/** The same, `seconds` later. */
+function later(span, seconds) {
+  return { ...span, start: span.start + seconds, end: span.end + seconds };
+}
+
+/** `lines` of a connection with the words that each is made of; without words, a line is one word. */
+function withWords(lines, words) {
+  let next = 0;
+  return lines.map((line) => {
+    const own = [];
+    let length = 0;
+    while (line.text && next < words.length && length < line.text.length) {
+      length += words[next].text.length;
+      own.push(words[next++]);
+    }
+    const whole = { text: line.text, start: line.start, end: line.end, confidence: null };
+    return { ...line, words: own.length || !line.text ? own : [whole] };
+  });
+}
+
 export class Transcript {
   /** @type {{offset: number, lines: object[], words: object[], tail: string}[]} */
   #parts = [];
 
   /** A new connection begins; its second 0 is second `offset` of the transcript. */
   begin(offset) {
+    // The tail of the connection before was never confirmed, and its sound is sent again.
+    if (this.#parts.length) this.#parts.at(-1).tail = "";
     this.#parts.push({ offset, lines: [], words: [], tail: "" });
   }
 
   /** Take an update of the current connection. */
   update(message) {
     const part = this.#parts.at(-1);
-    part.lines = message.lines;
+    part.lines = message.lines.map((line) => ({
+      start: line.start_seconds ?? clockSeconds(line.start),
+      end: line.end_seconds ?? clockSeconds(line.end),
+      text: line.speaker === -2 ? null : line.text,
+      speaker: line.speaker,
+      language: line.detected_language ?? null,
+    }));
     part.tail = message.buffer_transcription;
     part.words.push(...(message.new_words ?? []));
   }
 
-  /** The current connection is gone: its tail will not be confirmed any more, and is kept as it is. */
+  /** Where the committed text of the current connection ends, in seconds of its own. */
+  get committedSeconds() {
+    return this.#parts.at(-1)?.lines.at(-1)?.end ?? 0;
+  }
+
+  /** Nothing will confirm the tail any more: it is kept as it is. */
   seal() {
     const part = this.#parts.at(-1);
     if (!part?.tail.trim()) return;
-    const end = this.#times(part.lines.at(-1), 0)?.end ?? 0;
-    const tail = { speaker: 1, text: part.tail, start_seconds: end, end_seconds: end + 1, unconfirmed: true };
-    part.lines = [...part.lines, tail];
-    part.words.push({ text: part.tail, start: end, end: end + 1 });
+    const start = this.committedSeconds;
+    const word = { text: part.tail, start, end: start + 1, confidence: null };
+    const language = part.lines.findLast((line) => line.language)?.language ?? null;
+    part.lines = [...part.lines, { ...word, speaker: 1, language, unconfirmed: true }];
+    part.words.push(word);
     part.tail = "";
+  }
+
+  /** The current connection begins anew, with the same sound from its start. */
+  restart() {
+    Object.assign(this.#parts.at(-1), { lines: [], words: [], tail: "" });
   }
 
   clear() {
     this.#parts = [];
   }
 
-  #times(line, offset) {
-    if (!line) return undefined;
-    return {
-      start: offset + (line.start_seconds ?? clockSeconds(line.start)),
-      end: offset + (line.end_seconds ?? clockSeconds(line.end)),
-    };
-  }
-
-  /** Lines on one clock: `{start, end, text, language, unconfirmed}`; `text` is null for silence. */
+  /** Lines on one clock, in seconds: `{start, end, text, speaker, language, unconfirmed}`; `text` is null for silence. */
   get lines() {
-    return this.#parts.flatMap((part) =>
-      part.lines.map((line) => ({
-        ...this.#times(line, part.offset),
-        text: line.speaker === -2 ? null : line.text,
-        language: line.detected_language ?? null,
-        unconfirmed: line.unconfirmed === true,
-      })),
-    );
+    return this.#parts.flatMap(({ offset, lines }) => lines.map((line) => later(line, offset)));
   }
 
-  /** Words on one clock, or null where the server sent none. */
-  get words() {
-    const spoken = this.lines.some((line) => line.text);
-    const words = this.#parts.flatMap((part) =>
-      part.words.map((word) => ({ text: word.text, start: part.offset + word.start, end: part.offset + word.end })),
+  /** The lines in which something is said, each with its `words`: `{start, end, text, confidence}`. */
+  get spoken() {
+    return this.#parts.flatMap(({ offset, lines, words }) =>
+      withWords(lines, words)
+        .filter((line) => line.text)
+        .map((line) => ({ ...later(line, offset), words: line.words.map((word) => later(word, offset)) })),
     );
-    return spoken && !words.length ? null : words;
   }
 
   get tail() {
@@ -73,10 +97,21 @@ export class Transcript {
 
   /** Where the next recording may begin: after everything so far. */
   get end() {
-    return this.lines.at(-1)?.end ?? 0;
+    const part = this.#parts.findLast(({ lines }) => lines.length);
+    return part ? part.offset + part.lines.at(-1).end : 0;
   }
 
   get isEmpty() {
     return !this.tail.trim() && !this.lines.some((line) => line.text);
+  }
+
+  /** All of it as plain data, for `restore`. */
+  toJSON() {
+    return this.#parts;
+  }
+
+  restore(parts) {
+    this.#parts = parts;
+    this.seal();
   }
 }

@@ -1,0 +1,51 @@
+"""axe-core finds nothing to complain about: in both languages, all themes, on a phone and on a wide screen."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from itertools import product
+
+import pytest
+
+SIZES = {"phone": {"width": 360, "height": 740}, "wide": {"width": 1280, "height": 800}}
+RUN = "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations)"
+
+
+async def findings(visit, where: str) -> list[str]:
+    found = await visit.evaluate(RUN)
+    return [f"{where}: {each['id']}: {node['html']}: {node['any']}" for each in found for node in each["nodes"]]
+
+
+async def test_axe_finds_nothing(scripted, browse):
+    package = pytest.importorskip("axe_playwright_python", reason="pip install axe-playwright-python")
+    axe = files(package).joinpath("axe.min.js").read_text(encoding="utf-8")
+    found: list[str] = []
+    # Reduced motion: a colour that is still fading in has no contrast to speak of.
+    async with scripted() as daemon, browse(reduced_motion="reduce") as visit:
+        await visit.goto(daemon.http)
+        await visit.evaluate(axe)
+        await visit.click("#record")
+        await visit.hears("two")
+        for language, theme, (name, size) in product(("en", "zh"), ("light", "dark"), SIZES.items()):
+            await visit.set_viewport_size(size)
+            if await visit.get_attribute("#ui-language", "lang") == language:
+                await visit.evaluate("document.getElementById('ui-language').click()")
+            await visit.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            where = f"{language}, {theme}, {name}"
+            found += await findings(visit, f"{where}, recording")
+        await visit.finishes()
+        for language, theme in product(("en", "zh"), ("light", "dark")):
+            if await visit.get_attribute("#ui-language", "lang") == language:
+                await visit.evaluate("document.getElementById('ui-language').click()")
+            await visit.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            where = f"{language}, {theme}"
+            found += await findings(visit, f"{where}, finished")
+            await visit.evaluate("document.getElementById('open-settings').click()")
+            found += await findings(visit, f"{where}, settings")
+            await visit.keyboard.press("Escape")
+            await visit.evaluate("document.getElementById('clear').click()")
+            found += await findings(visit, f"{where}, notice")
+            await visit.click("#notice button")
+        await visit.evaluate("document.getElementById('captions').click()")
+        found += await findings(visit, "captions")
+    assert found == []

@@ -1,0 +1,22 @@
+"""docs/websocket-demo.html, opened from disk as its readers do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+DEMO = Path(__file__).resolve().parents[4] / "docs" / "websocket-demo.html"
+
+
+async def test_the_demo_works_from_disk(scripted, browse, script):
+    async with scripted() as daemon, browse("--use-fake-ui-for-media-stream", permissions=[]) as visit:
+        await visit.goto(DEMO.as_uri())
+        await visit.fill("#address", f"{daemon.ws}/asr")
+        await visit.click("#start")
+        await visit.sees("#lines", "four")
+        await visit.click("#stop")
+        await visit.sees("#status", "Done")
+        assert script(re.findall("[a-z]+", await visit.inner_text("#lines")), 4)
+        await visit.fill("#address", "ws://127.0.0.1:9/asr")
+        await visit.click("#start")
+        await visit.sees("#status", "Stopped")

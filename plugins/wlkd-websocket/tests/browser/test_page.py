@@ -1,0 +1,261 @@
+"""The page in a real Chromium: what people do on a good day."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+CUES = Path(__file__).resolve().parents[4] / "tests" / "clients" / "cues.json"
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z']+", text.lower())
+
+
+@pytest.mark.parametrize("kind", ["container", "pcm"])
+async def test_press_speak_and_read(kind, scripted, browse, script):
+    async with scripted(input=kind) as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.sees("#empty", "Press the button")
+        await visit.click("#record")
+        await visit.is_in("recording")
+        await visit.sees("#tail", re.compile(r"\w"))
+        await visit.hears("four")
+        assert script(await visit.finishes(), 4)
+        await visit.sees("#tail", re.compile("^$"))
+        await visit.sees_no("#notice")
+
+
+async def test_everything_comes_from_the_server_itself(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        asked: list[str] = []
+        visit.on("request", lambda request: asked.append(request.url))
+        visit.on("websocket", lambda socket: asked.append(socket.url))
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("one")
+        await visit.finishes()
+        assert {re.sub(r"^\w+://", "", url).split("/")[0] for url in asked} == {f"127.0.0.1:{daemon.port}"}
+        assert any(url.startswith(f"{daemon.ws}/asr?") for url in asked)
+
+
+async def test_a_second_recording_goes_on_below_the_first_and_a_reload_keeps_both(scripted, browse, script):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("two")
+        first = await visit.finishes()
+        await visit.click("#record")
+        await visit.sees("#lines .line:nth-child(2)", "two")
+        both = await visit.finishes()
+        assert both[: len(first)] == first and script(both[len(first) :], 1)
+        await visit.reload()
+        assert await visit.said() == both
+        await visit.sees("#kept", "kept in this browser")
+        await visit.click("#forget")
+        assert await visit.said() == []
+        await visit.click("#notice button:has-text('Undo')")
+        assert await visit.said() == both
+        await visit.click("#clear")
+        await visit.reload()
+        assert await visit.said() == []
+
+
+async def test_a_pause_stops_the_clock_and_frees_the_place(scripted, browse, script):
+    async with scripted({"sessions": {"max_sessions": 1}}) as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("two")
+        await visit.click("#pause")
+        await visit.is_in("paused")
+        await visit.sees("#tail", re.compile("^$"))  # what was said before is transcribed
+        while daemon.daemon.http and (await visit.evaluate(PLACES)) != 426:
+            pass
+        stood = await visit.inner_text("#elapsed")
+        first = await visit.said()
+        await visit.click("#pause")
+        await visit.sees("#lines .line:nth-child(2)", "two")
+        both = await visit.finishes()
+        assert both[: len(first)] == first and script(both[len(first) :], 2)
+        second = await visit.inner_text("#lines .line:nth-child(2) .when")
+        assert second == stood, "the second line begins where the clock stood"
+
+
+PLACES = "fetch('asr').then((answer) => answer.status)"
+"""426: a place is free."""
+
+
+async def test_downloads_and_copy(scripted, browse):
+    async with (
+        scripted() as daemon,
+        browse(permissions=["microphone", "clipboard-read", "clipboard-write"]) as visit,
+    ):
+        await visit.goto(daemon.http)
+        assert await visit.is_disabled("#save-srt")
+        await visit.click("#record")
+        await visit.hears("four")
+        said = await visit.finishes()
+        saved = {}
+        for kind in ("txt", "srt", "vtt", "json"):
+            async with visit.expect_download() as download:
+                await visit.click(f"#save-{kind}")
+            file = await download.value
+            assert file.suggested_filename.endswith(f".{kind}")
+            saved[kind] = read(await file.path())
+        assert words(saved["txt"]) == said
+        assert re.match(r"1\n00:00:00,\d{3} --> 00:00:0\d,\d{3}\none two", saved["srt"])
+        assert re.match(r"WEBVTT\n\n00:00:00\.\d{3} --> 00:00:0\d\.\d{3}\none two", saved["vtt"])
+        assert words(re.sub(r"^\d.*$", "", saved["srt"], flags=re.M)) == said
+        document = json.loads(saved["json"])
+        assert [word["text"].strip() for line in document["lines"] for word in line["words"]] == said
+        await visit.click("#copy")
+        await visit.sees("#copy", "Copied")
+        assert words(await visit.evaluate("navigator.clipboard.readText()")) == said
+
+
+async def test_subtitles_are_cut_as_everywhere_else(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        for example in json.loads(read(CUES)):
+            made = await visit.evaluate(
+                """async (lines) => {
+                    const { cues, rows } = await import("./page/cues.js");
+                    const word = ([text, start, end]) => ({ text, start, end });
+                    const made = cues(lines.map((words) => ({ words: words.map(word) })));
+                    return made.map(({ start, end, text }) => [start, end, rows(text)]);
+                }""",
+                example["lines"],
+            )
+            assert made == example["cues"], example["name"]
+
+
+async def test_a_file_is_transcribed(scripted, browse, script, tmp_path):
+    soundfile = pytest.importorskip("soundfile", reason="pip install wlkd-bench")
+    np = pytest.importorskip("numpy")
+    path = tmp_path / "meeting.wav"
+    soundfile.write(path, np.zeros(16_000 * 300, dtype="float32"), 16_000)
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.set_input_files("#file", path)
+        await visit.sees("#status", re.compile(r"meeting\.wav: \d+ %"))
+        await visit.is_in("idle")
+        assert script(await visit.said(), 600)
+        await visit.sees("#elapsed", "5:00")
+
+
+async def test_keyboard_alone(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.keyboard.press("Space")
+        await visit.hears("one")
+        await visit.keyboard.press("Space")
+        await visit.is_in("idle")
+        await visit.focus("#record")
+        await visit.keyboard.press("Enter")
+        await visit.is_in("recording")
+        await visit.keyboard.press("Space")  # on the button: pressed once, not twice
+        await visit.is_in("idle")
+
+
+async def test_chinese_page_and_themes(scripted, browse):
+    async with scripted() as daemon, browse(locale="zh-CN", color_scheme="dark") as visit:
+        await visit.goto(daemon.http)
+        await visit.sees("#status", "就绪")
+        assert await visit.get_attribute("html", "lang") == "zh-CN"
+        await visit.sees("#language", "法语")
+        ground = "getComputedStyle(document.body).backgroundColor"
+        dark = await visit.evaluate(ground)
+        await visit.click("#theme")
+        assert await visit.evaluate(ground) != dark
+        await visit.click("#ui-language")
+        await visit.sees("#status", "Ready")
+        await visit.reload()
+        await visit.sees("#status", "Ready")
+        assert await visit.evaluate(ground) != dark
+        await visit.click("#theme")
+        await visit.click("#theme")
+        assert "as the system" in await visit.get_attribute("#theme", "title")
+        assert await visit.evaluate(ground) == dark
+
+
+async def test_wishes_go_into_the_address(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        urls: list[str] = []
+        visit.on("websocket", lambda socket: urls.append(socket.url))
+        await visit.goto(daemon.http)
+        await visit.select_option("#language", "zh")
+        await visit.click("#open-settings")
+        await visit.fill("#hotwords", "Shelley，AlignAtt")
+        await visit.fill("#prompt", "Romantic poetry.")
+        await visit.check("#translate")
+        await visit.click("#settings .primary")
+        await visit.click("#record")
+        await visit.hears("one")
+        await visit.finishes()
+        wishes = (
+            "language=zh&hotwords=Shelley%EF%BC%8CAlignAtt&initial_prompt=Romantic+poetry.&task=translate&format=pcm"
+        )
+        assert urls == [f"{daemon.ws}/asr?{wishes}"]
+
+
+async def test_escape_leaves_the_settings_as_they_were(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        for leave in ("Escape", "#cancel"):
+            await visit.click("#open-settings")
+            await visit.fill("#hotwords", "mistyped")
+            await (visit.click(leave) if leave.startswith("#") else visit.keyboard.press(leave))
+            await visit.click("#open-settings")
+            assert await visit.input_value("#hotwords") == ""
+            await visit.keyboard.press("Escape")
+
+
+async def test_only_what_the_model_can_do_is_offered(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.sees("#language", "French")
+        codes = await visit.eval_on_selector_all("#language option", "options => options.map((each) => each.value)")
+        assert codes == ["", "en", "zh", "es", "fr", "de"]
+        # An English-only model, with a server that says so.
+        offer = json.dumps({"languages": ["en"], "language": "en", "tasks": ["transcribe"]})
+        await visit.route("**/asr/capabilities", lambda route: route.fulfill(body=offer))
+        await visit.reload()
+        await visit.sees("#language", re.compile("^English$"))
+        await visit.click("#open-settings")
+        await visit.sees_no("#translate")
+
+
+async def test_captions_fill_the_screen(scripted, browse):
+    async with scripted() as daemon, browse(viewport={"width": 1280, "height": 720}) as visit:
+        await visit.goto(f"{daemon.http}/?view=captions")
+        await visit.keyboard.press("Space")
+        await visit.hears("two")
+        size = "parseFloat(getComputedStyle(document.querySelector('.text')).fontSize)"
+        normal = await visit.evaluate(size)
+        assert normal > 48
+        await visit.click("#captions-larger")
+        assert await visit.evaluate(size) > normal
+        await visit.click("#captions-full")
+        await visit.wait_for_function("document.fullscreenElement !== null")
+        await visit.click("#captions-leave")
+        await visit.wait_for_function("document.fullscreenElement === null")
+        assert "captions" not in visit.url
+        assert await visit.evaluate(size) < 24
+        await visit.finishes()
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+async def test_nothing_overflows_at_any_width(width, scripted, browse):
+    async with scripted() as daemon, browse(viewport={"width": width, "height": 700}) as visit:
+        await visit.goto(daemon.http)
+        await visit.sees("#status", "Ready")
+        assert await visit.evaluate("document.documentElement.scrollWidth") <= width
+        box = await visit.locator("#record").bounding_box()
+        assert box["x"] >= 0 and box["y"] + box["height"] <= 700

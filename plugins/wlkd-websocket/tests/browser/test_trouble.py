@@ -1,0 +1,236 @@
+"""The page in a real Chromium: what people see on a bad day, and that nothing they said is lost."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from wlkd.testing import running_daemon
+
+NOTICE = "#notice"
+
+
+async def spans(visit) -> list[tuple[float, float]]:
+    """Start and end of what each connection heard, in seconds of the transcript."""
+    await visit.wait_for_function("localStorage.getItem('wlkd.transcript') !== null")
+    return await visit.evaluate(
+        "JSON.parse(localStorage.getItem('wlkd.transcript'))"
+        ".map(({offset, words}) => [offset, offset + (words.at(-1)?.end ?? 0)])"
+    )
+
+
+def no_gap(found: list[list[float]]) -> bool:
+    """Whether each connection begins where the words of the one before end, or earlier."""
+    return all(after[0] <= before[1] + 0.001 for before, after in pairwise(found))
+
+
+@pytest.mark.parametrize("kind", ["container", "pcm"])
+async def test_a_lost_connection_below_a_prefix_loses_nothing(kind, proxied, scripted, browse, script):
+    async with scripted(input=kind) as daemon, proxied(daemon) as proxy, browse() as visit:
+        await visit.goto(proxy.url)
+        await visit.click("#record")
+        await visit.hears("four")
+        proxy.cut()
+        await visit.sees(NOTICE, "Connection lost")
+        await visit.is_in("waiting")
+        before = await visit.said()
+        assert script(before, 4)
+        proxy.accepting = True
+        await visit.retries()
+        await visit.is_in("recording")
+        await visit.sees("#lines .line:nth-child(2)", "one two")
+        await visit.sees_no(NOTICE)
+        after = await visit.finishes()
+        assert after[: len(before)] == before
+        found = await spans(visit)
+        assert len(found) == 2 and no_gap(found)
+
+
+async def test_a_restart_of_the_server_loses_nothing(scripted, browse, script):
+    async with browse() as visit:
+        async with scripted() as daemon:
+            await visit.goto(daemon.http)
+            await visit.click("#record")
+            await visit.hears("four")
+        # Stopped, as by `systemctl restart`: what is said now is kept.
+        await visit.is_in("waiting")
+        before = await visit.said()
+        values = {"vad": {"name": "none"}, "server": {"port": daemon.port}, "transports": {"websocket": {}}}
+        async with running_daemon(values):
+            await visit.retries()
+            await visit.sees("#lines .line:nth-child(2)", "three")
+            after = await visit.finishes()
+        assert after[: len(before)] == before and script(after[len(before) :], 3)
+        assert no_gap(await spans(visit))
+
+
+async def test_a_connection_that_dies_silently_is_noticed(proxied, scripted, browse):
+    async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
+        await visit.clock.install()
+        await visit.goto(proxy.url)
+        await visit.click("#record")
+        await visit.hears("two")
+        proxy.mute()
+        await visit.clock.run_for(20_000)
+        await visit.sees(NOTICE, "Connection lost")
+        proxy.cut()
+        proxy.accepting = True
+        await visit.clock.run_for(1_000)
+        await visit.sees("#lines .line:nth-child(2)", "two")
+        await visit.finishes()
+        assert no_gap(await spans(visit))
+
+
+async def test_what_is_said_before_the_server_answers_is_kept(proxied, scripted, browse, script):
+    async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
+        await visit.goto(proxy.url, wait_until="networkidle")
+        proxy.cut()
+        await visit.click("#record")
+        await visit.sees(NOTICE, "does not answer")
+        await visit.sees("#elapsed", "0:04")
+        await visit.click("#record")  # stopped: it is still owed
+        await visit.is_in("finishing")
+        proxy.accepting = True
+        await visit.retries()
+        await visit.is_in("idle")
+        assert script(await visit.said(), 8)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for localhost that nobody vouches for, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl to make a certificate with")
+    chain, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    subprocess.run([*command, "-keyout", key, "-out", chain], check=True, capture_output=True)
+    return chain, key
+
+
+async def test_over_tls(certificate, scripted, browse, script):
+    chain, key = certificate
+    tls = {"server": {"tls_certificate": str(chain), "tls_key": str(key)}}
+    async with scripted(tls) as daemon, browse(ignore_https_errors=True) as visit:
+        await visit.goto(daemon.http.replace("http:", "https:"))
+        await visit.click("#record")
+        await visit.hears("two")
+        assert script(await visit.finishes(), 2)
+
+
+async def test_a_full_server_keeps_what_is_said_and_counts_down(scripted, browse, script):
+    async with scripted({"sessions": {"max_sessions": 1}}) as daemon, aiohttp.ClientSession() as http:
+        other = await http.ws_connect(f"{daemon.ws}/asr")
+        async with browse() as visit:
+            await visit.goto(daemon.http)
+            await visit.click("#record")
+            await visit.sees(NOTICE, "The server is full")
+            await visit.sees(NOTICE, "is being kept")
+            await visit.sees(f"{NOTICE} .left", re.compile("^[1-7]$"))  # of 10
+            await other.close()
+            await visit.retries()
+            await visit.sees_no(NOTICE)
+            await visit.hears("six")
+            assert script(await visit.finishes(), 6)
+
+
+async def test_a_token_is_asked_for_in_words(tmp_path, scripted, browse, script):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+    async with scripted({"auth": {"tokens_file": str(tokens)}}) as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.sees(NOTICE, "asks for an access token")
+        await visit.sees("#token-problem", "asks for an access token")
+        await visit.is_in("idle")
+        assert await visit.evaluate("document.activeElement.id") == "token"
+        await visit.keyboard.type("simsala")
+        await visit.keyboard.press("Enter")
+        await visit.click("#record")
+        await visit.sees(NOTICE, "does not accept this access token")
+        await visit.fill("#token", "sesame")
+        await visit.keyboard.press("Enter")
+        await visit.sees_no(NOTICE)
+        await visit.click("#record")
+        await visit.hears("one")
+        assert script(await visit.finishes(), 1)
+
+
+async def test_a_link_with_a_token_is_newer_than_what_the_browser_remembers(tmp_path, scripted, browse, script):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+    async with scripted({"auth": {"tokens_file": str(tokens)}}) as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.remembers({"token": "old"})
+        await visit.goto(f"{daemon.http}/?token=sesame")
+        await visit.click("#record")
+        await visit.hears("one")
+        assert script(await visit.finishes(), 1)
+
+
+async def test_what_an_older_visit_chose_and_is_gone_gives_way(scripted, browse, script):
+    """The microphone to the default one; a language that the model lacks to the server's choice."""
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.remembers({"source": "unplugged", "language": "ja"})
+        await visit.reload()
+        await visit.sees("#language", "French")
+        await visit.click("#record")
+        await visit.hears("one")
+        assert script(await visit.finishes(), 1)
+
+
+async def test_a_file_that_is_not_audio_is_explained(scripted, browse, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("not audio " * 1000)
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.set_input_files("#file", path)
+        await visit.sees(NOTICE, "The server refused")
+        await visit.sees(NOTICE, "cannot decode")
+        await visit.is_in("idle")
+
+
+async def test_a_server_that_is_not_there_is_named(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#open-settings")
+        await visit.fill("#server", "ws://127.0.0.1:9/asr")
+        await visit.click("#settings .primary")
+        await visit.click("#record")
+        await visit.sees(NOTICE, "ws://127.0.0.1:9/asr does not answer")
+        await visit.click("#record")
+        await visit.is_in("finishing")
+        await visit.click("#record")  # give up
+        await visit.is_in("idle")
+        await visit.sees_no(NOTICE)
+
+
+async def test_a_refused_microphone_is_explained(scripted, browse):
+    async with scripted() as daemon, browse(permissions=[]) as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.sees(NOTICE, "The microphone is blocked")
+        await visit.is_in("idle")
+        await visit.page.context.grant_permissions(["microphone"])
+        await visit.sees_no(NOTICE)
+
+
+async def test_a_missing_microphone_is_explained(scripted, browse):
+    async with scripted() as daemon, browse(device=False) as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.sees(NOTICE, "No microphone found")
+
+
+async def test_plain_http_away_from_localhost_is_explained_at_once(scripted, browse):
+    async with scripted() as daemon, browse("--host-resolver-rules=MAP wlkd.test 127.0.0.1", permissions=[]) as visit:
+        await visit.goto(f"http://wlkd.test:{daemon.port}/")
+        await visit.sees(NOTICE, "chrome://flags/#unsafely-treat-insecure-origin-as-secure")
+        await visit.sees(NOTICE, f"http://wlkd.test:{daemon.port}")

@@ -1,0 +1,47 @@
+// The caption view: the last words in big letters for a projector. `?view=captions` opens the page in it.
+
+import { save, settings } from "./settings.js";
+
+const SIZES = [0.6, 0.75, 1, 1.3, 1.7];
+const root = document.documentElement;
+const $ = (id) => document.getElementById(id);
+
+export const inCaptionView = () => root.dataset.view === "captions";
+
+function show(captions) {
+  if (captions) root.dataset.view = "captions";
+  else delete root.dataset.view;
+  const url = new URL(location);
+  if (captions) url.searchParams.set("view", "captions");
+  else url.searchParams.delete("view");
+  history.replaceState(null, "", url);
+  if (!captions && document.fullscreenElement) document.exitFullscreen();
+  $(captions ? "captions-leave" : "captions").focus();
+}
+
+function resize(step) {
+  const index = Math.min(SIZES.length - 1, Math.max(0, SIZES.indexOf(settings.captionSize) + step));
+  settings.captionSize = SIZES[index];
+  root.style.setProperty("--caption-size", settings.captionSize);
+  $("captions-smaller").disabled = index === 0;
+  $("captions-larger").disabled = index === SIZES.length - 1;
+}
+
+function toggleFullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else root.requestFullscreen();
+}
+
+if (!SIZES.includes(settings.captionSize)) settings.captionSize = 1;
+resize(0);
+$("captions").addEventListener("click", () => show(true));
+$("captions-leave").addEventListener("click", () => show(false));
+$("captions-full").addEventListener("click", toggleFullScreen);
+// Phones have no full screen for pages.
+$("captions-full").hidden = root.requestFullscreen === undefined;
+for (const [id, step] of [["captions-smaller", -1], ["captions-larger", 1]]) {
+  $(id).addEventListener("click", () => {
+    resize(step);
+    save();
+  });
+}

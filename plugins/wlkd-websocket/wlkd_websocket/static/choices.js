@@ -1,0 +1,70 @@
+// The choices below the transcript: where the sound comes from, and what is spoken.
+
+import { languageName, spokenLanguages, t } from "./i18n.js";
+import { offered } from "./server.js";
+import { save, settings } from "./settings.js";
+import { BOTH, SHARED, mayShare, microphones } from "./sound.js";
+
+const source = document.getElementById("source");
+const language = document.getElementById("language");
+const scripts = document.getElementById("script");
+const SCRIPTS = ["simplified", "traditional", "traditional_hk", "as_heard"];
+
+function fill(select, options, chosen) {
+  select.replaceChildren(...options.map(([value, name]) => new Option(name, value, false, value === chosen)));
+  if (select.selectedIndex < 0) select.selectedIndex = 0;
+}
+
+/** Offer the sources there are now. */
+export async function showSources() {
+  const named = (await microphones()).map((device, n) => [
+    device.deviceId,
+    device.label || t("microphoneNumber", { n: n + 1 }),
+  ]);
+  const shared = [
+    [SHARED, t("shared")],
+    [BOTH, t("sharedAndMicrophone")],
+  ];
+  const options = [["", t("defaultMicrophone")], ...named.filter(([id]) => id !== "default"), ...(mayShare() ? shared : [])];
+  fill(source, options, settings.source);
+}
+
+/** Offer the languages that the server knows. */
+export function showLanguages() {
+  const offer = offered();
+  const configured = offer?.language ?? "auto";
+  const byDefault = configured === "auto" ? t("auto") : t("configured", { name: languageName(configured) });
+  const known = spokenLanguages(offer?.languages);
+  // Nothing to recognise where the model knows one language.
+  const automatic = configured === "auto" ? [] : known.length > 1 ? [["auto", t("auto")]] : [];
+  fill(language, known.length === 1 ? known : [["", byDefault], ...automatic, ...known], settings.language);
+  const script = offer?.chinese_script ?? SCRIPTS[0];
+  fill(scripts, SCRIPTS.map((name) => [name === script ? "" : name, t(name)]), settings.script);
+  // What this server does not have is not asked for.
+  settings.language = language.value;
+  settings.script = scripts.value;
+  showScript();
+}
+
+/** Chinese is written in several ways; asked only where Chinese may be spoken and the server can choose. */
+function showScript() {
+  const mayBeChinese = ["", "auto", "zh", "yue"].includes(settings.language);
+  document.getElementById("script-choice").hidden = !(offered()?.chinese_script && mayBeChinese);
+}
+
+/** Choices are for the next recording. */
+export function lockChoices(locked) {
+  for (const select of [source, language, scripts]) select.disabled = locked;
+}
+
+function remember(select, key) {
+  select.addEventListener("change", () => {
+    settings[key] = select.value;
+    save();
+    showScript();
+  });
+}
+
+remember(source, "source");
+remember(language, "language");
+remember(scripts, "script");

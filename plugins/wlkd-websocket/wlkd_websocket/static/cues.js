@@ -1,0 +1,97 @@
+// Subtitles: the transcript cut into pieces that can be read. The rules are those of `wlkd transcribe` and of the REST
+// API (docs/subtitles.md); all of them are tested with the same examples.
+
+const ROW_COLUMNS = 42; // of a row on the screen; wide (East Asian) characters take two
+const MAX_CUE_COLUMNS = 2 * ROW_COLUMNS;
+const MAX_CUE_MS = 7000;
+const MAX_GAP_MS = 1000; // a longer silence between two words takes the text off the screen
+const SENTENCE_ENDS = /[.?!。？！…]$/;
+const WIDE = new RegExp(
+  "[\\u1100-\\u115f\\u2329\\u232a\\u2e80-\\u303e\\u3041-\\u3247\\u3250-\\u4dbf\\u4e00-\\ua4cf\\ua960-\\ua97f\\uac00-\\ud7a3" +
+    "\\uf900-\\ufaff\\ufe10-\\ufe19\\ufe30-\\ufe6f\\uff01-\\uff60\\uffe0-\\uffe6\\u{1b000}-\\u{1b2ff}\\u{20000}-\\u{3fffd}]" +
+    "|(?![\\u{1f1e6}-\\u{1f1ff}])\\p{Emoji_Presentation}",
+  "u",
+); // Unicode's East Asian Width W and F
+
+const ms = (seconds) => Math.round(1000 * seconds); // 4.3 - 3.3 is more than 1
+const isWide = (mark) => WIDE.test(mark ?? "");
+const first = (text) => [...text][0];
+const textOf = (words) => words.map((word) => word.text).join("");
+
+/** Width of the text on a screen. */
+export function columns(text) {
+  return [...text].reduce((total, mark) => total + (isWide(mark) ? 2 : 1), 0);
+}
+
+/** Whether it belongs to the word before, such as a full stop of its own: no space before it, in a script with spaces. */
+function continues(word) {
+  return !/^\s/.test(word.text) && !isWide(first(word.text));
+}
+
+/** Words between silences, and between sentences that fill a row or more. */
+function phrases(words) {
+  const result = [];
+  for (const word of words) {
+    const phrase = result.at(-1);
+    if (phrase && continues(word)) {
+      phrase.push(word);
+      continue;
+    }
+    const text = phrase ? textOf(phrase) : "";
+    const sentenceEnded = SENTENCE_ENDS.test(text.trimEnd()) && columns(text) > ROW_COLUMNS;
+    if (!phrase || sentenceEnded || ms(word.start - phrase.at(-1).end) > MAX_GAP_MS) result.push([word]);
+    else phrase.push(word);
+  }
+  return result;
+}
+
+/** The words in `parts` groups by the place of their middle in the text; groups that stay empty are left out. */
+function evenly(phrase, parts) {
+  const total = Math.max(1, columns(textOf(phrase)));
+  const groups = Array.from({ length: parts }, () => []);
+  let before = 0;
+  let part = 0;
+  for (const word of phrase) {
+    const width = columns(word.text);
+    if (!continues(word)) part = Math.min(parts - 1, Math.floor((parts * (before + width / 2)) / total));
+    groups[part].push(word);
+    before += width;
+  }
+  return groups.filter((group) => group.length);
+}
+
+function isReadable(group) {
+  return ms(group.at(-1).end - group[0].start) <= MAX_CUE_MS && columns(textOf(group).trim()) <= MAX_CUE_COLUMNS;
+}
+
+/** The phrase in as few parts as can be read, of about equal width: no last word alone on the screen. */
+function split(phrase) {
+  for (let parts = 1; parts < phrase.length; parts++) {
+    const groups = evenly(phrase, parts);
+    if (groups.every(isReadable)) return groups;
+  }
+  return evenly(phrase, phrase.length); // A single word that is too long stays whole.
+}
+
+/** Cues `{start, end, text}` of lines with words; times in seconds. */
+export function cues(lines) {
+  return lines.flatMap((line) =>
+    phrases(line.words)
+      .flatMap(split)
+      .map((group) => ({ start: group[0].start, end: group.at(-1).end, text: textOf(group).trim() })),
+  );
+}
+
+/** The text on one row, or on two of about equal width. */
+export function rows(text) {
+  const total = columns(text);
+  if (total <= ROW_COLUMNS) return text;
+  const marks = [...text];
+  const places = marks.map((_, place) => place);
+  let breaks = places.filter((place) => marks[place] === " ");
+  if (!breaks.length) breaks = places.filter((place) => place && isWide(marks[place]));
+  if (!breaks.length) return text;
+  const unevenness = (place) => Math.abs(2 * columns(marks.slice(0, place).join("")) - total);
+  const place = breaks.reduce((best, each) => (unevenness(each) < unevenness(best) ? each : best));
+  return `${marks.slice(0, place).join("")}\n${marks.slice(place).join("").trimStart()}`;
+}

@@ -1,0 +1,38 @@
+// The settings: nothing changes until "Done"; Esc leaves everything as it was.
+
+import { offered } from "./server.js";
+import { ownServer, save, settings } from "./settings.js";
+
+const $ = (id) => document.getElementById(id);
+const dialog = $("settings");
+const TEXTS = ["server", "token", "hotwords", "prompt"];
+
+/** Show the settings; `field` gets the focus, and `problem` says what is wrong with the token. */
+export function openSettings(field = "server", problem = "") {
+  for (const id of TEXTS) $(id).value = settings[id];
+  $("translate").checked = settings.translate;
+  $("translate-choice").hidden = offered()?.tasks.includes("translate") === false;
+  $("server").placeholder = ownServer();
+  $("token-problem").textContent = problem;
+  $("token").setAttribute("aria-invalid", String(problem !== ""));
+  dialog.returnValue = "";
+  dialog.showModal();
+  $(field).focus();
+}
+
+/** Call `changed` whenever the person has changed the settings. */
+export function onSettings(changed) {
+  dialog.addEventListener("close", () => {
+    if (dialog.returnValue !== "done") return;
+    for (const id of TEXTS) settings[id] = $(id).value;
+    settings.translate = $("translate").checked;
+    save();
+    changed();
+  });
+}
+
+$("reset").addEventListener("click", () => {
+  for (const id of TEXTS) $(id).value = "";
+  $("translate").checked = false;
+});
+$("cancel").addEventListener("click", () => dialog.close());

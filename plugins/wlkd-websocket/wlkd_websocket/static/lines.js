@@ -1,0 +1,50 @@
+// One line of the transcript on the screen: when, in which language, and what was said.
+
+import { t } from "./i18n.js";
+
+/** Seconds as people read them, like 1:02:05. */
+export function clock(seconds) {
+  const whole = Math.floor(seconds);
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (n) => String(n).padStart(2, "0");
+  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+export function make(tag, className, text = "") {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.textContent = text;
+  return element;
+}
+
+/** An empty line, for `fillLine`. */
+export function makeLine() {
+  const item = make("li", "line");
+  const words = make("p", "words");
+  words.append(make("span", "text"));
+  item.append(make("span", "when"), words);
+  return item;
+}
+
+/** Show `line` in `item`; `before` is the line above it. Only what changed is touched: screen readers say that once. */
+export function fillLine(item, line, before) {
+  item.classList.toggle("silence", line.text === null);
+  item.classList.toggle("unconfirmed", line.unconfirmed === true);
+  fillWhen(item.querySelector(".when"), line, before);
+  const text = item.querySelector(".text");
+  if (line.language) text.lang = line.language;
+  const wanted = line.text === null ? t("silence", { s: Math.round(line.end - line.start) }) : line.text.trimStart();
+  const shown = text.textContent;
+  if (wanted === shown) return;
+  if (shown && wanted.startsWith(shown)) text.append(wanted.slice(shown.length));
+  else text.replaceChildren(wanted);
+}
+
+function fillWhen(when, line, before) {
+  const language = line.language !== null && line.language !== before?.language ? line.language : "";
+  const shown = clock(line.start) + language;
+  if (when.dataset.shown === shown) return;
+  when.dataset.shown = shown;
+  when.replaceChildren(clock(line.start));
+  if (language) when.append(make("span", "badge", language));
+}

@@ -1,0 +1,118 @@
+// What a recording and an upload share: sound goes to the server over as many connections as it takes.
+//
+// Events: `state`; `update` with the server's message; `problem` with what `trouble` says, and the `url` that was asked.
+
+import { Connection } from "./connection.js";
+import { trouble } from "./trouble.js";
+
+const MAX_BUFFERED_BYTES = 2 ** 18; // what the browser is given to send at once
+const LOOK_AGAIN_MS = 50;
+
+/**
+ * A subclass calls `connect()` and has: `begin(config)`; `nextPiece()`, null when there is none now; `isComplete`, no more
+ * pieces will come; `isOwed`, a lost connection must be made again; `waitForServer()`; `take(message)`; `done()`.
+ */
+export class Stream extends EventTarget {
+  state = "connecting";
+  /** The present connection, or null. */
+  connection = null;
+  #url;
+  #served = false; // some connection was ready
+  #attempts = 0; // in vain, since the last update
+  #retryTimer = null;
+  #pumpTimer = null;
+
+  constructor(url, format, transcript) {
+    super();
+    this.#url = new URL(url);
+    this.#url.searchParams.set("format", format);
+    this.transcript = transcript;
+  }
+
+  /** Whether a new connection will be made after a while. */
+  get waits() {
+    return this.#retryTimer !== null;
+  }
+
+  retryNow() {
+    if (!this.waits) return;
+    clearTimeout(this.#retryTimer);
+    this.connect();
+  }
+
+  connect() {
+    this.#retryTimer = null;
+    this.connection = new Connection(this.#url, {
+      ready: (config) => {
+        this.#served = true;
+        this.begin(config);
+        this.pump();
+      },
+      update: (message) => {
+        this.#attempts = 0;
+        this.transcript.update(message);
+        this.take(message);
+        this.emit("update", message);
+      },
+      done: () => {
+        this.connection = null;
+        this.done();
+      },
+      lost: (reason) => this.#lost(reason),
+    });
+  }
+
+  /** Send what is due, as fast as the browser gets it away. */
+  pump() {
+    clearTimeout(this.#pumpTimer);
+    if (!this.connection?.ready || this.connection.ended) return;
+    while (this.connection.buffered < MAX_BUFFERED_BYTES) {
+      const piece = this.nextPiece();
+      if (piece === null) {
+        if (this.isComplete) this.connection.end();
+        return;
+      }
+      this.connection.send(piece);
+    }
+    this.#pumpTimer = setTimeout(() => this.pump(), LOOK_AGAIN_MS);
+  }
+
+  #lost(reason) {
+    this.connection = null;
+    const problem = trouble(reason, this.#attempts++, this.#served);
+    if (problem.seconds === null) {
+      this.refuse(problem);
+    } else if (this.isOwed) {
+      this.#retryTimer = setTimeout(() => this.connect(), problem.seconds * 1000);
+      this.waitForServer();
+      this.emit("problem", { ...problem, url: this.#url.origin + this.#url.pathname });
+    }
+  }
+
+  refuse(problem) {
+    this.emit("problem", problem);
+    this.end();
+  }
+
+  /** Over: what is not yet transcribed is given up. */
+  end() {
+    if (this.state === "ended") return;
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#pumpTimer);
+    this.#retryTimer = null;
+    this.connection?.close();
+    this.connection = null;
+    this.transcript.seal();
+    this.setState("ended");
+  }
+
+  setState(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.emit("state");
+  }
+
+  emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
