@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 from hypothesis import given
@@ -79,6 +80,17 @@ def test_without_a_bound_words_wait_for_the_end_and_a_failure_releases_them() ->
     assert taken(attribution) == [(" 0", UNKNOWN_SPEAKER)]
     attribution.add(Commit((word(1, 2),), segment_end=True), now=0.0)
     assert taken(attribution) == [(" 1", UNKNOWN_SPEAKER)]
+
+
+def test_numbers_go_on_where_the_session_goes_on() -> None:
+    first = Attribution(3.0)
+    first.add(Commit((word(0, 1), word(1, 2))), now=0.0)
+    first.told(told(2, turn(0, 1, 5), turn(1, 2, 3)))
+    assert taken(first) == [(" 0", 1), (" 1", 2)]
+    second = Attribution(3.0, json.loads(json.dumps(first.memory)))
+    second.add(Commit((word(2, 3),)), now=0.0)
+    second.told(told(3, turn(2, 3, 5)))
+    assert taken(second) == [(" 2", 1)]
 
 
 @given(

@@ -8,7 +8,7 @@ a backend that asks for it gets several calls of `run` at once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, get_args
@@ -173,6 +173,11 @@ class DiarizerStream(ABC):
     @abstractmethod
     def finish(self) -> Diarization:
         """The audio ended: settle everything. Of a `whole` recording this tells all its turns at once."""
+
+    def memory(self) -> Mapping[str, Any]:
+        """What another stream needs in order to know the same people by the same numbers: plain data for JSON, a few
+        kilobytes. It travels with clients that resume."""
+        return {}
 
 
 DiarizerOptionsT = TypeVar("DiarizerOptionsT", bound=DiarizerOptions, default=DiarizerOptions)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,6 +146,8 @@ class DiarizationParams:
     """More will not speak; None: nobody knows."""
     whole: bool = False
     """The recording is an upload: everything may be told at its end, by then from the whole of it."""
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    """Of a stream that this one goes on, perhaps in another process: its `DiarizerStream.memory`. Empty: it is new."""
 
 
 @dataclass(frozen=True, slots=True)

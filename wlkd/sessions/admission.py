@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Any, get_args
 
 from wlkd.config.options import Config
 from wlkd.contract.audio import SAMPLE_RATE, samples
@@ -272,6 +272,8 @@ class Admission:
         params = begin.params(wishes(asked.query, self._config.recognition, self.languages(), asked.priority))
         rendering = Rendering(params.chinese_script, self._filters, asked.query)
         diarization = diarization_wish(asked.query, possible=self._speakers is not None, priority=asked.priority)
+        if diarization is not None:
+            diarization = replace(diarization, memory=begin.speakers.get("voices", {}))
         info = SessionInfo(
             f"{next(self._ids)}", asked.transport, asked.peer, asked.offer, params, time.time(), diarization
         )
@@ -280,9 +282,12 @@ class Admission:
             hearing = Hearing(decoder, self._vad, self._pools[asked.priority], begin.restart, begin.settled)
             transcript = self._transcript()
             begin.restore(transcript)
-            resuming = self._resumption.resuming(begin, asked.query, info, hearing, transcript)
             clock = asyncio.get_running_loop().time
-            progress = Progress(transcript, begin.settled, self._attribution(diarization), clock)
+            attribution = self._attribution(diarization, begin.speakers)
+            progress = Progress(transcript, begin.settled, attribution, clock)
+            resuming = self._resumption.resuming(
+                begin, asked.query, info, hearing, transcript, lambda: progress.speakers_memory
+            )
             return LiveSession(
                 info,
                 hearing,
@@ -299,10 +304,10 @@ class Admission:
             decoder.close()
             raise
 
-    def _attribution(self, diarization: DiarizationParams | None) -> Attribution | None:
+    def _attribution(self, diarization: DiarizationParams | None, memory: Mapping[str, Any]) -> Attribution | None:
         if diarization is None or self._speakers is None:
             return None
-        return Attribution(None if diarization.whole else self._speakers.max_wait_seconds)
+        return Attribution(None if diarization.whole else self._speakers.max_wait_seconds, memory)
 
     def _listening(self, info: SessionInfo, progress: Progress) -> Listening | None:
         if info.diarization is None or self._speakers is None:

@@ -7,8 +7,9 @@ last. A word that has waited too long, or whose diarizer failed, gets that at on
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.types import UNKNOWN_SPEAKER, Commit, Diarization, Turn, Word
@@ -32,18 +33,24 @@ class _Waiting:
 class Attribution:
     """Of one session. Times are seconds on the clock of whoever calls."""
 
-    def __init__(self, max_wait: float | None) -> None:
-        """`max_wait`: seconds that a word waits for its speaker; None: as long as it takes."""
+    def __init__(self, max_wait: float | None, memory: Mapping[str, Any] = {}) -> None:
+        """`max_wait`: seconds that a word waits for its speaker; None: as long as it takes. `memory`: of the session
+        that this one goes on."""
         self._max_wait = max_wait
         self._queue: deque[_Waiting] = deque()
         self._turns: deque[Turn] = deque(maxlen=MAX_TURNS)
         self._settled = 0
         self._failed = False
-        self._numbers: dict[int, int] = {}
+        self._numbers: dict[int, int] = dict(memory.get("numbers", []))
         """The number that is told for each of the diarizer's: in the order of first words, not of first sounds."""
-        self._last = UNKNOWN_SPEAKER
+        self._last: int = memory.get("last", UNKNOWN_SPEAKER)
         self.guessed = 0
         """Words that got a speaker before it was settled."""
+
+    @property
+    def memory(self) -> Mapping[str, Any]:
+        """What another session needs in order to tell the same numbers."""
+        return {"numbers": list(self._numbers.items()), "last": self._last}
 
     @property
     def waiting(self) -> tuple[Word, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from wlkd.contract.types import RecognitionParams, Restart, TakenUp
 from wlkd.sessions.continuation import Continuation
@@ -27,6 +29,11 @@ class Beginning:
             return self.continuation.settled
         # What it cannot be told it must not hear again.
         return max(self.continuation.settled, self.continuation.told[-1].end)
+
+    @property
+    def speakers(self) -> Mapping[str, Any]:
+        """What keeps everybody's number; empty: nobody is known."""
+        return {} if self.continuation is None else self.continuation.speakers
 
     @property
     def restart(self) -> Restart:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.types import Commit, Diarization, Frame, Note, SpeechEvent, Update
@@ -43,6 +44,8 @@ class Progress:
         self._segment_ended = False
         self._flushes = 0
         self._notes: tuple[Note, ...] = ()
+        self.voices: Mapping[str, Any] = {}
+        """What the diarizer remembers, for the session that may go on from here."""
         self.received = settled
         """Samples heard so far."""
 
@@ -137,6 +140,11 @@ class Progress:
     def quiet(self, *, idle: bool) -> bool:
         """Nobody speaks, and all that was said is transcribed."""
         return idle and self._in_silence and self.waits_from is None
+
+    @property
+    def speakers_memory(self) -> Mapping[str, Any]:
+        """What another session needs so that everybody keeps his number; empty: nobody is told apart."""
+        return {} if self._attribution is None else {**self._attribution.memory, "voices": self.voices}
 
     @property
     def waits_from(self) -> int | None:

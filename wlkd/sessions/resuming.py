@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from wlkd.contract.audio import samples
 from wlkd.contract.types import Commit, Restart, Seam, SessionInfo, TakenUp
@@ -36,6 +37,7 @@ class Resuming:
         seams: Seams,
         hearing: Hearing,
         transcript: Transcript,
+        speakers: Callable[[], Mapping[str, Any]],
         seal: Callable[[Continuation], str],
     ) -> None:
         """`begin`: where its client begins."""
@@ -44,6 +46,7 @@ class Resuming:
         self._seams = seams
         self._hearing = hearing
         self._transcript = transcript
+        self._speakers = speakers
         self._seal = seal
         self._told = 0
         self.begin = begin
@@ -91,4 +94,5 @@ class Resuming:
             open_line=transcript.open_line,
             transcript_end=transcript.end,
             words=transcript.words,
+            speakers=self._speakers(),
         )

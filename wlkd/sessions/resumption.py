@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from wlkd import __version__
 from wlkd.config.options import Config
@@ -72,7 +73,13 @@ class Resumption:
         return seat
 
     def resuming(
-        self, begin: Beginning, wishes: Mapping[str, str], info: SessionInfo, hearing: Hearing, transcript: Transcript
+        self,
+        begin: Beginning,
+        wishes: Mapping[str, str],
+        info: SessionInfo,
+        hearing: Hearing,
+        transcript: Transcript,
+        speakers: Callable[[], Mapping[str, Any]],
     ) -> Resuming:
         """What makes a session resumable, here and elsewhere."""
         before = begin.continuation
@@ -84,6 +91,7 @@ class Resumption:
             begin.seams(info.params),
             hearing,
             transcript,
+            speakers,
             lambda one: self._keys.seal(one),
         )
 

@@ -136,13 +136,15 @@ class Listening:
 
     async def _call(self, call: Callable[[], Diarization]) -> None:
         """Call the stream in the pool; words that become due meanwhile do not wait for it."""
-        calling = asyncio.get_running_loop().run_in_executor(self._pool, call)
+        # What the stream remembers is read in the thread that writes it.
+        calling = asyncio.get_running_loop().run_in_executor(self._pool, lambda: (call(), self._stream.memory()))
         while not calling.done():
             due = self._progress.words_due
             timeout = None if due is None else max(due - asyncio.get_running_loop().time(), 0.001)
             await asyncio.wait({calling}, timeout=timeout)
             self._progress.release()
-        self._progress.speakers_told(calling.result())
+        told, self._progress.voices = calling.result()
+        self._progress.speakers_told(told)
 
     def _give_up(self) -> None:
         self._failed = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from wlkd_speakers.cells import Cell
@@ -57,6 +59,14 @@ def test_somebody_who_comes_back_after_an_hour_has_his_number() -> None:
     assert set(told(tracker, people.cells((0, 10)))) == {1}
     assert set(told(tracker, people.cells((1, 1200), start=10))) == {2}
     assert told(tracker, people.cells((0, 8), start=9000)) == [1] * 8
+
+
+def test_a_stream_that_goes_on_elsewhere_knows_the_same_people() -> None:
+    people, tracker = People(2), Tracker(8)
+    told(tracker, people.cells((0, 10), (1, 10)))
+    memory = json.loads(json.dumps(tracker.voices.memory))
+    assert len(json.dumps(memory)) < 1000
+    assert told(Tracker(8, memory), people.cells((1, 8), (0, 8))) == [2] * 8 + [1] * 8
 
 
 def test_one_person_is_one_person_for_ten_minutes() -> None:

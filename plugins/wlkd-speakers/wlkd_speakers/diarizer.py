@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import Field
 
@@ -54,15 +54,15 @@ class CampPlus(Diarizer[CampPlusOptions]):
         if self._embedder is None:
             raise RuntimeError("open() before provision(), or after close()")
         cutter = Cutter(self._embedder)
-        return RecordingStream(cutter, most) if params.whole else LiveStream(cutter, most)
+        return RecordingStream(cutter, most) if params.whole else LiveStream(cutter, most, params.memory)
 
 
 class LiveStream(DiarizerStream):
     """Tells as it goes."""
 
-    def __init__(self, cutter: Cutter, most: int) -> None:
+    def __init__(self, cutter: Cutter, most: int, memory: Mapping[str, str] = {}) -> None:
         self._cutter = cutter
-        self._tracker = Tracker(most)
+        self._tracker = Tracker(most, memory)
         self._settled = 0
 
     def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
@@ -83,6 +83,9 @@ class LiveStream(DiarizerStream):
 
     def finish(self) -> Diarization:
         return self.settle()
+
+    def memory(self) -> Mapping[str, str]:
+        return self._tracker.voices.memory
 
     def _settle(self) -> list[Decision]:
         """Nothing more is heard for now: what is undecided is decided by what is there."""

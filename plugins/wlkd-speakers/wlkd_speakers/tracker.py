@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wlkd_speakers.cells import Cell
@@ -50,8 +50,9 @@ class Decision:
 class Tracker:
     """Of one stream. Feed it cells in order."""
 
-    def __init__(self, most_voices: int) -> None:
-        self.voices = Voices(most_voices)
+    def __init__(self, most_voices: int, memory: Mapping[str, str] = {}) -> None:
+        """`memory`: the voices of the stream that this one goes on."""
+        self.voices = Voices(most_voices, memory)
         self._waiting: deque[Cell] = deque()
         """Not decided."""
         self._last: int | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,13 +23,34 @@ def mean(vectors: list[Vector]) -> Vector:
     return np.asarray(total / np.linalg.norm(total), dtype=np.float32)
 
 
+def _packed(total: Vector) -> str:
+    """A byte for each number, relative to the largest; the length as the mean's weight, in pieces."""
+    weight = min(round(float(np.linalg.norm(total))), 255)
+    scaled = np.round(total / np.abs(total).max() * 127).astype(np.int8)
+    return base64.b64encode(bytes([weight]) + scaled.tobytes()).decode()
+
+
+def _unpacked(text: str) -> Vector:
+    raw = base64.b64decode(text, validate=True)
+    scaled = np.frombuffer(raw[1:], np.int8).astype(np.float32)
+    return np.asarray(scaled * (max(raw[0], 1) / np.linalg.norm(scaled)), dtype=np.float32)
+
+
 class Voices:
     """Numbered from 1, in the order of their first words."""
 
-    def __init__(self, most: int) -> None:
-        """`most`: voices that may be opened."""
-        self._sums: dict[int, Vector] = {}
+    def __init__(self, most: int, memory: Mapping[str, str] = {}) -> None:
+        """`most`: voices that may be opened. `memory`: of the stream that this one goes on.
+
+        Raises `ValueError` when it is not one.
+        """
+        self._sums = {int(number): _unpacked(text) for number, text in memory.items()}
         self._most = most
+
+    @property
+    def memory(self) -> Mapping[str, str]:
+        """Each voice in 260 characters, by its number."""
+        return {str(number): _packed(total) for number, total in self._sums.items()}
 
     def __len__(self) -> int:
         return len(self._sums)
