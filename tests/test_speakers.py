@@ -2,74 +2,43 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.in_turns import Hanging
 from tests.test_session import PCM, core, pcm, rest
-from wlkd.contract.components import Diarizer, DiarizerOptions, DiarizerStream
+from wlkd.contract.components import DiarizerOptions
 from wlkd.contract.errors import SessionError
-from wlkd.contract.types import UNKNOWN_SPEAKER, Diarization, DiarizationParams, Frame, SpeechEvent, Turn, Update
-from wlkd.plugins import Plugins
+from wlkd.contract.types import UNKNOWN_SPEAKER, Update
 from wlkd.sessions.admission import Admission
 
-Manner = Literal["prompt", "silent", "failing", "hanging"]
-CHANGE = 16_000
+Diarizing = Callable[..., AbstractAsyncContextManager[Admission]]
 
 
-class InTurns(Diarizer, DiarizerStream):
-    """Two people, each for a second in turn. `silent`: it makes up its mind only when it is asked to."""
+@pytest.fixture
+def diarizing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diarizing:
+    """A core with one of the diarizers of `tests.in_turns`, which are installed as a plugin from outside would be."""
+    info = tmp_path / "in_turns-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: in-turns\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[wlkd]\nin_turns = tests.in_turns\n")
+    monkeypatch.syspath_prepend(tmp_path)
 
-    manner: Manner = "prompt"
-    gate = threading.Event()
+    @asynccontextmanager
+    async def running(name: str, max_wait: float = 20.0) -> AsyncIterator[Admission]:
+        Hanging.gate.clear()
+        options = {"max_wait_seconds": max_wait}
+        async with core({"diarizer": {"name": name, "options": options}}) as admission:
+            try:
+                yield admission
+            finally:
+                Hanging.gate.set()
 
-    def open(self, params: DiarizationParams) -> DiarizerStream:
-        stream = type(self)(self.config)
-        stream.heard, stream.told, stream.whole = 0, 0, params.whole
-        return stream
-
-    heard = told = 0
-    whole = False
-
-    def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
-        if self.manner == "failing":
-            raise ValueError("a defect")
-        if self.manner == "hanging":
-            self.gate.wait(20)
-        self.heard = max([self.heard, *(event.end for event in events if isinstance(event, Frame))])
-        return Diarization() if self.whole or self.manner == "silent" else self.settle()
-
-    def settle(self) -> Diarization:
-        turns = []
-        while self.told < self.heard:
-            turns.append(Turn(self.told, self.told + CHANGE, self.told // CHANGE % 2 + 1, 0.9))
-            self.told += CHANGE
-        return Diarization(tuple(turns), self.heard)
-
-    def finish(self) -> Diarization:
-        return self.settle()
-
-
-@asynccontextmanager
-async def diarizing(
-    monkeypatch: pytest.MonkeyPatch, manner: Manner, max_wait: float = 20.0
-) -> AsyncIterator[Admission]:
-    made = type("Made", (InTurns,), {"manner": manner, "gate": threading.Event()})
-    original = Plugins.component
-
-    def component(self: Plugins, kind: str, name: str) -> Any:
-        return made if kind == "diarizer" else original(self, kind, name)
-
-    monkeypatch.setattr(Plugins, "component", component)
-    values = {"diarizer": {"name": "campplus", "options": {"max_wait_seconds": max_wait}}}
-    async with core(values) as admission:
-        try:
-            yield admission
-        finally:
-            made.gate.set()
+    return running
 
 
 def opened(admission: Admission, **arguments: Any) -> Any:
@@ -81,8 +50,8 @@ def speakers(update: Update) -> list[tuple[str, int | None]]:
     return [(word.text, word.speaker) for line in update.lines for word in line.words]
 
 
-async def test_a_change_of_speaker_begins_a_line_and_words_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with diarizing(monkeypatch, "prompt") as admission, opened(admission) as session:
+async def test_a_change_of_speaker_begins_a_line_and_words_are_told_once(diarizing: Diarizing) -> None:
+    async with diarizing("prompt") as admission, opened(admission) as session:
         await session.feed(pcm(2.5))
         await session.finish()
         updates = await rest(session)
@@ -96,8 +65,8 @@ async def test_a_change_of_speaker_begins_a_line_and_words_are_told_once(monkeyp
     assert told == speakers(updates[-1])
 
 
-async def test_words_wait_in_sight_and_a_flush_does_not_wait_for_more_speech(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with diarizing(monkeypatch, "silent") as admission, opened(admission) as session:
+async def test_words_wait_in_sight_and_a_flush_does_not_wait_for_more_speech(diarizing: Diarizing) -> None:
+    async with diarizing("reluctant") as admission, opened(admission) as session:
         await session.feed(pcm(1.0))
         async for update in session.updates():
             if update.waiting_text == " one":
@@ -110,8 +79,8 @@ async def test_words_wait_in_sight_and_a_flush_does_not_wait_for_more_speech(mon
         assert speakers(update) == [(" one", 1), (" two", 1)] and update.waiting == ()
 
 
-async def test_an_upload_is_told_at_its_end_from_the_whole_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with diarizing(monkeypatch, "prompt", 0.01) as admission, opened(admission, priority="upload") as session:
+async def test_an_upload_is_told_at_its_end_from_the_whole_of_it(diarizing: Diarizing) -> None:
+    async with diarizing("prompt", 0.01) as admission, opened(admission, priority="upload") as session:
         await session.feed(pcm(2.5))
         await session.finish()
         updates = await rest(session)
@@ -120,9 +89,9 @@ async def test_an_upload_is_told_at_its_end_from_the_whole_of_it(monkeypatch: py
 
 
 async def test_a_diarizer_that_raises_costs_labels_and_no_words(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    diarizing: Diarizing, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with diarizing(monkeypatch, "failing") as admission, opened(admission) as session:
+    async with diarizing("failing") as admission, opened(admission) as session:
         await session.feed(pcm(2.5))
         await session.finish()
         updates = await rest(session)
@@ -131,8 +100,8 @@ async def test_a_diarizer_that_raises_costs_labels_and_no_words(
     assert "the diarizer failed" in caplog.text
 
 
-async def test_a_diarizer_that_hangs_holds_words_back_no_longer_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with diarizing(monkeypatch, "hanging", 0.2) as admission, opened(admission) as session:
+async def test_a_diarizer_that_hangs_holds_words_back_no_longer_than_allowed(diarizing: Diarizing) -> None:
+    async with diarizing("hanging", 0.2) as admission, opened(admission) as session:
         await session.feed(pcm(2.5))
         await session.finish()
         assert (await rest(session))[-1].text == " one two three four five"
@@ -146,8 +115,8 @@ async def test_speakers_are_asked_for_where_there_are_none() -> None:
         assert refused.value.code == "bad_request"
 
 
-async def test_wishes_that_make_no_sense_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with diarizing(monkeypatch, "prompt") as admission:
+async def test_wishes_that_make_no_sense_are_refused(diarizing: Diarizing) -> None:
+    async with diarizing("prompt") as admission:
         for query in ({"diarize": "perhaps"}, {"diarize": "1", "max_speakers": "two"}):
             with pytest.raises(SessionError, match=r"perhaps|max_speakers"):
                 async with opened(admission, query=query):

@@ -73,6 +73,8 @@ class Result:
     found: int
     """Speakers told."""
     delays: Sequence[float]
+    told: Sequence[Turn]
+    """Every word with its speaker, as it came."""
 
 
 def read_conversations(path: Path, sets: Sequence[str]) -> list[Conversation]:
@@ -162,6 +164,7 @@ def score(conversation: Conversation, told: Sequence[Told]) -> Result:
         sum(one for one, alone in zip(right, clear, strict=True) if alone),
         len({word.speaker for word in words}),
         [one.delay for one in told if one.delay is not None],
+        words,
     )
 
 
@@ -243,6 +246,7 @@ def _fields(result: Result) -> Mapping[str, object]:
         "right": result.right,
         "speakers": [result.found, len(result.conversation.speakers)],
         "delays": list(result.delays),
+        "told": [list(word) for word in result.told],
     }
 
 

@@ -1,0 +1,89 @@
+"""A plugin for tests: diarizers that hear two people speak in turn, a second each, and what may go wrong with one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from wlkd import (
+    Diarization,
+    DiarizationParams,
+    Diarizer,
+    DiarizerStream,
+    Frame,
+    Registry,
+    SpeechEvent,
+    Turn,
+    hookimpl,
+)
+
+TURN = 16_000
+
+
+class Prompt(Diarizer):
+    """Tells at once."""
+
+    def open(self, params: DiarizationParams) -> DiarizerStream:
+        return InTurns(prompt=not params.whole)
+
+
+class Reluctant(Diarizer):
+    """Tells when it is asked to."""
+
+    def open(self, params: DiarizationParams) -> DiarizerStream:
+        return InTurns(prompt=False)
+
+
+class Failing(Diarizer):
+    """Has a defect."""
+
+    def open(self, params: DiarizationParams) -> DiarizerStream:
+        return Broken(prompt=True)
+
+
+class Hanging(Diarizer):
+    """Never comes back, until `gate` is set."""
+
+    gate = threading.Event()
+
+    def open(self, params: DiarizationParams) -> DiarizerStream:
+        return Stuck(prompt=True)
+
+
+class InTurns(DiarizerStream):
+    def __init__(self, *, prompt: bool) -> None:
+        self._prompt = prompt
+        self._heard = self._told = 0
+
+    def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
+        self._heard = max([self._heard, *(event.end for event in events if isinstance(event, Frame))])
+        return self.settle() if self._prompt else Diarization()
+
+    def settle(self) -> Diarization:
+        turns = []
+        while self._told < self._heard:
+            turns.append(Turn(self._told, self._told + TURN, self._told // TURN % 2 + 1, 0.9))
+            self._told += TURN
+        return Diarization(tuple(turns), self._heard)
+
+    def finish(self) -> Diarization:
+        return self.settle()
+
+
+class Broken(InTurns):
+    def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
+        raise ValueError("a defect")
+
+
+class Stuck(InTurns):
+    def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
+        Hanging.gate.wait(20)
+        return Diarization()
+
+
+@hookimpl
+def wlkd_register_diarizers(register: Registry) -> None:
+    register("prompt", Prompt)
+    register("reluctant", Reluctant)
+    register("failing", Failing)
+    register("hanging", Hanging)
