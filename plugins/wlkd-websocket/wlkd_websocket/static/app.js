@@ -11,6 +11,7 @@ import { clock } from "./lines.js";
 import { dismiss, explain, translateNotice } from "./notices.js";
 import { KEPT_MINUTES, Recording } from "./recording.js";
 import { askServer } from "./server.js";
+import { forgetSpeakers, renameSpeaker } from "./speakers.js";
 import { save, serverUrl, settings } from "./settings.js";
 import { Sound, SoundError, mayAsk, microphones, prepare } from "./sound.js";
 import { Transcript } from "./transcript.js";
@@ -252,6 +253,7 @@ async function watchPermission() {
 function clear() {
   const before = transcript.toJSON();
   transcript.clear();
+  forgetSpeakers();
   archive.save();
   explain("cleared", {}, [["undo", () => restore(before)], ["dismiss", () => dismiss()]]);
   view.render(transcript);
@@ -278,6 +280,9 @@ async function copyText() {
 for (const button of document.querySelectorAll("[data-action='record']")) button.addEventListener("click", toggle);
 $("pause").addEventListener("click", () => (stream.state === "paused" ? stream.resume() : stream.pause()));
 $("copy").addEventListener("click", copyText);
+$("lines").addEventListener("click", ({ target }) => {
+  if (target.classList.contains("who") && renameSpeaker(Number(target.dataset.speaker))) view.render(transcript);
+});
 for (const suffix of Object.keys(FORMATS)) $(`save-${suffix}`).addEventListener("click", () => download(transcript, suffix));
 $("clear").addEventListener("click", clear);
 $("forget").addEventListener("click", clear);

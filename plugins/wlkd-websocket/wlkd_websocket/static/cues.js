@@ -73,12 +73,15 @@ function split(phrase) {
   return evenly(phrase, phrase.length); // A single word that is too long stays whole.
 }
 
+/** The speaker, where they are told apart. */
+const whoOf = ({ speaker }) => (speaker === null || speaker === undefined ? {} : { speaker });
+
 /** Cues `{start, end, text}` of lines with words; times in seconds. */
 export function cues(lines) {
   return lines.flatMap((line) =>
     phrases(line.words)
       .flatMap(split)
-      .map((group) => ({ start: group[0].start, end: group.at(-1).end, text: textOf(group).trim() })),
+      .map((group) => ({ start: group[0].start, end: group.at(-1).end, text: textOf(group).trim(), ...whoOf(line) })),
   );
 }
 

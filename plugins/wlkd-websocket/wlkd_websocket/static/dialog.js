@@ -12,6 +12,8 @@ export function openSettings(field = "server", problem = "") {
   for (const id of TEXTS) $(id).value = settings[id];
   $("translate").checked = settings.translate;
   $("translate-choice").hidden = offered()?.tasks.includes("translate") === false;
+  $("diarize").checked = settings.diarize;
+  $("diarize-choice").hidden = offered()?.diarization !== true;
   $("server").placeholder = ownServer();
   $("token-problem").textContent = problem;
   $("token").setAttribute("aria-invalid", String(problem !== ""));
@@ -26,6 +28,7 @@ export function onSettings(changed) {
     if (dialog.returnValue !== "done") return;
     for (const id of TEXTS) settings[id] = $(id).value;
     settings.translate = $("translate").checked;
+    settings.diarize = $("diarize").checked;
     save();
     changed();
   });
@@ -34,5 +37,6 @@ export function onSettings(changed) {
 $("reset").addEventListener("click", () => {
   for (const id of TEXTS) $(id).value = "";
   $("translate").checked = false;
+  $("diarize").checked = false;
 });
 $("cancel").addEventListener("click", () => dialog.close());

@@ -1,6 +1,10 @@
 // The transcript as a file: plain text, SRT, WebVTT, JSON. What they hold is what `wlkd transcribe` writes.
 
 import { cues, rows } from "./cues.js";
+import { speakerName } from "./speakers.js";
+
+/** The name of whoever says `line`, or of the cue, as it stands before the text; empty where nobody is told apart. */
+const before = ({ speaker }) => (speaker === null || speaker === undefined ? "" : `${speakerName(speaker)}: `);
 
 function stamp(seconds, point) {
   const ms = Math.max(0, Math.round(seconds * 1000));
@@ -11,7 +15,7 @@ function stamp(seconds, point) {
 
 /** One line of text for each line that has words. */
 export function toText(lines, tail = "") {
-  return [...lines.map((line) => line.text), tail]
+  return [...lines.map((line) => before(line) + line.text.trim()), tail]
     .map((text) => text.trim())
     .filter((text) => text)
     .join("\n")
@@ -20,14 +24,15 @@ export function toText(lines, tail = "") {
 
 export function toSrt(lines) {
   return cues(lines)
-    .map((cue, n) => `${n + 1}\n${stamp(cue.start, ",")} --> ${stamp(cue.end, ",")}\n${rows(cue.text)}\n`)
+    .map((cue, n) => `${n + 1}\n${stamp(cue.start, ",")} --> ${stamp(cue.end, ",")}\n${rows(before(cue) + cue.text)}\n`)
     .join("\n");
 }
 
 export function toVtt(lines) {
   // "-->" and "<" have a meaning in WebVTT.
   const safe = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-  const body = cues(lines).map((cue) => `\n${stamp(cue.start, ".")} --> ${stamp(cue.end, ".")}\n${safe(rows(cue.text))}\n`);
+  const voice = (cue) => before(cue) && `<v ${safe(speakerName(cue.speaker))}>`;
+  const body = cues(lines).map((cue) => `\n${stamp(cue.start, ".")} --> ${stamp(cue.end, ".")}\n${voice(cue)}${safe(rows(cue.text))}\n`);
   return ["WEBVTT\n", ...body].join("");
 }
 
@@ -42,6 +47,7 @@ export function toJson(lines, source) {
       ...span(line),
       language: line.language,
       speaker: line.speaker,
+      name: before(line) ? speakerName(line.speaker) : undefined,
       text: line.text,
       words: line.words.map((word) => ({ ...span(word), text: word.text, confidence: word.confidence ?? null })),
     })),

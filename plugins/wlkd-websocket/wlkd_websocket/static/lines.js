@@ -1,6 +1,7 @@
 // One line of the transcript on the screen: when, in which language, and what was said.
 
 import { t } from "./i18n.js";
+import { speakerColour, speakerName } from "./speakers.js";
 
 /** Seconds as people read them, like 1:02:05. */
 export function clock(seconds) {
@@ -21,7 +22,10 @@ export function make(tag, className, text = "") {
 export function makeLine() {
   const item = make("li", "line");
   const words = make("p", "words");
-  words.append(make("span", "text"));
+  const who = make("button", "who");
+  who.type = "button";
+  who.hidden = true;
+  words.append(who, make("span", "text"));
   item.append(make("span", "when"), words);
   return item;
 }
@@ -31,6 +35,7 @@ export function fillLine(item, line, before) {
   item.classList.toggle("silence", line.text === null);
   item.classList.toggle("unconfirmed", line.unconfirmed === true);
   fillWhen(item.querySelector(".when"), line, before);
+  fillWho(item.querySelector(".who"), line, before);
   const text = item.querySelector(".text");
   if (line.language) text.lang = line.language;
   const wanted = line.text === null ? t("silence", { s: Math.round(line.end - line.start) }) : line.text.trimStart();
@@ -38,6 +43,18 @@ export function fillLine(item, line, before) {
   if (wanted === shown) return;
   if (shown && wanted.startsWith(shown)) text.append(wanted.slice(shown.length));
   else text.replaceChildren(wanted);
+}
+
+/** The speaker's name, where he begins to speak; his colour is on every line of his. */
+function fillWho(who, line, before) {
+  const speaker = line.speaker ?? null;
+  who.hidden = speaker === null || speaker === (before?.speaker ?? null);
+  who.parentElement.dataset.colour = speaker === null ? "" : speakerColour(speaker);
+  who.dataset.speaker = speaker ?? "";
+  const name = speaker === null ? "" : speakerName(speaker);
+  if (who.textContent === name) return;
+  who.textContent = name;
+  who.title = name && t("renameSpeaker", { name });
 }
 
 function fillWhen(when, line, before) {

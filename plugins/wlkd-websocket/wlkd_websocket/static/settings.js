@@ -11,6 +11,7 @@ export const DEFAULTS = {
   hotwords: "",
   prompt: "",
   translate: false,
+  diarize: false,
   captionSize: 1,
   ui: navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en",
 };
@@ -49,6 +50,7 @@ export function serverUrl() {
     hotwords: settings.hotwords.trim(),
     initial_prompt: settings.prompt.trim(),
     task: settings.translate ? "translate" : "",
+    diarize: settings.diarize ? "true" : "",
     chinese_script: settings.script,
   };
   for (const [name, value] of Object.entries(wishes)) if (value) url.searchParams.set(name, value);

@@ -40,14 +40,16 @@ export class Transcript {
   /** Take an update of the current connection. */
   update(message) {
     const part = this.#parts.at(-1);
+    // Without diarization every line says 1, and means nobody.
+    part.diarized ||= (message.new_words ?? []).some((word) => word.speaker !== undefined);
     part.lines = message.lines.map((line) => ({
       start: line.start_seconds ?? clockSeconds(line.start),
       end: line.end_seconds ?? clockSeconds(line.end),
       text: line.speaker === -2 ? null : line.text,
-      speaker: line.speaker,
+      speaker: part.diarized && line.speaker !== -2 ? line.speaker : null,
       language: line.detected_language ?? null,
     }));
-    part.tail = message.buffer_transcription;
+    part.tail = (message.buffer_diarization ?? "") + message.buffer_transcription;
     part.words.push(...(message.new_words ?? []));
   }
 
@@ -63,7 +65,7 @@ export class Transcript {
     const start = this.committedSeconds;
     const word = { text: part.tail, start, end: start + 1, confidence: null };
     const language = part.lines.findLast((line) => line.language)?.language ?? null;
-    part.lines = [...part.lines, { ...word, speaker: 1, language, unconfirmed: true }];
+    part.lines = [...part.lines, { ...word, speaker: null, language, unconfirmed: true }];
     part.words.push(word);
     part.tail = "";
   }
@@ -77,7 +79,8 @@ export class Transcript {
     this.#parts = [];
   }
 
-  /** Lines on one clock, in seconds: `{start, end, text, speaker, language, unconfirmed}`; `text` is null for silence. */
+  /** Lines on one clock, in seconds: `{start, end, text, speaker, language, unconfirmed}`; `text` is null for silence,
+   * `speaker` where nobody is told apart. */
   get lines() {
     return this.#parts.flatMap(({ offset, lines }) => lines.map((line) => later(line, offset)));
   }
