@@ -84,7 +84,8 @@ def test_every_query_name_and_format_is_documented():
     asking = section("Asking")
     prompts = {"hotwords", "initial_prompt", "static_prompt"}
     text = {"chinese_script", "filters", "replace", "profanity"}
-    assert first_column(asking) == {*OWN, "language", "task", *prompts, *text}
+    speakers = {"diarize", "max_speakers"}
+    assert first_column(asking) == {*OWN, "language", "task", *prompts, *text, *speakers}
     assert {*RAW_ENCODINGS, "container", "pcm"} <= set(re.findall(r"`(\w+)`", asking))
 
 
