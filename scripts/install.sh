@@ -8,7 +8,7 @@ Usage: scripts/install.sh [--prefix DIR] [--model SIZE] [--models DIR] [--units-
 Makes a virtual environment in the prefix, fetches the model, installs the units, their account and folders, and
 /etc/wlkd.yaml. An /etc/wlkd.yaml that somebody has changed is left alone. Afterwards: systemctl enable --now wlkd
 
-  --prefix DIR      where the program goes (default: /opt/wlkd)
+  --prefix DIR      where the program goes: an empty folder, or one of an earlier installation (default: /opt/wlkd)
   --model SIZE      tiny.en, base (default), small, medium, large-v3, large-v3-turbo
   --models DIR      models folder (default: models_dir of an existing /etc/wlkd.yaml, else /data/whisper_models)
   --offline BUNDLE  use no network, but a bundle of scripts/make_bundle.sh, packed or unpacked; the install.sh in an
@@ -57,8 +57,26 @@ fi
 [ -z "$key" ] || [ -n "$bundle" ] || fail "--key is for a bundle: --offline BUNDLE"
 share=$prefix/share/wlkd
 written=$share/wlkd.yaml.written
+# What was made by this script carries it; nothing is ever removed from a folder without.
+mark=$share/made-by-install.sh
 units=/etc/systemd/system
 changed=''
+
+# Ours is a folder that is absent or empty, or that carries the mark (before 0.2: the stamp of the packages).
+claim_prefix() {
+    if [ -e "$mark" ] || [ -e "$share/packages" ]; then
+        :
+    elif [ -e "$prefix" ] && [ -n "$(ls -A "$prefix" 2>/dev/null)" ]; then
+        fail "$prefix holds files that are not wlkd's; choose an empty folder, like --prefix /opt/wlkd. Nothing was changed"
+    fi
+    mkdir -p "$share"
+    [ -e "$mark" ] || echo "Removed as a whole by $share/uninstall.sh; keep nothing of your own in $prefix." >"$mark"
+}
+
+# option PATH FILE: a value of a configuration, as the daemon reads it. Empty where there is no file, or no program yet.
+option() {
+    [ ! -f "$2" ] || [ ! -x "$prefix/bin/wlkd" ] || "$prefix/bin/wlkd" check --config "$2" --get "$1"
+}
 
 # put MODE FROM TO: a file of ours, written only when it differs.
 put() {
@@ -99,8 +117,8 @@ open_bundle() {
     source=$bundle
     folders=("$bundle"/models/faster-whisper-*)
     if [ -n "$model" ]; then
-        [ -d "$bundle/models/faster-whisper-$model" ] || [ -d "$models/faster-whisper-$model" ] ||
-            fail "the model $model is neither in the bundle nor in $models; nothing was changed"
+        [ -d "$bundle/models/faster-whisper-$model" ] || [ -d "${models:-/data/whisper_models}/faster-whisper-$model" ] ||
+            fail "the model $model is neither in the bundle nor in ${models:-/data/whisper_models}; nothing was changed"
     elif [ -d "${folders[0]}" ] && [ ! -d "$bundle/models/faster-whisper-base" ]; then
         bundled_model=${folders[0]##*/faster-whisper-}
     fi
@@ -117,7 +135,7 @@ fingerprint() {
 }
 
 install_packages() {
-    local stamp pip own_pip torch=${WLKD_TORCH:-torch==2.13.0}
+    local stamp pip own_pip python torch=${WLKD_TORCH:-torch==2.13.0}
     stamp="$(fingerprint) $torch"
     # An upgrade of the system may have taken the Python away.
     if [ "$(cat "$share/packages" 2>/dev/null)" = "$stamp" ] && "$prefix/bin/python" -c '' 2>/dev/null; then
@@ -134,7 +152,10 @@ install_packages() {
         "${pip[@]}" "$bundle"/wheels/*.whl
         "${pip[@]}" --no-deps --force-reinstall "$bundle"/wheels/wlkd*.whl
     else
-        [ -x "$prefix/bin/python" ] || "$(find_python)" -m venv "$prefix"
+        if [ ! -x "$prefix/bin/python" ]; then
+            python=$(find_python)
+            "$python" -m venv "$prefix"
+        fi
         pip=("$prefix/bin/python" -m pip install --quiet --disable-pip-version-check)
         # First and pinned: an open requirement for torch brings gigabytes of CUDA libraries.
         "${pip[@]}" ${WLKD_TORCH_INDEX:+--index-url "$WLKD_TORCH_INDEX"} "$torch"
@@ -176,7 +197,7 @@ install_model() {
 # The model asked for, else that of the last time, else that of the bundle.
 choose_model() {
     if [ -z "$model" ] && [ -f "$written" ]; then
-        model=$(sed -n '/^backend:/,$s/^    model: //p' "$written" | head -1)
+        model=$(option backend.options.model "$written")
     fi
     model=${model:-${bundled_model:-base}}
 }
@@ -228,24 +249,30 @@ install_units() {
     fi
 }
 
-if [ -z "$models" ] && [ -f /etc/wlkd.yaml ]; then
-    models=$(sed -n 's/^models_dir: *//p' /etc/wlkd.yaml | tr -d "\"'")
-fi
-models=${models:-/data/whisper_models}
+choose_models() {
+    [ -n "$models" ] || models=$(option models_dir /etc/wlkd.yaml) ||
+        fail "mend /etc/wlkd.yaml, or name the models folder: --models DIR"
+}
+
+choose_models
 if [ -n "$units_only" ]; then
     [ -x "$prefix/bin/wlkd" ] || fail "$prefix/bin/wlkd is not there; leave --units-only out"
     mkdir -p "$share"
 else
     [ -z "$bundle" ] || open_bundle
+    claim_prefix
 fi
 choose_model
 if [ -z "$units_only" ]; then
     install_packages
-    install_model
+    # A configuration that outlived its program can be read now.
+    choose_models
 fi
+models=${models:-/data/whisper_models}
+[ -n "$units_only" ] || install_model
 install_units
 install_configuration
-"$prefix/bin/wlkd" check --config /etc/wlkd.yaml
+"$prefix/bin/wlkd" check --config /etc/wlkd.yaml ${units_only:+--no-host}
 if [ -e /dev/nvidiactl ] && [ ! -e $units/wlkd.service.d/gpu.conf ]; then
     say "there is an NVIDIA GPU, and the service may not use it: see GPUs in $share/docs/operations.md"
 fi

@@ -48,7 +48,7 @@ case $language in *[!a-z]*) fail "--lan takes auto or a code like en, not $langu
 here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 program=''
 for folder in "$here" /opt/wlkd/bin "$here/../.venv/bin"; do
-    if [ -x "$folder/wlkd" ]; then
+    if [ -f "$folder/wlkd" ] && [ -x "$folder/wlkd" ]; then
         program=$folder/wlkd
         break
     fi
@@ -57,7 +57,7 @@ done
 
 configuration=/etc/wlkd.yaml
 if [ -z "$models" ] && [ -f "$configuration" ]; then
-    models=$(sed -n 's/^models_dir: *\([^ #]*\).*/\1/p' "$configuration" | tr -d "\"'")
+    models=$("$program" check --config "$configuration" --get models_dir) || fail "$configuration cannot be used" 78
 fi
 models=${models:-/data/whisper_models}
 case $models in *[!A-Za-z0-9/._-]*) fail "$models: the folder's name may have letters, digits and ._- only" 64 ;; esac
@@ -85,17 +85,29 @@ esac
 [ -z "$language" ] || options+=(--set "recognition.language=$language")
 [ -z "$port" ] || options+=(--set "server.port=$port")
 
-# As the account of the service where that is possible, so that a file it may not read shows here too.
+# As the account of the service where that is possible, so that a file it may not read shows here too, and with the
+# secrets that systemd would lend it.
 run_in_foreground() {
-    local as=()
+    local as=() secrets='' status=0
+    "$program" check --config "$configuration" "${options[@]}" --no-host >/dev/null || exit $?
     if [ "$(id -u)" = 0 ] && id -u wlkd >/dev/null 2>&1; then
         as=(setpriv --reuid=wlkd --regid=wlkd --init-groups)
+        secrets=$(mktemp -d)
+        trap 'rm -rf "$secrets"' EXIT
+        for secret in /etc/credstore/wlkd.*; do
+            [ ! -f "$secret" ] || install -m 400 -o wlkd "$secret" "$secrets"
+        done
+        chown wlkd "$secrets"
+        export CREDENTIALS_DIRECTORY=$secrets
     fi
     if [ -d /run/systemd/system ] && systemctl --quiet is-active wlkd; then
         echo "run_wlk.sh: stopping the service; systemctl start wlkd brings it back" >&2
         systemctl stop wlkd
     fi
-    exec ${as[@]+"${as[@]}"} "$program" run --config "$configuration" "${options[@]}" --set log_level=debug
+    # Ctrl-C reaches the daemon too, which drains; this shell waits for it and takes the secrets away.
+    trap : INT
+    ${as[@]+"${as[@]}"} "$program" run --config "$configuration" "${options[@]}" --set log_level=debug || status=$?
+    exit $status
 }
 
 restart_service() {

@@ -34,8 +34,14 @@ rm -rf "$units"/wlkd{.service,@.service,.socket,.service.d,@.service.d} /etc/{sy
 for command in wlkd run_wlk.sh; do
     [ "$(readlink "/usr/local/bin/$command")" != "$prefix/bin/$command" ] || rm "/usr/local/bin/$command"
 done
-if [ -d "$prefix/share/wlkd" ] && [ -f "$prefix/pyvenv.cfg" ]; then
-    rm -rf "$prefix"
+share=$prefix/share/wlkd
+if [ ! -e "$prefix" ]; then
+    echo "uninstall.sh: nothing is installed in $prefix"
+elif [ -e "$share/made-by-install.sh" ] || { [ -e "$share/packages" ] && [ -f "$prefix/pyvenv.cfg" ]; }; then
+    # Only what install.sh and its environment put there: somebody may keep files of his own beside it.
+    rm -rf "$prefix"/{bin,include,lib,lib64,pyvenv.cfg} "$share"
+    find "$prefix" -depth -type d -empty -delete
+    [ ! -e "$prefix" ] || echo "uninstall.sh: $prefix holds other files and stays" >&2
 else
     echo "uninstall.sh: $prefix was not made by install.sh and stays" >&2
 fi

@@ -38,6 +38,7 @@ ROOMS = [
 
 PLUGIN_SURFACE = {
     "wlkd",
+    "wlkd.config",
     "wlkd.contract",
     "wlkd.hookspecs",
     "wlkd.testing",

@@ -41,7 +41,7 @@ class Parts:
         self.found = list(found)
         self.checked: list[Config] = []
 
-    kinds = KINDS
+    kinds = {name: KINDS[name] for name in ("decoder", "vad", "backend", "transport")}
 
     def component(self, kind: str, name: str) -> type[Component]:
         known: dict[str, type[Component]] = {
@@ -59,6 +59,9 @@ class Parts:
     def check_config(self, config: Config) -> list[Problem]:
         self.checked.append(config)
         return self.found
+
+    def check_host(self, config: Config) -> list[Problem]:
+        return []
 
 
 def write(folder: Path, text: str) -> Path:

@@ -41,7 +41,7 @@ class Demo(Component):
 class DemoComponents:
     """Stands for the loaded plugins: every default component is a Demo."""
 
-    kinds = KINDS
+    kinds = {name: KINDS[name] for name in ("decoder", "vad", "backend", "transport")}
 
     def component(self, kind: str, name: str) -> type[Component]:
         if name in ("demo", "pcm", "av", "silero", "simulstreaming", "websocket"):
@@ -49,6 +49,9 @@ class DemoComponents:
         raise PluginError(f'no {kind} is called "{name}"; known: demo')
 
     def check_config(self, config: Config) -> list[Problem]:
+        return []
+
+    def check_host(self, config: Config) -> list[Problem]:
         return []
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from wlkd import __version__
 from wlkd.cli.plugins import table
@@ -42,12 +45,11 @@ def test_every_problem_is_printed_and_the_status_is_78(tmp_path: Path) -> None:
 def test_a_good_configuration_says_what_would_run(tmp_path: Path) -> None:
     (tmp_path / "wlkd.yaml").write_text("backend: {name: scripted}\nserver: {port: 7200}\n")
     began = time.monotonic()
-    done = wlkd("check", "--config", "wlkd.yaml", folder=tmp_path)
+    done = wlkd("check", "--config", "wlkd.yaml", "--no-host", folder=tmp_path)
     assert time.monotonic() - began < 10, "no model may be loaded (about a second on an idle machine)"
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(
-        "wlkd.yaml: ok: decoders pcm, av, vad silero, backend scripted, diarizer none, transports websocket"
-    )
+    assert done.stdout.startswith("wlkd.yaml: ok: decoders pcm, av, vad silero, backend scripted, ")
+    assert "transports websocket" in done.stdout
     assert "port 7200" in done.stdout
 
 
@@ -59,7 +61,12 @@ def test_a_missing_file_names_the_command_that_makes_one_and_that_command_works(
     assert printed.returncode == 0
     assert set(read_document(printed.stdout).values) >= {"server", "backend", "transports"}
     (tmp_path / "wlkd.yaml").write_text(printed.stdout)
-    assert wlkd("check", "--config", "wlkd.yaml", "--set", "backend.name=scripted", folder=tmp_path).returncode == 0
+    assert (
+        wlkd(
+            "check", "--config", "wlkd.yaml", "--set", "backend.name=scripted", "--no-host", folder=tmp_path
+        ).returncode
+        == 0
+    )
 
 
 def test_a_malformed_setting_is_a_usage_error(tmp_path: Path) -> None:
@@ -87,3 +94,38 @@ def test_plugins_are_listed_with_what_was_left_out(tmp_path: Path) -> None:
 
 def test_columns_are_aligned() -> None:
     assert table([("A", "B"), ("long", "x"), ("y", "z")]) == "A     B\nlong  x\ny     z"
+
+
+BASE = "backend: {name: simulstreaming, options: {model: bsae}}\nmodels_dir: nowhere\n"
+
+
+def test_what_a_look_at_the_machine_tells_is_told_with_its_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        (tmp_path / "wlkd.yaml").write_text(f"{BASE}server:\n  host: 127.0.0.1\n  port: {port}\n")
+        done = wlkd("check", "--config", "wlkd.yaml", folder=tmp_path)
+    assert done.returncode == 78
+    assert f"wlkd.yaml:5: server.port: another program listens on port {port}" in done.stderr
+    assert "wlkd.yaml:1: backend.options.model: nowhere" in done.stderr
+    assert wlkd("check", "--config", "wlkd.yaml", "--no-host", folder=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("models_dir: /data/x   # our disk\n", "models_dir", "/data/x"),
+        ("models_dir:\n  /data/y\n", "models_dir", "/data/y"),
+        ("", "models_dir", "/data/whisper_models"),
+        ("backend: {name: scripted, options: {word_seconds: 2}}\n", "backend.options.word_seconds", "2.0"),
+    ],
+)
+def test_scripts_get_single_values_as_the_daemon_reads_them(tmp_path: Path, text: str, path: str, value: str) -> None:
+    (tmp_path / "wlkd.yaml").write_text(text)
+    done = wlkd("check", "--config", "wlkd.yaml", "--get", path, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{value}\n"), done.stderr
+
+
+def test_an_unknown_option_to_get_is_told(tmp_path: Path) -> None:
+    (tmp_path / "wlkd.yaml").write_text("")
+    done = wlkd("check", "--config", "wlkd.yaml", "--get", "server.prot", folder=tmp_path)
+    assert done.returncode == 78 and "server.prot: unknown option" in done.stderr

@@ -178,6 +178,10 @@ def wlkd_register_commands(register): calls.append(("wlkd_register_commands", re
 def wlkd_check_config(config):
     calls.append(("wlkd_check_config", config))
     return [Problem("backend", "seen")]
+@hookimpl
+def wlkd_check_host(config): calls.append(("wlkd_check_host", config))
+@hookimpl
+def wlkd_check_host(config): calls.append(("wlkd_check_host", config))
 @hookimpl(tryfirst=True)
 def wlkd_choose_decoder(offer):
     calls.append(("wlkd_choose_decoder", offer))
@@ -197,6 +201,7 @@ def test_every_hook_is_called_in_order_with_what_its_spec_says(install: Install)
     [module] = [module for name, module in sys.modules.items() if _file_starts(module, EVERY_HOOK)]
     with pytest.raises(ConfigError, match="backend: seen"):
         make_config({"backend": {"name": "scripted"}, **LIGHT}, plugins)
+    plugins.check_host(module.calls[-1][1])
     assert plugins.choose_decoder(StreamOffer(encoding="mine")) == "mine"
     brought_commands()
     plugins.notify("wlkd_session_opened", info=INFO)
@@ -212,6 +217,7 @@ def test_every_hook_is_called_in_order_with_what_its_spec_says(install: Install)
         "wlkd_register_diarizers",
         "wlkd_register_transports",
         "wlkd_check_config",
+        "wlkd_check_host",
         "wlkd_choose_decoder",
         "wlkd_register_commands",
         "wlkd_session_opened",

@@ -82,6 +82,15 @@ def wlkd_check_config(config: Config) -> list[Problem]:  # type: ignore[empty-bo
     """
 
 
+@hookspec
+def wlkd_check_host(config: Config) -> list[Problem]:  # type: ignore[empty-body]
+    """For `wlkd check` without `--no-host`, after `wlkd_check_config` found nothing: would `config` work here?
+
+    Look at this machine: files, devices, ports. Load nothing. Returns the problems found, each with its remedy. An
+    exception counts as a problem of the plugin.
+    """
+
+
 @hookspec(firstresult=True)
 def wlkd_choose_decoder(offer: StreamOffer) -> str | None:
     """Per session. Returns the name of the decoder for this offer, or None to pass.

@@ -78,12 +78,19 @@ class Plugins:
 
     def check_config(self, config: Config) -> list[Problem]:
         """What plugins find wrong with `config`. One that raises is itself a problem."""
+        return self._problems("wlkd_check_config", config)
+
+    def check_host(self, config: Config) -> list[Problem]:
+        """What plugins miss on this machine that `config` needs. One that raises is itself a problem."""
+        return self._problems("wlkd_check_host", config)
+
+    def _problems(self, hook_name: str, config: Config) -> list[Problem]:
         problems: list[Problem] = []
-        for plugin, call in self._calls("wlkd_check_config", {"config": config}):
+        for plugin, call in self._calls(hook_name, {"config": config}):
             try:
                 problems.extend(call() or ())
             except Exception as error:
-                logger.debug("wlkd_check_config of plugin %s raised", plugin, exc_info=True)
+                logger.debug("%s of plugin %s raised", hook_name, plugin, exc_info=True)
                 problems.append(Problem("", f"plugin {plugin} failed to check the configuration: {reason(error)}"))
         return problems
 

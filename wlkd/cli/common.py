@@ -27,10 +27,15 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def configured(args: argparse.Namespace, overrides: Mapping[str, Any] = {}) -> tuple[Config, Plugins]:
-    """The configuration that `args` name, and the loaded plugins. Raises `ConfigError`."""
+def configured(
+    args: argparse.Namespace, overrides: Mapping[str, Any] = {}, *, host: bool = False
+) -> tuple[Config, Plugins]:
+    """The configuration that `args` name, and the loaded plugins; with `host`, this machine is looked at too.
+
+    Raises `ConfigError`.
+    """
     plugins = load_plugins()
-    return load_config(args.config, plugins, {**dict(args.settings), **overrides}), plugins
+    return load_config(args.config, plugins, {**dict(args.settings), **overrides}, host=host), plugins
 
 
 def _setting(text: str) -> tuple[str, Any]:

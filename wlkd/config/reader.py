@@ -17,6 +17,7 @@ from wlkd.config.options import (
     Part,
     Settings,
 )
+from wlkd.config.ports import ports_in_use
 from wlkd.config.secrets import credential
 from wlkd.contract.components import Component, Options
 from wlkd.contract.errors import ConfigError, PluginError, Problem
@@ -46,13 +47,16 @@ class Components(Protocol):
 
     def check_config(self, config: Config) -> list[Problem]: ...
 
+    def check_host(self, config: Config) -> list[Problem]: ...
 
-def load_config(path: Path, plugins: Components, overrides: Mapping[str, Any] = {}) -> Config:
+
+def load_config(path: Path, plugins: Components, overrides: Mapping[str, Any] = {}, *, host: bool = False) -> Config:
     """Read the file at `path`, put `overrides` (dotted path to value) over it, and bind component options.
 
-    Plugins have checked the result. Raises `ConfigError` with every problem found, each with its line.
+    Plugins have checked the result; with `host`, also whether this machine has what it needs. Raises `ConfigError`
+    with every problem found, each with its line.
     """
-    return _Reading(str(path), read_document(_text(path)), plugins, overrides).config()
+    return _Reading(str(path), read_document(_text(path)), plugins, overrides).config(host=host)
 
 
 def make_config(values: Mapping[str, Any], plugins: Components) -> Config:
@@ -113,16 +117,18 @@ class _Reading:
         for option, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(".name")):
             self._override(tuple(option.split(".")), value)
 
-    def config(self) -> Config:
+    def config(self, *, host: bool = False) -> Config:
         core = {name: value for name, value in self._values.items() if name not in self._kinds}
         settings = self._validate(Settings, core, (), known=(*option_names(Settings), *self._kinds))
         parts: dict[str, Any] = {section: self._section(kind) for section, kind in self._kinds.items()}
         if self._problems or settings is None:
             raise ConfigError(sorted(self._problems, key=_place))
         config = Config(**dict(settings), **parts)
-        found = [self._located(problem) for problem in [*_unreadable(config), *self._plugins.check_config(config)]]
+        found = [*_unreadable(config), *self._plugins.check_config(config)]
+        if host and not found:
+            found = [*ports_in_use(config), *self._plugins.check_host(config)]
         if found:
-            raise ConfigError(sorted(found, key=_place))
+            raise ConfigError(sorted(map(self._located, found), key=_place))
         return config
 
     def _sections(self, values: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wlkd import hookimpl
 
 if TYPE_CHECKING:
-    from wlkd import Registry
+    from wlkd import Config, Problem, Registry
 
 
 @hookimpl
@@ -15,3 +15,15 @@ def wlkd_register_backends(register: Registry) -> None:
     from wlkd_localagreement.backend import LocalAgreement
 
     register("localagreement", LocalAgreement)
+
+
+@hookimpl
+def wlkd_check_host(config: Config) -> list[Problem]:
+    from wlkd_whisper.host import device_problems, encoder_problems
+
+    from wlkd_localagreement.options import LocalAgreementOptions
+
+    options = config.backend.options
+    if not isinstance(options, LocalAgreementOptions):
+        return []
+    return [*encoder_problems(config.models_dir, options.model), *device_problems(options.device)]

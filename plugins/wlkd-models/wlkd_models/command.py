@@ -16,9 +16,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
 from tqdm import tqdm
 
+from wlkd.config.document import read_document
 from wlkd_models.access import explain
 from wlkd_models.family import ModelFamily, families
 from wlkd_models.fetch import GetError
@@ -77,8 +77,8 @@ def default_dir(config: Path = CONFIG) -> Path:
     A configuration that cannot be used is `wlkd check`'s business, not ours.
     """
     try:
-        settings = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        settings = read_document(config.read_text(encoding="utf-8-sig")).values
+    except (OSError, UnicodeDecodeError):
         return DEFAULT_DIR
     named = settings.get("models_dir") if isinstance(settings, dict) else None
     return Path(named) if isinstance(named, str) else DEFAULT_DIR

@@ -36,3 +36,15 @@ def wlkd_check_config(config: Config) -> list[Problem]:
         f"and Whisper hears {MODEL_SECONDS}"
     )
     return [Problem("backend.options.max_window_seconds", message)]
+
+
+@hookimpl
+def wlkd_check_host(config: Config) -> list[Problem]:
+    from wlkd_whisper.host import device_problems, pair_problems
+
+    from wlkd_simulstreaming.options import SimulStreamingOptions
+
+    options = config.backend.options
+    if not isinstance(options, SimulStreamingOptions):
+        return []
+    return [*pair_problems(config.models_dir, options.model), *device_problems(options.device)]

@@ -1,0 +1,39 @@
+"""What `wlkd check` can tell of Whisper's files and devices by a look at this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from wlkd import Problem
+from wlkd_whisper.folder import private_paths
+from wlkd_whisper.pairs import check_encoder, check_pair
+
+NVIDIA = Path("/dev/nvidiactl")
+"""There where NVIDIA's driver is at work."""
+
+
+def pair_problems(models_dir: Path, size: str) -> Iterator[Problem]:
+    """Why encoder and decoder of `size` cannot be used, or not by the service's user."""
+    yield from _problems(check_pair(models_dir, size) or _private(models_dir, size))
+
+
+def encoder_problems(models_dir: Path, size: str) -> Iterator[Problem]:
+    """The same of the encoder alone."""
+    yield from _problems(check_encoder(models_dir, size) or _private(models_dir, size))
+
+
+def device_problems(device: str) -> Iterator[Problem]:
+    """Why the configured device cannot be used."""
+    if device == "cuda" and not NVIDIA.exists():
+        yield Problem(
+            "backend.options.device", f"no NVIDIA driver is at work here ({NVIDIA} is missing); write auto or cpu"
+        )
+
+
+def _private(models_dir: Path, size: str) -> list[str]:
+    return [f"{path}: other users cannot read it; `chmod -R a+rX {path}`" for path in private_paths(models_dir, size)]
+
+
+def _problems(sentences: list[str]) -> Iterator[Problem]:
+    return (Problem("backend.options.model", sentence) for sentence in sentences)
