@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import wlkd.config.secrets
 from wlkd import Component, ConfigError, Options, PluginError, Problem
 from wlkd.config import Config, credential, load_config, make_config, parse_setting
 from wlkd.config.document import read_document
-from wlkd.contract.kinds import KINDS
+from wlkd.contract.kinds import KINDS, Kind
 
 
 class Pcm(Component):
@@ -41,7 +42,9 @@ class Parts:
         self.found = list(found)
         self.checked: list[Config] = []
 
-    kinds = {name: KINDS[name] for name in ("decoder", "vad", "backend", "transport")}
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        return {name: KINDS[name] for name in ("decoder", "vad", "backend", "transport")}
 
     def component(self, kind: str, name: str) -> type[Component]:
         known: dict[str, type[Component]] = {

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydantic import Field, model_validator
 
 from wlkd import Component, ConfigError, Options, PluginError, Problem
 from wlkd.config import Config, load_config
-from wlkd.contract.kinds import KINDS
+from wlkd.contract.kinds import KINDS, Kind
 
 CASES = sorted((Path(__file__).parent / "configs").glob("*.yaml"))
 
@@ -41,7 +42,9 @@ class Demo(Component):
 class DemoComponents:
     """Stands for the loaded plugins: every default component is a Demo."""
 
-    kinds = {name: KINDS[name] for name in ("decoder", "vad", "backend", "transport")}
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        return {name: KINDS[name] for name in ("decoder", "vad", "backend", "transport")}
 
     def component(self, kind: str, name: str) -> type[Component]:
         if name in ("demo", "pcm", "av", "silero", "simulstreaming", "websocket"):
