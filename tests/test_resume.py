@@ -247,3 +247,55 @@ async def test_a_key_can_be_changed_without_refusing_anybody(key: Path, tmp_path
     async with node(both) as admission, client.connected(admission) as session:
         await client.hear_the_end(session)
     assert len(client.words) == 6
+
+
+async def test_at_a_stop_a_client_moves_at_its_next_pause(key: Path) -> None:
+    audio = speech(6)
+    client = Client(audio)
+    async with node(key) as first, node(key) as second:
+        async with client.connected(first) as session:
+            await session.feed(audio[: 2 * 2 * RATE])
+            updates = session.updates()
+            while not client.words:
+                client.take(await anext(updates))
+            emptying = asyncio.create_task(first.empty())
+            await asyncio.sleep(0)
+            assert "moves at its next pause" in str(*first.sessions)
+            await session.flush()  # as if the speaker paused
+            with pytest.raises(SessionError) as caught:
+                async for update in updates:
+                    client.take(update)
+            assert caught.value.code == "moving"
+            await emptying
+        async with asyncio.timeout(5):
+            await first.drained()
+        assert len(client.words) == 4
+        async with client.connected(second) as session:
+            assert client.sent_from[-1] == 2 * 2 * RATE
+            await client.hear_the_end(session)
+    assert client.words == (await undisturbed(audio)).words
+
+
+async def test_a_waiting_session_does_not_hold_up_a_stop(key: Path) -> None:
+    client = Client(speech(3))
+    async with node(key) as admission:
+        async with client.connected(admission) as session:
+            await client.hear(session, 1)
+        assert admission.sessions
+        async with asyncio.timeout(5):
+            await admission.empty()
+            await admission.drained()
+
+
+async def test_who_cannot_move_may_go_on_for_a_while(key: Path) -> None:
+    async with (
+        node(key, sessions={"linger_seconds": 0.3}) as admission,
+        admission.open(PCM, transport="test", peer="here") as session,
+    ):
+        emptying = asyncio.create_task(admission.empty())
+        await asyncio.sleep(0)
+        await session.feed(speech(1))
+        assert "still streams and cannot move" in str(*admission.sessions)
+        await emptying
+        with pytest.raises(SessionError, match="shutting down"):
+            await session.feed(speech(1))

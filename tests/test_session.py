@@ -101,7 +101,7 @@ async def test_a_message_that_is_being_taken_when_the_daemon_stops_is_taken_whol
         feeding = asyncio.create_task(session.feed(pcm(20)))
         await asyncio.sleep(0.1)
         assert not feeding.done()
-        await admission.finish_all()
+        await admission.empty()
         await feeding
         assert len((await rest_of_drained(session))[-1].text.split()) == 40
         with pytest.raises(SessionError, match="shutting down"):
@@ -309,7 +309,7 @@ async def test_draining_finishes_what_was_received() -> None:
     async with core() as admission, opened(admission) as session:
         await session.feed(pcm(1.5))
         admission.draining = True
-        await admission.finish_all()
+        await admission.empty()
         with pytest.raises(SessionError) as caught:
             await session.feed(pcm(1))
         assert caught.value.code == "draining"
@@ -334,10 +334,10 @@ async def test_who_has_ended_the_audio_is_not_told_of_the_drain(finished_before:
         await session.feed(pcm(1))
         if finished_before:
             await session.finish()
-            await admission.finish_all()
+            await admission.empty()
             assert (await rest(session))[-1].final
         else:
-            await admission.finish_all()
+            await admission.empty()
             await session.finish()
             assert (await rest_of_drained(session))[-1].final
 

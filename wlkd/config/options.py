@@ -91,6 +91,12 @@ class SessionOptions(Options):
         ge=0,
         description="At a stop, open sessions get that long to finish; systemd is told to wait for it.",
     )
+    linger_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="At a stop, live streams that cannot resume elsewhere may go on that long, hours if need be, "
+        "before their audio is ended.",
+    )
     resume_seconds: float = Field(
         default=30.0,
         ge=0,

@@ -151,7 +151,7 @@ class Daemon:
             await self.http.stop_accepting()
         for transport in transports:
             await transport.stop_accepting()
-        ending = asyncio.create_task(admission.finish_all())
+        ending = asyncio.create_task(admission.empty())
         naming = asyncio.create_task(self._name_what_remains(core))
         hurry = asyncio.create_task(self._stop.wait())
         drained = asyncio.create_task(admission.drained())
@@ -165,6 +165,8 @@ class Daemon:
         while True:
             await asyncio.sleep(PROGRESS_SECONDS)
             sessions = core.admission.sessions
+            # Again and again: some systems bound what one message may ask for.
+            self._notifier.extend_timeout(core.admission.drain_seconds + PATIENCE_SECONDS)
             logger.info("draining: %d sessions remain: %s", len(sessions), ", ".join(map(str, sessions)))
 
     async def _ask_for_patience(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from wlkd.inference.worker import Worker
@@ -60,7 +61,9 @@ class Health:
         admission = self._admission
         count, lag = len(admission.sessions), f"lag {admission.lag_seconds:.1f} s"
         if admission.draining:
-            return f"draining, {count} sessions remain, {lag}"
+            reasons = Counter(session.remains_because for session in admission.sessions)
+            remain = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
+            return f"draining, {count} sessions remain ({remain}), {lag}" if count else "draining"
         place = f", {admission.place}" if admission.place else ""
         return f"serving {count} of {admission.max_sessions} sessions, {lag}{place}"
 

@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 10
 """What a refused client is told to wait: about the time in which somebody stops speaking."""
+MOVE_SECONDS = 5.0
+"""How long a stop waits for a pause, before it lets a client that can resume go in the middle of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +193,8 @@ class Admission:
 
     @property
     def drain_seconds(self) -> float:
-        """What open sessions get at a stop."""
-        return self._config.sessions.drain_seconds
+        """What open sessions get at a stop, all together."""
+        return self._config.sessions.linger_seconds + self._config.sessions.drain_seconds
 
     def apply(self, config: Config, tokens: frozenset[str], keys: Keys | None) -> None:
         """Admit by `config` from now on, with the present keys where there are no new ones. Open sessions keep what
@@ -211,10 +213,17 @@ class Admission:
         self._backend = backend
         self._worker = worker
 
-    async def finish_all(self) -> None:
-        """End the audio of all live sessions where it is; uploads go on to their own end."""
-        live = [session for session in self._open if session.info.params.priority == "live"]
-        await asyncio.gather(*(session.drain() for session in live))
+    async def empty(self) -> None:
+        """Let clients that can resume go on elsewhere; end the audio of other live sessions where it is, after
+        `sessions.linger_seconds`; uploads go on to their own end."""
+        await self._resumption.send_away()
+        moving = [session.move(MOVE_SECONDS) for session in self._open if session.can_move]
+        await asyncio.gather(*moving, self._end_after_a_while())
+
+    async def _end_after_a_while(self) -> None:
+        await asyncio.sleep(self._config.sessions.linger_seconds)
+        left = [session for session in self._open if session.info.params.priority == "live"]
+        await asyncio.gather(*(session.drain() for session in left if not session.can_move))
 
     async def drained(self) -> None:
         """Wait until nobody is in."""

@@ -55,6 +55,10 @@ class Resuming:
         """The recognizer has made a step; its words from `waits_from` on wait in a filter."""
         self._seams.committed(commit, waits_from)
 
+    def released(self) -> None:
+        """No word waits in a filter any more."""
+        self._seams.released()
+
     def silent(self, until: int) -> None:
         """Nobody speaks, and everything up to `until` is transcribed."""
         self._seams.silent(until)

@@ -59,6 +59,10 @@ class Seams:
             before = self._told[count - 1].end if count else self.at
             self._move(max(before, min(limit, beyond)), count)
 
+    def released(self) -> None:
+        """All words have gone out."""
+        self._waits_from = None
+
     def silent(self, until: int) -> None:
         """Nobody speaks, all that was said is committed, and the stream has been heard up to `until`."""
         self._move(until - QUIET, len(self._told))

@@ -81,6 +81,7 @@ class LiveSession:
         self._putting = asyncio.Lock()
         """Who puts something in: a message goes in whole, and in its turn."""
         self._flushing: _Flush | None = None
+        self._quiet = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._freeing: asyncio.Task[None] | None = None
 
@@ -169,7 +170,24 @@ class LiveSession:
 
     def __str__(self) -> str:
         info = self.info
-        return f"session {info.id} ({info.transport} from {info.peer}, lag {seconds(self.lag):.1f} s)"
+        lag = f"lag {seconds(self.lag):.1f} s"
+        return f"session {info.id} ({info.transport} from {info.peer}, {self.remains_because}, {lag})"
+
+    @property
+    def can_move(self) -> bool:
+        """Its client can go on elsewhere."""
+        return self._resuming is not None
+
+    @property
+    def remains_because(self) -> str:
+        """Why it is still here when the daemon wants to stop."""
+        if self.info.params.priority == "upload":
+            return "an upload"
+        if self._life.over:
+            return "sends its last words"
+        if self._life.stage is Stage.ENDING:
+            return "transcribes its last audio"
+        return "moves at its next pause" if self.can_move else "still streams and cannot move"
 
     @property
     def received_seconds(self) -> float:
@@ -201,6 +219,17 @@ class LiveSession:
         # On its own: the work may be cancelled twice, or before it began, and the decoder is closed all the same.
         freeing = self._hearing.close_after(self._task)
         self._freeing = asyncio.create_task(freeing, name=f"decoder of session {self.info.id}")
+
+    async def move(self, within: float) -> None:
+        """The daemon stops: let the client of a resumable session go on elsewhere, from the next pause on, or from
+        where it is after so many seconds. Audio that has ended is finished here."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._quiet.wait()
+        if self._life.stage is Stage.TAKING:
+            self._fail(SessionError(Code.MOVING, "the server is shutting down; the stream can go on elsewhere"))
+            if self._task is not None:
+                self._task.cancel()
 
     async def drain(self) -> None:
         """The daemon stops: take no more audio, and finish what was received."""
@@ -311,10 +340,16 @@ class LiveSession:
         """Silence is settled as it is heard, and a client can forget it."""
         if self._resuming is not None:
             self._hearing.note_restarts()
-            if self._progress.quiet(idle=self._stream.idle):
+            if self._look_quiet():
                 self._resuming.silent(self._progress.received)
             if self._resuming.due:
                 self._progress.tell()
+
+    def _look_quiet(self) -> bool:
+        """Whether nobody speaks and everything is transcribed, as `move` waits for."""
+        quiet = self._progress.quiet(idle=self._stream.idle)
+        (self._quiet.set if quiet else self._quiet.clear)()
+        return quiet
 
     async def _catch_up(self) -> None:
         """Wait until the backlog is within its limit. Raises `SessionError("too_slow")` when it stays above."""
@@ -346,6 +381,8 @@ class LiveSession:
         self._life.fail(error)
         with contextlib.suppress(SessionError):  # of a filter, which has said so
             self._write(self._rendering.release())
+            if self._resuming is not None:
+                self._resuming.released()
         self._life.finish()
         self._stream.close()
         self._progress.speakers_failed()
@@ -393,6 +430,7 @@ class LiveSession:
                 if self._resuming is not None:
                     waits = (self._rendering.waits_from, self._progress.waits_from)
                     self._resuming.committed(outcome, min((at for at in waits if at is not None), default=None))
+                self._look_quiet()
                 self._metrics.commit_lag.observe(seconds(self.lag))
             case SessionError():
                 self._fail(outcome)
