@@ -48,7 +48,7 @@ async def test_standard_input_to_its_end(fake_asr):
         out, err = await process.communicate(2 * SECOND)
     assert (out.decode(), err.decode(), process.returncode) == ("Good morning.\n", "", 0)
     assert b"".join(server.heard) == 2 * SECOND
-    assert server.queries == [{"format": "pcm", "language": "en"}]
+    assert server.queries == [{"format": "pcm", "language": "en", "resume": "true"}]
 
 
 async def test_standard_input_that_cannot_be_read_says_so(fake_asr, tmp_path):

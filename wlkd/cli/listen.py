@@ -4,6 +4,8 @@
   arecord -q -f S16_LE -r 16000 -c 1 -t raw | wlkd listen -
 
 Committed text stays; the grey tail may still change. Ctrl-C ends the audio and prints the rest; a second one quits.
+A lost connection is made again, and what was spoken meanwhile is sent then.
+
 A server that asks for a token gets that of the environment variable WLKD_TOKEN.
 """
 
@@ -20,7 +22,7 @@ from contextlib import asynccontextmanager
 
 from wlkd.cli.microphone import MicrophoneError, Source, StandardInput, microphone
 from wlkd.cli.terminal import Plain, Screen, View
-from wlkd.client import AsrStream, ClientError, connect, joined
+from wlkd.client import ClientError, LiveAudio, ResumingStream, connect_resuming, joined
 from wlkd.contract.types import Line
 from wlkd.transports.subtitles import speaker_name
 
@@ -57,7 +59,9 @@ async def _listen(args: argparse.Namespace) -> None:
         wishes |= {"diarize": "true", "words": "true"}
     if token := os.environ.get("WLKD_TOKEN"):
         wishes["token"] = token
-    async with connect(args.server, pcm=True, wishes=wishes) as stream, _source(args) as source:
+    audio = LiveAudio()
+    connecting = connect_resuming(args.server, audio, pcm=True, wishes=wishes, say=_say)
+    async with connecting as stream, _source(args) as source:
         _end_on_interrupt(source)
         if sys.stdout.isatty():
             view: View = Screen(sys.stdout, lambda: shutil.get_terminal_size().columns)
@@ -65,9 +69,13 @@ async def _listen(args: argparse.Namespace) -> None:
         else:
             view = Plain(sys.stdout)
         try:
-            await _converse(stream, source, view)
+            await _converse(stream, audio, source, view)
         finally:
             view.close()
+
+
+def _say(text: str) -> None:
+    print(f"\nwlkd listen: {text}", file=sys.stderr)
 
 
 @asynccontextmanager
@@ -95,7 +103,7 @@ def _readable(line: Line) -> str:
     return line.text if line.speaker is None else f"{speaker_name(line.speaker)}: {line.text.strip()}"
 
 
-async def _converse(stream: AsrStream, source: Source, view: View) -> None:
+async def _converse(stream: ResumingStream, audio: LiveAudio, source: Source, view: View) -> None:
     async def show() -> None:
         async for update in stream.updates():
             lines = [_readable(line) for line in update.lines if not line.is_silence]
@@ -106,16 +114,13 @@ async def _converse(stream: AsrStream, source: Source, view: View) -> None:
     reader.add_done_callback(lambda _: source.stop())
     try:
         while not reader.done() and (data := await source.read()):
-            await stream.send(data)
-        if not reader.done():
-            await stream.end_audio()
+            adding = asyncio.create_task(audio.add(data))
+            await asyncio.wait({adding, reader}, return_when=asyncio.FIRST_COMPLETED)
+        await audio.end()
         await reader
     except MicrophoneError:
-        await stream.end_audio()
+        await audio.end()
         await reader  # What was spoken before is still to come.
-        raise
-    except ClientError:
-        await reader  # Who sends sees only that it is over; who listens is told why.
         raise
     finally:
         reader.cancel()

@@ -25,7 +25,7 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from wlkd.cli.common import add_config_arguments, configured
-from wlkd.client import ClientError, connect
+from wlkd.client import ClientError, FileAudio, Transcript, connect, connect_resuming
 from wlkd.contract.audio import seconds
 from wlkd.contract.errors import ConfigError, ProvisionError, SessionError
 from wlkd.contract.host import Sessions
@@ -206,16 +206,33 @@ def _seekable(file: BinaryIO) -> BinaryIO | None:
 
 async def remotely(url: str, wishes: Mapping[str, str], file: BinaryIO, progress: Progress) -> Result:
     """Have a file transcribed by a server. Raises `ClientError` when it takes no stream."""
-    async with connect(url, pcm=False, wishes={"words": "true", **wishes}) as stream:
+    wishes = {"words": "true", **wishes}
+    if not file.seekable():
+        # Bytes that are gone cannot be sent again.
+        async with connect(url, pcm=False, wishes=wishes) as stream:
+            return await _converse(file, stream.send, stream.end_audio, _watched(stream.updates(), progress))
+    heard: Heard = (), ()
+    async with connect_resuming(url, FileAudio(file), pcm=False, wishes=wishes, say=_say) as resuming:
 
-        async def updates() -> AsyncIterator[Heard]:
-            async for update in stream.updates():
-                if update.lines:
-                    done = seconds(update.lines[-1].end)
-                    progress(done, done + update.lag_seconds)
-                yield update.lines, update.notes
+        async def listen() -> None:
+            nonlocal heard
+            async for update in _watched(resuming.updates(), progress):
+                heard = update
 
-        return await _converse(file, stream.send, stream.end_audio, updates())
+        failure = await _failure_of(listen())
+    return Result(*heard, failure)
+
+
+def _say(text: str) -> None:
+    print(f"wlkd transcribe: {text}", file=sys.stderr)
+
+
+async def _watched(updates: AsyncIterator[Transcript], progress: Progress) -> AsyncIterator[Heard]:
+    async for update in updates:
+        if update.lines:
+            done = seconds(update.lines[-1].end)
+            progress(done, done + update.lag_seconds)
+        yield update.lines, update.notes
 
 
 async def _converse(

@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.relay import relay
 from wlkd.testing import RunningDaemon, running_daemon, speech_like
 
-from .relay import relay
 from .test_api_document import blocks
 
 SECRET = "a secret of at least thirty-two characters\n"

@@ -18,6 +18,10 @@ from wlkd.contract.types import Line, Note, Word
 CONNECT_TIMEOUT_SECONDS = 10.0
 SILENCE_SECONDS = 60
 """A server that sends nothing for so long is asked whether its host is still there."""
+SIGN_OF_LIFE_SECONDS = 45
+"""A server that can resume pings every 20 s, as shipped. One that does not is taken for lost: that costs no word."""
+WITHOUT_A_REASON = {aiohttp.WSCloseCode.GOING_AWAY, aiohttp.WSCloseCode.ABNORMAL_CLOSURE, 1012, None}
+"""Close codes of connections that broke, or of proxies that stopped."""
 ASK_AGAIN_SECONDS = 20
 """Without an answer; the connection is lost after nine questions in vain, Linux's own number."""
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -36,6 +40,38 @@ class Refused(ClientError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class Lost(ClientError):
+    """The connection is gone, or there was none to be had: perhaps the next one works."""
+
+
+class Moving(Lost):
+    """The server is being stopped, and the stream is to go on elsewhere."""
+
+
+class CannotResume(ClientError):
+    """The server makes nothing of the continuation: begin anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Where a stream that can resume begins; see docs/API.md."""
+
+    header_bytes: int
+    from_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """From where a stream could go on; see docs/API.md."""
+
+    first_line: int
+    header_bytes: int
+    settled_bytes: int
+    settled: int
+    """As a sample index."""
+    continuation: str
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """One update: the whole committed transcript and the tail that may still change."""
@@ -51,6 +87,8 @@ class Transcript:
     """The words committed since the update before, from servers that say so."""
     notes: tuple[Note, ...] = ()
     """What there is to say of the audio besides the words, from servers that say so."""
+    place: Place | None = None
+    """Of a stream that can resume; `lines` are then those from `place.first_line` on."""
 
     @property
     def committed(self) -> str:
@@ -73,8 +111,10 @@ def joined(texts: Iterable[str]) -> str:
 class AsrStream:
     """One audio stream to a server. Use `connect`; send from one task and read updates in another."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, *, takes_pcm: bool) -> None:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, *, takes_pcm: bool, begin: Begin | None = None) -> None:
         self._socket = socket
+        self.begin = begin
+        """What to send; None: the server cannot resume this stream."""
         self.takes_pcm = takes_pcm
         """The server expects raw 16-bit little-endian PCM at 16 kHz, mono; else a container such as WebM."""
 
@@ -94,7 +134,7 @@ class AsrStream:
         try:
             await self._socket.send_bytes(data)
         except ConnectionError as error:
-            raise ClientError(f"connection lost while sending: {error}") from error
+            raise Lost(f"connection lost while sending: {error}") from error
 
     async def updates(self) -> AsyncIterator[Transcript]:
         """Every update until the server is ready to stop.
@@ -102,10 +142,17 @@ class AsrStream:
         Raises `Refused`, or `ClientError` for an error message, a connection lost, or an answer that is no JSON.
         """
         while True:
-            content = _json(await self._socket.receive())
+            try:
+                # Pings count too. Servers that cannot resume may have nothing to say for hours.
+                message = await self._socket.receive(SIGN_OF_LIFE_SECONDS if self.begin else None)
+            except TimeoutError:
+                raise Lost(f"connection lost: not a sign of the server for {SIGN_OF_LIFE_SECONDS} s") from None
+            content = _json(message)
             match content.get("type"):
                 case "ready_to_stop":
                     return
+                case "moving":
+                    raise Moving(str(content.get("message", "the server is being stopped")))
                 case "error":
                     raise _server_error(content)
                 case "transcript_update" | None:
@@ -113,14 +160,20 @@ class AsrStream:
 
 
 @asynccontextmanager
-async def connect(url: str, *, pcm: bool, wishes: Mapping[str, str] | None = None) -> AsyncIterator[AsrStream]:
+async def connect(
+    url: str, *, pcm: bool, wishes: Mapping[str, str] | None = None, resume: str | None = None
+) -> AsyncIterator[AsrStream]:
     """Open a stream, and close it on the way out.
 
     `pcm` asks for raw PCM: wlkd decides per stream (`?format=`); WhisperLiveKit ignores the wish and says in its first
     message what it was started for. `wishes` go into the query too: `language`, `token`, `words`, and so on.
-    Raises `Refused`; `ClientError` when nobody answers, or when the server wants the other kind of audio.
+    `resume`: ask for a stream that can resume; with the continuation of one, go on with it.
+    Raises `Refused`; `CannotResume`; `Lost` when nobody answers; `ClientError` when the server wants the other kind of
+    audio.
     """
     query = {"format": "pcm" if pcm else "container", **(wishes or {})}
+    if resume is not None:
+        query["resume"] = "continue" if resume else "true"
     # total=None: a stream may last for days; only reaching the server is limited.
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as http:
@@ -129,15 +182,19 @@ async def connect(url: str, *, pcm: bool, wishes: Mapping[str, str] | None = Non
         except aiohttp.WSServerHandshakeError as error:
             raise _handshake_error(url, error) from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise ClientError(f"cannot reach {url}: {error or 'no answer'}") from error
+            raise Lost(f"cannot reach {url}: {error or 'no answer'}") from error
         async with socket:
             _notice_lost_host(socket)
-            takes_pcm = await _takes_pcm(socket)
+            if resume:
+                with suppress(ConnectionError):  # The first message says why.
+                    await socket.send_json({"type": "resume", "continuation": resume})
+            config = await _config(socket)
+            takes_pcm = bool(config.get("useAudioWorklet"))
             if takes_pcm and not pcm:
                 raise ClientError(f"{url} takes raw PCM only, not a container")
             if pcm and not takes_pcm:
                 raise ClientError(f"{url} takes no raw PCM; start WhisperLiveKit with --pcm-input, or send WebM")
-            yield AsrStream(socket, takes_pcm=takes_pcm)
+            yield AsrStream(socket, takes_pcm=takes_pcm, begin=_begin(config.get("resume")))
 
 
 def _notice_lost_host(socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -153,8 +210,8 @@ def _notice_lost_host(socket: aiohttp.ClientWebSocketResponse) -> None:
         connection.setsockopt(IPPROTO_TCP, TCP_KEEPINTVL, ASK_AGAIN_SECONDS)
 
 
-async def _takes_pcm(socket: aiohttp.ClientWebSocketResponse) -> bool:
-    """Reads the `config` message that opens every stream."""
+async def _config(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
+    """The `config` message that opens every stream."""
     try:
         message = await socket.receive(timeout=CONNECT_TIMEOUT_SECONDS)
     except TimeoutError as error:
@@ -164,7 +221,23 @@ async def _takes_pcm(socket: aiohttp.ClientWebSocketResponse) -> bool:
         raise _server_error(content)
     if content.get("type") != "config":
         raise ClientError(f"the server's first message is no config message: {content}")
-    return bool(content.get("useAudioWorklet"))
+    return content
+
+
+def _begin(resume: Mapping[str, Any] | None) -> Begin | None:
+    return None if resume is None else Begin(resume["header_bytes"], resume["from_bytes"])
+
+
+def _place(content: Mapping[str, Any]) -> Place | None:
+    if "continuation" not in content:
+        return None
+    return Place(
+        content["first_line"],
+        content["header_bytes"],
+        content["settled_bytes"],
+        samples(content["settled_seconds"]),
+        content["continuation"],
+    )
 
 
 def _json(message: aiohttp.WSMessage) -> dict[str, Any]:
@@ -174,7 +247,7 @@ def _json(message: aiohttp.WSMessage) -> dict[str, Any]:
         case aiohttp.WSMsgType.CLOSE:
             raise _closed(message.data, message.extra)
         case aiohttp.WSMsgType.CLOSING | aiohttp.WSMsgType.CLOSED | aiohttp.WSMsgType.ERROR:
-            raise ClientError(f"connection lost{f': {message.data}' if message.data else ''}")
+            raise Lost(f"connection lost{f': {message.data}' if message.data else ''}")
         case _:
             raise ClientError(f"the server sent a {message.type.name} message where JSON was due")
     try:
@@ -197,6 +270,7 @@ def _transcript(content: dict[str, Any]) -> Transcript:
             lag_seconds=float(content["remaining_time_transcription"] or 0.0),
             new_words=_words(content.get("new_words", ())),
             notes=tuple(_note(note) for note in content.get("notes", ())),
+            place=_place(content),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ClientError(f"an update does not follow the protocol: {error!r}") from error
@@ -240,12 +314,16 @@ def _server_error(content: dict[str, Any]) -> ClientError:
     code = content.get("code", "error")
     if code in ("server_full", "draining"):
         return Refused(f"{code}: {message}")
+    if code == "cannot_resume":
+        return CannotResume(message)
     return ClientError(f"{code}: {message}")
 
 
 def _closed(code: int | None, reason: str | None) -> ClientError:
     told = f"closed by the server with {code}" + (f": {reason}" if reason else "")
-    return Refused(told) if code == aiohttp.WSCloseCode.TRY_AGAIN_LATER else ClientError(told)
+    if code == aiohttp.WSCloseCode.TRY_AGAIN_LATER:
+        return Refused(told)
+    return Lost(told) if code in WITHOUT_A_REASON else ClientError(told)
 
 
 def _handshake_error(url: str, error: aiohttp.WSServerHandshakeError) -> ClientError:

@@ -1,0 +1,193 @@
+"""Our own clients over connections and daemons that die: not a word lost, doubled or revised."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.relay import relay
+from wlkd.client import ClientError, FileAudio, LiveAudio, Lost, Transcript, connect, connect_resuming
+from wlkd.testing import free_port, running_daemon, speech_like
+
+SECRET = "a secret of at least thirty-two characters\n"
+AUDIO = (speech_like(12) * 32767).astype("<i2").tobytes()
+WORDS = 24
+SCRIPT = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+SPOKEN = [SCRIPT[number % len(SCRIPT)] for number in range(WORDS)]
+
+
+def configuration(key: Path | None, port: int) -> dict[str, Any]:
+    return {
+        "vad": {"name": "none"},
+        "backend": {"name": "scripted"},
+        "decoders": {"pcm": {}},
+        "transports": {"websocket": {"input": "pcm"}},
+        "server": {"host": "127.0.0.1", "port": port},
+        "auth": {"continuation_key": str(key) if key else None},
+        "warmup": False,
+    }
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    path.write_text(SECRET)
+    return path
+
+
+@asynccontextmanager
+async def process(folder: Path, key: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A daemon of its own, which can be killed."""
+    file = folder / f"{port}.yaml"
+    await asyncio.to_thread(file.write_text, json.dumps(configuration(key, port)))
+    daemon = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "wlkd", "run", "--config", str(file), stderr=asyncio.subprocess.PIPE
+    )
+    assert daemon.stderr is not None
+    try:
+        async with asyncio.timeout(30):
+            while b"serving on" not in (line := await daemon.stderr.readline()):
+                assert line, "the daemon ended before it served"
+        yield daemon
+    finally:
+        if daemon.returncode is None:
+            daemon.kill()
+        await daemon.communicate()
+
+
+class Listener:
+    """A client and what it has been told."""
+
+    def __init__(self, url: str, **wishes: str) -> None:
+        self.url = url
+        self.wishes = wishes
+        self.audio = LiveAudio()
+        self.texts: list[str] = []
+        self.said: list[str] = []
+        self.news = asyncio.Event()
+        self.task = asyncio.create_task(self.run())
+
+    async def run(self) -> Transcript:
+        async with connect_resuming(self.url, self.audio, pcm=True, wishes=self.wishes, say=self.said.append) as stream:
+            async for update in stream.updates():
+                last = update
+                self.texts.append(update.committed)
+                self.news.set()
+        return last
+
+    async def has(self, words: int) -> None:
+        async with asyncio.timeout(20):
+            while not self.texts or len(self.texts[-1].split()) < words:
+                self.news.clear()
+                await self.news.wait()
+
+    def check(self, last: Transcript) -> None:
+        assert last.committed.split() == SPOKEN
+        assert all(later.startswith(before) for before, later in zip(self.texts, self.texts[1:], strict=False))
+        assert [word.start for line in last.lines for word in line.words] == sorted(
+            word.start for line in last.lines for word in line.words
+        )
+
+
+async def test_a_killed_daemon_costs_its_resumable_clients_not_a_word(key: Path, tmp_path: Path) -> None:
+    ports = free_port(), free_port()
+    async with (
+        process(tmp_path, key, ports[0]) as first,
+        process(tmp_path, key, ports[1]),
+        relay(*ports) as way,
+    ):
+        url = f"ws://127.0.0.1:{way.port}/asr"
+        listeners = [Listener(url) for _ in range(4)]
+        async with connect(url, pcm=True) as plain:
+            for at in range(0, len(AUDIO) // 2, 3200):
+                for listener in listeners:
+                    await listener.audio.add(AUDIO[at : at + 3200])
+            for listener in listeners:
+                await listener.has(5)
+            first.send_signal(signal.SIGKILL)
+            await first.wait()
+            way.ports = [ports[1]]
+            with pytest.raises(Lost):
+                [_ async for _ in plain.updates()]
+        for listener in listeners:
+            await listener.audio.add(AUDIO[len(AUDIO) // 2 :])
+            await listener.audio.end()
+        for listener in listeners:
+            listener.check(await asyncio.wait_for(listener.task, 20))
+            assert listener.said[-1] == "connected again, and nothing is lost"
+
+
+async def test_who_cannot_resume_begins_anew_and_says_so(key: Path) -> None:
+    ports = free_port(), free_port()
+    async with (
+        running_daemon(configuration(key, ports[0])),
+        running_daemon(configuration(None, ports[1])),
+        relay(*ports) as way,
+    ):
+        listener = Listener(f"ws://127.0.0.1:{way.port}/asr", words="true")
+        await listener.audio.add(AUDIO)
+        await listener.has(20)
+        way.ports = [ports[1]]
+        way.cut()
+        await listener.audio.end()
+        last = await asyncio.wait_for(listener.task, 20)
+    assert any("another key; beginning anew" in text for text in listener.said)
+    # Its bytes begin up to a second before what is settled.
+    assert WORDS <= len(last.committed.split()) <= WORDS + 2
+    assert 12 <= max(line.end for line in last.lines) / 16_000 <= 13
+
+
+async def test_a_drained_daemon_hands_its_client_on(key: Path) -> None:
+    ports = free_port(), free_port()
+    async with running_daemon(configuration(key, ports[1])), relay(*ports) as way:
+        async with running_daemon(configuration(key, ports[0])) as first:
+            listener = Listener(f"ws://127.0.0.1:{way.port}/asr")
+            await listener.audio.add(AUDIO[: len(AUDIO) // 2])
+            await listener.has(5)
+            way.ports = [ports[1]]
+            # Nobody pauses, so it is moved in the middle of a sentence, 5 s later.
+            first.daemon.stop()
+        await listener.audio.add(AUDIO[len(AUDIO) // 2 :])
+        await listener.audio.end()
+        listener.check(await asyncio.wait_for(listener.task, 20))
+
+
+async def test_a_file_is_read_again_from_where_it_was(key: Path, tmp_path: Path) -> None:
+    path = tmp_path / "speech.raw"
+    path.write_bytes(AUDIO)
+    port = free_port()
+    async with running_daemon(configuration(key, port)), relay(port) as way:
+        with path.open("rb") as file:
+            connecting = connect_resuming(f"ws://127.0.0.1:{way.port}/asr", FileAudio(file), pcm=True)
+            async with connecting as stream:
+                cuts = 0
+                async for update in stream.updates():
+                    if update.lines and cuts < 2:
+                        way.cut()
+                        cuts += 1
+                last = update
+    assert last.committed.split() == SPOKEN
+
+
+async def test_a_server_that_cannot_resume_is_served_as_ever(fake_asr: Any) -> None:
+    async with fake_asr(script=[(0.25, " one", " two")], rest=" one two.") as server:
+        audio = LiveAudio()
+        await audio.add(b"\0" * 8000)
+        await audio.end()
+        async with connect_resuming(server.url, audio, pcm=True) as stream:
+            texts = [update.committed async for update in stream.updates()]
+    assert texts == [" one", " one two."]
+    async with fake_asr(silent_end=True, close_at_end=1011) as server:
+        audio = LiveAudio()
+        await audio.end()
+        with pytest.raises(ClientError):
+            async with connect_resuming(server.url, audio, pcm=True) as stream:
+                [_ async for _ in stream.updates()]
