@@ -47,6 +47,8 @@ class Hearing:
         self._settled = settled
         self._in_order = restart.header_bytes == 0
         """The bytes are as the client first sent them: there is no cut behind their header."""
+        self._left_out = 0
+        """Samples of that cut, which the decoder counts."""
         self._restarts = deque([restart])
         self._in_pool: asyncio.Future[Any] | None = None
 
@@ -75,7 +77,7 @@ class Hearing:
     def note_restarts(self) -> None:
         """Remember where the audio decoded last could be taken up again. Between two calls of `decode`."""
         for found in self._decoder.restarts():
-            at = self._begin.at + found.at
+            at = self._begin.at + found.at - self._left_out
             self._restarts.append(Restart(found.header_bytes, self.client_offset(found.offset_bytes), at))
         if len(self._restarts) > MAX_RESTARTS:
             self._restarts = deque(list(self._restarts)[::2])
@@ -116,6 +118,7 @@ class Hearing:
         if isinstance(item, Gap):
             # To the decoder of a resumed container, what lies between its header and the place to go on from is a hole.
             length = item.length if self._in_order else 0
+            self._left_out += item.length - length
             if length > SHORT_GAP:
                 self.clock += length
                 yield replace(item, length=length)

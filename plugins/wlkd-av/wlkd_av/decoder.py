@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from wlkd import Context, Decoded, Decoder, DecoderStream, Note, Options, SessionError, StreamOffer
+from wlkd import Context, Decoded, Decoder, DecoderStream, Gap, Note, Options, Restart, SessionError, StreamOffer
+from wlkd_av.cuts import Cuts
 from wlkd_av.errors import TooMuch, Undecodable
 from wlkd_av.files import Kept
 from wlkd_av.formats import NAMES
@@ -102,14 +103,26 @@ class AvStream(DecoderStream):
         """Containers in a row without any audio."""
         self._failed: SessionError | None = None
         """What the next call raises."""
+        self._cuts = Cuts()
+        self._restarts: list[Restart] = []
+        self._clock = 0
+        """Samples told so far, with the gaps between them."""
 
     def feed(self, data: bytes) -> Iterable[Decoded]:
         if self._failed is not None:
             raise self._failed
-        self._held += data
         if self._began is None:
             self._began = self._now()
-        yield from self._guarded(self._work())
+        for part, cut in self._cuts.split(data):
+            self._held += part
+            yield from self._guarded(self._work())
+            # Of several containers in a row only the first one's header is known to whoever sends.
+            if cut is not None and self._demuxer is not None and not self._between:
+                self._restarts.append(Restart(self._cuts.header, cut, self._clock))
+
+    def restarts(self) -> list[Restart]:
+        found, self._restarts = self._restarts, []
+        return found
 
     def finish(self) -> Iterable[Decoded]:
         if self._failed is not None:
@@ -127,6 +140,7 @@ class AvStream(DecoderStream):
         try:
             for item in items:
                 self._heard |= isinstance(item, np.ndarray)
+                self._clock += len(item) if isinstance(item, np.ndarray) else item.length if isinstance(item, Gap) else 0
                 yield item
         except SessionError as error:
             self._failed = error
@@ -351,6 +365,7 @@ class AvStream(DecoderStream):
         try:
             for item in read_file(kept.file, kept.size, self._options.max_burst_seconds):
                 self._heard |= isinstance(item, np.ndarray)
+                self._clock += len(item) if isinstance(item, np.ndarray) else item.length if isinstance(item, Gap) else 0
                 yield item
         except Undecodable as failure:
             if not self._heard:

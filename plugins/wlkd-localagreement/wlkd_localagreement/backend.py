@@ -59,6 +59,10 @@ class LocalAgreement(SteppedBackend[LocalAgreementOptions, RecognitionParams, St
         path = encoder_dir(models_dir, self.config.model) / "model.bin"
         return round(MEMORY_OF_FILE * path.stat().st_size) if path.exists() else 0
 
+    @property
+    def continues(self) -> bool:
+        return True
+
     def languages(self) -> frozenset[str]:
         return frozenset(self._loaded().supported_languages)
 
@@ -74,7 +78,7 @@ class LocalAgreement(SteppedBackend[LocalAgreementOptions, RecognitionParams, St
             raise SessionError(
                 "bad_request", f"static_prompt and hotwords take {count} tokens; at most {MAX_PROMPT_TOKENS} fit"
             )
-        return SteppedStream(params, State(context=params.initial_prompt, language=params.language))
+        return SteppedStream(params, State(committed=params.told, context=params.initial_prompt, language=params.language))
 
     def compute(self, steps: Sequence[Step]) -> list[Conclusion]:
         return [conclude(step, self._hear(step), self.config) for step in steps]

@@ -53,6 +53,10 @@ class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
     def place(self) -> str:
         return self._loaded().place
 
+    @property
+    def continues(self) -> bool:
+        return True
+
     def languages(self) -> frozenset[str]:
         model = self._loaded()
         return frozenset(model.vocabulary.languages) if model.dims.multilingual else frozenset({"en"})

@@ -12,7 +12,7 @@ from wlkd.contract.audio import seconds
 from wlkd_simulstreaming.hypothesis import Request
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.state import State
-from wlkd_simulstreaming.timing import FRAME_SAMPLES
+from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said
 from wlkd_simulstreaming.tokens import Vocabulary
 
 TOKENS_PER_SECOND = 16
@@ -74,7 +74,10 @@ def first_state(brief: Brief, params: RecognitionParams) -> State:
     """Before the first step."""
     opening = params.initial_prompt.strip()
     context = brief.vocabulary.encode(f" {opening}") if opening else []
-    return State(context=tuple(context[-brief.dims.max_previous :]), language=params.language or brief.only_language)
+    told = tuple(Said(word, tuple(brief.vocabulary.encode(word.text)), 0, 0) for word in params.told)
+    state = State(context=tuple(context[-brief.dims.max_previous :]), language=params.language or brief.only_language)
+    # As if it had committed them itself: the decoder goes on behind them once their audio has come again.
+    return state.saying(told)
 
 
 def request(step: Step, language: str | None, *, afresh: bool = False) -> Request:

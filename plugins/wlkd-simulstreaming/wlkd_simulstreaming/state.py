@@ -49,8 +49,8 @@ class State(SpeechState):
 
     @property
     def worth_decoding(self) -> bool:
-        """Whether there is anything to decode."""
-        return len(self.window) >= LEAST_SAMPLES
+        """Whether there is anything to decode: speech, and behind the words that are committed."""
+        return len(self.window) >= LEAST_SAMPLES and (not self.said or self.window.end > self.last_end)
 
     @property
     def said_tokens(self) -> tuple[int, ...]:
