@@ -140,7 +140,9 @@ class AvStream(DecoderStream):
         try:
             for item in items:
                 self._heard |= isinstance(item, np.ndarray)
-                self._clock += len(item) if isinstance(item, np.ndarray) else item.length if isinstance(item, Gap) else 0
+                self._clock += (
+                    len(item) if isinstance(item, np.ndarray) else item.length if isinstance(item, Gap) else 0
+                )
                 yield item
         except SessionError as error:
             self._failed = error
@@ -365,7 +367,9 @@ class AvStream(DecoderStream):
         try:
             for item in read_file(kept.file, kept.size, self._options.max_burst_seconds):
                 self._heard |= isinstance(item, np.ndarray)
-                self._clock += len(item) if isinstance(item, np.ndarray) else item.length if isinstance(item, Gap) else 0
+                self._clock += (
+                    len(item) if isinstance(item, np.ndarray) else item.length if isinstance(item, Gap) else 0
+                )
                 yield item
         except Undecodable as failure:
             if not self._heard:

@@ -78,7 +78,9 @@ class LocalAgreement(SteppedBackend[LocalAgreementOptions, RecognitionParams, St
             raise SessionError(
                 "bad_request", f"static_prompt and hotwords take {count} tokens; at most {MAX_PROMPT_TOKENS} fit"
             )
-        return SteppedStream(params, State(committed=params.told, context=params.initial_prompt, language=params.language))
+        return SteppedStream(
+            params, State(committed=params.told, context=params.initial_prompt, language=params.language)
+        )
 
     def compute(self, steps: Sequence[Step]) -> list[Conclusion]:
         return [conclude(step, self._hear(step), self.config) for step in steps]
