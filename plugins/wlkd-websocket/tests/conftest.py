@@ -73,10 +73,14 @@ async def rig() -> AsyncIterator[Callable[..., Any]]:
 
 
 class Proxy:
-    """A reverse proxy that serves a daemon below `/speech/`, and can break every connection."""
+    """A reverse proxy that serves a daemon below `/speech/`, and can break every connection.
 
-    def __init__(self, daemon: RunningDaemon) -> None:
+    Not `resumable`: the daemon behind it does as one that cannot resume.
+    """
+
+    def __init__(self, daemon: RunningDaemon, resumable: bool) -> None:
         self._daemon = daemon
+        self._resumable = resumable
         self._open: set[asyncio.BaseTransport] = set()
         self._mute = False
         self.accepting = True
@@ -96,6 +100,8 @@ class Proxy:
         if not self.accepting:
             request.transport.abort()
         path = request.rel_url.raw_path_qs.removeprefix("/speech")
+        if not self._resumable:
+            path = path.replace("resume=", "ignored=")
         async with aiohttp.ClientSession() as client:
             if request.headers.get("Upgrade", "").lower() != "websocket":
                 async with client.get(self._daemon.http + path) as answer:
@@ -118,10 +124,10 @@ class Proxy:
 
 
 @pytest.fixture
-def proxied() -> Callable[[RunningDaemon], AbstractAsyncContextManager[Proxy]]:
+def proxied() -> Callable[..., AbstractAsyncContextManager[Proxy]]:
     @asynccontextmanager
-    async def proxied(daemon: RunningDaemon) -> AsyncIterator[Proxy]:
-        proxy, app = Proxy(daemon), web.Application()
+    async def proxied(daemon: RunningDaemon, resumable: bool = True) -> AsyncIterator[Proxy]:
+        proxy, app = Proxy(daemon, resumable), web.Application()
         app.router.add_get("/speech/{path:.*}", proxy.handle)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()

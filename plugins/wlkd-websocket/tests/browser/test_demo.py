@@ -8,15 +8,19 @@ from pathlib import Path
 DEMO = Path(__file__).resolve().parents[4] / "docs" / "websocket-demo.html"
 
 
-async def test_the_demo_works_from_disk(scripted, browse, script):
-    async with scripted() as daemon, browse("--use-fake-ui-for-media-stream", permissions=[]) as visit:
+async def test_the_demo_works_from_disk_and_outlives_its_connection(scripted, browse, script, proxied):
+    allowed = browse("--use-fake-ui-for-media-stream", permissions=[])
+    async with scripted() as daemon, proxied(daemon) as proxy, allowed as visit:
         await visit.goto(DEMO.as_uri())
-        await visit.fill("#address", f"{daemon.ws}/asr")
+        await visit.fill("#address", f"{proxy.url.replace('http:', 'ws:')}asr")
         await visit.click("#start")
         await visit.sees("#lines", "four")
+        proxy.cut()
+        proxy.accepting = True
+        await visit.sees("#lines", "ten")
         await visit.click("#stop")
         await visit.sees("#status", "Done")
-        assert script(re.findall("[a-z]+", await visit.inner_text("#lines")), 4)
+        assert script(re.findall("[a-z]+", await visit.inner_text("#lines")), 10)
         await visit.fill("#address", "ws://127.0.0.1:9/asr")
         await visit.click("#start")
         await visit.sees("#status", "Stopped")

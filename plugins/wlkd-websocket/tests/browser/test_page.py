@@ -199,10 +199,8 @@ async def test_wishes_go_into_the_address(scripted, browse):
         await visit.click("#record")
         await visit.hears("one")
         await visit.finishes()
-        wishes = (
-            "language=zh&hotwords=Shelley%EF%BC%8CAlignAtt&initial_prompt=Romantic+poetry.&task=translate&format=pcm"
-        )
-        assert urls == [f"{daemon.ws}/asr?{wishes}"]
+        wishes = "language=zh&hotwords=Shelley%EF%BC%8CAlignAtt&initial_prompt=Romantic+poetry.&task=translate"
+        assert urls == [f"{daemon.ws}/asr?{wishes}&format=pcm&resume=true"]
 
 
 async def test_escape_leaves_the_settings_as_they_were(scripted, browse):

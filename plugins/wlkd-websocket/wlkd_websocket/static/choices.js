@@ -1,6 +1,6 @@
 // The choices below the transcript: where the sound comes from, and what is spoken.
 
-import { languageName, spokenLanguages, t } from "./i18n.js";
+import { languageName, spokenLanguages, t, uiLanguage } from "./i18n.js";
 import { offered } from "./server.js";
 import { save, settings } from "./settings.js";
 import { BOTH, SHARED, mayShare, microphones } from "./sound.js";
@@ -48,7 +48,8 @@ export function showLanguages() {
 
 /** Chinese is written in several ways; asked only where Chinese may be spoken and the server can choose. */
 function showScript() {
-  const mayBeChinese = ["", "auto", "zh", "yue"].includes(settings.language);
+  const chosen = settings.language;
+  const mayBeChinese = ["zh", "yue"].includes(chosen) || (uiLanguage() === "zh" && ["", "auto"].includes(chosen));
   document.getElementById("script-choice").hidden = !(offered()?.chinese_script && mayBeChinese);
 }
 

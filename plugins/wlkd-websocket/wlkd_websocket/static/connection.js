@@ -34,13 +34,14 @@ export class Connection {
 
   /**
    * `on` has functions: `ready(config)`; `update(message)`; `done()` after the last word; `lost(reason)`, where `reason`
-   * is `{code, message, retryAfter}` or null when nobody said why.
+   * is `{code, message, retryAfter}` or null when nobody said why. With `continuation` it goes on with an earlier one.
    */
-  constructor(url, on) {
+  constructor(url, continuation, on) {
     this.#url = url;
     this.#on = on;
     this.#socket = new WebSocket(url);
     this.#socket.onmessage = ({ data }) => this.#over || this.#take(JSON.parse(data));
+    if (continuation) this.#socket.onopen = () => this.#socket.send(JSON.stringify({ type: "resume", continuation }));
     this.#socket.onclose = () => this.#lose(null);
   }
 
@@ -83,6 +84,9 @@ export class Connection {
       case "ready_to_stop":
         this.close();
         this.#on.done();
+        break;
+      case "moving": // the server stops; another one goes on
+        this.#lose({ ...message, code: "moving" });
         break;
       case "error":
         // What is sent from here on would be lost: the server has stopped taking sound.

@@ -10,6 +10,7 @@ import { RATE } from "./sound.js";
 import { Stream } from "./stream.js";
 
 export const KEPT_MINUTES = 30;
+const BYTES = 2; // of a sample
 const MARGIN_S = 1; // silence is settled as it is heard, but speech is noticed a little after it began
 
 export class Recording extends Stream {
@@ -17,7 +18,7 @@ export class Recording extends Stream {
   #sound;
   #kept = new KeptSound(KEPT_MINUTES * 60 * RATE);
   #stopRecorder = null; // null: not recording
-  #first = 0; // the sample with which the connection began
+  #first = 0; // the sample with which the server's clock began
   #next = 0; // the sample to send next
   #settled = 0; // what comes before this sample need not be sent again
 
@@ -105,6 +106,10 @@ export class Recording extends Stream {
     return this.#stopRecorder === null;
   }
 
+  get resumes() {
+    return true;
+  }
+
   get isOwed() {
     return this.state !== "paused" || this.#settled < this.#kept.end;
   }
@@ -114,8 +119,12 @@ export class Recording extends Stream {
       this.refuse({ kind: "noPcm" });
       return;
     }
-    this.#first = this.#next = Math.max(this.#settled, this.#kept.start);
-    this.transcript.begin(this.#base + this.#first / RATE);
+    if (this.continuation) {
+      this.#next = this.#first + config.resume.from_bytes / BYTES;
+    } else {
+      this.#first = this.#next = Math.max(this.#settled, this.#kept.start);
+      this.transcript.begin(this.#base + this.#first / RATE);
+    }
     if (!["paused", "finishing"].includes(this.state)) this.setState("recording");
   }
 
@@ -125,11 +134,18 @@ export class Recording extends Stream {
     return piece;
   }
 
-  take({ received_seconds: received, remaining_time_transcription: lag, buffer_transcription: tail }) {
-    const heard = lag === 0 && !tail ? received - MARGIN_S : 0;
-    const settled = Math.max(this.transcript.committedSeconds, heard || 0);
-    this.#settled = Math.max(this.#settled, this.#first + Math.floor(settled * RATE));
+  take(message) {
+    this.#settled = Math.max(this.#settled, this.#first + this.#settledSamples(message));
     this.#kept.forget(this.#settled);
+  }
+
+  /** What the server has settled, counted from where its clock began. */
+  #settledSamples({ settled_bytes, received_seconds, remaining_time_transcription, buffer_transcription }) {
+    if (settled_bytes !== undefined) return settled_bytes / BYTES;
+    // A server that cannot resume: words are settled, and silence.
+    const inSilence = remaining_time_transcription === 0 && !buffer_transcription;
+    const heard = inSilence ? received_seconds - MARGIN_S : 0;
+    return Math.floor(RATE * Math.max(this.transcript.committedSeconds, heard || 0));
   }
 
   waitForServer() {

@@ -10,12 +10,14 @@ const LOOK_AGAIN_MS = 50;
 
 /**
  * A subclass calls `connect()` and has: `begin(config)`; `nextPiece()`, null when there is none now; `isComplete`, no more
- * pieces will come; `isOwed`, a lost connection must be made again; `waitForServer()`; `take(message)`; `done()`.
+ * pieces will come; `resumes`, it can go on in the middle; `isOwed`, a lost connection must be made again; `waitForServer()`; `take(message)`; `done()`.
  */
 export class Stream extends EventTarget {
   state = "connecting";
   /** The present connection, or null. */
   connection = null;
+  /** What the next connection goes on with; null: it begins anew. */
+  continuation = null;
   #url;
   #served = false; // some connection was ready
   #attempts = 0; // in vain, since the last update
@@ -42,7 +44,8 @@ export class Stream extends EventTarget {
 
   connect() {
     this.#retryTimer = null;
-    this.connection = new Connection(this.#url, {
+    if (this.resumes) this.#url.searchParams.set("resume", this.continuation ? "continue" : "true");
+    this.connection = new Connection(this.#url, this.continuation, {
       ready: (config) => {
         this.#served = true;
         this.begin(config);
@@ -50,12 +53,13 @@ export class Stream extends EventTarget {
       },
       update: (message) => {
         this.#attempts = 0;
+        this.continuation = message.continuation ?? null;
         this.transcript.update(message);
         this.take(message);
         this.emit("update", message);
       },
       done: () => {
-        this.connection = null;
+        this.connection = this.continuation = null;
         this.done();
       },
       lost: (reason) => this.#lost(reason),
@@ -79,6 +83,8 @@ export class Stream extends EventTarget {
 
   #lost(reason) {
     this.connection = null;
+    // Only a connection that broke, and one whose server moves, can be continued.
+    if (reason?.type === "error") this.continuation = null;
     const problem = trouble(reason, this.#attempts++, this.#served);
     if (problem.seconds === null) {
       this.refuse(problem);

@@ -11,18 +11,16 @@ function later(span, seconds) {
   return { ...span, start: span.start + seconds, end: span.end + seconds };
 }
 
-/** `lines` of a connection with the words that each is made of; without words, a line is one word. */
+/** `lines` of a connection with the words that each is made of; where words are missing, a line is one word. */
 function withWords(lines, words) {
   let next = 0;
   return lines.map((line) => {
     const own = [];
-    let length = 0;
-    while (line.text && next < words.length && length < line.text.length) {
-      length += words[next].text.length;
-      own.push(words[next++]);
-    }
+    while (next < words.length && words[next].start < line.start) next++;
+    while (next < words.length && words[next].end <= line.end) own.push(words[next++]);
+    const complete = own.map((word) => word.text).join("") === line.text;
     const whole = { text: line.text, start: line.start, end: line.end, confidence: null };
-    return { ...line, words: own.length || !line.text ? own : [whole] };
+    return { ...line, words: complete ? own : [whole] };
   });
 }
 
@@ -42,13 +40,16 @@ export class Transcript {
     const part = this.#parts.at(-1);
     // Without diarization every line says 1, and means nobody.
     part.diarized ||= (message.new_words ?? []).some((word) => word.speaker !== undefined);
-    part.lines = message.lines.map((line) => ({
+    const lines = message.lines.map((line) => ({
       start: line.start_seconds ?? clockSeconds(line.start),
       end: line.end_seconds ?? clockSeconds(line.end),
       text: line.speaker === -2 ? null : line.text,
       speaker: part.diarized && line.speaker !== -2 ? line.speaker : null,
       language: line.detected_language ?? null,
     }));
+    // A connection that goes on says its lines from the first one on that may still change.
+    part.lines = [...part.lines.slice(0, message.first_line ?? 0), ...lines];
+    // Words that wait for their speaker are final, and shown with those that are not.
     part.tail = (message.buffer_diarization ?? "") + message.buffer_transcription;
     part.words.push(...(message.new_words ?? []));
   }

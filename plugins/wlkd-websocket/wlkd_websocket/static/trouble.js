@@ -4,8 +4,9 @@ const FIRST_WAIT_S = 0.5;
 const LONGEST_WAIT_S = 10;
 
 // The server means it: the same request would be refused again.
-const FINAL_CODES = ["bad_request", "unauthorized", "undecodable_audio", "forbidden_origin"];
-const KINDS = { server_full: "full", draining: "draining", unauthorized: "unauthorized" };
+const FINAL_CODES = ["bad_request", "unauthorized", "undecodable_audio", "forbidden_origin", "taken_over"];
+const AT_ONCE_CODES = ["moving", "cannot_resume"];
+const KINDS = { server_full: "full", draining: "draining", moving: "draining", unauthorized: "unauthorized" };
 
 /**
  * `reason` is what `Connection` says, `attempts` how many were made in vain before, `served` whether one ever worked.
@@ -15,6 +16,9 @@ export function trouble(reason, attempts, served) {
   const message = reason?.message;
   if (FINAL_CODES.includes(reason?.code)) return { kind: KINDS[reason.code] ?? "refused", message, seconds: null };
   const kind = KINDS[reason?.code] ?? (reason ? "failed" : served ? "lost" : "unreachable");
-  const seconds = reason?.retryAfter ?? Math.min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** attempts);
+  if (AT_ONCE_CODES.includes(reason?.code) && attempts === 0) return { kind, message, seconds: 0 };
+  // Not all at the same moment: a server that returns would meet all its clients at once.
+  const wait = Math.min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** attempts) * (0.5 + Math.random() / 2);
+  const seconds = reason?.retryAfter ?? wait;
   return { kind, message, seconds };
 }

@@ -59,6 +59,10 @@ export class Upload extends Stream {
     return this.#sent === this.#file.size;
   }
 
+  get resumes() {
+    return false; // most containers cannot be cut
+  }
+
   get isOwed() {
     return true;
   }
