@@ -29,6 +29,15 @@ def test_words_join_with_their_own_spaces() -> None:
     assert (told.lines[0].start, told.lines[0].end) == (0, SECOND)
 
 
+def test_white_space_alone_is_no_word() -> None:
+    told = transcript()
+    told.apply(
+        Commit((word(" one", 0, 1), word(" ", 1, 1.1), word("", 1.1, 1.1), word(" two", 1.2, 2)), (word("\n", 2, 3),))
+    )
+    assert [spoken.text for spoken in told.take_fresh()] == [" one", " two"]
+    assert told.tentative == ()
+
+
 def test_a_pause_starts_a_line_and_a_long_one_is_a_line_of_silence() -> None:
     told = transcript()
     told.apply(Commit((word(" one", 0, 1), word(" two", 3.5, 4), word(" three", 10, 11))))

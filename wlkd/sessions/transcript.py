@@ -52,11 +52,11 @@ class Transcript:
         return self._lines
 
     def apply(self, commit: Commit) -> None:
-        """Append `commit.words`, replace the tentative tail."""
+        """Append `commit.words`, replace the tentative tail. Words of nothing but white space are none."""
         self.language = commit.language or self.language
-        for word in commit.words:
+        for word in _spoken(commit.words):
             self._append(word)
-        self.tentative = commit.tentative
+        self.tentative = _spoken(commit.tentative)
 
     def take_fresh(self) -> tuple[Word, ...]:
         """The words committed since the last call."""
@@ -98,3 +98,7 @@ class Transcript:
         if self.open_line is not None:
             self._closed.append(self.open_line)
             self.open_line = None
+
+
+def _spoken(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    return tuple(word for word in words if word.text.strip())

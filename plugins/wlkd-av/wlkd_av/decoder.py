@@ -43,6 +43,8 @@ TELL_SECONDS = 1.5
 """A live client whose stream makes no sense is told after so long; a header may still follow until then."""
 TELL_BYTES = 4096
 """And not before so many bytes have come."""
+FRAMED_BYTES = 16 * 1024
+"""What begins as MP3 or AAC frames do gets so many to prove it: libav looks at several frames."""
 
 
 class AvOptions(Options):
@@ -315,7 +317,8 @@ class AvStream(DecoderStream):
             demuxer.close()
             self._demuxer, self._held = None, self._doubt[at:] + self._held
             return at
-        if not demuxer.over and self._waited(self._demuxed) and not MPEG_FRAME.match(self._doubt):
+        framed = MPEG_FRAME.match(self._doubt) and len(self._doubt) < FRAMED_BYTES
+        if not demuxer.over and self._waited(self._demuxed) and not framed:
             if CLUSTER.search(self._doubt):
                 raise self._headless("a WebM recording")
             raise self._undecodable("no audio found")
