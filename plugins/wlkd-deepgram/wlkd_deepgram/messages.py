@@ -9,8 +9,8 @@ from wlkd import Update, Word
 from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd.contract.types import SENTENCE_ENDS, UNKNOWN_SPEAKER
 from wlkd_deepgram.query import Query
+from wlkd_deepgram.text import PUNCTUATION, found
 
-PUNCTUATION = '.,;:?!…。，、；：？！"“”«»()¿¡'
 MODEL_INFO = {"name": "wlkd", "version": "1", "arch": "whisper"}
 CHANNEL = [0, 1]
 """The first of one: channels are mixed down."""
@@ -151,7 +151,7 @@ class Results:
             "is_final": is_final,
             "speech_final": speech_final,
             "from_finalize": False,
-            "channel": {"alternatives": [alternative(words)]},
+            "channel": {"alternatives": [alternative(words)], **found(self._query.search if is_final else (), words)},
             "metadata": {"request_id": self._request_id, "model_info": MODEL_INFO, "model_uuid": self._request_id},
         }
 

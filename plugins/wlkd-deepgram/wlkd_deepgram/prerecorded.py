@@ -16,6 +16,7 @@ from wlkd.transports.notes import note_headers
 from wlkd_deepgram.messages import alternative, who
 from wlkd_deepgram.metadata import Metadata
 from wlkd_deepgram.query import Query
+from wlkd_deepgram.text import found
 
 if TYPE_CHECKING:
     from wlkd_deepgram.transport import DeepgramOptions
@@ -36,7 +37,7 @@ class Recording:
         """Raises `SessionError`, or `ConnectionError` when the client left."""
         update = await while_connected(self._request, self._transcript(session))
         self._metadata.take(update)
-        results: dict[str, Any] = {"channels": [_channel(update)]}
+        results: dict[str, Any] = {"channels": [_channel(update, self._query)]}
         if self._query.utterances:
             results["utterances"] = _utterances(update)
         answer = {"metadata": self._metadata.fields(), "results": results}
@@ -76,9 +77,10 @@ def too_large(options: DeepgramOptions) -> SessionError:
     return SessionError(Code.MESSAGE_TOO_BIG, f"the recording is larger than {options.max_upload_bytes} bytes")
 
 
-def _channel(update: Update) -> dict[str, Any]:
+def _channel(update: Update, query: Query) -> dict[str, Any]:
     words = [word for line in update.lines for word in line.words]
-    return {"alternatives": [alternative(words)], "detected_language": update.language}
+    found_terms = found(query.search, words)
+    return {"alternatives": [alternative(words)], "detected_language": update.language, **found_terms}
 
 
 def _utterances(update: Update) -> list[dict[str, Any]]:

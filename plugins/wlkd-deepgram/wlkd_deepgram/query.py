@@ -8,6 +8,7 @@ from multidict import MultiMapping
 
 from wlkd import BadParameter, StreamOffer
 from wlkd.transports.queries import flag, whole_number
+from wlkd_deepgram.text import text_wishes
 
 RAW = {"linear16": "s16le", "linear32": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
 """Encodings without a container, and wlkd's name for each."""
@@ -22,11 +23,8 @@ NO_EFFECT = frozenset(
         "tier",
         "punctuate",
         "smart_format",
-        "numerals",
         "dictation",
         "measurements",
-        "filler_words",
-        "profanity_filter",
         "diarize_model",
         "diarize_version",
         "multichannel",
@@ -38,8 +36,6 @@ NO_EFFECT = frozenset(
         "mip_opt_out",
         "no_delay",
         "container",
-        "search",
-        "replace",
         "paragraphs",
         "utt_split",
         "sentiment",
@@ -74,6 +70,11 @@ USED = frozenset(
         "vad_events",
         "utterances",
         "diarize",
+        "numerals",
+        "filler_words",
+        "profanity_filter",
+        "replace",
+        "search",
     ]
 )
 
@@ -92,6 +93,8 @@ class Query:
     """Silence after a word at which `UtteranceEnd` is sent; None: never."""
     vad_events: bool = False
     utterances: bool = False
+    search: tuple[str, ...] = ()
+    """Terms to look for in what was said."""
 
 
 def parse(query: MultiMapping[str], content_type: str | None = None) -> Query:
@@ -101,7 +104,7 @@ def parse(query: MultiMapping[str], content_type: str | None = None) -> Query:
             raise BadParameter(name, f"{name} is not available here ({REFUSED[name]}); leave it out")
         if name not in USED and name not in NO_EFFECT:
             raise BadParameter(name, f"unknown parameter {name}; known: {', '.join(sorted(USED))}")
-    wishes = {}
+    wishes = text_wishes(query)
     language = query.get("language", "").split("-")[0].lower()
     if language == "multi" or (not language and flag(query, "detect_language")):
         language = "auto"
@@ -120,6 +123,7 @@ def parse(query: MultiMapping[str], content_type: str | None = None) -> Query:
         utterance_end_ms=whole_number(query, "utterance_end_ms"),
         vad_events=flag(query, "vad_events"),
         utterances=flag(query, "utterances"),
+        search=tuple(query.getall("search", [])),
     )
 
 

@@ -1,0 +1,43 @@
+"""Numerals, profanity, fillers, replacements and search, as the API has them."""
+
+from __future__ import annotations
+
+import pytest
+from multidict import MultiDict
+from wlkd_deepgram.query import parse
+from wlkd_deepgram.text import found
+
+from wlkd import BadParameter, Word
+
+
+@pytest.mark.parametrize(
+    ("query", "wishes"),
+    [
+        ([("numerals", "true"), ("profanity_filter", "true")], {"filters": "numbers,profanity"}),
+        ([("filler_words", "true"), ("numerals", "false")], {"filters": "-numbers,-fillers"}),
+        ([("filler_words", "false")], {"filters": "fillers"}),
+        ([("replace", "teh:the"), ("replace", "monica:Monika")], {"replace": "teh:the,monica:Monika"}),
+        ([], {}),
+    ],
+)
+def test_parameters_become_wishes(query: list[tuple[str, str]], wishes: dict[str, str]) -> None:
+    assert parse(MultiDict(query)).wishes == wishes
+
+
+def test_a_value_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(BadParameter, match="numerals=some"):
+        parse(MultiDict([("numerals", "some")]))
+
+
+def test_terms_are_found_in_whole_words_with_their_times() -> None:
+    words = [Word(" New", 0, 8000, 0.5), Word(" York,", 8000, 16000, 1.0), Word(" Newark", 16000, 24000)]
+    assert found(["new york", "ark"], words) == {
+        "search": [
+            {
+                "query": "new york",
+                "hits": [{"confidence": 0.75, "start": 0.0, "end": 1.0, "snippet": "New York,"}],
+            },
+            {"query": "ark", "hits": []},
+        ]
+    }
+    assert found([], words) == {}

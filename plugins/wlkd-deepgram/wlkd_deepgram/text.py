@@ -1,0 +1,61 @@
+"""What a client wants done with the text: the API's parameters as wishes of a session, and terms found in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from multidict import MultiMapping
+
+from wlkd import Word
+from wlkd.contract.audio import seconds
+from wlkd.contract.text import text_of
+from wlkd.transports.queries import flag
+
+FILTERS = {"numerals": ("numbers", True), "profanity_filter": ("profanity", True), "filler_words": ("fillers", False)}
+"""The filter behind each parameter, and the value that switches it on: `filler_words=true` keeps them."""
+PUNCTUATION = '.,;:?!…。，、；：？！"“”«»()¿¡'
+
+
+def text_wishes(query: MultiMapping[str]) -> dict[str, str]:
+    """For `Sessions.open` and `Session.change`. Raises `BadParameter`."""
+    wishes = {}
+    switches = [
+        name if flag(query, parameter) is on else f"-{name}"
+        for parameter, (name, on) in FILTERS.items()
+        if parameter in query
+    ]
+    if switches:
+        wishes["filters"] = ",".join(switches)
+    if pairs := [pair.replace(",", " ") for pair in query.getall("replace", []) if pair]:
+        wishes["replace"] = ",".join(pairs)
+    return wishes
+
+
+def found(terms: Sequence[str], words: Sequence[Word]) -> dict[str, Any]:
+    """The member `search` of a channel; nothing where no terms are looked for."""
+    if not terms:
+        return {}
+    return {"search": [{"query": term, "hits": [_hit(words[at]) for at in _places(term, words)]} for term in terms]}
+
+
+def _places(term: str, words: Sequence[Word]) -> list[slice]:
+    """Where `term` was said, in whole words."""
+    wanted = [_bare(part) for part in term.split()]
+    said = [_bare(word.text) for word in words]
+    span = len(wanted)
+    return [slice(at, at + span) for at in range(len(said) - span + 1) if wanted and said[at : at + span] == wanted]
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip(PUNCTUATION).casefold()
+
+
+def _hit(words: Sequence[Word]) -> dict[str, Any]:
+    known = [word.confidence for word in words if word.confidence is not None]
+    return {
+        "confidence": round(sum(known) / len(known), 4) if known else 0.0,
+        "start": round(seconds(words[0].start), 3),
+        "end": round(seconds(words[-1].end), 3),
+        "snippet": text_of(words).strip(),
+    }
