@@ -82,5 +82,11 @@ def test_a_client_chooses_and_is_told_what_there_is() -> None:
     options = RecognitionOptions(chinese_script="traditional")
     assert wishes({}, options, {"zh"}, "live").chinese_script == "traditional"
     assert wishes({"chinese_script": "as_heard"}, options, {"zh"}, "live").chinese_script == "as_heard"
+    tags = {"zh-TW": "traditional", "zh_Hant": "traditional", "zh-Hant-HK": "traditional_hk", "zh-CN": "simplified"}
+    for tag, script in tags.items():
+        params = wishes({"language": tag}, RecognitionOptions(chinese_script="as_heard"), {"zh"}, "live")
+        assert (params.language, params.chinese_script) == ("zh", script)
+    with pytest.raises(SessionError, match="unknown language_scope 'word'; known: session, segment"):
+        wishes({"language_scope": "word"}, options, {"zh"}, "live")
     with pytest.raises(SessionError, match="unknown chinese_script 'seal'; known: simplified, traditional, trad"):
         wishes({"chinese_script": "seal"}, options, {"zh"}, "live")

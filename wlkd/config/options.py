@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, SerializeAsAny, field_va
 
 from wlkd.config.messages import mistake_at
 from wlkd.contract.components import Options
-from wlkd.contract.types import ChineseScript
+from wlkd.contract.types import ChineseScript, LanguageScope
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -131,6 +131,11 @@ class RecognitionOptions(Options):
     )
     languages: tuple[LanguageCode, ...] = Field(
         default=(), description="Codes that auto may decide for; empty: all that are spoken, which Latin is not."
+    )
+    language_scope: LanguageScope = Field(
+        default="session",
+        description="What auto decides for: the session, or each segment of it, a stretch of speech up to a pause. "
+        "segment: meetings in several languages; name them in languages, and words come up to 2 s later after a pause.",
     )
     task: Literal["transcribe", "translate"] = Field(
         default="transcribe", description="translate: into English, whatever is spoken."

@@ -18,6 +18,8 @@ NoteCode = Literal["damaged", "cut_short", "skipped", "tracks", "channels", "lev
 """`damaged`: audio is lost inside; `cut_short`: audio is lost at the end; `skipped`: bytes that are not audio;
 `tracks`, `channels`: which were heard, and how; `level`: samples that were no numbers, or beyond full scale;
 `more`: further notes were left out."""
+LanguageScope = Literal["session", "segment"]
+"""For how long a detected language holds: to the end of the session, or of a stretch of speech."""
 ChineseScript = Literal["simplified", "traditional", "traditional_hk", "as_heard"]
 """The characters for Chinese: simplified, traditional as in Taiwan, traditional as in Hong Kong, or what the model
 happened to write."""
@@ -73,9 +75,11 @@ class RecognitionParams:
     """What one session asks of the backend; every field has the configuration's value filled in."""
 
     language: str | None = None
-    """ISO 639-1 code, or None: detect from the first speech of the session, then keep."""
+    """ISO 639-1 code, or None: detect, and keep for the `language_scope`."""
     languages: tuple[str, ...] = ()
     """Codes that detection may choose from; empty: all that the model knows, less `UNSPOKEN_LANGUAGES`."""
+    language_scope: LanguageScope = "session"
+    """`segment`: where no `language` is given, each stretch of speech may be in another one."""
     task: Task = "transcribe"
     initial_prompt: str = ""
     """Text put before the first window only; scrolls away."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from typing import cast, get_args
 
 from wlkd.config.options import Config, RecognitionOptions
 from wlkd.contract.components import Backend
 from wlkd.contract.errors import BadParameter, ProvisionError, SessionError
-from wlkd.contract.types import DiarizationParams, Priority, RecognitionParams
+from wlkd.contract.types import DiarizationParams, LanguageScope, Priority, RecognitionParams
 from wlkd.sessions.script import script_of
 
 MAX_PROMPT_CHARACTERS = 4096
@@ -23,8 +24,16 @@ def wishes(
 ) -> RecognitionParams:
     """What a session asks for. `known`: languages. Raises `SessionError("bad_request")`."""
     language = query.get("language") or defaults.language
+    if language not in known:
+        # zh-TW, pt_BR: what follows the language is the script's matter.
+        language = re.split("[-_]", language)[0].lower()
     if language != "auto" and language not in known:
         raise SessionError("bad_request", f"unknown language {language!r}; known: auto, {', '.join(sorted(known))}")
+    scope = query.get("language_scope") or defaults.language_scope
+    if scope not in get_args(LanguageScope):
+        raise BadParameter(
+            "language_scope", f"unknown language_scope {scope!r}; known: {', '.join(get_args(LanguageScope))}"
+        )
     task = query.get("task") or defaults.task
     if task not in ("transcribe", "translate"):
         raise SessionError("bad_request", f"unknown task {task!r}; known: transcribe, translate")
@@ -32,6 +41,7 @@ def wishes(
     params = RecognitionParams(
         language=None if language == "auto" else language,
         languages=tuple(defaults.languages),
+        language_scope=cast(LanguageScope, scope),
         task=task,  # type: ignore[arg-type]
         # Clients send all they have as context, and models read the end of it.
         initial_prompt=query.get("initial_prompt", defaults.initial_prompt)[-MAX_PROMPT_CHARACTERS:],

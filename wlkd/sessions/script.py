@@ -36,9 +36,28 @@ WIDE = {",": "，", "?": "？", "!": "！", ":": "：", ";": "；", ".": "。"}
 MARKS = frozenset("，。？！：；、（）《》「」『』“”")
 
 
+BY_SUBTAG: Mapping[str, ChineseScript] = {
+    "hk": "traditional_hk",
+    "mo": "traditional_hk",
+    "hant": "traditional",
+    "tw": "traditional",
+    "hans": "simplified",
+    "cn": "simplified",
+    "sg": "simplified",
+}
+"""How Chinese is written by region or script of a language tag; the first that is in it decides (zh-Hant-HK)."""
+
+
+def _script_of_tag(tag: str) -> ChineseScript | None:
+    language, *subtags = tag.lower().replace("_", "-").split("-")
+    return next((script for name, script in BY_SUBTAG.items() if language in CHINESE and name in subtags), None)
+
+
 def script_of(query: Mapping[str, str], default: ChineseScript) -> ChineseScript:
-    """What a client's `query` asks for. Raises `BadParameter`."""
-    wanted = query.get("chinese_script") or default
+    """What a client's `query` asks for: by `chinese_script`, or else by a `language` that says how it is written.
+
+    Raises `BadParameter`."""
+    wanted = query.get("chinese_script") or _script_of_tag(query.get("language", "")) or default
     if wanted not in get_args(ChineseScript):
         known = ", ".join(get_args(ChineseScript))
         raise BadParameter("chinese_script", f"unknown chinese_script {wanted!r}; known: {known}")

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 import yaml
@@ -40,6 +40,7 @@ from wlkd import (
 )
 from wlkd.config.options import WorkerOptions
 from wlkd.contract.audio import SAMPLE_RATE, samples
+from wlkd.contract.types import LanguageScope
 from wlkd.plugins import load_plugins
 from wlkd_bench.clips import Clip, read_manifest, select
 from wlkd_bench.pieces import PIECE_SECONDS, read_samples
@@ -109,6 +110,7 @@ class Simulation:
     hotwords: bool
     spare: float = 1.0
     """The worker's time to spare, 0 to 1."""
+    language_scope: LanguageScope = "session"
 
     def run(self, clips: Sequence[Clip]) -> Iterator[tuple[Speaker, float]]:
         """Each clip's speaker when it is over, and the seconds of computing since the one before."""
@@ -129,7 +131,12 @@ class Simulation:
                     speaker.language = commit.language or speaker.language
                     speaker.committed += "".join(word.text for word in commit.words)
                     speaker.words += [
-                        {"text": word.text, "start": word.start / SAMPLE_RATE, "end": word.end / SAMPLE_RATE}
+                        {
+                            "text": word.text,
+                            "start": word.start / SAMPLE_RATE,
+                            "end": word.end / SAMPLE_RATE,
+                            "language": commit.language,
+                        }
                         for word in commit.words
                     ]
                     tentative = "".join(word.text for word in commit.tentative)
@@ -150,7 +157,9 @@ class Simulation:
         hotwords = clip.rare_words if self.hotwords else ()
         if language is not None and language not in self.backend.languages():
             language = None
-        recognizer = self.backend.open(RecognitionParams(language=language, hotwords=hotwords))
+        recognizer = self.backend.open(
+            RecognitionParams(language=language, language_scope=self.language_scope, hotwords=hotwords)
+        )
         audio = read_samples(clip).astype(np.float32) / np.float32(32768)
         return Speaker(clip, audio, self.vad.open(), recognizer, Recording(clip, 0.0))
 
@@ -190,7 +199,9 @@ async def simulate(args: argparse.Namespace) -> None:
     backend.warm_up()
     clips = select(read_manifest(args.manifest), args.set, args.limit)
     spare = spare_at(args.chunk) if args.spare is None else args.spare
-    simulation = Simulation(backend, vad, args.streams, args.chunk, args.language, args.hotwords, spare)
+    simulation = Simulation(
+        backend, vad, args.streams, args.chunk, args.language, args.hotwords, spare, args.language_scope
+    )
     folded = unaccented(clips)
     scores, words, spent, languages = [], {}, 0.0, []
     for speaker, seconds in simulation.run(clips):
@@ -231,6 +242,7 @@ def main() -> None:
     parser.add_argument("--chunk", type=float, default=0.25, help="seconds of new speech that make a step")
     parser.add_argument("--spare", type=float, help="the worker's time to spare, 0 to 1")
     parser.add_argument("--language", default="manifest", help="manifest, auto, or a code for all")
+    parser.add_argument("--language-scope", choices=get_args(LanguageScope), default="session", help="for auto")
     parser.add_argument("--hotwords", action="store_true", help="give each clip its rare words")
     parser.add_argument("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the backend")
     parser.add_argument("--json", type=Path, help="write everything here")

@@ -196,8 +196,8 @@ def test_wishes():
     query = MultiDict(
         [("language", "en-US"), ("keyterm", "Ljubljana"), ("keywords", "wlkd:2.5"), ("keywords", "a:b"), ("model", "x")]
     )
-    assert parse(query).wishes == {"language": "en", "hotwords": "Ljubljana,wlkd,a:b"}
-    assert parse(MultiDict(language="multi")).wishes == {"language": "auto"}
+    assert parse(query).wishes == {"language": "en-US", "hotwords": "Ljubljana,wlkd,a:b"}
+    assert parse(MultiDict(language="multi")).wishes == {"language": "auto", "language_scope": "segment"}
     assert parse(MultiDict(detect_language="True")).wishes == {"language": "auto"}
 
 

@@ -105,7 +105,9 @@ def parse(query: MultiMapping[str], content_type: str | None = None) -> Query:
         if name not in USED and name not in NO_EFFECT:
             raise BadParameter(name, f"unknown parameter {name}; known: {', '.join(sorted(USED))}")
     wishes = text_wishes(query)
-    language = query.get("language", "").split("-")[0].lower()
+    language = query.get("language", "")
+    if language == "multi":
+        wishes["language_scope"] = "segment"
     if language == "multi" or (not language and flag(query, "detect_language")):
         language = "auto"
     if language:

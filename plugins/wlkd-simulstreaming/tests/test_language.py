@@ -53,3 +53,59 @@ def test_languages_without_words_for_it_are_out_and_no_words_at_all_say_nothing(
 def test_languages_are_tried_when_enough_was_heard_to_decide_and_the_guess_leaves_doubt(seconds, best, doubts):
     state = State().hearing([Frame(0, np.zeros(samples(seconds), np.float32))])
     assert state.doubts_language({"en": best, "de": 1 - best}, SimulStreamingOptions()) is doubts
+
+
+def heard(state, seconds):
+    """`state` with that much more speech."""
+    return state.hearing([Frame(state.window.end, np.zeros(samples(seconds), np.float32))])
+
+
+def told(state, code, probability, *, closing=False):
+    """`state` when the window sounds like `code`, the rest of the probability going to another language."""
+    guess = {code: probability, "fr" if code != "fr" else "en": 1 - probability}
+    return state.informed(guess, SimulStreamingOptions(), closing=closing)
+
+
+def test_a_segment_is_in_the_language_before_as_soon_as_it_sounds_like_it():
+    state = heard(State(before="en", context=(1, 2)), 0.9)
+    assert told(state, "en", 0.6).language is None
+    decided = told(heard(state, 0.1), "en", 0.6)
+    assert (decided.language, decided.before, decided.context) == ("en", None, (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "probability", "language"),
+    [(1.9, 0.99, None), (2.0, 0.85, "zh"), (4.9, 0.75, None), (5.0, 0.75, "en")],
+)
+def test_a_change_takes_much_speech_and_little_doubt(seconds, probability, language):
+    decided = told(heard(State(before="en", context=(1, 2)), seconds), "zh", probability)
+    assert decided.language == language
+    if language == "zh":
+        assert decided.context == (), "words of another language are no context"
+
+
+def test_a_segment_too_short_to_tell_is_in_the_language_before():
+    assert told(heard(State(before="en"), 0.5), "zh", 0.99, closing=True).language == "en"
+
+
+def test_a_decided_language_is_questioned_when_another_one_is_likelier_for_a_second():
+    state = heard(State(language="en", last_end=samples(1.0)), 3.0)
+    assert told(state, "zh", 0.7).strange_from is None
+    doubtful = told(state, "zh", 0.9)
+    assert (doubtful.language, doubtful.strange_from) == ("en", samples(3.0))
+    assert told(heard(doubtful, 0.5), "en", 0.9).strange_from is None
+    open_again = told(heard(doubtful, 1.0), "zh", 0.9)
+    assert (open_again.language, open_again.before) == (None, "en")
+    assert open_again.window.session(0) == samples(1.0), "what is not committed is kept"
+
+
+def test_a_segment_that_ends_strangely_is_questioned_at_once():
+    assert told(heard(State(language="en"), 3.0), "zh", 0.9, closing=True).language is None
+
+
+def test_trying_a_change_is_worth_it_even_where_the_guess_is_sure():
+    options = SimulStreamingOptions()
+    state = heard(State(before="en"), 2.0)
+    assert state.doubts_language({"zh": 0.95, "en": 0.05}, options)
+    assert not state.doubts_language({"zh": 0.05, "en": 0.95}, options)
+    assert not heard(State(language="en"), 2.0).doubts_language({"zh": 0.95, "en": 0.05}, options)

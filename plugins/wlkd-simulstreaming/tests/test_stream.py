@@ -341,3 +341,26 @@ def test_a_window_that_says_far_too_much_still_leaves_room(new_talk):
         asked = request(talk.hear(0.1), "en")
         assert len(asked.prefix) + asked.max_tokens <= 448
         assert asked.max_tokens > 8
+
+
+def test_each_segment_may_be_in_another_language(new_talk):
+    talk = new_talk(RecognitionParams(language_scope="segment"))
+    talk.stream.adopt(dataclasses.replace(talk.hear(3).state, language="de"))
+    assert talk.step(1, (" eins", 20), (" zwei", 100), end=True, language="de").language == "de"
+    state = talk.stream.plan().state
+    assert (state.language, state.before) == (None, "de")
+    waiting = talk.step(1, (" ja", 10), (" gut", 20), language="de")
+    assert (waiting.words, texts(waiting.tentative)) == ((), [" ja", " gut"])
+
+
+def test_a_language_that_was_asked_for_stays_in_every_segment(new_talk):
+    talk = new_talk(RecognitionParams(language="de", language_scope="segment"))
+    talk.step(3, (" eins", 20), end=True, language="de")
+    assert talk.stream.plan().state.language == "de"
+
+
+def test_nothing_is_committed_while_the_language_is_in_question(new_talk):
+    talk = new_talk(RecognitionParams(language_scope="segment"))
+    state = talk.hear(3).state
+    talk.stream.adopt(dataclasses.replace(state, language="en", strange_from=state.window.end))
+    assert talk.step(1, (" one", 20), (" two", 40)).words == ()

@@ -37,6 +37,8 @@ class Brief:
     """What detection chooses from."""
     task: int
     """The token that says what to do."""
+    several_languages: bool = False
+    """Each segment may be in another one."""
     only_language: str | None = None
     """What a model of one language knows; its start sequence names neither language nor task."""
 
@@ -66,6 +68,7 @@ def make_brief(
         prompt=tuple(token for text in texts if text for token in vocabulary.encode(f" {text}")),
         languages=tuple(code for code in vocabulary.languages if params.may_detect(code)),
         task=vocabulary.translate if params.task == "translate" else vocabulary.transcribe,
+        several_languages=params.language_scope == "segment" and (params.language or only_language) is None,
         only_language=only_language,
     )
 

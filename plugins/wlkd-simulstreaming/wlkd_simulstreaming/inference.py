@@ -64,7 +64,12 @@ class Inference:
     def _hear(self, steps: Sequence[Step]) -> list[Heard]:
         memory = self._remember(self._encode(steps), steps)
         with self._metrics.timed("language"):
-            steps, languages = self._decide_languages(steps, memory)
+            decided, languages = self._decide_languages(steps, memory)
+        pairs = list(zip(steps, decided, strict=True))
+        if any(before.state.language is not None and after.state.language is None for before, after in pairs):
+            # Less is left of those windows, and their languages are to be heard from that alone.
+            return self.hear([after if after.state.language is None else before for before, after in pairs])
+        steps = decided
         requests = [request(step, language) for step, language in zip(steps, languages, strict=True)]
 
         def doubt(row: int, hypothesis: Hypothesis, start: int) -> int | None:
@@ -133,18 +138,20 @@ class Inference:
     def _decide_languages(self, steps: Sequence[Step], memory: Memory) -> tuple[list[Step], list[str | None]]:
         """Steps with the language that their speech settles, and the language to decode each with."""
         decided, languages = list(steps), [step.state.language for step in steps]
-        open_rows = [index for index, language in enumerate(languages) if language is None]
+        open_rows = [
+            row for row, step in enumerate(steps) if step.state.language is None or step.brief.several_languages
+        ]
         if open_rows:
             rows = _rows(memory, open_rows)
-            found = self._decoding.language_probabilities(rows, [steps[index].brief.languages for index in open_rows])
-            for index, probabilities in zip(open_rows, found, strict=True):
-                step, options = steps[index], self._options
+            found = self._decoding.language_probabilities(rows, [steps[row].brief.languages for row in open_rows])
+            for row, probabilities in zip(open_rows, found, strict=True):
+                step, options = steps[row], self._options
                 if step.state.doubts_language(probabilities, options):
-                    probabilities = self._try_languages(step, memory, index, probabilities)
+                    probabilities = self._try_languages(step, memory, row, probabilities)
                 state = step.state.informed(probabilities, options, closing=step.end is not None)
-                decided[index] = replace(step, state=state)
+                decided[row] = replace(step, state=state)
                 best = max(probabilities, key=lambda code: probabilities[code])
-                languages[index] = state.language or best
+                languages[row] = state.language or state.before or best
         return decided, languages
 
     def _try_languages(
@@ -152,6 +159,8 @@ class Inference:
     ) -> dict[str, float]:
         """Better `probabilities` for `step`, in `row` of `memory`: what it says in the likeliest languages."""
         codes = sorted(probabilities, key=lambda code: -probabilities[code])[:TRIED_LANGUAGES]
+        if step.state.before is not None and step.state.before not in codes:
+            codes.append(step.state.before)
         requests = [replace(request(step, code, afresh=True), last_frame=None) for code in codes]
         heard = self._decoding.decode(memory.rows(torch.tensor([row] * len(codes))), requests)
         return tried(probabilities, {code: one.logprobs for code, one in zip(codes, heard, strict=True)})

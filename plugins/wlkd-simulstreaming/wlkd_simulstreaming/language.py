@@ -29,6 +29,10 @@ def tried(probabilities: Mapping[str, float], texts: Mapping[str, Sequence[float
     return {code: weights.get(code, 0.0) / total for code in probabilities} if total else dict(probabilities)
 
 
+LEAST_TO_STAY_SECONDS, LEAST_TO_STAY = 1.0, 0.5
+"""A segment is in the language of the one before when that much of it sounds like it, at this probability."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Language probabilities of the stretches of speech so far, weighted by their length."""
@@ -52,6 +56,20 @@ class Evidence:
     def confidence(self) -> float:
         """Probability of `best`, 0 to 1."""
         return self.weights[self.best] / self.seconds
+
+    def of(self, code: str) -> float:
+        """Probability of the language `code`, 0 to 1."""
+        return self.weights.get(code, 0.0) / self.seconds
+
+    def after(self, before: str, seconds: float, confidence: float, limit_seconds: float) -> str | None:
+        """The language of a segment whose predecessor was in the language `before`; None: too little was heard.
+
+        A wrong change costs more than a late one, so it takes as much evidence as the session's first decision, and
+        there is none at the limit where that is missing."""
+        if self.seconds >= seconds and self.best != before and self.confidence >= confidence:
+            return self.best
+        stays = self.seconds >= LEAST_TO_STAY_SECONDS and self.of(before) >= LEAST_TO_STAY
+        return before if stays or self.seconds >= limit_seconds else None
 
     def settles(self, seconds: float, confidence: float, limit_seconds: float) -> bool:
         """Whether to decide: enough heard and sure enough, or `limit_seconds` heard."""

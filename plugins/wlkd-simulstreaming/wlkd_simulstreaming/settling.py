@@ -63,6 +63,8 @@ def conclude(heard: Heard) -> Conclusion:
     tail: tuple[Said, ...] = ()
     if step.end is not None:
         state = closed(state, step.end, step.brief)
+        if step.brief.several_languages and state.language is not None:
+            state = state.asking_again()
     else:
         state = replace(state, draft=reading.draft)
         if not reading.rest and reading.ended:
@@ -76,7 +78,7 @@ def conclude(heard: Heard) -> Conclusion:
     commit = Commit(
         words=tuple(said.word for said in settled),
         tentative=tuple(said.word for said in tail),
-        language=state.language or (heard.language if settled else None),
+        language=step.state.language or (heard.language if settled else None),
         until=state.until,
         segment_end=step.end is not None,
     )
@@ -124,7 +126,7 @@ def _settled(step: Step, heard: Hypothesis, words: Sequence[Said]) -> int:
     """How many of `words` are to be committed."""
     if step.end is not None:
         return len(words)
-    if Guard.LOOP in heard.guards or step.state.language is None:
+    if Guard.LOOP in heard.guards or step.state.language is None or step.state.strange_from is not None:
         return 0
     options, state = step.brief.options, step.state
     # The last word may go on in what is not yet heard.

@@ -17,6 +17,8 @@ LEAST_SAMPLES = samples(0.1)
 """Shorter stretches hold no word."""
 UNSPOKEN_SECONDS = 2.0
 """Audio kept when a window without words is dropped: a word may just be beginning."""
+STRANGE_SECONDS = 1.0
+"""A decided language is questioned when another one has been likelier for so long."""
 RECENT_WORDS = 8
 
 
@@ -33,6 +35,11 @@ class State(SpeechState):
     recent: tuple[str, ...] = ()
     """The last few committed words."""
     language: str | None = None
+    """Of this segment; None: not decided."""
+    before: str | None = None
+    """The language before, which this segment probably has too."""
+    strange_from: int | None = None
+    """Session index from which on another language is likelier than the decided one; None: it is not."""
     evidence: Evidence = field(default_factory=Evidence)
     segment: int = 0
     """Samples of speech heard since the segment began."""
@@ -63,17 +70,49 @@ class State(SpeechState):
         return replace(longer, segment=self.segment + heard, wordless=self.wordless + heard)
 
     def doubts_language(self, probabilities: Mapping[str, float], options: SimulStreamingOptions) -> bool:
-        """Whether enough was heard to decide the language, and `probabilities`, of the window, do not tell."""
+        """Whether enough was heard to decide the language, and `probabilities`, of the window, do not tell, or tell of
+        another one than before."""
+        if self.language is not None:
+            return False
         heard = self.evidence.seconds + seconds(len(self.window))
-        return heard >= options.language_seconds and max(probabilities.values()) < options.language_confidence
+        best = max(probabilities, key=lambda code: probabilities[code])
+        doubtful = probabilities[best] < options.language_confidence or self.before not in (None, best)
+        return heard >= options.language_seconds and doubtful
 
     def informed(self, probabilities: Mapping[str, float], options: SimulStreamingOptions, *, closing: bool) -> State:
         """With the language `probabilities` of the window; `closing`: the segment ends here."""
+        if self.language is not None:
+            return self._questioned(probabilities, options, closing)
         evidence = self.evidence.plus(probabilities, seconds(len(self.window)))
-        if evidence.settles(options.language_seconds, options.language_confidence, options.language_limit_seconds):
+        limits = options.language_seconds, options.language_confidence, options.language_limit_seconds
+        if self.before is not None:
+            language = evidence.after(self.before, *limits)
+            return self._in_language(language or self.before) if language or closing else self
+        if evidence.settles(*limits):
             return replace(self, language=evidence.best, evidence=Evidence())
         # The window will be heard again, and longer, unless the segment ends here.
         return replace(self, evidence=evidence) if closing else self
+
+    def _in_language(self, language: str) -> State:
+        """Decided, and not for the first time. Words of another language are no context."""
+        known = replace(self, language=language, before=None, evidence=Evidence())
+        return known if language == self.before else replace(known, context=(), draft=())
+
+    def _questioned(self, probabilities: Mapping[str, float], options: SimulStreamingOptions, closing: bool) -> State:
+        """The language is decided. When another one is likelier for a while, or when the segment ends, it is open again
+        from the last committed word on."""
+        best = max(probabilities, key=lambda code: probabilities[code])
+        if best == self.language or probabilities[best] < options.language_confidence:
+            return replace(self, strange_from=None)
+        since = self.window.end if self.strange_from is None else self.strange_from
+        if not closing and self.window.end - since < samples(STRANGE_SECONDS):
+            return replace(self, strange_from=since)
+        window = self.window.after(self.last_end)
+        return replace(self.asking_again(), window=window, segment=len(window), said=(), draft=(), context=())
+
+    def asking_again(self) -> State:
+        """With the language open, and probably the same."""
+        return replace(self, language=None, before=self.language or self.before, strange_from=None)
 
     def saying(self, settled: Sequence[Said]) -> State:
         """With `settled` words committed."""
