@@ -228,10 +228,11 @@ def test_steps_carry_everything_once_in_order_and_end_at_pauses(events: list[flo
         steps.append(step)
     position = 0
     for step in steps:
-        for frame in step.frames:
-            assert frame.start == position
-            position = frame.end
-        assert step.pause is None or step.pause.at == position
+        *frames, last = step.events
+        for event in (*frames, *([last] if isinstance(last, Frame) else [])):
+            assert isinstance(event, Frame) and event.start == position
+            position = event.end
+        assert isinstance(last, Frame) or last.at == position
     assert position == at
-    assert [step.pause.at for step in steps if step.pause] == pauses
+    assert [event.at for step in steps for event in step.events if isinstance(event, Pause)] == pauses
     assert stream.backlog == 0 and stream.pauses == 0

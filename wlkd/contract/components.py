@@ -143,7 +143,8 @@ class Recognizer(ABC):
     @abstractmethod
     def end_segment(self, at: int) -> None:
         """Speech paused, or the audio ended, at sample index `at`: the next `Backend.run` commits everything
-        accepted so far and closes the segment. No `accept` comes between this and that run."""
+        accepted so far and closes the segment. No `accept` comes between this and that run, unless the stream is
+        one of those that `Backend.upload_seconds` speaks of."""
 
 
 class DiarizerOptions(Options):
@@ -218,6 +219,17 @@ class Backend(Component[OptionsT]):
     def continues(self) -> bool:
         """Whether `open` takes `RecognitionParams.told`. Without it, a stream that is resumed goes on from a pause."""
         return False
+
+    @property
+    def upload_seconds(self) -> float | None:
+        """How much speech of uploaded files one `run` likes to take, over their pauses. Known after `provision()`.
+
+        None: uploads are run like live streams, in the gaps between them. A number: they are run by themselves, on one
+        more thread beside `concurrency`, and it is up to that `run` to leave the processors to live streams. Between
+        two runs such a recognizer gets `accept` and `end_segment` as often as the speech pauses, and commits
+        everything up to the last pause.
+        """
+        return None
 
     def memory_needed(self, models_dir: Path) -> int:
         """Bytes of main memory that `provision()` will take, estimated from the sizes of files; 0: hardly any.

@@ -35,9 +35,16 @@ class Stream:
     """Event loop only, except the recognizer: inference threads only."""
 
     def __init__(
-        self, host: Host, recognizer: Recognizer, priority: Priority, on_outcome: Callable[[Outcome], None]
+        self,
+        host: Host,
+        recognizer: Recognizer,
+        priority: Priority,
+        on_outcome: Callable[[Outcome], None],
+        appetite: int = 0,
     ) -> None:
+        """`appetite`: samples that a step likes to have; twice as many may wait, whatever the limit of the backlog."""
         self._host = host
+        self._appetite = appetite
         self.recognizer = recognizer
         self.priority = priority
         self.on_outcome = on_outcome
@@ -56,7 +63,7 @@ class Stream:
         self.ready_since: float | None = None
         """When enough for a step was queued; None: it is not."""
         self.full = False
-        """Somebody waits in `room`: there will be nothing new before a step takes what is queued."""
+        """Somebody waits in `room` or `drained`: there will be nothing new before a step takes what is queued."""
 
     @property
     def backlog(self) -> int:
@@ -84,18 +91,22 @@ class Stream:
 
     async def room(self, limit: int) -> None:
         """Wait until the backlog is below `limit` samples."""
-        try:
-            while self.backlog >= limit:
-                self.full = True
-                self._host.handed_in(self, first=False)
-                await self._wait()
-        finally:
-            self.full = False
+        limit = max(limit, 2 * self._appetite)
+        await self._wait_while(lambda: self.backlog >= limit)
 
     async def drained(self) -> None:
         """Wait until everything handed in has been through inference."""
-        while not self.idle:
-            await self._wait()
+        await self._wait_while(lambda: not self.idle)
+
+    async def _wait_while(self, condition: Callable[[], bool]) -> None:
+        try:
+            while condition():
+                self.full = True
+                self._host.handed_in(self, first=False)
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            self.full = False
 
     def close(self) -> None:
         """Leave the worker. A step that is running is finished and its outcome dropped."""
@@ -106,30 +117,34 @@ class Stream:
         self._host.discard(self)
         self._changed.set()
 
-    def take(self, limit: int, spare: float = 1.0) -> Step:
-        """The next step: queued frames of up to `limit` samples, and the pause that follows them, if any; `spare`: the
-        worker's time to spare, 0 to 1."""
-        frames: list[Frame] = []
+    def take(self, limit: int, spare: float = 1.0, *, over_pauses: bool = False) -> Step:
+        """The next step: queued frames of up to `limit` samples, to the end of the first pause, or `over_pauses`;
+        `spare`: the worker's time to spare, 0 to 1."""
+        events: list[SpeechEvent] = []
         room = limit
-        while room > 0 and self._queue and isinstance(event := self._queue[0], Frame):
+        while self._queue:
+            event = self._queue[0]
+            if isinstance(event, Pause):
+                events.append(self._queue.popleft())
+                self.pauses -= 1
+                if not over_pauses:
+                    break
+                continue
+            if room == 0:
+                break
             self._queue.popleft()
             if len(event.samples) > room:
                 self._queue.appendleft(Frame(event.start + room, event.samples[room:]))
                 event = Frame(event.start, event.samples[:room])
-            frames.append(event)
+            events.append(event)
             room -= len(event.samples)
-        pause: Pause | None = None
-        if self._queue and isinstance(event := self._queue[0], Pause):
-            self._queue.popleft()
-            self.pauses -= 1
-            pause = event
         self._in_flight = limit - room
         self.queued -= self._in_flight
         self.running = True
         # What is left over queues up behind those who waited meanwhile: a backlog is no right of way.
         self.waiting_since = self._host.clock() if self._queue else None
         self.ready_since = None
-        return Step(self, frames, pause, spare)
+        return Step(self, events, spare)
 
     def done(self, outcome: Outcome) -> None:
         """The step is over. Raises nothing: a listener's defect ends its own session, not the worker."""
@@ -144,18 +159,13 @@ class Stream:
             logger.exception("an outcome could not be applied")
             self.on_outcome(SessionError("internal", f"internal error: {type(error).__name__}"))
 
-    async def _wait(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """What one stream brings to a batch."""
 
     stream: Stream
-    frames: list[Frame]
-    pause: Pause | None
+    events: list[SpeechEvent]
     spare: float
 
     @property
@@ -166,4 +176,10 @@ class Step:
     @property
     def samples(self) -> int:
         """New speech in this step."""
-        return sum(len(frame.samples) for frame in self.frames)
+        return sum(len(event.samples) for event in self.events if isinstance(event, Frame))
+
+
+def waiting_since(stream: Stream) -> float:
+    """When `stream`, which is due, began to wait."""
+    assert stream.waiting_since is not None
+    return stream.waiting_since

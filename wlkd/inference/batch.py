@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from wlkd.contract.components import Backend
 from wlkd.contract.errors import SessionError
+from wlkd.contract.types import Frame
 from wlkd.inference.backlog import Outcome, Step, Stream
 
 logger = logging.getLogger(__name__)
@@ -19,10 +20,11 @@ def run_batch(backend: Backend, steps: Sequence[Step]) -> list[Outcome]:
     for step in steps:
         recognizer = step.stream.recognizer
         try:
-            for frame in step.frames:
-                recognizer.accept(frame)
-            if step.pause is not None:
-                recognizer.end_segment(step.pause.at)
+            for event in step.events:
+                if isinstance(event, Frame):
+                    recognizer.accept(event)
+                else:
+                    recognizer.end_segment(event.at)
             ready.append(step)
         except Exception as error:
             outcomes[step.stream] = _failure(error)

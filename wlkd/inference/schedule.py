@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wlkd.inference.backlog import Stream
+from wlkd.inference.backlog import Stream, waiting_since
 
 UPLOAD_EVERY_SECONDS = 4.0
 """However busy live streams keep the thread, one upload gets a step that often: it becomes slow, not stuck."""
@@ -46,8 +46,8 @@ class Schedule:
             live_open |= is_live
             if self.is_due(stream, chunk, now):
                 (live if is_live else uploads).append(stream)
-        live.sort(key=_waiting_since)
-        uploads.sort(key=_waiting_since)
+        live.sort(key=waiting_since)
+        uploads.sort(key=waiting_since)
         if live:
             turn = [upload for upload in uploads[:1] if self._has_waited(upload, now)]
             chosen = [*live[: min(-(-len(live) // batches), self._max_batch - len(turn))], *turn]
@@ -59,15 +59,10 @@ class Schedule:
         return chosen
 
     def _has_waited(self, upload: Stream, now: float) -> bool:
-        return now - max(self._upload_turn, _waiting_since(upload)) >= UPLOAD_EVERY_SECONDS
+        return now - max(self._upload_turn, waiting_since(upload)) >= UPLOAD_EVERY_SECONDS
 
     def seconds_to_next(self, streams: Iterable[Stream], now: float) -> float | None:
         """When somebody becomes due without handing in more, from `now`; None: nobody waits, or the ends of running
         steps come first."""
         waiting = [s.waiting_since for s in streams if s.waiting_since is not None and not s.running]
         return max(min(waiting) + self._patience - now, 0.0) if waiting else None
-
-
-def _waiting_since(stream: Stream) -> float:
-    assert stream.waiting_since is not None  # it is due
-    return stream.waiting_since

@@ -24,6 +24,7 @@ from wlkd.inference.backlog import Outcome, Step, Stream
 from wlkd.inference.batch import run_batch
 from wlkd.inference.capacity import Capacity, self_test, sessions_for
 from wlkd.inference.schedule import Schedule
+from wlkd.inference.uploads import Uploads
 from wlkd.inference.utilization import Load, Running
 from wlkd.metrics import Metrics
 
@@ -35,6 +36,9 @@ RELAXED, SATURATED = 0.7, 1.0
 STUCK_SECONDS = 2.0
 """What a batch gets to end when the worker is closed while sessions are open: the daemon stops, and cannot wait for
 one that may be stuck."""
+UPLOAD_PATIENCE = 10.0
+"""A batch of uploads may take so many times as long as others before it counts as stuck: it holds much speech and gives
+way to live streams."""
 
 
 class Worker:
@@ -60,6 +64,8 @@ class Worker:
         self._load = Load(self._concurrency)
         self.capacity = Capacity(capacity)
         """How many sessions the backend keeps up with, as far as is known."""
+        wanted = backend.upload_seconds
+        self._uploads = None if wanted is None else Uploads(backend, samples(wanted), clock, self._tell)
         self._streams: set[Stream] = set()
         self._wake = asyncio.Event()
         self._vacated = asyncio.Event()
@@ -76,6 +82,8 @@ class Worker:
         if warm_up:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._backend.warm_up)
         self._task = asyncio.create_task(self._work(measure), name="inference worker")
+        if self._uploads is not None:
+            self._uploads.start()
 
     async def close(self) -> None:
         """Stop serving. Running batches end first, lest somebody close the backend under them, unless one is stuck."""
@@ -85,12 +93,17 @@ class Worker:
                 await self._task
         if self._batches:
             await asyncio.wait(self._batches, timeout=STUCK_SECONDS)
+        if self._uploads is not None:
+            await self._uploads.close(STUCK_SECONDS)
         # A stuck batch must not keep the process: the daemon's exit does not wait for these threads.
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def open(self, params: RecognitionParams, on_outcome: Callable[[Outcome], None]) -> Stream:
         """A place for a new session. `on_outcome` is called on the event loop after each of its steps."""
-        stream = Stream(self, self._backend.open(params), params.priority, on_outcome)
+        recognizer = self._backend.open(params)
+        if params.priority == "upload" and self._uploads is not None:
+            return self._uploads.open(recognizer, on_outcome)
+        stream = Stream(self, recognizer, params.priority, on_outcome)
         self._streams.add(stream)
         return stream
 
@@ -102,6 +115,8 @@ class Worker:
             await self._vacated.wait()
         if self._batches:
             await asyncio.wait(self._batches)
+        if self._uploads is not None:
+            await self._uploads.vacant()
 
     # For streams ---------------------------------------------------------------------------------------------
 
@@ -112,7 +127,8 @@ class Worker:
     def handed_in(self, stream: Stream, *, first: bool) -> None:
         """Wake up if that makes `stream` due, or if it begins to wait: who only adds to a chunk disturbs nobody."""
         chunk, now = samples(self.chunk_seconds), self._clock()
-        if stream.ready_since is None and self._schedule.has_enough(stream, chunk):
+        waits = stream.waiting_since is not None
+        if waits and stream.ready_since is None and self._schedule.has_enough(stream, chunk):
             stream.ready_since = now
         if first or self._schedule.is_due(stream, chunk, now):
             self._wake.set()
@@ -127,13 +143,17 @@ class Worker:
 
     def stalled_for(self) -> float:
         """Seconds since the oldest running batch, or the self-test, began; 0 when all threads are free."""
+        now = self._clock()
         since = self._load.running_since or self._measuring_since
-        return 0.0 if since is None else self._clock() - since
+        stalled = 0.0 if since is None else now - since
+        upload_since = None if self._uploads is None else self._uploads.running_since
+        return max(stalled, 0.0 if upload_since is None else (now - upload_since) / UPLOAD_PATIENCE)
 
     @property
     def ended(self) -> bool:
         """It serves no more, though nobody has closed it: a defect."""
-        return self._task is not None and self._task.done()
+        uploads_ended = self._uploads is not None and self._uploads.ended
+        return self._task is not None and (self._task.done() or uploads_ended)
 
     @property
     def busy_ratio(self) -> float:
@@ -221,6 +241,10 @@ class Worker:
         self._batches.discard(computing)
         self._wake.set()
         self._account(batch, running)
+        self._tell(batch, outcomes)
+
+    def _tell(self, batch: list[Step], outcomes: list[Outcome]) -> None:
+        self._metrics.steps.inc(len(batch))
         for step, outcome in zip(batch, outcomes, strict=True):
             failed = isinstance(outcome, SessionError) and outcome.code == "backend_failed"
             self.failed_steps = self.failed_steps + 1 if failed else 0
@@ -232,4 +256,3 @@ class Worker:
         self.capacity.revise(self._load, now)
         self._metrics.batch_seconds.observe(spent)
         self._metrics.batch_size.observe(len(batch))
-        self._metrics.steps.inc(len(batch))

@@ -1,0 +1,196 @@
+"""Uploads of a backend that likes long pieces: collected over pauses, beside live streams, and never stuck."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+
+import numpy as np
+import pytest
+
+from wlkd.config.options import WorkerOptions
+from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.components import Backend, Options, Recognizer, StepPlan
+from wlkd.contract.errors import SessionError
+from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, Word
+from wlkd.inference.backlog import Outcome, Stream
+from wlkd.inference.worker import UPLOAD_PATIENCE, Worker
+from wlkd.metrics import Metrics
+
+MOST = 4.0
+"""Seconds of speech in a step of uploads."""
+
+
+class Ear(Recognizer):
+    """Remembers the seconds of speech between pauses."""
+
+    def __init__(self) -> None:
+        self.heard: list[float | str] = []
+
+    def accept(self, frame: Frame) -> None:
+        self.heard.append(len(frame.samples) / SAMPLE_RATE)
+
+    def end_segment(self, at: int) -> None:
+        self.heard.append("|")
+
+
+class Patient(Backend):
+    """Says what it was given since the last step. Steps of uploads wait until they may go on."""
+
+    upload_seconds = MOST
+
+    def __init__(self) -> None:
+        super().__init__(Options())
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.begun = threading.Event()
+        self.threads: dict[str, int] = {}
+        self.failing = False
+
+    def languages(self) -> frozenset[str]:
+        return frozenset({"en"})
+
+    def open(self, params: RecognitionParams) -> Recognizer:
+        return Ear()
+
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
+        name = threading.current_thread().name
+        self.threads[name] = self.threads.get(name, 0) + 1
+        if batch[0].upload:
+            assert all(plan.upload for plan in batch), "live streams wait for uploads"
+            self.begun.set()
+            self.go_on.wait(10)
+        if self.failing:
+            raise RuntimeError("no luck")
+        commits = []
+        for plan in batch:
+            assert isinstance(plan.recognizer, Ear)
+            commits.append(Commit((Word(" ".join(map(str, plan.recognizer.heard)), 0, 1),)))
+            plan.recognizer.heard = []
+        return commits
+
+
+def speech(seconds: float, start: float = 0) -> Frame:
+    return Frame(round(start * SAMPLE_RATE), np.ones(round(seconds * SAMPLE_RATE), dtype=np.float32))
+
+
+class House:
+    """A worker that serves."""
+
+    def __init__(self) -> None:
+        self.backend = Patient()
+        self.now = 0.0
+        self.worker = Worker(self.backend, WorkerOptions(), Metrics(), clock=lambda: self.now)
+
+    def upload(self) -> tuple[Stream, list[Outcome]]:
+        outcomes: list[Outcome] = []
+        return self.worker.open(RecognitionParams(priority="upload"), outcomes.append), outcomes
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    house = House()
+    await house.worker.start(warm_up=False)
+    yield house
+    house.backend.go_on.set()
+    await house.worker.close()
+
+
+def texts(outcomes: Sequence[Outcome]) -> list[str]:
+    return [outcome.words[0].text for outcome in outcomes if isinstance(outcome, Commit)]
+
+
+async def test_speech_is_collected_over_pauses_until_there_is_no_more(house: House) -> None:
+    stream, outcomes = house.upload()
+    stream.push(speech(1))
+    stream.push(Pause(SAMPLE_RATE))
+    stream.push(speech(0.5, 2))
+    stream.push(Pause(round(2.5 * SAMPLE_RATE)))
+    await stream.drained()
+    assert texts(outcomes) == ["1.0 | 0.5 |"]
+    assert list(house.backend.threads) == ["uploads_0"]
+
+
+async def test_a_step_holds_no_more_than_the_backend_likes(house: House) -> None:
+    stream, outcomes = house.upload()
+    stream.push(speech(MOST + 1))
+    stream.push(Pause(0))
+    await stream.drained()
+    assert texts(outcomes) == ["4.0", "1.0 |"]
+
+
+async def test_speech_is_taken_in_while_a_step_runs_and_not_without_end(house: House) -> None:
+    house.backend.go_on.clear()
+    stream, _ = house.upload()
+    room = asyncio.create_task(stream.room(SAMPLE_RATE))
+    await asyncio.wait_for(room, 5)
+    stream.push(speech(MOST))
+    await asyncio.wait_for(stream.room(SAMPLE_RATE), 5)
+    stream.push(speech(MOST))
+    waiting = asyncio.create_task(stream.room(SAMPLE_RATE))
+    await asyncio.sleep(0)
+    assert not waiting.done(), "one step runs, and the next is complete"
+    house.backend.go_on.set()
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_short_files_share_a_step(house: House) -> None:
+    house.backend.go_on.clear()
+    first, _ = house.upload()
+    first.push(speech(MOST))
+    files = [house.upload() for _ in range(3)]
+    for stream, _ in files:
+        stream.push(speech(1.5))
+        stream.push(Pause(0))
+    drained = asyncio.gather(first.drained(), *(stream.drained() for stream, _ in files))
+    await asyncio.sleep(0)
+    house.backend.go_on.set()
+    await asyncio.wait_for(drained, 5)
+    assert house.backend.threads == {"uploads_0": 3}, "the first file, two and a half, and the rest"
+    assert ["".join(texts(outcomes)) for _, outcomes in files].count("1.5 |") == 2
+
+
+async def test_live_streams_do_not_wait_for_uploads(house: House) -> None:
+    house.backend.go_on.clear()
+    stream, outcomes = house.upload()
+    stream.push(speech(MOST))
+    heard: list[Outcome] = []
+    live = house.worker.open(RecognitionParams(), heard.append)
+    live.push(speech(1))
+    live.push(Pause(SAMPLE_RATE))
+    await asyncio.wait_for(live.drained(), 5)
+    assert texts(heard) == ["1.0 |"] and not outcomes
+    assert house.worker.busy_ratio == 0, "nothing that a live stream would have to share"
+
+
+async def test_a_step_of_uploads_may_take_long_but_not_for_ever(house: House) -> None:
+    house.backend.go_on.clear()
+    stream, _ = house.upload()
+    stream.push(speech(MOST))
+    await asyncio.to_thread(house.backend.begun.wait, 5)
+    house.now += 50
+    assert house.worker.stalled_for() == pytest.approx(50 / UPLOAD_PATIENCE)
+
+
+async def test_a_failure_ends_its_file(house: House) -> None:
+    house.backend.failing = True
+    stream, outcomes = house.upload()
+    stream.push(speech(1))
+    stream.push(Pause(SAMPLE_RATE))
+    await stream.drained()
+    [error] = outcomes
+    assert isinstance(error, SessionError) and error.code == "backend_failed"
+    assert house.worker.failed_steps == 1
+
+
+async def test_a_worker_is_vacant_when_the_last_upload_and_its_step_are_over(house: House) -> None:
+    house.backend.go_on.clear()
+    stream, outcomes = house.upload()
+    stream.push(speech(MOST))
+    await asyncio.to_thread(house.backend.begun.wait, 5)
+    vacant = asyncio.create_task(house.worker.vacant())
+    stream.close()
+    await asyncio.sleep(0)
+    assert not vacant.done()
+    house.backend.go_on.set()
+    await asyncio.wait_for(vacant, 5)
+    assert outcomes == []
