@@ -11,13 +11,15 @@ import numpy as np
 from wlkd_whisper.folder import decoder_file, encoder_dir
 from wlkd_whisper.stepwise import SteppedBackend, SteppedStream
 
-from wlkd import Context, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan
-from wlkd.contract.audio import SAMPLE_RATE
+from wlkd import Commit, Context, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan
+from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd_simulstreaming.brief import Brief, Step, first_state, make_brief
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.packing import LONGEST
 from wlkd_simulstreaming.settling import Conclusion, conclude
 from wlkd_simulstreaming.state import State
+from wlkd_simulstreaming.upload import Upload
 
 if TYPE_CHECKING:
     from wlkd_simulstreaming.loading import Model
@@ -50,6 +52,11 @@ class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
     def concurrency(self) -> int:
         return self._loaded().concurrency
 
+    @property
+    def upload_seconds(self) -> float | None:
+        model = self._loaded()
+        return None if model.whole is None else model.pieces_at_once * seconds(LONGEST)
+
     def place(self) -> str:
         return self._loaded().place
 
@@ -61,7 +68,7 @@ class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
         model = self._loaded()
         return frozenset(model.vocabulary.languages) if model.dims.multilingual else frozenset({"en"})
 
-    def open(self, params: RecognitionParams) -> SteppedStream[Brief, State]:
+    def open(self, params: RecognitionParams) -> SteppedStream[Brief, State] | Upload:
         model = self._loaded()
         if not model.dims.multilingual:
             if params.language not in (None, "en"):
@@ -77,7 +84,18 @@ class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
         tokens, most = len(brief.prompt), model.dims.max_previous
         if tokens > most:
             raise SessionError("bad_request", f"static_prompt and hotwords take {tokens} tokens; at most {most} fit")
+        if model.whole is not None and params.priority == "upload":
+            return Upload(brief, first_state(brief, params))
+        if model.whole is not None:
+            model.whole.give_way()
         return SteppedStream(brief, first_state(brief, params))
+
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
+        uploads = [plan.recognizer for plan in batch if isinstance(plan.recognizer, Upload)]
+        whole = self._loaded().whole
+        if uploads and whole is not None:
+            return whole.run(uploads)
+        return super().run(batch)
 
     def compute(self, steps: Sequence[Step]) -> list[Conclusion]:
         heard = self._loaded().inference.hear(steps)

@@ -91,7 +91,8 @@ def request(step: Step, language: str | None, *, afresh: bool = False) -> Reques
     context = () if afresh else _last(state.context, min(brief.options.context_tokens, room))
     previous = (*brief.prompt, *context)
     before = (brief.vocabulary.sot_prev, *previous) if previous else ()
-    prefix = (*before, *_start(brief, language), *state.said_tokens)
+    start = (*start_sequence(brief, language), brief.vocabulary.no_timestamps)
+    prefix = (*before, *start, *state.said_tokens)
     unsaid = seconds(max(state.window.end - max(state.last_end, state.window.session(0)), 0))
     most = min(int(TOKENS_PER_SECOND * unsaid) + SPARE_TOKENS, brief.dims.n_text_ctx - len(prefix))
     return Request(
@@ -105,12 +106,12 @@ def request(step: Step, language: str | None, *, afresh: bool = False) -> Reques
     )
 
 
-def _start(brief: Brief, language: str | None) -> tuple[int, ...]:
-    """The start sequence."""
+def start_sequence(brief: Brief, language: str | None) -> tuple[int, ...]:
+    """What comes before the text, up to the choice whether it has timestamps."""
     vocabulary = brief.vocabulary
     if language is None or brief.only_language is not None:
-        return vocabulary.sot, vocabulary.no_timestamps
-    return vocabulary.sot, vocabulary.languages[language], brief.task, vocabulary.no_timestamps
+        return (vocabulary.sot,)
+    return vocabulary.sot, vocabulary.languages[language], brief.task
 
 
 def _last(tokens: tuple[int, ...], count: int) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from wlkd_whisper.folder import decoder_file, encoder_dir
 from wlkd_whisper.pairs import check_pair
 
 from wlkd import Context, ProvisionError
+from wlkd_simulstreaming.beam import ROWS
 from wlkd_simulstreaming.checkpoint import Checkpoint, load_checkpoint
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
@@ -28,6 +29,7 @@ from wlkd_simulstreaming.mel import MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.tokens import Vocabulary
+from wlkd_simulstreaming.whole import WholeHearing
 
 Half = tuple[Encoder, Tensor | None]
 """The encoder, and the states (1500, width) of 30 s of silence, where steps encode no more than their window."""
@@ -38,6 +40,9 @@ WIDE = 1024
 """Width of medium, from which on several threads share the products of one token to advantage. One token of one stream
 on two cores took, with one thread and with two: tiny 4.0 and 8.0 ms, base 5.4 and 13.2, small 14.7 and 24.0, medium
 49.9 and 48.3."""
+UPLOAD_WIDTH = 2048
+"""Four windows of base in a step of uploads, two of small, one of large: a step of base takes some ten seconds of two
+cores, and is all that is lost when its file is given up."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,10 @@ class Model:
     """Its size, and the device with the reason for it."""
     concurrency: int
     """Steps that may go on at once."""
+    whole: WholeHearing | None
+    """For uploads; None: they are heard like live streams, since CTranslate2 does not serve the device."""
+    pieces_at_once: int
+    """Windows of 30 s that one step of uploads holds at best."""
 
 
 def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Model:
@@ -89,7 +98,19 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     alone = _decodes_on_one_thread(options, checkpoint, device)
     torch.set_num_threads(1 if alone else threads)
     concurrency = MOST_STEPS if alone and threads > 1 else 1
-    return Model(inference, vocabulary, checkpoint.dims, f"{options.model} on {choice}", concurrency)
+    whole = None
+    if options.encoder == "ctranslate2":
+        whole = WholeHearing(options, vocabulary, metrics, lambda: _whisper(options, folder, device, threads, 1))
+    width = checkpoint.dims.n_text_state
+    return Model(
+        inference,
+        vocabulary,
+        checkpoint.dims,
+        f"{options.model} on {choice}",
+        concurrency,
+        whole,
+        pieces_at_once=min(max(UPLOAD_WIDTH // width, 1), ROWS),
+    )
 
 
 def _decodes_on_one_thread(options: SimulStreamingOptions, checkpoint: Checkpoint, device: torch.device) -> bool:
@@ -140,24 +161,9 @@ def _ctranslate2_half(
     """None: another encoder is asked for."""
     if options.encoder != "ctranslate2":
         return None
-    compute_type = options.compute_type
-    if compute_type == "auto":
-        compute_type = "int8" if device.type == "cpu" else "float16"
-    try:
-        model = ctranslate2.models.Whisper(
-            str(folder),
-            device=device.type,
-            device_index=device.index or 0,
-            compute_type=compute_type,
-            intra_threads=threads,
-            # On a CPU two at once, each with all threads, encode a fifth more speech than one after the other, and one
-            # alone is no slower; they share the weights.
-            inter_threads=MOST_STEPS if device.type == "cpu" and threads > 1 else 1,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise ProvisionError(
-            f"{folder / 'model.bin'}: CTranslate2 cannot load it on {device} with compute_type {compute_type} ({error})"
-        ) from error
+    # On a CPU two at once, each with all threads, encode a fifth more speech than one after the other, and one alone is
+    # no slower; they share the weights.
+    model = _whisper(options, folder, device, threads, MOST_STEPS if device.type == "cpu" and threads > 1 else 1)
     encoder = CTranslate2Encoder(model, device, dtype)
     try:
         encoder(torch.zeros(1, model.n_mels, 2))
@@ -167,6 +173,28 @@ def _ctranslate2_half(
             f"CTranslate2 cannot compute on {device} ({error}); `{EXTRA}` brings the CUDA libraries"
         ) from error
     return encoder, _silence(options, encoder, model.n_mels)
+
+
+def _whisper(
+    options: SimulStreamingOptions, folder: Path, device: torch.device, threads: int, at_once: int
+) -> ctranslate2.models.Whisper:
+    """CTranslate2's model for `at_once` calls at a time, each with `threads`."""
+    compute_type = options.compute_type
+    if compute_type == "auto":
+        compute_type = "int8" if device.type == "cpu" else "float16"
+    try:
+        return ctranslate2.models.Whisper(
+            str(folder),
+            device=device.type,
+            device_index=device.index or 0,
+            compute_type=compute_type,
+            intra_threads=threads,
+            inter_threads=at_once,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ProvisionError(
+            f"{folder / 'model.bin'}: CTranslate2 cannot load it on {device} with compute_type {compute_type} ({error})"
+        ) from error
 
 
 def _torch_half(

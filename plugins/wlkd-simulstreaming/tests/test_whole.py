@@ -1,0 +1,122 @@
+"""Real files through the real model, heard whole."""
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+import pytest
+import soundfile
+from prometheus_client import CollectorRegistry
+from wlkd_simulstreaming.beam import Text
+from wlkd_simulstreaming.brief import first_state, make_brief
+from wlkd_simulstreaming.metrics import Metrics
+from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.tokens import Vocabulary
+from wlkd_simulstreaming.upload import Upload
+from wlkd_simulstreaming.whole import LOWEST_PRIORITY, WholeHearing
+from wlkd_whisper.dims import WhisperDims
+
+from wlkd import Commit, Frame, RecognitionParams, Samples
+from wlkd.contract.audio import SAMPLE_RATE, samples
+
+pytestmark = pytest.mark.model
+
+BASE = WhisperDims(80, 1500, 512, 8, 6, 51_865, 448, 512, 8, 6)
+
+
+class House:
+    """A model for files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.vocabulary = Vocabulary.load(folder / "tokenizer.json")
+        self.loaded_with: list[int] = []
+
+        def load() -> ctranslate2.models.Whisper:
+            self.loaded_with.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return ctranslate2.models.Whisper(str(folder), compute_type="int8", intra_threads=1)
+
+        self.whole = WholeHearing(SimulStreamingOptions(), self.vocabulary, Metrics(CollectorRegistry()), load)
+
+    def upload(self, **params: Any) -> Upload:
+        wanted = RecognitionParams(priority="upload", **params)
+        brief = make_brief(SimulStreamingOptions(), self.vocabulary, BASE, wanted, None)
+        return Upload(brief, first_state(brief, wanted))
+
+    def hear(self, *audio: Samples, **params: Any) -> Commit:
+        """What is heard in stretches of `audio`, with a second of silence between them."""
+        upload, at = self.upload(**params), 0
+        for stretch in audio:
+            upload.accept(Frame(at, stretch))
+            upload.end_segment(at + len(stretch))
+            at += len(stretch) + SAMPLE_RATE
+        return self.whole.run([upload])[0]
+
+
+@pytest.fixture(scope="module")
+def house(models_dir: Path) -> House:
+    return House(models_dir / "faster-whisper-base")
+
+
+@pytest.fixture(scope="module")
+def clip(manifest: list[dict[str, Any]], speech_dir: Path) -> tuple[dict[str, Any], Samples]:
+    row = next(row for row in manifest if row["set"] == "en_librispeech_test_clean")
+    audio, _ = soundfile.read(speech_dir / row["path"], dtype="float32")
+    return row, audio
+
+
+def plain(text: str) -> list[str]:
+    return "".join(letter for letter in text.lower() if letter.isalpha() or letter == " ").split()
+
+
+def test_words_with_their_times(house: House, clip: tuple[dict[str, Any], Samples]) -> None:
+    row, audio = clip
+    commit = house.hear(audio, language="en")
+    assert plain("".join(word.text for word in commit.words)) == plain(row["text"])
+    ends = np.array([word.end for word in commit.words]) / SAMPLE_RATE
+    assert np.median(np.abs(ends - np.array(row["word_ends"]))) < 0.1
+    assert all(word.start < word.end and 0 < (word.confidence or 0) <= 1 for word in commit.words)
+    assert commit.segment_end and commit.until == len(audio) and commit.language == "en"
+
+
+def test_the_language_is_found_and_stretches_keep_their_places(
+    house: House, clip: tuple[dict[str, Any], Samples]
+) -> None:
+    _, audio = clip
+    commit = house.hear(audio, audio)
+    assert commit.language == "en"
+    half = len(commit.words) // 2
+    first, second = commit.words[:half], commit.words[half:]
+    assert plain("".join(word.text for word in first)) == plain("".join(word.text for word in second))
+    assert first[-1].end <= len(audio) and second[0].start >= len(audio) + SAMPLE_RATE
+
+
+def test_nothing_is_made_up_over_noise(house: House) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.05, samples(4)).astype(np.float32)
+    assert house.hear(noise, language="en").words == ()
+
+
+def test_uploads_give_way_once_live_streams_may_come(models_dir: Path, clip: tuple[dict[str, Any], Samples]) -> None:
+    house = House(models_dir / "faster-whisper-base")
+    _, audio = clip
+    before = house.hear(audio, language="en")
+    house.whole.give_way()
+    assert house.hear(audio, language="en") == before
+    assert house.loaded_with == [0, LOWEST_PRIORITY]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == 0, "of this thread"
+
+
+@pytest.mark.parametrize(
+    ("text", "makes_sense", "is_silence"),
+    [
+        (Text((1,), logprob=-0.3, compression=1.2, no_speech=0.1), True, False),
+        (Text((1,), logprob=-0.3, compression=3.0, no_speech=0.1), False, False),
+        (Text((1,), logprob=-1.5, compression=1.2, no_speech=0.1), False, False),
+        (Text((1,), logprob=-1.5, compression=3.0, no_speech=0.9), True, True),
+        (Text((1,), logprob=-0.3, compression=1.2, no_speech=0.9), True, False),
+    ],
+)
+def test_which_texts_are_believed(text: Text, makes_sense: bool, is_silence: bool) -> None:
+    assert (text.makes_sense, text.is_silence) == (makes_sense, is_silence)

@@ -1,0 +1,175 @@
+"""Whole windows heard as Whisper was trained to: 30 s encoded at once, beam search, another try where the text makes no
+sense, word times by alignment. All of it on CTranslate2, from the file that the encoder of live streams is from.
+
+The tests of a text and their thresholds are those of Radford et al. 2022, section 4.5.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import ctranslate2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from wlkd import Samples
+from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
+from wlkd_simulstreaming.tokens import Vocabulary
+
+BEAM = 5
+ROWS = 4
+"""Windows in one call of the decoder."""
+LONGEST_TEXT = 448
+"""Tokens with the prompt, Whisper's limit."""
+LEAST_LOGPROB = -1.0
+"""Mean over the tokens; below, the text is a guess."""
+MOST_COMPRESSION = 2.4
+"""Length over zlib's; above, the text repeats itself."""
+NO_SPEECH = 0.6
+"""Probability of `<|nospeech|>` from which on a text that is a guess is none."""
+TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
+"""Of further tries, one after the other."""
+SAMPLES_TAKEN = 5
+"""Texts drawn in each further try, of which the likeliest counts."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """What was heard in a window."""
+
+    tokens: tuple[int, ...]
+    """Without timestamps and other special tokens."""
+    logprob: float
+    """Mean over the tokens and the end."""
+    compression: float
+    no_speech: float
+
+    @property
+    def is_guess(self) -> bool:
+        return self.logprob < LEAST_LOGPROB
+
+    @property
+    def is_silence(self) -> bool:
+        """Nobody speaks, and the text is made up."""
+        return self.no_speech > NO_SPEECH and self.is_guess
+
+    @property
+    def makes_sense(self) -> bool:
+        return self.is_silence or not (self.is_guess or self.compression > MOST_COMPRESSION)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A token in time."""
+
+    start: int
+    """Sample offset in the window."""
+    end: int
+    probability: float
+
+
+States = NDArray[np.float32]
+"""Encoded windows: (rows, frames, width)."""
+
+
+class BeamSearch:
+    """Blocking; one call at a time."""
+
+    def __init__(self, model: ctranslate2.models.Whisper, vocabulary: Vocabulary) -> None:
+        self._model = model
+        self._vocabulary = vocabulary
+        self._mel = LogMel(model.n_mels)
+
+    def encode(self, windows: Sequence[Samples]) -> States:
+        """Each of at most 30 s."""
+        mel = torch.stack([self._mel(samples, MAX_MEL_FRAMES) for samples in windows])
+        return np.array(self._model.encode(_view(mel.numpy()), to_cpu=True))
+
+    def languages(self, states: States) -> list[dict[str, float]]:
+        """For each row, the probability of each language by its code."""
+        found = self._model.detect_language(_view(states))
+        return [{token[2:-2]: probability for token, probability in row} for row in found]
+
+    def decode(self, states: States, prompts: Sequence[Sequence[int]]) -> list[Text]:
+        """The text of each row after its prompt, which ends with the start sequence."""
+        texts: dict[int, Text] = {}
+        # CTranslate2 wants the start sequence at one place in all rows.
+        for length in {len(prompt) for prompt in prompts}:
+            same = [row for row, prompt in enumerate(prompts) if len(prompt) == length]
+            for first in range(0, len(same), ROWS):
+                rows = same[first : first + ROWS]
+                found = self._generate(states[rows], [prompts[row] for row in rows], beam_size=BEAM)
+                texts.update(zip(rows, found, strict=True))
+        return [
+            text if text.makes_sense else self._try_on(text, states[row : row + 1], prompts[row])
+            for row, text in sorted(texts.items())
+        ]
+
+    def _try_on(self, first: Text, states: States, prompt: Sequence[int]) -> Text:
+        """Something that makes more sense than `first`; else the likeliest of all that does not repeat itself."""
+        tried = [first]
+        for temperature in TEMPERATURES:
+            [text] = self._generate(
+                states,
+                [prompt],
+                beam_size=1,
+                num_hypotheses=SAMPLES_TAKEN,
+                sampling_topk=0,
+                sampling_temperature=temperature,
+            )
+            if text.makes_sense:
+                return text
+            tried.append(text)
+        plain = [text for text in tried if text.compression <= MOST_COMPRESSION]
+        return max(plain or tried, key=lambda text: text.logprob)
+
+    def _generate(self, states: States, prompts: Sequence[Sequence[int]], **search: float) -> list[Text]:
+        results = self._model.generate(
+            _view(states),
+            [list(prompt) for prompt in prompts],
+            max_length=LONGEST_TEXT,
+            return_scores=True,
+            return_no_speech_prob=True,
+            **search,
+        )
+        return [self._text(result) for result in results]
+
+    def _text(self, result: ctranslate2.models.WhisperGenerationResult) -> Text:
+        said = result.sequences_ids[0]
+        tokens = tuple(token for token in said if token < self._vocabulary.eot)
+        # The score is the mean over the tokens without the end, whose probability is in the sum.
+        logprob = result.scores[0] * len(said) / (len(said) + 1)
+        return Text(tokens, logprob, compression(self._vocabulary.text(tokens)), result.no_speech_prob)
+
+    def align(self, states: States, start: Sequence[int], tokens: Sequence[int], length: int) -> list[Timed]:
+        """When each of `tokens` is said in a window of `length` samples; `states`: (1, frames, width), `start`: the
+        start sequence."""
+        frames = min(-(-length // HOP_SAMPLES), MAX_MEL_FRAMES)
+        [found] = self._model.align(_view(states), list(start), [list(tokens)], [frames])
+        begins: dict[int, int] = {}
+        for token, frame in found.alignments:
+            begins.setdefault(token, frame)
+        per_frame = 2 * HOP_SAMPLES
+        places = [min(begins[token] * per_frame, length) for token in range(len(tokens))]
+        places.append(min(begins.get(len(tokens), frames) * per_frame, length))
+        return [Timed(places[token], places[token + 1], found.text_token_probs[token]) for token in range(len(tokens))]
+
+
+def compression(text: str) -> float:
+    """How much zlib makes of `text`: high where it repeats itself."""
+    data = text.strip().encode()
+    return len(data) / len(zlib.compress(data)) if data else 0.0
+
+
+def confidence(probabilities: Sequence[float]) -> float:
+    """Geometric mean."""
+    logs = [math.log(max(probability, 1e-9)) for probability in probabilities]
+    return round(math.exp(sum(logs) / len(logs)), 3)
+
+
+def _view(array: NDArray[np.float32]) -> ctranslate2.StorageView:
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(array))
