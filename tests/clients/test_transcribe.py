@@ -93,6 +93,8 @@ async def test_the_words_before_a_damage_of_the_disk_are_kept(fake_asr):
     [
         (["a.mp3", "b.mp3", "--format", "srt"], "add --output-dir"),
         (["x/a.mp3", "y/a.mp3", "--output-dir", "."], "both become a.txt"),
+        (["a.mp3", "--format", "srt,txt"], "srt and text cannot be printed together"),
+        (["a.mp3", "--output-dir", __file__], "is no folder"),
     ],
 )
 async def test_wishes_that_make_no_sense(wlkd_transcribe, capsys, arguments, message):
@@ -100,3 +102,11 @@ async def test_wishes_that_make_no_sense(wlkd_transcribe, capsys, arguments, mes
     assert status == 64
     assert message in capsys.readouterr().err
     assert server.queries == []
+
+
+def test_a_format_that_nobody_knows(wlkd_transcribe, capsys):
+    parser = argparse.ArgumentParser()
+    transcribe.add_arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["a.mp3", "--format", "txt,docx"])
+    assert "docx: known are txt, srt, vtt, json" in capsys.readouterr().err

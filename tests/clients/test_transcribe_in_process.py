@@ -1,7 +1,11 @@
 """`wlkd transcribe` without a server: the real core on the scripted backend."""
 
 import argparse
+import io
 import json
+import os
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -54,21 +58,37 @@ def test_files_that_cannot_be_decoded_hurt_only_themselves(wlkd_transcribe, talk
     rubbish = tmp_path / "rubbish.mp3"
     rubbish.write_bytes(b"not audio at all " * 1000)
     out = tmp_path / "out"
-    assert wlkd_transcribe(rubbish, talk, tmp_path, "--output-dir", out) == 1
+    assert wlkd_transcribe(rubbish, talk, tmp_path / "absent.wav", "--output-dir", out) == 1
     said = capsys.readouterr().err.splitlines()
     assert [line for line in said if f"{rubbish}: undecodable_audio: " in line]
-    assert [line for line in said if f"{tmp_path}: " in line and "directory" in line]
+    assert [line for line in said if f"{tmp_path}/absent.wav: " in line and "No such file" in line]
     assert [path.name for path in out.iterdir()] == ["talk.txt"]
 
 
-def test_the_words_before_damage_are_written(wlkd_transcribe, tmp_path, capsys):
+@pytest.fixture
+def trouble(tmp_path):
+    """A recording long enough for words before the backend fails, and the backend that does."""
+    path = tmp_path / "trouble.wav"
+    soundfile.write(path, speech_like(5), 16_000)
+    return path, {"name": "scripted", "options": {"fail_on": " nine"}}
+
+
+def test_the_words_before_a_failure_are_written(wlkd_transcribe, trouble, capsys):
+    path, backend = trouble
+    assert wlkd_transcribe(path, backend=backend) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("one two three four")
+    assert "trouble.wav: backend_failed: " in said.err
+
+
+def test_what_is_odd_about_a_recording_is_said(wlkd_transcribe, tmp_path, capsys):
     path = tmp_path / "talk.wav"
     damaged = np.concatenate([speech_like(2.5), np.full(16_000, np.nan, np.float32)])
     soundfile.write(path, damaged, 16_000, subtype="FLOAT")
-    assert wlkd_transcribe(path) == 1
+    assert wlkd_transcribe(path) == 0
     said = capsys.readouterr()
-    assert said.out.startswith("one two three four")
-    assert "talk.wav: undecodable_audio: " in said.err
+    assert said.out.startswith("one two three four five")
+    assert f"{path}: " in said.err
 
 
 def test_a_language_that_the_backend_does_not_know(wlkd_transcribe, talk, capsys):
@@ -90,3 +110,89 @@ def test_a_backend_that_fails(wlkd_transcribe, talk, capsys):
 def test_a_bad_configuration_is_78(wlkd_transcribe, talk, capsys):
     assert wlkd_transcribe(talk, backend={"name": "nobody"}) == 78
     assert "nobody" in capsys.readouterr().err
+
+
+@pytest.fixture
+def recordings(tmp_path, talk):
+    """A folder with two recordings, one of them in a folder of its own, and something else."""
+    folder = tmp_path / "recordings"
+    (folder / "monday").mkdir(parents=True)
+    for path in (folder / "a.wav", folder / "monday" / "a.wav"):
+        path.write_bytes(talk.read_bytes())
+    (folder / "notes.txt").write_text("no recording")
+    (folder / ".hidden.wav").write_text("no recording either")
+    return folder
+
+
+def written(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_folder_in_several_formats(wlkd_transcribe, recordings, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert wlkd_transcribe(recordings, "--format", "txt,srt", "--output-dir", out) == 0
+    assert written(out) == ["a.srt", "a.txt", "monday/a.srt", "monday/a.txt"]
+    assert (out / "monday" / "a.txt").read_text() == "one two three four five\n"
+    assert (out / "a.srt").read_text().startswith("1\n00:00:00,")
+    assert "2 transcribed, 5 s of audio in " in capsys.readouterr().err
+
+
+def test_what_is_there_is_left_out(wlkd_transcribe, recordings, tmp_path, capsys):
+    out = tmp_path / "out"
+    wishes = (recordings, "--output-dir", out, "--format", "vtt,json")
+    assert wlkd_transcribe(*wishes) == 0
+    before = (out / "a.json").stat().st_mtime_ns
+    (out / "monday" / "a.vtt").unlink()  # as if the command had been interrupted
+    capsys.readouterr()
+    assert wlkd_transcribe(*wishes) == 0
+    assert written(out) == ["a.json", "a.vtt", "monday/a.json", "monday/a.vtt"]
+    assert (out / "a.json").stat().st_mtime_ns == before
+    assert "1 transcribed" in (said := capsys.readouterr().err) and "1 done before" in said
+    assert wlkd_transcribe(*wishes, "--overwrite") == 0
+    assert (out / "a.json").stat().st_mtime_ns > before
+
+
+def test_a_recording_that_changed_is_transcribed_again(wlkd_transcribe, talk, tmp_path):
+    out = tmp_path / "out"
+    assert wlkd_transcribe(talk, "--output-dir", out) == 0
+    before = (out / "talk.txt").stat()
+    os.utime(talk, ns=(before.st_mtime_ns + 1, before.st_mtime_ns + 1))
+    assert wlkd_transcribe(talk, "--output-dir", out) == 0
+    assert (out / "talk.txt").stat().st_mtime_ns > before.st_mtime_ns
+
+
+def test_words_before_a_failure_do_not_pass_for_a_transcript(wlkd_transcribe, trouble, talk, tmp_path, capsys):
+    path, backend = trouble
+    out = tmp_path / "out"
+    for _ in range(2):
+        assert wlkd_transcribe(path, talk, "--output-dir", out, backend=backend) == 1
+        assert written(out) == ["talk.txt", "trouble.txt.partial"]
+        assert "1 failed" in capsys.readouterr().err
+    assert (out / "trouble.txt.partial").read_text().startswith("one two three four")
+
+
+def test_a_folder_without_recordings_is_said(wlkd_transcribe, talk, tmp_path, capsys):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert wlkd_transcribe(empty, talk) == 1
+    said = capsys.readouterr()
+    assert f"{empty}: no audio or video file in this folder" in said.err
+    assert said.out == "one two three four five\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_bar_tells_the_speed(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with transcribe.ProgressBar("talk.mp3") as report:
+        report(30.0, 60.0)
+        assert report.seconds == 30.0
+    assert re.search(r"talk.mp3:  50%.* 30/60 s of audio, \d+\.\d x \[", sys.stderr.getvalue())
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(7.4, "7 s"), (187, "3:07 min"), (7387, "2:03:07 h")])
+def test_times_are_readable(seconds, text):
+    assert transcribe.clock(seconds) == text

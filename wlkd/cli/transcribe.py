@@ -1,11 +1,12 @@
 """Transcribe files along the same path as live streams, in this process or through a server.
 
   wlkd transcribe talk.webm > talk.txt
-  wlkd transcribe --format srt --output-dir subtitles/ *.mp3
+  wlkd transcribe --format srt,json --output-dir transcripts/ recordings/ talk.mp4
   wlkd transcribe --server ws://localhost:7100/asr talk.webm
 
 Without --server the configured model is loaded into this process, so that no daemon is needed. A server that asks for
-a token gets that of the environment variable WLKD_TOKEN.
+a token gets that of the environment variable WLKD_TOKEN. With --output-dir the command may be interrupted and given
+again: files whose transcripts are there are left out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import asyncio
 import functools
 import os
 import sys
-from collections import Counter
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,12 +26,12 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from wlkd.cli.common import add_config_arguments, configured
+from wlkd.cli.outputs import Folder, OutputProblem, Printed, Source, formats, sources
 from wlkd.client import ClientError, FileAudio, Transcript, connect, connect_resuming
 from wlkd.contract.audio import seconds
 from wlkd.contract.errors import ConfigError, ProvisionError, SessionError
 from wlkd.contract.host import Sessions
 from wlkd.contract.types import Line, Note, StreamOffer
-from wlkd.transports.subtitles import SUFFIXES, WRITERS
 
 CHUNK_BYTES = 64 * 1024
 
@@ -54,106 +55,164 @@ class Result:
 Heard = tuple[Sequence[Line], Sequence[Note]]
 """All lines and notes so far."""
 Transcriber = Callable[[BinaryIO, Progress], Awaitable[Result]]
+Outputs = Printed | Folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `wlkd transcribe`."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WebM, Ogg, MP3, MP4, FLAC, WAV, ...")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="WebM, Ogg, MP3, MP4, FLAC, WAV, ..., or folders of them"
+    )
     parser.add_argument("--server", metavar="URL", help="send to this /asr address instead of loading a model")
     parser.add_argument("--language", metavar="CODE", help="what is spoken, or auto (default: as configured)")
     parser.add_argument("--task", choices=("transcribe", "translate"), help="translate: into English")
     parser.add_argument("--diarize", action="store_true", help="tell speakers apart (the configuration's diarizer)")
-    parser.add_argument("--format", choices=tuple(WRITERS), default="text", help="default: text")
+    parser.add_argument(
+        "--format",
+        dest="formats",
+        type=_formats,
+        default=["text"],
+        metavar="NAME[,NAME]",
+        help="txt, srt, vtt, json, or several of them for --output-dir (default: txt)",
+    )
     parser.add_argument("--output-dir", type=Path, metavar="DIR", help="a file for each FILE (default: print)")
+    parser.add_argument("--overwrite", action="store_true", help="transcribe files again that are in --output-dir")
     add_config_arguments(parser)
 
 
+def _formats(text: str) -> list[str]:
+    try:
+        return formats(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def main(args: argparse.Namespace) -> int:
-    """0: everything is transcribed; 69, 78: nothing was begun.
+    """0: everything is transcribed; 64, 69, 78: nothing was begun.
 
     1: a file failed; what was understood of it before is written, and the others are done.
     """
-    if problem := _problem(args):
-        print(f"wlkd transcribe: {problem}", file=sys.stderr)
+    files, problems = sources(args.files)
+    try:
+        outputs = _outputs(args, files)
+    except OutputProblem as problem:
+        _complain(str(problem))
         return os.EX_USAGE
     try:
-        return asyncio.run(_transcribe_all(args))
+        return asyncio.run(_transcribe_all(args, files, problems, outputs))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return os.EX_CONFIG
     except ProvisionError as error:
-        print(f"wlkd transcribe: {error}", file=sys.stderr)
+        _complain(str(error))
         return os.EX_UNAVAILABLE
     except KeyboardInterrupt:
         return 130
 
 
-def _problem(args: argparse.Namespace) -> str | None:
-    """What makes no sense before anything is begun."""
+def _outputs(args: argparse.Namespace, files: Sequence[Source]) -> Outputs:
     if args.output_dir is None:
-        if len(args.files) > 1 and args.format in ("srt", "vtt"):
-            return f"several files cannot be printed as one {args.format}; add --output-dir"
-        return None
-    if args.output_dir.exists() and not args.output_dir.is_dir():
-        return f"{args.output_dir} is no folder"
-    twice = [name for name, times in Counter(path.stem for path in args.files).items() if times > 1]
-    if twice:
-        return f"two files would both become {twice[0]}{SUFFIXES[args.format]}; transcribe them separately"
-    return None
+        return Printed(args.formats, files)
+    return Folder(args.output_dir, args.formats, files, overwrite=args.overwrite)
 
 
-async def _transcribe_all(args: argparse.Namespace) -> int:
-    failed = 0
-    async with _transcriber(args) as transcribe:
-        for path in args.files:
-            try:
-                with _open(path) as file, ProgressBar(path.name) as report:
-                    result = await transcribe(file, report)
-                if result.lines or result.failure is None:
-                    _write(args, path, WRITERS[args.format](result.lines, str(path)))
-                for note in result.notes:
-                    place = f" at {seconds(note.start):.1f} s" if note.start else ""
-                    print(f"wlkd transcribe: {path}: {note.code}{place}: {note.message}", file=sys.stderr)
-                if result.failure is not None:
-                    raise result.failure
-            except FAILURES as error:
-                code = f"{error.code}: " if isinstance(error, SessionError) else ""
-                print(f"wlkd transcribe: {path}: {code}{error}", file=sys.stderr)
-                failed += 1
-    return 1 if failed else 0
+async def _transcribe_all(
+    args: argparse.Namespace, files: Sequence[Source], problems: Sequence[str], outputs: Outputs
+) -> int:
+    tally = Tally(failed=len(problems))
+    for problem in problems:
+        _complain(problem)
+    waiting = [source for source in files if not outputs.is_done(source)]
+    tally.skipped = len(files) - len(waiting)
+    if waiting:
+        async with _transcriber(args) as transcribe:
+            for number, source in enumerate(waiting, start=1):
+                place = f"{number}/{len(waiting)} " if len(waiting) > 1 else ""
+                try:
+                    with _open(source.path) as file, ProgressBar(place + source.path.name) as report:
+                        result = await transcribe(file, report)
+                    tally.seconds += report.seconds
+                    for note in result.notes:
+                        at = f" at {seconds(note.start):.1f} s" if note.start else ""
+                        _complain(f"{source.path}: {note.code}{at}: {note.message}")
+                    if result.lines or result.failure is None:
+                        outputs.write(source, result.lines, complete=result.failure is None)
+                    if result.failure is not None:
+                        raise result.failure
+                    tally.done += 1
+                except FAILURES as error:
+                    code = f"{error.code}: " if isinstance(error, SessionError) else ""
+                    _complain(f"{source.path}: {code}{error}")
+                    tally.failed += 1
+    if args.output_dir is not None:
+        print(tally, file=sys.stderr)
+    return 1 if tally.failed else 0
 
 
-def _write(args: argparse.Namespace, path: Path, content: str) -> None:
-    if args.output_dir is None:
-        if len(args.files) > 1 and args.format == "text":
-            print(f"==> {path} <==")
-        sys.stdout.write(content)
-        sys.stdout.flush()
-    else:
-        args.output_dir.mkdir(parents=True, exist_ok=True)
-        (args.output_dir / (path.stem + SUFFIXES[args.format])).write_text(content, encoding="utf-8")
+def _complain(problem: str) -> None:
+    print(f"wlkd transcribe: {problem}", file=sys.stderr)
 
 
 def _open(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
+class Tally:
+    """What has become of all files."""
+
+    def __init__(self, failed: int = 0) -> None:
+        self.done = 0
+        self.failed = failed
+        self.skipped = 0
+        self.seconds = 0.0
+        """Of audio heard now."""
+        self._began = time.monotonic()
+
+    def __str__(self) -> str:
+        spent = time.monotonic() - self._began
+        parts = [f"{self.done} transcribed, {clock(self.seconds)} of audio in {clock(spent)}"]
+        if self.done:
+            parts[0] += f" ({self.seconds / max(spent, 0.001):.1f} x)"
+        if self.skipped:
+            parts.append(f"{self.skipped} done before")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        return "; ".join(parts)
+
+
 class ProgressBar:
-    """A bar in seconds of audio, on a terminal only."""
+    """A bar in seconds of audio, with how many of them a second takes; on a terminal only."""
 
     def __init__(self, name: str) -> None:
-        form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]"
-        self._bar = tqdm(total=1.0, desc=name, bar_format=form, leave=False, disable=None)
+        form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio{postfix} [{elapsed}<{remaining}]"
+        self._bar = tqdm(total=1.0, desc=name, bar_format=form, leave=False, mininterval=0, disable=None)
+        self._began = time.monotonic()
+        self.seconds = 0.0
+        """Of audio done."""
 
-    def __enter__(self) -> Progress:
-        return self._report
+    def __enter__(self) -> ProgressBar:
+        return self
 
     def __exit__(self, *reason: object) -> None:
         self._bar.close()
 
-    def _report(self, done: float, total: float | None) -> None:
+    def __call__(self, done: float, total: float | None) -> None:
+        """`done` of `total` seconds of audio are transcribed; None: nobody knows of how many."""
+        speed = done / max(time.monotonic() - self._began, 0.001)
+        self._bar.set_postfix_str(f"{speed:.1f} x", refresh=False)
         self._bar.total = max(total or done, done, 1.0)
-        self._bar.update(max(0.0, done - self._bar.n))
+        self._bar.update(max(0.0, done - self.seconds))
+        self.seconds = max(self.seconds, done)
+
+
+def clock(seconds: float) -> str:
+    """`7 s`, `3:07 min`, `2:03:07 h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02} h"
 
 
 @asynccontextmanager
@@ -171,7 +230,8 @@ async def _transcriber(args: argparse.Namespace) -> AsyncIterator[Transcriber]:
 
     # The daemon's secrets are for its clients; whoever can read the model needs none, and may not read them.
     secrets = ("auth.tokens_file", "auth.continuation_key", "server.tls_certificate", "server.tls_key")
-    config, plugins = configured(args, dict.fromkeys(secrets))
+    # Nor is there a first client that a warm-up could spare the wait, or a crowd to find out how many fit.
+    config, plugins = configured(args, {**dict.fromkeys(secrets), "warmup": False})
     async with running_core(config, plugins) as core:
         yield functools.partial(locally, core.admission, wishes)
 
@@ -212,7 +272,7 @@ async def remotely(url: str, wishes: Mapping[str, str], file: BinaryIO, progress
         async with connect(url, pcm=False, wishes=wishes) as stream:
             return await _converse(file, stream.send, stream.end_audio, _watched(stream.updates(), progress))
     heard: Heard = (), ()
-    async with connect_resuming(url, FileAudio(file), pcm=False, wishes=wishes, say=_say) as resuming:
+    async with connect_resuming(url, FileAudio(file), pcm=False, wishes=wishes, say=_complain) as resuming:
 
         async def listen() -> None:
             nonlocal heard
@@ -221,10 +281,6 @@ async def remotely(url: str, wishes: Mapping[str, str], file: BinaryIO, progress
 
         failure = await _failure_of(listen())
     return Result(*heard, failure)
-
-
-def _say(text: str) -> None:
-    print(f"wlkd transcribe: {text}", file=sys.stderr)
 
 
 async def _watched(updates: AsyncIterator[Transcript], progress: Progress) -> AsyncIterator[Heard]:

@@ -1,0 +1,141 @@
+"""Which files to transcribe, and where what they say goes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from wlkd.contract.types import Line
+from wlkd.transports.subtitles import SUFFIXES, WRITERS
+
+# fmt: off
+MEDIA_SUFFIXES = frozenset(
+    {".aac", ".ac3", ".aif", ".aiff", ".amr", ".au", ".caf", ".flac", ".m4a", ".m4b", ".mka", ".mp2", ".mp3",
+    ".oga", ".ogg", ".opus", ".wav", ".weba", ".wma", ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4",
+    ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"}
+)
+# fmt: on
+"""What is looked for in folders. A file that is named itself may be called anything."""
+
+
+class OutputProblem(Exception):
+    """The wishes contradict each other; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to transcribe."""
+
+    path: Path
+    stem: Path
+    """Its place below the output folder, without a suffix."""
+
+
+def sources(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
+    """The files among `paths` and in the folders among them, sorted within a folder, and what is wrong with some."""
+    found: list[Source] = []
+    problems: list[str] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(Source(path, Path(path.stem)))
+            continue
+        inside = [Source(file, file.relative_to(path).with_suffix("")) for file in _media_in(path, problems)]
+        if not inside:
+            problems.append(f"{path}: no audio or video file in this folder; name files of other kinds themselves")
+        found += inside
+    return list(dict.fromkeys(found)), problems
+
+
+def _media_in(folder: Path, problems: list[str]) -> list[Path]:
+    """Hidden files and folders are left alone."""
+    files: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=lambda error: problems.append(str(error))):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in MEDIA_SUFFIXES:
+                files.append(Path(place, name))
+    return files
+
+
+class Printed:
+    """Everything goes to stdout."""
+
+    def __init__(self, formats: Sequence[str], files: Sequence[Source]) -> None:
+        """Raises `OutputProblem`."""
+        if len(formats) > 1:
+            raise OutputProblem(f"{' and '.join(formats)} cannot be printed together; add --output-dir")
+        self._format = formats[0]
+        self._several = len(files) > 1
+        if self._several and self._format in ("srt", "vtt"):
+            raise OutputProblem(f"several files cannot be printed as one {self._format}; add --output-dir")
+
+    def is_done(self, source: Source) -> bool:
+        return False
+
+    def write(self, source: Source, lines: Sequence[Line], *, complete: bool) -> None:
+        if self._several and self._format == "text":
+            print(f"==> {source.path} <==")
+        sys.stdout.write(WRITERS[self._format](lines, str(source.path)))
+        sys.stdout.flush()
+
+
+class Folder:
+    """A file, or one in each format, for each source. What is there is complete: it appears under its name when the
+    last byte is written, and the words before a failure are called `.partial`."""
+
+    def __init__(self, folder: Path, formats: Sequence[str], files: Sequence[Source], *, overwrite: bool) -> None:
+        """`overwrite`: nothing counts as done. Raises `OutputProblem`."""
+        if folder.exists() and not folder.is_dir():
+            raise OutputProblem(f"{folder} is no folder")
+        twice = [stem for stem, times in Counter(source.stem for source in files).items() if times > 1]
+        if twice:
+            raise OutputProblem(
+                f"two files would both become {twice[0]}{SUFFIXES[formats[0]]}; transcribe them separately"
+            )
+        self._folder = folder
+        self._formats = formats
+        self._overwrite = overwrite
+
+    def is_done(self, source: Source) -> bool:
+        """Everything is there, and no older than the source."""
+        if self._overwrite:
+            return False
+        try:
+            changed = source.path.stat().st_mtime_ns
+            return all(path.stat().st_mtime_ns >= changed for path in self._paths(source).values())
+        except OSError:
+            return False
+
+    def write(self, source: Source, lines: Sequence[Line], *, complete: bool) -> None:
+        """Raises `OSError`."""
+        for name, path in self._paths(source).items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f"{path.name}.partial")
+            partial.write_text(WRITERS[name](lines, str(source.path)), encoding="utf-8")
+            if complete:
+                partial.replace(path)
+            else:
+                # An older transcript of a file that fails now says nothing about it.
+                with suppress(FileNotFoundError):
+                    path.unlink()
+
+    def _paths(self, source: Source) -> Mapping[str, Path]:
+        stem = self._folder / source.stem
+        return {name: stem.with_name(stem.name + SUFFIXES[name]) for name in self._formats}
+
+
+def formats(text: str) -> list[str]:
+    """`srt,json` as names of formats. Raises `ValueError` with those there are."""
+    names = ["text" if name == "txt" else name for name in _listed(text)]
+    if unknown := [name for name in names if name not in WRITERS]:
+        raise ValueError(f"{unknown[0]}: known are txt, {', '.join(name for name in WRITERS if name != 'text')}")
+    return list(dict.fromkeys(names))
+
+
+def _listed(text: str) -> Iterator[str]:
+    return (name.strip().lower() for name in text.split(","))
