@@ -30,6 +30,8 @@ class Clip:
     """Seconds; the end of each word of the normalised reference. Empty where unknown: then no latency."""
     rare_words: tuple[str, ...] = ()
     """Words of the reference that a model may not expect, to be told it as hotwords."""
+    speaker: str = ""
+    """Who speaks, by whatever name; empty: unknown."""
 
     @property
     def is_speech(self) -> bool:
@@ -57,6 +59,7 @@ def _clip(path: Path, number: int, line: str) -> Clip:
             text=str(row["text"]),
             word_ends=tuple(float(end) for end in row.get("word_ends") or ()),
             rare_words=tuple(str(word) for word in row.get("rare_words") or ()),
+            speaker=str(row.get("speaker") or ""),
         )
     except KeyError as error:
         raise ManifestError(f"{path}:{number}: the key {error} is missing") from error
