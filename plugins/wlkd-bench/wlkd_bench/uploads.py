@@ -115,7 +115,7 @@ def in_turns(
     """Each clip by every listener, each of them first in turn."""
     names = list(listeners)
     for number, clip in enumerate(tqdm(clips, unit="clip", disable=None)):
-        audio = read_samples(clip).astype(np.float32) / np.float32(32768)
+        audio = _audio(clip)
         first = number % len(names)
         heard = {}
         for name in names[first:] + names[:first]:
@@ -123,6 +123,10 @@ def in_turns(
             text = listeners[name](clip, audio)
             heard[name] = text, Cost(time.perf_counter() - wall, time.process_time() - cpu)
         yield clip, heard
+
+
+def _audio(clip: Clip) -> Samples:
+    return np.asarray(read_samples(clip), np.float32) / np.float32(32768)
 
 
 def half_of(clips: Sequence[Clip], half: str) -> list[Clip]:
@@ -206,6 +210,8 @@ async def compare(args: argparse.Namespace, clips: Sequence[Clip]) -> None:
     folds = unaccented(clips)
     scores: dict[str, list[ClipScore]] = {name: [] for name in listeners}
     costs: dict[str, dict[str, list[Cost]]] = {name: defaultdict(list) for name in listeners}
+    for listen in listeners.values():  # Who is asked first loads, and takes memory.
+        listen(clips[0], _audio(clips[0]))
     until = time.monotonic() + 60 * args.minutes
     for clip, heard in in_turns(sets_in_turn(clips), listeners):
         for name, (text, cost) in heard.items():
