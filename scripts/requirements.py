@@ -1,6 +1,6 @@
 """Print what the distributions of this repository need from outside, a requirement a line, and what builds them.
 
-  scripts/requirements.py [--dev]      --dev: what the tests need too
+scripts/requirements.py [--dev]      --dev: what the tests need too
 """
 
 from __future__ import annotations
