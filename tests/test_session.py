@@ -364,3 +364,23 @@ async def test_a_language_that_the_model_does_not_know_stops_the_start(recogniti
     with pytest.raises(ProvisionError, match="does not know ja"):
         async with core({"recognition": recognition}):
             pass
+
+
+async def test_the_text_is_filtered_as_the_client_wishes_and_changes_in_the_middle() -> None:
+    values = {"backend": {"name": "scripted", "options": {"script": [" um", " twenty", " three", " cats"]}}}
+    async with core(values) as admission:
+        async with opened(admission, query={"filters": "fillers,numbers", "replace": "cats:dogs"}) as session:
+            await session.feed(pcm(2.0))
+            await session.flush()
+            session.change({"filters": "-numbers,-replace"})
+            with pytest.raises(SessionError, match="unknown filter 'shout'; known: fillers, numbers, rep"):
+                session.change({"filters": "shout"})
+            await session.feed(pcm(2.0))
+            await session.finish()
+            last = (await rest(session))[-1]
+            assert last.text == " 23 dogs twenty three cats"
+            [number] = [word for word in last.lines[0].words if word.text == " 23"]
+            assert (number.start, number.end) == (8000, 24000)
+        with pytest.raises(SessionError, match="unknown filter 'numerals'"):
+            async with opened(admission, query={"filters": "numerals"}):
+                pass
