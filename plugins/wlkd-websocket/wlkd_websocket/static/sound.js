@@ -13,7 +13,7 @@ export const BOTH = "shared+microphone";
 // The model has learned from rooms as they are; what these filters cut out of speech it cannot guess back.
 const FILTERS = { echoCancellation: false, noiseSuppression: false, autoGainControl: true };
 
-/** Why there is no sound. `code`: insecure, denied, none, busy, old, notLoaded, notShared or noSharedSound. */
+/** Why there is no sound. `code`: insecure, denied, none, busy, old, notLoaded, noOutput, notShared or noSharedSound. */
 export class SoundError extends Error {
   constructor(code) {
     super(code);
@@ -88,6 +88,8 @@ function stop(stream) {
   for (const track of stream.getTracks()) track.stop();
 }
 
+const MAX_RESUME_MS = 5000;
+
 let context = null; // one for all recordings
 let users = 0;
 let loading = null;
@@ -103,6 +105,14 @@ export function prepare() {
   return loading;
 }
 
+/** The context begins suspended, and Firefox never lets it run on a machine that can play nothing. */
+async function clockRuns(sound) {
+  const late = new Promise((resolve) => setTimeout(resolve, MAX_RESUME_MS, "late"));
+  if ((await Promise.race([context.resume(), late])) !== "late") return;
+  await sound.close();
+  throw new SoundError("noOutput");
+}
+
 export class Sound {
   #mixed;
   #analyser;
@@ -115,7 +125,7 @@ export class Sound {
     await prepare();
     const sound = new Sound(await streams(source));
     users++;
-    await context.resume(); // it begins suspended
+    await clockRuns(sound);
     return sound;
   }
 
