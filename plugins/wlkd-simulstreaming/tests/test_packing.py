@@ -3,18 +3,18 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from wlkd_simulstreaming.packing import EARLIEST_CUT, LONGEST, LONGEST_SILENCE, Piece, pack, split
+from wlkd_simulstreaming.packing import EARLIEST_CUT, LONGEST, LONGEST_SILENCE, SLOPE, Piece, pack, split
 from wlkd_whisper.window import Window
 
 from wlkd import Frame
 from wlkd.contract.audio import SAMPLE_RATE, samples
 
 
-def stretch(start: float, length: float) -> Window:
-    return Window().extended([Frame(samples(start), np.ones(samples(length), dtype=np.float32))])
+def stretch(start: float, length: float) -> Piece:
+    return Piece(Window().extended([Frame(samples(start), np.ones(samples(length), dtype=np.float32))]))
 
 
-def talk(*lengths_and_pauses: float) -> list[Window]:
+def talk(*lengths_and_pauses: float) -> list[Piece]:
     """Stretches, each `length, pause behind it`."""
     at, stretches = 0.0, []
     for length, pause in zip(lengths_and_pauses[::2], lengths_and_pauses[1::2], strict=True):
@@ -58,13 +58,25 @@ def test_speech_without_a_pause_is_cut_at_its_quietest() -> None:
     audio[samples(26.0) : samples(26.1)] = 0.1
     first, rest = split(Window().extended([Frame(16_000, audio)]))
     assert len(first) == samples(26.05)
-    assert rest.session(0) == 16_000 + len(first)
+    assert rest.window.session(0) == 16_000 + len(first)
+
+
+def test_the_silence_behind_speech_is_part_of_the_pause() -> None:
+    def spoken(start: float) -> Piece:
+        audio = np.ones(samples(2.5), dtype=np.float32)
+        [whole] = split(Window().extended([Frame(samples(start), audio)]), samples(start + 2))
+        return whole
+
+    [piece] = pack([spoken(0), spoken(4)])
+    assert piece.pauses == ((samples(2) + SLOPE, samples(4)), (samples(6) + SLOPE, samples(6.5)))
+    assert piece.spoken(samples(1.5), samples(3.9)) == (samples(1.5), samples(2) + SLOPE)
+    assert piece.spoken(samples(5.5), samples(6.5)) == (samples(5.5), samples(6) + SLOPE)
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 70.0), st.floats(0.5, 20.0)), max_size=12))
 def test_nothing_is_lost_and_no_window_is_too_long(made: list[tuple[float, float]]) -> None:
     stretches = talk(*(number for pair in made for number in pair))
-    pieces = pack([part for whole in stretches for part in split(whole)])
+    pieces = pack([part for whole in stretches for part in split(whole.window)])
     assert all(len(piece.window) <= LONGEST for piece in pieces)
     assert sum(int(np.count_nonzero(piece.window.samples)) for piece in pieces) == sum(map(len, stretches))
     starts = [index for piece in pieces for _, index in piece.window.marks]

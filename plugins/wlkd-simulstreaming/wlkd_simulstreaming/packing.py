@@ -23,6 +23,8 @@ EARLIEST_CUT = samples(20.0)
 MOMENT = samples(0.1)
 LONGEST_SILENCE = samples(2.0)
 """Pauses are heard as silence up to this length: they tell the model where sentences end."""
+SLOPE = samples(0.1)
+"""The end of a word that the VAD takes for silence."""
 PAUSE_WORTH = 0.15
 """How much of a window's cost one second of pause at its end is worth, up to `LONGEST_SILENCE`."""
 BALANCE_WORTH = 0.3
@@ -37,14 +39,20 @@ class Piece:
     pauses: tuple[tuple[int, int], ...] = ()
     """Where `window` is silent because speech paused: offsets, from and to."""
 
-    def followed(self, stretch: Window) -> Piece:
-        """With the pause and `stretch` behind it."""
-        window = self.window
-        silence = np.zeros(_pause(window, stretch), dtype=np.float32)
-        start, stop = len(window), len(window) + len(silence)
-        marks = (*window.marks, *((stop + at, index) for at, index in stretch.marks))
-        audio = np.concatenate([window.samples, silence, stretch.samples])
-        return Piece(Window(audio, marks), (*self.pauses, (start, stop)))
+    def __len__(self) -> int:
+        return len(self.window)
+
+    def followed(self, piece: Piece) -> Piece:
+        """With the pause and `piece` behind it."""
+        silence = np.zeros(_pause(self, piece), dtype=np.float32)
+        stop = len(self) + len(silence)
+        marks = (*self.window.marks, *((stop + at, index) for at, index in piece.window.marks))
+        audio = np.concatenate([self.window.samples, silence, piece.window.samples])
+        *before, last = self.pauses or ((len(self), len(self)),)
+        if last[1] < len(self):
+            before, last = [*before, last], (len(self), len(self))
+        later = ((stop + silent, stop + loud) for silent, loud in piece.pauses)
+        return Piece(Window(audio, marks), (*before, (last[0], stop), *later))
 
     def spoken(self, start: int, end: int) -> tuple[int, int]:
         """Session indices of a word that an alignment puts between two offsets; it gives pauses to one of the words
@@ -58,17 +66,19 @@ class Piece:
         return self.window.session(start), self.window.session(end)
 
 
-def split(stretch: Window) -> list[Window]:
-    """`stretch` in pieces of at most `LONGEST`, all but the last more than `EARLIEST_CUT`."""
+def split(stretch: Window, end: int | None = None) -> list[Piece]:
+    """`stretch` in pieces of at most `LONGEST`, all but the last more than `EARLIEST_CUT`. Speech ended at the session
+    index `end`; None: it goes on."""
     pieces = []
     while len(stretch) > LONGEST:
         cut = _quietest(stretch.samples)
-        pieces.append(Window(stretch.samples[:cut], tuple(mark for mark in stretch.marks if mark[0] < cut)))
+        pieces.append(Piece(Window(stretch.samples[:cut], tuple(mark for mark in stretch.marks if mark[0] < cut))))
         stretch = stretch.after(stretch.session(cut))
-    return [*pieces, stretch]
+    silent = len(stretch) if end is None else stretch.offset(end) + SLOPE
+    return [*pieces, Piece(stretch, ((silent, len(stretch)),) if silent < len(stretch) else ())]
 
 
-def pack(stretches: Sequence[Window]) -> list[Piece]:
+def pack(stretches: Sequence[Piece]) -> list[Piece]:
     """Pieces of at most `LONGEST` that hold all `stretches`, each of at most that length, in order.
 
     Of all ways to share them out the cheapest: each piece costs 1, more if it is short, less if a long pause follows.
@@ -94,14 +104,14 @@ def pack(stretches: Sequence[Window]) -> list[Piece]:
     stop = len(stretches)
     while stop > 0:
         start = starts[stop]
-        pieces.append(functools.reduce(Piece.followed, stretches[start + 1 : stop], Piece(stretches[start])))
+        pieces.append(functools.reduce(Piece.followed, stretches[start + 1 : stop], stretches[start]))
         stop = start
     return pieces[::-1]
 
 
-def _pause(before: Window, after: Window) -> int:
-    """Samples of silence between two stretches."""
-    return min(max(after.session(0) - before.end, 0), LONGEST_SILENCE)
+def _pause(before: Piece, after: Piece) -> int:
+    """Samples of silence to put between two stretches."""
+    return min(max(after.window.session(0) - before.window.end, 0), LONGEST_SILENCE)
 
 
 def _quietest(audio: Samples) -> int:

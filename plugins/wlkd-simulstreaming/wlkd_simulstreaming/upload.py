@@ -58,20 +58,21 @@ class Upload(Recognizer):
 
     def plan(self) -> Step:
         """What there is to hear now. Changes nothing."""
-        stretches: list[Window] = []
+        stretches: list[Piece] = []
         held, until = list(self._state.held), self._state.until
         for event in self._fresh:
             if isinstance(event, Frame):
                 held.append(event)
             else:
-                stretches += split(Window().extended(held))
+                stretches += split(Window().extended(held), event.at)
                 held, until = [], event.at
         going_on = split(Window().extended(held))
         if len(going_on) > 1:
             # Speech without a pause for longer than a window; its last piece may still grow.
             *whole, rest = going_on
             stretches += whole
-            held, until = [Frame(rest.session(0), rest.samples)], rest.session(0)
+            until = rest.window.session(0)
+            held = [Frame(until, rest.window.samples)]
         pieces = tuple(pack([stretch for stretch in stretches if len(stretch) >= live.LEAST_SAMPLES]))
         opening, left = (self._state.opening, ()) if pieces else ((), self._state.opening)
         return Step(replace(self._state, held=tuple(held), until=until, opening=left), pieces, opening)
