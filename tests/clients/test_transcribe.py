@@ -37,7 +37,9 @@ async def test_the_file_goes_out_whole_and_the_text_comes_to_stdout(wlkd_transcr
     assert status == 0
     assert capsys.readouterr().out == "Guten Tag.\n"
     assert b"".join(server.heard) == talk.read_bytes()
-    assert server.queries == [{"format": "container", "language": "de", "words": "true", "resume": "true"}]
+    assert server.queries == [
+        {"format": "container", "language": "de", "words": "true", "priority": "upload", "resume": "true"}
+    ]
 
 
 async def test_a_file_for_each_file(wlkd_transcribe, talk, tmp_path):

@@ -266,7 +266,7 @@ def _seekable(file: BinaryIO) -> BinaryIO | None:
 
 async def remotely(url: str, wishes: Mapping[str, str], file: BinaryIO, progress: Progress) -> Result:
     """Have a file transcribed by a server. Raises `ClientError` when it takes no stream."""
-    wishes = {"words": "true", **wishes}
+    wishes = {"words": "true", "priority": "upload", **wishes}
     if not file.seekable():
         # Bytes that are gone cannot be sent again.
         async with connect(url, pcm=False, wishes=wishes) as stream:

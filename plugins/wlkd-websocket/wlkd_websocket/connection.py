@@ -61,6 +61,7 @@ class Connection:
             peer=peer,
             query=query.wishes,
             token=token,
+            priority=query.priority,
             resume=await self._resume(query),
         ) as session:
             taken_up = session.taken_up if query.resume != "no" else None

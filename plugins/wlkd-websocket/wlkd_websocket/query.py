@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wlkd import BadParameter, StreamOffer
+from wlkd.contract.types import Priority
 from wlkd.transports.queries import choice, flag, whole_number
 
 Input = Literal["container", "pcm"]
@@ -17,7 +18,9 @@ RAW_ENCODINGS = ("s16le", "s16be", "s24le", "s32le", "f32le", "u8", "mulaw", "al
 PCM = StreamOffer(encoding="s16le", sample_rate=16_000, channels=1)
 """What `useAudioWorklet: true` stands for, and what `format=pcm` means where nothing else is said."""
 
-OWN = frozenset({"format", "sample_rate", "channels", "mode", "words", "target_language", "resume", "token"})
+OWN = frozenset(
+    {"format", "sample_rate", "channels", "mode", "words", "target_language", "resume", "priority", "token"}
+)
 """Names that are read here. All others go to the session, which ignores what it does not know: deployed clients send
 some, and which filters may be wished something is known there."""
 RESUME: Mapping[str, Resume] = {"true": "yes", "1": "yes", "continue": "continue", "false": "no", "0": "no"}
@@ -34,6 +37,8 @@ class Query:
     """Put the words, with times and confidence, into every line."""
     resume: Resume = "no"
     """Whether the stream can go on over another connection; `continue`: this is such a connection."""
+    priority: Priority = "live"
+    """`upload`: a recording, for whose next word nobody waits."""
 
 
 def parse_query(query: Mapping[str, str], default_input: Input) -> Query:
@@ -47,6 +52,7 @@ def parse_query(query: Mapping[str, str], default_input: Input) -> Query:
         mode="diff" if mode == "diff" else "full",
         words=flag(query, "words"),
         resume=RESUME[choice(query, "resume", tuple(RESUME), "false")],
+        priority="upload" if choice(query, "priority", ("live", "upload"), "live") == "upload" else "live",
     )
 
 
