@@ -163,6 +163,8 @@ install_packages() {
         copy=$(mktemp -d)
         # From a copy: building leaves files in the source.
         cp -r "$source"/{pyproject.toml,README.md,wlkd,plugins} "$copy"
+        git -C "$source" describe --always --dirty=+ --exclude='*' >"$copy/wlkd/COMMIT" 2>/dev/null ||
+            rm -f "$copy/wlkd/COMMIT"
         "${pip[@]}" "$copy" "$copy"/plugins/*/
         "${pip[@]}" --no-deps --force-reinstall "$copy" "$copy"/plugins/*/
         rm -rf "$copy"

@@ -8,6 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from wlkd import __version__
+from wlkd.host.build import build
+
 SILENT = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 """Nothing leaves the machine: what libraries that plugins use must know before they are loaded."""
 THRIFTY = {"OMP_WAIT_POLICY": "passive"}
@@ -27,12 +30,20 @@ COMMANDS = {
 """Those of wlkd itself; plugins bring others."""
 
 
+class _Version(argparse.Action):
+    """`--version`; asks for the commit only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"wlkd {build(__version__)}")
+        parser.exit()
+
+
 def parser(command: str | None) -> argparse.ArgumentParser:
     """The command line, with the arguments of `command`."""
     root = argparse.ArgumentParser(
         prog="wlkd", description="Live speech-to-text on your own machine, as a system service."
     )
-    root.add_argument("--version", action="version", version=f"wlkd {importlib.import_module('wlkd').__version__}")
+    root.add_argument("--version", action=_Version, nargs=0, help="print the version, and the commit it was made of")
     subparsers = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (summary, module_name) in commands(command).items():
         sub = subparsers.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -15,6 +15,10 @@ from prometheus_client import (
 )
 from prometheus_client.registry import Collector
 
+from wlkd import __version__
+from wlkd.contract.errors import Code
+from wlkd.host.build import commit
+
 _LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
 
@@ -97,8 +101,19 @@ class Metrics:
         self.observer_errors = Counter(
             "wlkd_observer_errors_total", "Exceptions raised by plugins' observers", ["plugin"], registry=registry
         )
+        build_info = Gauge("wlkd_build_info", "1; the labels say what runs", ["version", "commit"], registry=registry)
+        build_info.labels(__version__, commit()).set(1)
         self.plugin_failures = Gauge("wlkd_plugin_load_failures", "Plugins that could not be loaded", registry=registry)
 
     def show_backend(self, registry: CollectorRegistry) -> None:
         """From now on show the metrics of this backend."""
         self._backend.registry = registry
+
+    def expect(self, transports: Iterable[str]) -> None:
+        """Show every series that may be counted at 0 from the start: a rate over one that is born at 1 is 0."""
+        for code in Code:
+            self.sessions_refused.labels(code)
+        for transport in transports:
+            self.sessions_open.labels(transport)
+            for reason in ("finished", "disconnected", *Code):
+                self.sessions_closed.labels(transport, reason)

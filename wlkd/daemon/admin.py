@@ -5,7 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from wlkd import __version__
 from wlkd.daemon.health import Health
+from wlkd.host.build import commit
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
 
@@ -25,6 +27,8 @@ def add_admin_routes(app: web.Application, metrics: Metrics, health: Health, plu
     async def show_plugins(_: web.Request) -> web.Response:
         return web.json_response(
             {
+                "version": __version__,
+                "commit": commit(),
                 "components": [
                     {
                         "kind": item.kind,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import NoReturn, cast
 
+from wlkd import __version__
 from wlkd.config import credential
 from wlkd.config.options import Config
 from wlkd.contract.components import Transport
@@ -23,6 +24,7 @@ from wlkd.daemon.health import Health
 from wlkd.daemon.listeners import HttpServer
 from wlkd.daemon.pipeline import Core, running_core
 from wlkd.daemon.reload import Reload
+from wlkd.host.build import build
 from wlkd.host.memory import keep_giving_back
 from wlkd.host.systemd import Notifier, inherited_sockets, watchdog_seconds
 from wlkd.plugins import Plugins
@@ -67,6 +69,7 @@ class Daemon:
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Serve until stopped. `started` is called when clients can come. Raises `ProvisionError`."""
+        logger.info("wlkd %s", build(__version__))
         async with AsyncExitStack() as stack:
             stack.callback(self._sockets.close)
             starting = asyncio.create_task(self._start(stack))
@@ -116,6 +119,7 @@ class Daemon:
         stack.push_async_callback(self.http.close)
         ctx = Context(self._config.models_dir, core.metrics.registry, self._say)
         add_admin_routes(self.http.app(), core.metrics, health, self._plugins)
+        core.metrics.expect(self._config.transports)
         transports: list[Transport] = []
         for name, options in self._config.transports.items():
             transport = cast(Transport, self._plugins.component("transport", name)(options))

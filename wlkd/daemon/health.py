@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from wlkd import __version__
+from wlkd.host.build import build
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.sessions.admission import Admission
@@ -65,7 +67,7 @@ class Health:
             remain = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
             return f"draining, {count} sessions remain ({remain}), {lag}" if count else "draining"
         place = f", {admission.place}" if admission.place else ""
-        return f"serving {count} of {admission.max_sessions} sessions, {lag}{place}"
+        return f"serving {count} of {admission.max_sessions} sessions, {lag}{place}, wlkd {build(__version__)}"
 
     async def measure_loop_delay(self) -> None:
         """Observe for ever how late the event loop wakes a timer."""
