@@ -3,7 +3,15 @@
 from pathlib import Path
 
 import pytest
-from wlkd_simulstreaming.guards import Guard, echoes, is_no_speech, loop_start, retelling_start, told_again
+from wlkd_simulstreaming.guards import (
+    Guard,
+    crowded_start,
+    echoes,
+    is_no_speech,
+    loop_start,
+    retelling_start,
+    told_again,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +82,11 @@ def test_every_guard_is_documented_by_its_name():
     page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
     row = next(line for line in page.splitlines() if "wlkd_simulstreaming_guards_total" in line)
     assert [guard for guard in Guard if f"`{guard}`" not in row] == []
+
+
+def test_a_sentence_told_twice_needs_audio_for_both() -> None:
+    sentence = [11, 12, 13, 14]
+    assert crowded_start(sentence * 2, [5, 12, 20, 25, 25, 26, 27, 28]) == 4
+    assert crowded_start([9, *sentence * 2], [1, 5, 12, 20, 25, 5, 12, 20, 25]) == 5
+    assert crowded_start(sentence * 2, [5, 12, 20, 25, 40, 47, 55, 60]) is None
+    assert crowded_start([7, 8, 7, 8], [5, 6, 7, 8]) is None

@@ -16,7 +16,7 @@ from torch import Tensor
 from wlkd_simulstreaming.alignatt import rewinds
 from wlkd_simulstreaming.attention import attended_frames
 from wlkd_simulstreaming.decoder import Cache, Memory, TextDecoder
-from wlkd_simulstreaming.guards import Guard, loop_start, retelling_start
+from wlkd_simulstreaming.guards import Guard, crowded_start, loop_start, retelling_start
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis, Request
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.tokens import Vocabulary
@@ -55,7 +55,9 @@ class Row:
         told = self.request.prefix[len(self.request.prefix) - self.request.told :]
         if (start := loop_start(tokens)) is not None:
             self._cut(start, Guard.LOOP)
-        elif (start := retelling_start(told, self.request.floor, tokens, frames)) is not None:
+        elif (start := retelling_start(told, self.request.floor, tokens, frames)) is not None or (
+            start := crowded_start(tokens, frames)
+        ) is not None:
             self._cut(start, Guard.RETOLD)
         at_end = self.request.last_frame is not None and choice.frame >= self.request.last_frame
         self.done = self.done or at_end or len(self.said) >= self.request.max_tokens

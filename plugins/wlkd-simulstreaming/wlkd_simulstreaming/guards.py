@@ -14,6 +14,11 @@ RETOLD_TOKENS = 4
 RETOLD_FRAMES = 25
 """Half a second: attention wavers by less."""
 
+CROWDED_TOKENS = 3
+"""Fewer, said twice, are "no, no"."""
+CROWDED_FRAMES = 2
+"""For each token: 40 ms. The fastest speakers take twice as long."""
+
 DOUBT_LOGPROB = 0.45
 """How much better words must be where surely nobody speaks than where surely somebody does. With -1.7 it parted all
 hypotheses about the development noise and music from those about accented speech, for base and tiny.en."""
@@ -83,6 +88,20 @@ def retelling_start(told: Sequence[int], floor: int, tokens: Sequence[int], fram
     while first > 0 and frames[first - 1] < reached:
         first -= 1
     return first
+
+
+def crowded_start(tokens: Sequence[int], frames: Sequence[int]) -> int | None:
+    """Where `tokens` begin to say their last words again with hardly any audio left for it, or None.
+
+    At the end of the audio a hypothesis may tell its sentence twice: the second time its `frames` stand on those of the
+    first, or crowd behind them. Whoever says it twice takes as long again.
+    """
+    for count in range(CROWDED_TOKENS, len(tokens) // 2 + 1):
+        again, before = tokens[-count:], tokens[-2 * count : -count]
+        reached = max(frames[-2 * count : -count])
+        if list(again) == list(before) and max(frames[-count:]) - reached < CROWDED_FRAMES * count:
+            return len(tokens) - count
+    return None
 
 
 def echoes(previous: Sequence[int], tokens: Sequence[int]) -> bool:
