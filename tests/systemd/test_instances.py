@@ -65,7 +65,10 @@ def test_the_instance_unit_differs_in_its_files_only() -> None:
     one, many = ((UNITS / name).read_text() for name in ("wlkd.service", "wlkd@.service"))
     settings = [line for line in one.splitlines() if line and not line.startswith("#")]
     expected = [
-        line.replace("/etc/wlkd.yaml", "/etc/wlkd/%i.yaml").replace("run_wlk.env", "%i.env") for line in settings
+        line.replace("/etc/wlkd.yaml", "/etc/wlkd/%i.yaml")
+        .replace("run_wlk.env", "%i.env")
+        .replace("RuntimeDirectory=wlkd", "RuntimeDirectory=wlkd-%i")
+        for line in settings
     ]
     actual = [line for line in many.splitlines() if line and not line.startswith("#")]
     expected[1] += " (%i)"

@@ -171,7 +171,7 @@ class LiveSession:
     def __str__(self) -> str:
         info = self.info
         lag = f"lag {seconds(self.lag):.1f} s"
-        return f"session {info.id} ({info.transport} from {info.peer}, {self.remains_because}, {lag})"
+        return f"session {info.id} ({info.transport} from {info.peer}, {lag}, {self.remains_because})"
 
     @property
     def can_move(self) -> bool:
