@@ -162,7 +162,7 @@ install_packages() {
         local copy
         copy=$(mktemp -d)
         # From a copy: building leaves files in the source.
-        cp -r "$source"/{pyproject.toml,README.md,wlkd,plugins} "$copy"
+        cp -r "$source"/{pyproject.toml,README.md,LICENSE,NOTICE,wlkd,plugins} "$copy"
         git -C "$source" describe --always --dirty=+ --exclude='*' >"$copy/wlkd/COMMIT" 2>/dev/null ||
             rm -f "$copy/wlkd/COMMIT"
         "${pip[@]}" "$copy" "$copy"/plugins/*/

@@ -89,7 +89,7 @@ target+=(--platform "manylinux2014_$arch")
 build_own_wheels() {
     say "building wheels of wlkd and its plugins"
     # From a copy: building leaves files in the source.
-    cp -r pyproject.toml README.md wlkd plugins "$stage"
+    cp -r pyproject.toml README.md LICENSE NOTICE wlkd plugins "$stage"
     git describe --always --dirty=+ --exclude='*' >"$stage/wlkd/COMMIT" 2>/dev/null || rm -f "$stage/wlkd/COMMIT"
     find "$stage/plugins" -mindepth 1 -maxdepth 1 -type d '!' -exec test -e '{}/pyproject.toml' ';' -exec rm -rf '{}' +
     "${pip[@]}" wheel --quiet --no-deps --wheel-dir "$wheels" "$stage" "$stage"/plugins/*/

@@ -93,6 +93,8 @@ def test_every_distribution_is_typed_and_of_one_version(folder: Path) -> None:
     package = project["project"]["name"].replace("-", "_")
     assert project["project"]["version"] == core
     assert (folder / package / "py.typed").is_file()
+    assert "Apache License" in (folder / "LICENSE").read_text(), "every wheel carries the licence's text"
+    assert (folder / "NOTICE").is_file()
     assert "py.typed" in project["tool"]["setuptools"]["package-data"][package]
     major, minor, *_ = map(int, core.split("."))
     for requirement in project["project"]["dependencies"]:
