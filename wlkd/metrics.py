@@ -61,6 +61,10 @@ class Metrics:
         )
         self.speech_seconds = Counter("wlkd_speech_seconds_total", "Speech handed to the backend", registry=registry)
         self.words = Counter("wlkd_words_committed_total", "Words committed", registry=registry)
+        self.deaf = Gauge(
+            "wlkd_sessions_deaf", "Live sessions with 30 s of speech and no committed word, now", registry=registry
+        )
+        self.deaf_alarms = Counter("wlkd_deaf_alarms_total", "Times a live session came to be deaf", registry=registry)
         self.diarization_failures = Counter(
             "wlkd_diarization_failures_total", "Sessions whose diarizer failed; words go on without", registry=registry
         )

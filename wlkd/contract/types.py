@@ -296,6 +296,8 @@ class Update:
     """Samples received so far."""
     lag: int = 0
     """Samples received and not yet settled."""
+    deaf: bool = False
+    """Live speech has been heard for half a minute, and no word of it was committed: something is wrong."""
     notes: tuple[Note, ...] = ()
     """Everything that is to be said of the audio so far, besides the words."""
     speaker_lag: int = 0

@@ -48,6 +48,8 @@ class Progress:
         """What the diarizer remembers, for the session that may go on from here."""
         self.received = settled
         """Samples heard so far."""
+        self.deaf = False
+        """Speech is heard, and no word comes of it."""
 
     # What happens --------------------------------------------------------------------------------------------
 
@@ -188,6 +190,7 @@ class Progress:
             received=self.received,
             lag=0 if final else self._told_lag,
             speaker_lag=waiting[-1].end - waiting[0].start if waiting else 0,
+            deaf=self.deaf and not final,
             notes=self._notes,
             flushes=self._flushes,
             final=final,

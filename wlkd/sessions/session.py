@@ -19,6 +19,7 @@ from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.types import Commit, Frame, Gap, Note, SessionInfo, SpeechEvent, TakenUp, Update
 from wlkd.inference.backlog import Outcome, Stream
 from wlkd.metrics import Metrics
+from wlkd.sessions.deafness import Deafness
 from wlkd.sessions.hearing import Heard, Hearing
 from wlkd.sessions.life import Life, Stage
 from wlkd.sessions.progress import Progress
@@ -76,6 +77,7 @@ class LiveSession:
         self._on_update = on_update
         self._speakers = speakers
         self._life = Life()
+        self._deafness = Deafness()
         self._backlog_limit = samples(options.max_backlog_seconds)
         self._inbox: asyncio.Queue[_Message] = asyncio.Queue(QUEUED_MESSAGES)
         self._putting = asyncio.Lock()
@@ -238,6 +240,7 @@ class LiveSession:
     async def close(self) -> None:
         """Give everything back; what is not yet transcribed is abandoned."""
         self._stream.close()
+        self._relieve()
         self._metrics.guessed_speakers.inc(self._progress.guessed_speakers)
         if self._speakers is not None:
             self._speakers.close()
@@ -332,9 +335,25 @@ class LiveSession:
             self._progress.heard(event)
             if isinstance(event, Frame):
                 self._metrics.speech_seconds.inc(seconds(len(event.samples)))
+                self._notice_deafness(event)
             self._stream.push(event)
             if self._speakers is not None:
                 self._speakers.hand_in(event)
+
+    def _notice_deafness(self, frame: Frame) -> None:
+        """Raise the alarm when live speech brings no words. An upload may have to wait for its turn."""
+        if self.info.params.priority == "live" and self._deafness.heard(frame):
+            self._metrics.deaf.inc()
+            self._metrics.deaf_alarms.inc()
+            self._progress.deaf = True
+            self._progress.tell()
+            logger.warning("%s: 30 s of speech were heard, and no word was committed", self)
+
+    def _relieve(self) -> None:
+        if self._deafness.relieved():
+            self._metrics.deaf.dec()
+            self._progress.deaf = False
+            self._progress.tell()
 
     def _note_seam(self) -> None:
         """Silence is settled as it is heard, and a client can forget it."""
@@ -442,4 +461,6 @@ class LiveSession:
     def _write(self, commits: Iterable[Commit]) -> None:
         for commit in commits:
             self._progress.committed(commit)
+            if commit.words:
+                self._relieve()
             self._metrics.words.inc(len(commit.words))

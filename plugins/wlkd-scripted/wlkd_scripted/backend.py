@@ -41,6 +41,7 @@ class ScriptedOptions(Options):
     step_seconds: float = Field(default=0.0, ge=0, description="How long each step takes.")
     load_seconds: float = Field(default=0.0, ge=0, description="How long it takes to load.")
     memory_bytes: int = Field(default=0, ge=0, description="What it claims to need.")
+    deaf: bool = Field(default=False, description="No word is ever committed, only shown.")
     fail_on: str | None = Field(default=None, description="The step that would commit this word raises.")
 
 
@@ -109,6 +110,8 @@ class _Speaker(Recognizer):
     def speak(self) -> Commit:
         """Commit the words that are certainly over; at a pause, all."""
         ended_at = self._ended_at
+        if self._options.deaf:
+            return self._show_only(ended_at)
         words = []
         for _ in range(self._due()):
             words.append(self._next(0))
@@ -120,6 +123,12 @@ class _Speaker(Recognizer):
             return Commit(tuple(words), (), self._language, ended_at, segment_end=True)
         tentative = (self._next(0),) if self._pending else ()
         return Commit(tuple(words), tentative, self._language, self._position)
+
+    def _show_only(self, ended_at: int | None) -> Commit:
+        tentative = (self._next(0),) if self._pending and ended_at is None else ()
+        self._pending.clear()
+        self._ended_at = None
+        return Commit((), tentative, self._language, self._end, segment_end=ended_at is not None)
 
     def _due(self) -> int:
         """How many words the next step commits."""

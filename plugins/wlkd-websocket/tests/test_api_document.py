@@ -103,7 +103,7 @@ def test_every_option_is_documented_with_its_default():
 def test_every_field_of_every_message_is_documented():
     word = Word(" a", 0, 1, 0.5)
     notes = (Note("damaged", "2.0 s", 32_000),)
-    update = Update(lines=(Line(0, 1, (word,), "en"),), committed=(word,), language="en", notes=notes)
+    update = Update(lines=(Line(0, 1, (word,), "en"),), committed=(word,), language="en", deaf=True, notes=notes)
     full = json.loads(FullMessages(with_words=True).write(update))
     parts = [full, full["lines"][0], full["new_words"][0], full["notes"][0]]
     assert first_column(section("`transcript_update`")) == {name for part in parts for name in part} - {"type"}

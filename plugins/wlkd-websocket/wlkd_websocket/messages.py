@@ -180,6 +180,7 @@ def _message(head: dict[str, Any], lines: str, update: Update) -> str:
         "language": update.language,
         "received_seconds": round(seconds(update.received), 3),
         "final": update.final,
+        **({"deaf": True} if update.deaf else {}),
         **with_notes(update.notes),
     }
     if update.seam is not None:

@@ -1,0 +1,38 @@
+"""Nobody is deaf unnoticed: speech that is heard for long without a word being written raises an alarm."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from wlkd.contract.audio import samples
+from wlkd.contract.types import Frame
+
+SPEECH = samples(30.0)
+"""Speech without a committed word that raises the alarm: people who speak say a word every few seconds."""
+WITHIN = samples(45.0)
+"""The latest audio in which speech counts: an hour's coughs are not a speech."""
+
+
+class Deafness:
+    """Of one session. Speech is what the VAD takes for it; silence does not count, and tentative words help nobody."""
+
+    def __init__(self) -> None:
+        self._stretches: deque[tuple[int, int]] = deque()
+        """(sample index behind it, samples) of each piece of speech without a word."""
+        self.alarm = False
+
+    def heard(self, frame: Frame) -> bool:
+        """Take speech. Says whether this raises the alarm."""
+        self._stretches.append((frame.end, len(frame.samples)))
+        while self._stretches[0][0] <= frame.end - WITHIN:
+            self._stretches.popleft()
+        if self.alarm or sum(length for _, length in self._stretches) < SPEECH:
+            return False
+        self.alarm = True
+        return True
+
+    def relieved(self) -> bool:
+        """A word was committed, or the session ends. Says whether this ends an alarm."""
+        self._stretches.clear()
+        was, self.alarm = self.alarm, False
+        return was
