@@ -82,8 +82,8 @@ class Resumption:
         speakers: Callable[[], Mapping[str, Any]],
     ) -> Resuming:
         """What makes a session resumable, here and elsewhere."""
-        before = begin.continuation
-        identity = Identity(secrets.token_hex(8) if before is None else before.session, self._node, dict(wishes))
+        # A name of its own even if it goes on with another one's stream: the other may wait still, with less in it.
+        identity = Identity(secrets.token_hex(8), self._node, dict(wishes))
         return Resuming(
             identity,
             info,
