@@ -105,8 +105,7 @@ async def test_a_connection_that_dies_silently_is_noticed(proxied, scripted, bro
 
 async def test_what_is_said_before_the_server_answers_is_kept(proxied, scripted, browse, script):
     async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
-        async with visit.expect_response("**/pcm-worklet.js"):
-            await visit.goto(proxy.url)
+        await visit.goto(proxy.url, wait_until="networkidle")
         proxy.cut()
         await visit.click("#record")
         await visit.sees(NOTICE, "does not answer")
