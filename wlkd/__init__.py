@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         SessionError,
         SessionRefused,
     )
-    from wlkd.contract.host import Context, Http, Session, Sessions
+    from wlkd.contract.host import Context, Http, Occupancy, Session, Sessions
     from wlkd.contract.types import (
         Commit,
         Decoded,
@@ -89,6 +89,7 @@ __all__ = [
     "Http",
     "Line",
     "Note",
+    "Occupancy",
     "Options",
     "Pause",
     "PluginError",
@@ -153,6 +154,7 @@ _HOMES = {
     "wlkd.contract.host": (
         "Context",
         "Http",
+        "Occupancy",
         "Session",
         "Sessions",
     ),

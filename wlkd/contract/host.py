@@ -108,6 +108,9 @@ class Sessions(Protocol):
     def languages(self) -> frozenset[str]:
         """ISO 639-1 codes that a session can be opened with, besides `auto`."""
 
+    def occupancy(self) -> Occupancy:
+        """How full the house is now."""
+
     def capabilities(self) -> Capabilities:
         """What a session can ask for now; a reload may change it."""
 
@@ -121,6 +124,18 @@ class Sessions(Protocol):
 
     def check(self, *, transport: str, peer: str, token: str | None = None, resuming: bool = False) -> None:
         """Turn a client away in time for an HTTP status; see `refusal`. Raises `SessionRefused`, counted and logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """Places, as a load balancer wants to know them."""
+
+    open: int
+    """Sessions being served."""
+    limit: int
+    """Sessions admitted at most: as configured, or what the hardware keeps up with as far as is known."""
+    draining: bool
+    """The daemon stops: nobody comes in any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from wlkd.config.options import Config
 from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd.contract.components import Backend, Decoder, Vad
 from wlkd.contract.errors import Code, SessionError, SessionRefused
-from wlkd.contract.host import Capabilities, Session
+from wlkd.contract.host import Capabilities, Occupancy, Session
 from wlkd.contract.types import DiarizationParams, Priority, SessionInfo, StreamOffer, Task, Update
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
@@ -113,6 +113,9 @@ class Admission:
         return Capabilities(
             tuple(sorted(self.languages())), defaults.language, tasks, defaults.chinese_script, self.diarizes
         )
+
+    def occupancy(self) -> Occupancy:
+        return Occupancy(len(self._open), self.max_sessions, self.draining)
 
     def refusal(
         self, token: str | None = None, peer: str | None = None, *, resuming: bool = False

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wlkd.contract.components import Transport
 from wlkd.contract.errors import Code, SessionError, SessionRefused
-from wlkd.contract.host import Capabilities
+from wlkd.contract.host import Capabilities, Occupancy
 from wlkd.contract.types import Line, Priority, RecognitionParams, SessionInfo, StreamOffer, TakenUp, Update, Word
 from wlkd.daemon.listeners import HttpServer
 
@@ -116,6 +116,9 @@ class MadeUpSessions:
 
     def languages(self) -> frozenset[str]:
         return frozenset({"de", "en"})
+
+    def occupancy(self) -> Occupancy:
+        return Occupancy(len(self.opened), 24, False)
 
     def capabilities(self) -> Capabilities:
         return Capabilities(("de", "en"), "auto", ("transcribe", "translate"), "simplified", False)

@@ -1,0 +1,59 @@
+"""The transport `agent`: whoever connects is told one line, and the connection is closed.
+
+HAProxy's configuration manual, `agent-check`: a server's weight in per cent of the configured one, and its state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from pydantic import Field
+
+from wlkd import Http, Occupancy, Options, Sessions, Transport
+
+WRITE_SECONDS = 2.0
+"""What a balancer gets to read its line."""
+
+
+class AgentOptions(Options):
+    """Options of the transport `agent`."""
+
+    host: str = Field("0.0.0.0", description="Address to listen on; what it tells is no secret, and no client's data.")
+    port: int = Field(7108, ge=1, le=65535, description="TCP port; `agent-port` in HAProxy's configuration.")
+
+
+class Agent(Transport[AgentOptions]):
+    """Tells HAProxy how much room there is: the weight follows the free places, `drain` comes with a stop."""
+
+    _server: asyncio.Server | None = None
+
+    async def start(self, sessions: Sessions, http: Http) -> None:
+        self._sessions = sessions
+        sock = http.bound_socket(self.config.host, self.config.port)
+        self._server = await asyncio.start_server(self._answer, sock=sock)
+
+    async def stop_accepting(self) -> None:
+        """Nothing: a balancer must hear `drain` as long as sessions are served to their end."""
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A balancer that went away, or does not read, asks again soon.
+        with contextlib.suppress(OSError):
+            async with asyncio.timeout(WRITE_SECONDS):
+                writer.write(line(self._sessions.occupancy()).encode())
+                await writer.drain()
+        writer.close()
+
+
+def line(occupancy: Occupancy) -> str:
+    """What HAProxy is told. A full house has the weight 0: no new streams, and those that are open stay."""
+    if occupancy.draining:
+        return "drain\n"
+    free = max(occupancy.limit - occupancy.open, 0)
+    # At least 1 while a place is free: 0 means none.
+    percent = -(-100 * free // occupancy.limit) if occupancy.limit else 0
+    return f"ready up {percent}%\n"
