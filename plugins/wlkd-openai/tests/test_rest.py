@@ -150,7 +150,7 @@ BAD_FORMS = [
     ([("model", "m"), ("model", "n"), ("file", b"x")], "model", "duplicate_parameter"),
     ([("model", "m"), ("diarise", "yes"), ("file", b"x")], "diarise", "unknown_parameter"),
     ([("model", "m"), ("response_format", "xml"), ("file", b"x")], "response_format", "invalid_value"),
-    ([("model", "m"), ("file", b"x"), ("response_format", "diarized_json")], "response_format", "invalid_value"),
+    ([("model", "m"), ("file", b"x"), ("response_format", "diarized_json")], "diarize", "bad_request"),
     ([("model", "m"), ("temperature", "hot"), ("file", b"x")], "temperature", "invalid_value"),
     ([("model", "m"), ("temperature", "nan"), ("file", b"x")], "temperature", "invalid_value"),
     ([("model", "m"), ("stream", "perhaps"), ("file", b"x")], "stream", "invalid_value"),
