@@ -63,7 +63,7 @@ class Capacity:
         step = (target - self.sessions) / 4
         revised = self.sessions + (math.ceil(step) if step > 0 else math.floor(step))
         logger.info(
-            "room for %d sessions instead of %d: %.1f s of speech a second of inference, which is busy %.0f %%",
+            "up to %d people can talk at once, not %d: %.1f s of speech recognised in a second, %.0f %% of the time",
             revised,
             self.sessions,
             load.throughput,

@@ -197,13 +197,15 @@ class Worker:
             throughput = await self_test(self._backend, self._threads, self._clock)
         except Exception as error:
             # Made-up audio is no reason not to serve; real audio may do, and tells the capacity too.
-            logger.warning("self-test failed; assuming room for %d sessions", self.capacity.sessions, exc_info=error)
+            logger.warning(
+                "self-test failed; assuming that %d people can talk at once", self.capacity.sessions, exc_info=error
+            )
             return
         finally:
             self._measuring_since = None
         self.capacity = Capacity(sessions_for(throughput))
         logger.info(
-            "room for %d sessions: %.1f s of made-up speech a second of inference",
+            "up to %d people can talk at once on this machine (%.1f s of made-up speech recognised in a second)",
             self.capacity.sessions,
             throughput,
         )

@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import av
 import numpy as np
@@ -339,11 +340,17 @@ def test_floats_of_any_scale(factor: float) -> None:
 
 @pytest.mark.parametrize("fed", [0, 3, 100, 5000])
 def test_closing_in_mid_stream_leaves_nothing(recorded: Recorded, fed: int) -> None:
+    threads, descriptors = threading.active_count(), open_descriptors()
     for name in ("webm", "mp3", "mp4 index last"):
         stream = open_stream()
         as_samples(stream.feed(recorded(name)[:fed]))
         stream.close()
         stream.close()
+    assert (threading.active_count(), open_descriptors()) == (threads, descriptors)
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_idle_streams_have_no_thread(recorded: Recorded) -> None:
