@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for part in dict.fromkeys(part for family in known.values() for part in family.parts):
         half.add_argument(f"--{part}-only", dest="part", action="store_const", const=part, help=f"only the {part}")
     _add_folder(fetch, "--into")
-    fetch.set_defaults(act=_get)
+    fetch.set_defaults(act=_get, part=None)
 
     for family in known.values():
         family.add_actions(actions)
