@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CHINESE = sorted([*ROOT.glob("*.zh.md"), *ROOT.glob("docs/*.zh.md")])
-TRANSLATED = ("README", "docs/API", "docs/operations", "docs/offline")
+TRANSLATED = ("README", "docs/API", "docs/operations", "docs/clients", "docs/offline")
 
 COMMENT = re.compile(r"(?:(?<=\s)|^)(?:#|//) .*$")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
