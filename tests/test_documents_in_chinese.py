@@ -14,9 +14,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CHINESE = sorted([*ROOT.glob("*.zh.md"), *ROOT.glob("docs/*.zh.md")])
-TRANSLATED = ("README", "docs/API", "docs/operations", "docs/clients", "docs/offline")
+TRANSLATED = ("README", "docs/API", "docs/operations", "docs/clients", "docs/plugins", "docs/offline")
 
-COMMENT = re.compile(r"(?:(?<=\s)|^)(?:#|//) .*$")
+COMMENT = {mark: re.compile(rf"(?:(?<=\s)|^){mark} .*$") for mark in ("#", "//")}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -42,13 +42,15 @@ class Page:
 def read(text: str) -> Page:
     page = Page()
     fenced = False
+    comment = COMMENT["#"]
     columns: list[int] = []
     for line in [*text.splitlines(), ""]:
         if line.lstrip().startswith("```"):
             fenced = not fenced
+            comment = COMMENT["//" if line.strip() == "```js" else "#"]
             page.code.append(line.strip())
         elif fenced:
-            if code := COMMENT.sub("", line).rstrip():
+            if code := comment.sub("", line).rstrip():
                 page.code.append(code)
         else:
             page.links += LINK.findall(line)
@@ -115,6 +117,7 @@ ENGLISH = "# Title\n\n```sh\nwlkd check  # all of it\n# only a comment\n```\n\n|
         ("# Title", "## 标题", "heading 1: '#' in English, '##' in Chinese"),
         ("check", "chekc", "line of code 2: 'wlkd check' in English, 'wlkd chekc' in Chinese"),
         ("wlkd check  # all of it\n", "", "line of code 2: 'wlkd check' in English, '```' in Chinese"),
+        ("check", "check // 2", "line of code 2: 'wlkd check' in English, 'wlkd check // 2' in Chinese"),
         ("| 1 | 2 |\n", "", "table 1: '3 rows of 2 columns' in English, '2 rows of 2 columns' in Chinese"),
         ("| 1 | 2 |", "| 1 |", "table 1: '3 rows of 2 columns' in English, '3 rows of 1/2 columns' in Chinese"),
     ],
