@@ -100,7 +100,7 @@ async def worker() -> AsyncIterator[Worker]:
     ("answer", "message", "closed"),
     [
         ("one", "the prompt is too long", 1),
-        ("another", "no decoder for", 0),
+        ("another", "the decoder for .* is not in use", 0),
         (RuntimeError("a defect of the plugin"), "no decoder could be chosen", 0),
     ],
 )

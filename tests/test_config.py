@@ -110,8 +110,14 @@ backend:
     assert config.server.allowed_origins == ("https://example.org",)
     assert config.recognition.language == "no", "Norwegian, not false"
     assert config.recognition.hotwords == ("wlkd", "1984")
-    assert config.decoders == {"pcm": Pcm.Config(sample_rate=8000)}
+    assert config.decoders == {"pcm": Pcm.Config(sample_rate=8000), "av": Pcm.Config()}, "named ones add to the default"
     assert config.backend.options == Whisper.Config(model="small")
+
+
+def test_a_default_decoder_can_be_left_out(tmp_path: Path) -> None:
+    assert list(load_config(write(tmp_path, "decoders: {av: false}"), Parts()).decoders) == ["pcm"]
+    [problem] = problems(write(tmp_path, "decoders: {av: false, pcm: false}"))
+    assert problem == "wlkd.yaml:1: decoders: leaves no decoder in use"
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:

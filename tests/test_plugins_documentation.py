@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import types
@@ -89,6 +90,39 @@ async def test_the_documented_components_make_a_daemon(plugins: Plugins) -> None
         headers = {"Content-Type": "audio/x-s8"}
         async with client.post(f"{daemon.http}/upload", data=speech, headers=headers) as answer:
             assert (answer.status, await answer.text()) == (200, " 2.0 s")
+
+
+@pytest.mark.parametrize("query", ["format=s8", "content_type=audio/x-s8", "format=pcm"])
+async def test_the_documented_decoder_is_reached_beside_the_others(plugins: Plugins, query: str) -> None:
+    values = {
+        "decoders": {"signed-bytes": None},
+        "vad": {"name": "loudness"},
+        "backend": {"name": "stopwatch", "options": {"unit": "s"}},
+    }
+    speech = bytes([32, 224]) * 16_000 * (2 if "pcm" in query else 1)
+    async with (
+        running_daemon(values) as daemon,
+        aiohttp.ClientSession() as client,
+        client.ws_connect(f"{daemon.ws}/asr?{query}") as socket,
+    ):
+        await socket.send_bytes(speech)
+        await socket.send_bytes(b"")
+        messages = [json.loads(message.data) async for message in socket]
+    assert [line["text"] for line in messages[-2]["lines"]] == [" 2.0 s"]
+
+
+async def test_a_format_that_nobody_takes_is_refused_in_a_sentence(plugins: Plugins) -> None:
+    values = {"decoders": {"signed-bytes": None}, "vad": {"name": "none"}, "backend": {"name": "scripted"}}
+    async with (
+        running_daemon(values) as daemon,
+        aiohttp.ClientSession() as client,
+        client.ws_connect(f"{daemon.ws}/asr?format=adpcm") as socket,
+    ):
+        message = (await socket.receive_json())["message"]
+    assert message == (
+        'this server has no decoder for audio of the format "adpcm"; raw formats known: '
+        "s16le, s16be, s24le, s24be, s32le, f32le, u8, mulaw, alaw, s8"
+    )
 
 
 async def test_the_documented_transport_keeps_the_contract(plugins: Plugins) -> None:

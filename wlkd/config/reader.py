@@ -186,6 +186,11 @@ class _Reading:
         if not isinstance(given, dict) or not (given or not kind.default):
             self._report((section,), f"must name at least one {kind.name}, as `name:` in an indented line")
             return {}
+        if kind.adds:
+            given = {**_as_written(kind), **given}
+            given = {name: values for name, values in given.items() if values is not False}
+            if not given:
+                self._report((section,), f"leaves no {kind.name} in use")
         found: dict[str, Options] = {}
         for name, values in given.items():
             options = self._component_options(kind.name, name, (section, name), values, (section, name))

@@ -106,6 +106,9 @@ class DecoderStream(ABC):
 class Decoder(Component[OptionsT]):
     """Turns a client's bytes into mono float samples at 16 kHz."""
 
+    encodings: ClassVar[Sequence[str]] = ()
+    """Raw formats that it takes, as `StreamOffer.encoding` names them: told to a client that asks for another one."""
+
     @abstractmethod
     def open(self, offer: StreamOffer) -> DecoderStream:
         """Start a stream. Cheap, on the event loop. Raises `SessionError("bad_request")` for an offer

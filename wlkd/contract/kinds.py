@@ -20,6 +20,8 @@ class Kind:
     """For the section of the configuration."""
     many: bool = False
     """Several are in use at once; the section maps names to options. Else it is one, `name:` and `options:`."""
+    adds: bool = False
+    """Of many: the section adds to the default ones, and `name: false` leaves one out. Else it replaces them."""
     default: Mapping[str, Any] = field(default_factory=dict)
     """In use where the file does not say: options by name. Empty: none, the kind is optional."""
 
@@ -40,8 +42,10 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             "decoder",
             Decoder,
-            "Decoders in use, by name, with their options; a session gets the one that fits its audio.",
+            "Decoders in use, by name, with their options; a session gets the one that fits its audio. What is named "
+            "here adds to pcm and av; `av: false` leaves one out.",
             many=True,
+            adds=True,
             default={"pcm": {}, "av": {}},
         ),
         Kind(

@@ -36,7 +36,8 @@ class StreamOffer:
     content_type: str | None = None
     """MIME type, e.g. `audio/webm;codecs=opus`."""
     encoding: str | None = None
-    """Raw samples without a container: `s16le`, `s16be`, `s24le`, `s32le`, `f32le`, `u8`, `mulaw`, `alaw`."""
+    """Raw samples without a container: `s16le`, `s16be`, `s24le`, `s32le`, `f32le`, `u8`, `mulaw`, `alaw`, or what a
+    plugin's decoder calls them. Letters as the client wrote them."""
     sample_rate: int | None = None
     """Hz; raw formats only."""
     channels: int | None = None

@@ -339,10 +339,14 @@ class Admission:
             name = self._plugins.choose_decoder(offer)
         except Exception as error:
             logger.exception("wlkd_choose_decoder raised")
-            raise SessionError("bad_request", f"no decoder could be chosen for {offer}") from error
-        if name is None or name not in self._decoders:
-            known = ", ".join(self._decoders)
-            raise SessionError("bad_request", f"no decoder for {offer}; configured: {known}")
+            raise SessionError("bad_request", f"no decoder could be chosen for {_in_words(offer)}") from error
+        if name is None:
+            known = ", ".join(encoding for decoder in self._decoders.values() for encoding in decoder.encodings)
+            hint = f"; raw formats known: {known}" if known and offer.encoding else ""
+            raise SessionError("bad_request", f"this server has no decoder for {_in_words(offer)}{hint}")
+        if name not in self._decoders:
+            logger.warning("the decoder %s takes %s, but is not under `decoders:`", name, _in_words(offer))
+            raise SessionError("bad_request", f"the decoder for {_in_words(offer)} is not in use on this server")
         return self._decoders[name]
 
     def _takes(self, query: Mapping[str, str]) -> bool:
@@ -384,3 +388,10 @@ class Admission:
                 lag,
             )
             self._plugins.notify("wlkd_session_closed", info=info, reason=reason)
+
+
+def _in_words(offer: StreamOffer) -> str:
+    """What a client said about its audio, for the client to read."""
+    if offer.encoding is not None:
+        return f'audio of the format "{offer.encoding}"'
+    return "a recording" if offer.content_type is None else f'audio of the type "{offer.content_type}"'

@@ -136,7 +136,8 @@ def _offer(query: MultiMapping[str], content_type: str | None) -> StreamOffer:
         # Rate and channels, which some clients send all the same, are the container's to say.
         return StreamOffer(content_type=content_type)
     if encoding not in RAW:
-        raise BadParameter("encoding", f"encoding={encoding}: unknown; known: {', '.join([*RAW, *sorted(CONTAINED)])}")
+        # For the decoder of a plugin; the session refuses what none takes.
+        return StreamOffer(content_type, encoding, rate, channels)
     if rate is None and encoding.startswith("linear"):
         raise BadParameter("encoding", f"encoding={encoding} needs sample_rate beside it")
     return StreamOffer(encoding=RAW[encoding], sample_rate=rate or TELEPHONE_RATE, channels=channels or 1)

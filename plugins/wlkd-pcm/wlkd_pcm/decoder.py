@@ -31,6 +31,8 @@ class PcmOptions(Options):
 
 
 class Pcm(Decoder[PcmOptions]):
+    encodings = tuple(ENCODINGS)
+
     def open(self, offer: StreamOffer) -> DecoderStream:
         if offer.encoding is None and offer.content_type is None:
             offer = replace(

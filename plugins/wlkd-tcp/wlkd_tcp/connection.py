@@ -15,7 +15,6 @@ from wlkd_tcp.lines import Lines, lines_of
 if TYPE_CHECKING:
     from wlkd_tcp.transport import TcpOptions
 
-OFFER = StreamOffer(encoding="s16le", sample_rate=16_000, channels=1)
 READ_BYTES = 16 * 1024
 """Half a second of audio."""
 
@@ -38,8 +37,9 @@ class Connection:
         wishes = {} if self._options.language is None else {"language": self._options.language}
         if self._options.diarize:
             wishes["diarize"] = "true"
+        offer = StreamOffer(encoding=self._options.encoding, sample_rate=self._options.sample_rate, channels=1)
         async with (
-            self._sessions.open(OFFER, transport="tcp", peer=self._client.peer, query=wishes) as session,
+            self._sessions.open(offer, transport="tcp", peer=self._client.peer, query=wishes) as session,
             running(feed_all(session, self._received()), self._send(session)) as (receiving, sending),
         ):
             await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)

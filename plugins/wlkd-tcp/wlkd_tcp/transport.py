@@ -19,6 +19,10 @@ class TcpOptions(PortOptions):
     format: Format = Field(
         "json", description="What is sent: `json`, an object a line; `text`, `<start ms> <end ms> <text>` lines."
     )
+    encoding: str = Field(
+        "s16le", description="What clients of this port send: `s16le`, `mulaw`, …, or what a plugin's decoder takes."
+    )
+    sample_rate: int = Field(16_000, ge=1, description="Its rate in Hz.")
     language: str | None = Field(
         None, description="Language of every client of this port, as ISO 639-1 code or `auto`; null: the daemon's."
     )

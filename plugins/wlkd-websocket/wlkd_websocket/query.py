@@ -19,7 +19,18 @@ PCM = StreamOffer(encoding="s16le", sample_rate=16_000, channels=1)
 """What `useAudioWorklet: true` stands for, and what `format=pcm` means where nothing else is said."""
 
 OWN = frozenset(
-    {"format", "sample_rate", "channels", "mode", "words", "target_language", "resume", "priority", "token"}
+    {
+        "format",
+        "content_type",
+        "sample_rate",
+        "channels",
+        "mode",
+        "words",
+        "target_language",
+        "resume",
+        "priority",
+        "token",
+    }
 )
 """Names that are read here. All others go to the session, which ignores what it does not know: deployed clients send
 some, and which filters may be wished something is known there."""
@@ -57,13 +68,21 @@ def parse_query(query: Mapping[str, str], default_input: Input) -> Query:
 
 
 def _offer(query: Mapping[str, str], default_input: Input) -> StreamOffer:
-    name = choice(query, "format", ("container", "pcm", *RAW_ENCODINGS), default_input)
+    content_type = query.get("content_type")
+    name = query.get("format") or ("container" if content_type else default_input)
+    if content_type and name == "container":
+        rate, channels = whole_number(query, "sample_rate"), whole_number(query, "channels")
+        return StreamOffer(content_type, sample_rate=rate, channels=channels)
     if name == "container":
         if stray := [key for key in ("sample_rate", "channels") if query.get(key)]:
             raise BadParameter(
                 stray[0], f"{stray[0]}: a container says this itself; name a raw format with it (format=s16le)"
             )
         return StreamOffer()
+    if name not in ("pcm", *RAW_ENCODINGS):
+        # For the decoder of a plugin, which knows what it means where rate and channels are left out.
+        rate, channels = whole_number(query, "sample_rate"), whole_number(query, "channels")
+        return StreamOffer(content_type, name, rate, channels)
     return StreamOffer(
         encoding=PCM.encoding if name == "pcm" else name,
         sample_rate=whole_number(query, "sample_rate", 16_000),
