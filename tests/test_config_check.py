@@ -37,8 +37,8 @@ def test_every_problem_is_printed_and_the_status_is_78(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (78, "")
     assert [line for line in done.stderr.splitlines() if not line.startswith("WARNING")] == [
         "wlkd.yaml:2: server.port: must be at most 65535, not 70000",
-        "wlkd.yaml:6: backend.options.word_second: unknown option; known: fail_on, load_seconds, memory_bytes, script, "
-        "step_seconds, word_seconds; did you mean word_seconds?",
+        "wlkd.yaml:6: backend.options.word_second: unknown option; known: deaf, fail_on, load_seconds, memory_bytes, "
+        "script, step_seconds, word_seconds; did you mean word_seconds?",
     ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from wlkd_av.decoder import AvOptions, AvStream
 
 from wlkd import SAMPLE_RATE, Note, SessionError, StreamOffer
-from wlkd.testing import as_samples, decoded_items
+from wlkd.testing import as_samples, decoded_items, speech_like
 
 Recorded = Callable[[str], bytes]
 SECONDS = 3.0
@@ -49,9 +49,19 @@ def test_the_middle_of_a_webm_recording_is_told(recorded: Recorded) -> None:
     assert seconds <= 2.0
 
 
+@pytest.mark.parametrize(("dtype", "scale", "name"), [("<i2", 32768, "pcm"), ("<f4", 1, "f32le")])
+@pytest.mark.parametrize("loudness", [0.001, 0.1, 1.0])
+def test_raw_samples_are_told_how_to_announce_themselves(dtype: str, scale: int, name: str, loudness: float) -> None:
+    speech = 0.5 * loudness * np.sin(np.arange(64_000) / 8) + 0.2 * loudness * speech_like(4)
+    data = (speech * scale).astype(dtype).tobytes()
+    seconds, message = told_after(data, len(data) // 4)
+    assert f"this looks like raw samples ({name})" in message and f"?format={name}" in message
+    assert seconds <= 2.0
+
+
 def test_unknown_data_is_told(recorded: Recorded) -> None:
     seconds, message = told_after(np.random.default_rng(2).bytes(200_000), 8000)
-    assert "unknown data" in message
+    assert "unknown data" in message and "raw samples" not in message
     assert seconds <= 2.0
 
 

@@ -15,6 +15,7 @@ from wlkd_av.cuts import Cuts
 from wlkd_av.errors import TooMuch, Undecodable
 from wlkd_av.files import Kept
 from wlkd_av.formats import NAMES
+from wlkd_av.raw import raw_samples
 from wlkd_av.sniff import (
     CLUSTER,
     MAX_HEADER_BYTES,
@@ -385,4 +386,9 @@ class AvStream(DecoderStream):
     def _undecodable(self, reason: str) -> SessionError:
         name = container_format(self._head)
         found = f"this {NAMES.get(name, name)} recording" if name else describe(self._head)
+        known = name or found.startswith(("text", "markup"))
+        if self._doubt is not None and not known and (raw := raw_samples(self._doubt)):
+            reason = (
+                f"this looks like raw samples ({raw}), which have to be announced: add ?format={raw} to the address"
+            )
         return SessionError("undecodable_audio", f"cannot decode {found}: {reason}")
