@@ -2,19 +2,19 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import numpy as np
 import pytest
-from wlkd_pcm.decoder import Pcm
+from wlkd_pcm.decoder import Pcm, PcmStream
 
 from wlkd.config import make_config
 from wlkd.contract.components import DecoderStream
 from wlkd.contract.errors import Code, ProvisionError, SessionError
 from wlkd.contract.host import Session
-from wlkd.contract.types import Samples, StreamOffer, Update
+from wlkd.contract.types import Decoded, Samples, StreamOffer, Update
 from wlkd.daemon.pipeline import running_core
 from wlkd.plugins import load_plugins
 from wlkd.sessions.admission import Admission
@@ -212,11 +212,18 @@ async def test_a_failing_backend_ends_its_session_only() -> None:
         assert (await rest(good))[-1].text == " one"
 
 
-async def test_words_spoken_before_a_bad_piece_are_delivered() -> None:
-    offer = StreamOffer(encoding="f32le", sample_rate=16000, channels=1)
-    async with core() as admission, admission.open(offer, transport="test", peer="here") as session:
-        await session.feed(speech_like(1.5).astype("<f4").tobytes())
-        await session.feed(np.full(100, np.nan, dtype="<f4").tobytes())
+async def test_words_spoken_before_a_bad_piece_are_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    decode = PcmStream.feed
+
+    def feed(stream: PcmStream, data: bytes) -> Samples | Iterable[Decoded]:
+        if data == b"bad":
+            raise SessionError("undecodable_audio", "not audio")
+        return decode(stream, data)
+
+    monkeypatch.setattr(PcmStream, "feed", feed)
+    async with core() as admission, opened(admission) as session:
+        await session.feed(pcm(1.5))
+        await session.feed(b"bad")
         updates: list[Update] = []
         with pytest.raises(SessionError) as caught:
             async for update in session.updates():

@@ -44,7 +44,8 @@ async def reasons(daemon: RunningDaemon) -> str:
     """The part of the metrics that says why sessions ended."""
     async with aiohttp.ClientSession() as http, http.get(f"{daemon.http}/metrics") as answer:
         lines = (await answer.text()).splitlines()
-    return "\n".join(line for line in lines if line.startswith("wlkd_sessions_closed_total{"))
+    closed = (line for line in lines if line.startswith("wlkd_sessions_closed_total{"))
+    return "\n".join(line for line in closed if not line.endswith(" 0.0"))
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:

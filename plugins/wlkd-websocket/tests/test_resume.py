@@ -145,7 +145,9 @@ async def test_what_is_no_continuation_is_refused_before_any_work(key: Path, sai
         assert (answer["type"], answer["code"]) == ("error", code)
         assert await until_closed(socket) == 1008
         async with http.get(f"{daemon.http}/metrics") as metrics:
-            assert "wlkd_sessions_closed_total{" not in await metrics.text()
+            lines = (await metrics.text()).splitlines()
+            closed = [line for line in lines if line.startswith("wlkd_sessions_closed_total{")]
+            assert closed and all(line.endswith(" 0.0") for line in closed)
 
 
 async def until_closed(socket: aiohttp.ClientWebSocketResponse) -> int | None:
