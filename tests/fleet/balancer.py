@@ -1,0 +1,119 @@
+"""The shipped HAProxy before daemons on this machine: addresses, the certificate and a smaller maxconn are put in."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from wlkd.testing import free_port
+
+FLEET = Path(__file__).resolve().parents[2] / "etc" / "fleet"
+WHERE = os.pathsep.join(["/usr/sbin", "/usr/local/sbin", os.environ.get("PATH", "")])
+ADDRESSES = {"speech1": "10.71.0.11:7100", "speech2": "10.71.0.12:7100", "files1": "10.71.0.21:7100"}
+"""Those in etc/fleet/haproxy.cfg."""
+
+
+def program(name: str) -> str:
+    """Its path; skips where it is not installed."""
+    path = shutil.which(name, path=WHERE)
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    return path
+
+
+def certificate(folder: Path) -> Path:
+    """Chain and key in one file, as HAProxy wants them."""
+    key, chain, both = folder / "key.pem", folder / "chain.pem", folder / "wlkd.pem"
+    command = [program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += ["-nodes", "-keyout", key, "-out", chain, "-days", "2", "-subj", "/CN=speech.example.org"]
+    subprocess.run(command, check=True, capture_output=True)
+    both.write_text(chain.read_text() + key.read_text())
+    return both
+
+
+@dataclass(frozen=True)
+class Node:
+    """Where a daemon serves."""
+
+    port: int
+    agent_port: int
+
+
+def printed(nodes: Mapping[str, Node], folder: Path, ports: Mapping[str, int]) -> str:
+    """etc/fleet/haproxy.cfg with the addresses of `nodes` and `ports` instead of its own."""
+    text = (FLEET / "haproxy.cfg").read_text()
+    for name, node in nodes.items():
+        text = swapped(text, ADDRESSES[name], f"127.0.0.1:{node.port} agent-port {node.agent_port}")
+    # Whoever runs the tests may not have so many descriptors.
+    text = swapped(text, "maxconn 20000", "maxconn 200")
+    text = swapped(text, "/etc/haproxy/wlkd.pem", str(certificate(folder)))
+    for old, port in ports.items():
+        text = swapped(text, f"bind {old}", f"bind 127.0.0.1:{port}")
+    return text
+
+
+def swapped(text: str, old: str, new: str) -> str:
+    assert old in text, f"{old} is no longer in the shipped file"
+    return text.replace(old, new)
+
+
+class Balancer:
+    """HAProxy, and what it says about its servers."""
+
+    def __init__(self, http: aiohttp.ClientSession, ports: Mapping[str, int]) -> None:
+        self._http = http
+        self.url = f"ws://127.0.0.1:{ports[':7100']}/asr"
+        self.plain = f"http://127.0.0.1:{ports[':7100']}"
+        self._secure = f"https://127.0.0.1:{ports[':443']}"
+        self._figures = f"http://127.0.0.1:{ports['127.0.0.1:8404']}"
+
+    def get(self, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Over TLS."""
+        return self._http.get(f"{self._secure}{path}")
+
+    async def servers(self, pool: str = "live") -> dict[str, dict[str, str]]:
+        """Each server's row of HAProxy's statistics."""
+        async with self._http.get(f"{self._figures}/;csv") as answer:
+            rows = csv.DictReader((await answer.text()).removeprefix("# ").splitlines())
+        return {row["svname"]: row for row in rows if row["pxname"] == pool and row["svname"] in ADDRESSES}
+
+    async def shows(self, server: str, pool: str = "live", **wanted: str) -> None:
+        """Wait until the statistics say so of `server`, e.g. `weight="50"`."""
+        async with asyncio.timeout(15):
+            while True:
+                row: dict[str, str] = {}
+                # It does not listen yet.
+                with suppress(aiohttp.ClientConnectionError):
+                    row = (await self.servers(pool))[server]
+                if row and all(row[name].startswith(value) for name, value in wanted.items()):
+                    return
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def balancer(nodes: Mapping[str, Node], folder: Path) -> AsyncIterator[Balancer]:
+    """The shipped HAProxy before `nodes`, named as in its file."""
+    ports = {old: free_port() for old in (":7100", ":443", "127.0.0.1:8404")}
+    file = folder / "haproxy.cfg"
+    await asyncio.to_thread(file.write_text, printed(nodes, folder, ports))
+    process = await asyncio.create_subprocess_exec(program("haproxy"), "-db", "-f", str(file))
+    try:
+        trust = ssl.create_default_context(cafile=folder / "chain.pem")
+        trust.check_hostname = False
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as http:
+            yield Balancer(http, ports)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

@@ -1,0 +1,133 @@
+"""The Kubernetes manifests: against the API's schemas, against each other, and a daemon run as the pod would run it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from wlkd.config.options import SessionOptions
+from wlkd.testing import free_port
+
+MANIFESTS = Path(__file__).resolve().parents[1] / "container" / "kubernetes"
+BASE = {
+    document["kind"] + "/" + document["metadata"]["name"]: document
+    for file in sorted((MANIFESTS / "base").glob("*.yaml"))
+    for document in yaml.safe_load_all(file.read_text())
+    if file.name not in ("kustomization.yaml", "wlkd.yaml")
+}
+POD: dict[str, Any] = BASE["Deployment/wlkd"]["spec"]["template"]["spec"]
+CONTAINER: dict[str, Any] = POD["containers"][0]
+CONFIGURATION: dict[str, Any] = yaml.safe_load((MANIFESTS / "base" / "wlkd.yaml").read_text())
+API = "1.31"
+
+
+def valid(document: dict[str, Any]) -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    kubernetes_validate.validate(document, API, strict=True)
+
+
+@pytest.mark.parametrize("name", BASE)
+def test_the_api_knows_every_field(name: str) -> None:
+    valid(BASE[name])
+
+
+def test_a_wrong_field_would_be_found() -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    wrong = {**BASE["Deployment/wlkd"], "spec": {**BASE["Deployment/wlkd"]["spec"], "maxUnavailable": 0}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        valid(wrong)
+
+
+@pytest.mark.parametrize("overlay", ["cpu", "gpu"])
+def test_overlays_are_complete(overlay: str) -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed")
+    done = subprocess.run(
+        ["kubectl", "kustomize", MANIFESTS / overlay], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    documents = list(yaml.safe_load_all(done.stdout))
+    for document in documents:
+        valid(document)
+    (deployment,) = (document for document in documents if document["kind"] == "Deployment")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert ("nvidia.com/gpu" in container["resources"]["limits"]) == (overlay == "gpu")
+    assert container["args"][:3] == CONTAINER["args"]
+    assert any(document["kind"] == "ConfigMap" for document in documents)
+
+
+def test_a_pod_has_as_long_as_its_drain_takes() -> None:
+    sessions = SessionOptions(**CONFIGURATION["sessions"])
+    (_, pre_stop) = CONTAINER["lifecycle"]["preStop"]["exec"]["command"]
+    needed = float(pre_stop) + sessions.linger_seconds + sessions.drain_seconds
+    assert needed + 5 <= POD["terminationGracePeriodSeconds"] <= needed + 60
+    (down,) = BASE["HorizontalPodAutoscaler/wlkd"]["spec"]["behavior"]["scaleDown"]["policies"]
+    assert (down["type"], down["value"]) == ("Pods", 1)
+    assert down["periodSeconds"] >= POD["terminationGracePeriodSeconds"]
+
+
+def test_what_is_mounted_is_what_the_configuration_names() -> None:
+    mounts = {mount["mountPath"] for mount in CONTAINER["volumeMounts"]}
+    assert CONTAINER["args"][2] in mounts and CONFIGURATION["models_dir"] in mounts
+    for option in ("tokens_file", "continuation_key"):
+        assert str(Path(CONFIGURATION["auth"][option]).parent) in mounts
+
+
+async def test_a_daemon_runs_as_the_pod_runs_it(tmp_path: Path) -> None:
+    """Its arguments, configuration, secrets, probes and signal; other folders and ports, and the scripted backend."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "tokens").write_text("a-token\n")
+    (tmp_path / "secrets" / "continuation-key").write_text("a" * 64)
+    text = (MANIFESTS / "base" / "wlkd.yaml").read_text()
+    (tmp_path / "wlkd.yaml").write_text(text.replace("/etc/wlkd/secrets", str(tmp_path / "secrets")))
+    arguments = [argument.replace("/etc/wlkd/", f"{tmp_path}/") for argument in CONTAINER["args"]]
+    port, agent = free_port(), free_port()
+    changes = [f"server.port={port}", "server.host=127.0.0.1", f"transports.agent.port={agent}"]
+    changes += ["backend.name=scripted", f"models_dir={tmp_path}"]
+    command = [sys.executable, "-m", "wlkd", *arguments, *(f"--set={change}" for change in changes)]
+    daemon = await asyncio.create_subprocess_exec(*command, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    try:
+        async with aiohttp.ClientSession() as http:
+
+            async def status(probe: str, **headers: str) -> int:
+                path = CONTAINER[probe]["httpGet"]["path"]
+                try:
+                    async with http.get(f"http://127.0.0.1:{port}{path}", headers=headers) as answer:
+                        return answer.status
+                except aiohttp.ClientConnectionError:
+                    return 0
+
+            async with asyncio.timeout(30):
+                while await status("startupProbe") != 200:
+                    assert daemon.returncode is None
+                    await asyncio.sleep(0.05)
+            # Probes have no token.
+            assert [await status(probe) for probe in ("readinessProbe", "livenessProbe")] == [200, 200]
+            reader, _ = await asyncio.open_connection("127.0.0.1", agent)
+            assert await reader.read() == b"ready up 100%\n"
+            url = f"ws://127.0.0.1:{port}/asr"
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await http.ws_connect(url)
+            async with http.ws_connect(url, params={"token": "a-token", "resume": "true"}) as socket:
+                assert (await socket.receive_json())["type"] == "config"
+                daemon.send_signal(signal.SIGTERM)
+                async with asyncio.timeout(10):
+                    while (await socket.receive_json())["type"] != "moving":
+                        pass
+                    probes = [await status(probe) for probe in ("readinessProbe", "livenessProbe")]
+                    assert probes == [503, 200]
+        assert await asyncio.wait_for(daemon.wait(), 20) == 0
+    finally:
+        if daemon.returncode is None:
+            daemon.kill()
+            await daemon.wait()
