@@ -8,11 +8,15 @@ from threading import Barrier
 import numpy as np
 import pytest
 
+from wlkd.config import make_config
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.components import Backend, Options, Recognizer, StepPlan
-from wlkd.contract.types import Commit, Frame, RecognitionParams
+from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams
+from wlkd.daemon.running_backend import Recognition
 from wlkd.inference.capacity import MOST_SESSIONS, TEST_CHUNK_SECONDS, Capacity, made_up_speech, self_test, sessions_for
 from wlkd.inference.utilization import Load, Share
+from wlkd.metrics import Metrics
+from wlkd.plugins import load_plugins
 
 
 class Ear(Recognizer):
@@ -207,3 +211,33 @@ def test_made_up_speech_is_loud_bounded_and_repeatable() -> None:
     assert 0.02 < float(np.sqrt((speech**2).mean())) < 0.5 and np.abs(speech).max() <= 0.4
     assert (speech == made_up_speech(1.0)).all()
     assert (speech != made_up_speech(1.0, seed=1)).any()
+
+
+class Remote(Slow):
+    """Asks another machine, in five calls at a time."""
+
+    concurrency = 5
+    waits = True
+
+    def languages(self) -> frozenset[str]:
+        return frozenset({"de", "en"})
+
+    def open(self, params: RecognitionParams) -> Recognizer:
+        return Ear()
+
+
+async def test_nothing_made_up_is_sent_to_another_machine() -> None:
+    backend = Remote(0.0, 0.1)
+    config = make_config({"backend": {"name": "scripted"}}, load_plugins())
+    assert config.warmup and config.sessions.max_sessions == "auto"
+    recognition = await Recognition.open(config, backend, Metrics(), print)
+    try:
+        stream = recognition.worker.open(RecognitionParams(), lambda outcome: None)
+        stream.push(Frame(0, np.zeros(SAMPLE_RATE, np.float32)))
+        stream.push(Pause(SAMPLE_RATE))
+        await stream.drained()
+        stream.close()
+    finally:
+        await recognition.close()
+    assert recognition.worker.capacity.sessions == 5
+    assert backend.batches == [1], "what was said, and no self-test"

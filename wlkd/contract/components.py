@@ -219,6 +219,15 @@ class Backend(Component[OptionsT]):
         return 1
 
     @property
+    def waits(self) -> bool:
+        """Whether `run` waits for another machine instead of computing on this one.
+
+        Then nothing made up is sent to measure it: each call may cost somebody money. `max_sessions: auto` begins with
+        one session for each of the `concurrency` calls, and what clients say corrects it.
+        """
+        return False
+
+    @property
     def continues(self) -> bool:
         """Whether `open` takes `RecognitionParams.told`. Without it, a stream that is resumed goes on from a pause."""
         return False

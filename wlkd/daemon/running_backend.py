@@ -47,12 +47,13 @@ class Recognition:
             stack.push_async_callback(backend.close)
             await backend.provision(Context(config.models_dir, registry, status))
             check_wishes(config, backend)
-            worker = Worker(backend, config.worker, metrics, SESSIONS_PER_CORE * cores())
+            expected = backend.concurrency if backend.waits else SESSIONS_PER_CORE * cores()
+            worker = Worker(backend, config.worker, metrics, expected)
             stack.push_async_callback(worker.close)
             if config.warmup:
                 status(f"warming up {config.backend.name}")
             # Without the warm-up a self-test would measure just that; the first minutes correct the guess.
-            measure = config.warmup and config.sessions.max_sessions == "auto"
+            measure = config.warmup and not backend.waits and config.sessions.max_sessions == "auto"
             await worker.start(warm_up=config.warmup, measure=measure)
             recognition = cls(config.backend.name, backend, worker, registry)
             recognition._stack = stack.pop_all()
