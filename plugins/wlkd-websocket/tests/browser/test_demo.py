@@ -24,3 +24,13 @@ async def test_the_demo_works_from_disk_and_outlives_its_connection(scripted, br
         await visit.fill("#address", "ws://127.0.0.1:9/asr")
         await visit.click("#start")
         await visit.sees("#status", "Stopped")
+
+
+async def test_the_demo_speaks_chinese_to_a_chinese_browser(browse):
+    async with browse(locale="zh-CN") as visit:
+        await visit.goto(DEMO.as_uri())
+        await visit.sees("#status", "就绪")
+        assert await visit.inner_text("#start") == "开始"
+        shown = await visit.inner_text("body")
+        assert "API.zh.md" in shown
+        assert "Start" not in shown
