@@ -22,6 +22,7 @@ FLEET = Path(__file__).resolve().parents[2] / "etc" / "fleet"
 WHERE = os.pathsep.join(["/usr/sbin", "/usr/local/sbin", os.environ.get("PATH", "")])
 ADDRESSES = {"speech1": "10.71.0.11:7100", "speech2": "10.71.0.12:7100", "files1": "10.71.0.21:7100"}
 """Those in etc/fleet/haproxy.cfg."""
+TOTALS = {"FRONTEND", "BACKEND"}
 
 
 def program(name: str) -> str:
@@ -51,10 +52,15 @@ class Node:
 
 
 def printed(nodes: Mapping[str, Node], folder: Path, ports: Mapping[str, int]) -> str:
-    """etc/fleet/haproxy.cfg with the addresses of `nodes` and `ports` instead of its own."""
+    """etc/fleet/haproxy.cfg with the addresses of `nodes` and `ports` instead of its own; new names are live ones."""
     text = (FLEET / "haproxy.cfg").read_text()
-    for name, node in nodes.items():
-        text = swapped(text, ADDRESSES[name], f"127.0.0.1:{node.port} agent-port {node.agent_port}")
+    nobody = {name: Node(free_port(), free_port()) for name in ADDRESSES}
+    for name, node in {**nobody, **nodes}.items():
+        address = f"127.0.0.1:{node.port} agent-port {node.agent_port}"
+        if name in ADDRESSES:
+            text = swapped(text, ADDRESSES[name], address)
+        else:
+            text = swapped(text, "\nbackend live\n", f"\nbackend live\n    server {name} {address}\n")
     # Whoever runs the tests may not have so many descriptors.
     text = swapped(text, "maxconn 20000", "maxconn 200")
     text = swapped(text, "/etc/haproxy/wlkd.pem", str(certificate(folder)))
@@ -86,7 +92,7 @@ class Balancer:
         """Each server's row of HAProxy's statistics."""
         async with self._http.get(f"{self._figures}/;csv") as answer:
             rows = csv.DictReader((await answer.text()).removeprefix("# ").splitlines())
-        return {row["svname"]: row for row in rows if row["pxname"] == pool and row["svname"] in ADDRESSES}
+        return {row["svname"]: row for row in rows if row["pxname"] == pool and row["svname"] not in TOTALS}
 
     async def shows(self, server: str, pool: str = "live", **wanted: str) -> None:
         """Wait until the statistics say so of `server`, e.g. `weight="50"`."""

@@ -42,7 +42,7 @@ class Answer:
 
 
 def answer(people: int, args: argparse.Namespace) -> Answer:
-    """The least number of machines, by bisection, to half a per cent."""
+    """The least number of machines, by bisection, to one per cent."""
     given = Assumptions(places=args.places, plain=args.plain, failures_per_day=args.failures)
     cells = math.ceil(people / args.cell)
     share = people if cells == 1 else round(people / cells * (1 + args.uneven))
@@ -51,17 +51,17 @@ def answer(people: int, args: argparse.Namespace) -> Answer:
         """None: not enough."""
         lived = []
         for seed in range(args.seed, args.seed + args.days):
-            day = Simulation(share, machines, seed, given).run()
+            day = Simulation(share, machines, seed, given).run(REFUSED)
             if day.refused > REFUSED * day.sessions:
                 return None
             lived.append(day)
         return lived
 
     low = math.ceil(share / args.places) - 1
-    high = math.ceil(1.1 * share / args.places) + 2
+    high = math.ceil(1.05 * share / args.places) + 1
     while (enough := days(high)) is None:
         low, high = high, math.ceil(1.2 * high)
-    while high - low > max(1, high // 200):
+    while high - low > max(1, high // 100):
         middle = (low + high) // 2
         if (tried := days(middle)) is None:
             low = middle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,14 +79,15 @@ class Simulation:
         self._second = (0, 0)
         self.day = Day(sessions=len(self._plan), stream_seconds=[0.0] * (assumptions.places + 1))
 
-    def run(self) -> Day:
+    def run(self, most_refused: float = math.inf) -> Day:
+        """The whole day; not to its end where more than `most_refused` of all are refused."""
         for machine in self._machines:
             self._balancer.update(machine)
         for session, begin in enumerate(self._plan[:, 0]):
             self._at(float(begin), partial(self._come, session, float(begin)))
         self._plan_failures()
         self._at(self._given.update_at, partial(self._update, list(self._machines)))
-        while self._events:
+        while self._events and self.day.refused <= most_refused * self.day.sessions:
             self._now, _, happen = heapq.heappop(self._events)
             happen()
         return self.day

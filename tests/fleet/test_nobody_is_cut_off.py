@@ -1,0 +1,140 @@
+"""Three machines behind the shipped HAProxy, one of which dies: no word lost, doubled or revised for who can resume."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.fleet.balancer import Node, balancer
+from wlkd.client import LiveAudio, Lost, Transcript, connect, connect_resuming
+from wlkd.testing import free_port, speech_like
+
+CLIENTS = 8
+SECONDS = 6
+PIECE = 3200
+"""Bytes of 0.1 s."""
+AUDIO = (speech_like(SECONDS) * 32767).astype("<i2").tobytes()
+SCRIPT = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+SPOKEN = [SCRIPT[number % len(SCRIPT)] for number in range(2 * SECONDS)]
+"""A word for each half second: what an undisturbed stream has."""
+
+
+@asynccontextmanager
+async def machine(node: Node, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    values: dict[str, Any] = {
+        "vad": {"name": "none"},
+        "decoders": {"pcm": {}},
+        "backend": {"name": "scripted"},
+        "transports": {"websocket": {"input": "pcm"}, "agent": {"host": "127.0.0.1", "port": node.agent_port}},
+        "server": {"host": "127.0.0.1", "port": node.port},
+        "sessions": {"max_sessions": CLIENTS},
+        "auth": {"continuation_key": str(folder / "key")},
+        "warmup": False,
+    }
+    file = folder / f"{node.port}.yaml"
+    await asyncio.to_thread(file.write_text, json.dumps(values))
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "wlkd", "run", "--config", str(file))
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def ready(node: Node) -> None:
+    async with aiohttp.ClientSession() as http, asyncio.timeout(30):
+        while True:
+            # It does not listen yet.
+            with suppress(aiohttp.ClientConnectionError):
+                async with http.get(f"http://127.0.0.1:{node.port}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.05)
+
+
+async def streams(node: Node) -> int:
+    """Open ones, as the machine counts."""
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{node.port}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return round(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("wlkd_sessions_open{")))
+
+
+class Listener:
+    """Speaks to place `pause_at`, and on when it may; keeps what it is told."""
+
+    def __init__(self, url: str, pause_at: int) -> None:
+        self.texts: list[str] = []
+        self.said: list[str] = []
+        self.connected = asyncio.Event()
+        self.may_go_on = asyncio.Event()
+        self._pause_at = pause_at
+        self._audio = LiveAudio()
+        self.task = asyncio.create_task(self._run(url))
+
+    async def _run(self, url: str) -> Transcript:
+        async with connect_resuming(url, self._audio, pcm=True, say=self.said.append) as stream:
+            self.connected.set()
+            speaking = asyncio.create_task(self._speak())
+            async for update in stream.updates():
+                last = update
+                self.texts.append(update.committed)
+            await speaking
+        return last
+
+    async def _speak(self) -> None:
+        for at in range(0, len(AUDIO), PIECE):
+            if at >= self._pause_at:
+                await self.may_go_on.wait()
+            await self._audio.add(AUDIO[at : at + PIECE])
+        await self._audio.end()
+
+    def check(self, last: Transcript) -> None:
+        assert last.committed.split() == SPOKEN
+        assert all(after.startswith(before) for before, after in zip(self.texts, self.texts[1:], strict=False))
+
+    @property
+    def resumed(self) -> bool:
+        return "connected again, and nothing is lost" in self.said
+
+
+@pytest.mark.parametrize("seed", [0])
+async def test_a_machine_dies_at_a_random_moment(tmp_path: Path, seed: int) -> None:
+    await asyncio.to_thread((tmp_path / "key").write_text, "a secret of at least thirty-two characters\n")
+    moments = random.Random(seed)
+    nodes = {name: Node(free_port(), free_port()) for name in ("speech1", "speech2", "speech3")}
+    async with AsyncExitStack() as stack:
+        machines = {name: await stack.enter_async_context(machine(node, tmp_path)) for name, node in nodes.items()}
+        await asyncio.gather(*map(ready, nodes.values()))
+        front = await stack.enter_async_context(balancer(nodes, tmp_path))
+        for name in nodes:
+            await front.shows(name, status="UP", weight="100")
+        listeners = [Listener(front.url, moments.randrange(len(AUDIO))) for _ in range(CLIENTS)]
+        for listener in listeners:
+            await listener.connected.wait()
+        async with connect(front.url, pcm=True) as plain:
+            carried = {name: await streams(node) for name, node in nodes.items()}
+            assert sum(carried.values()) == CLIENTS + 1 and min(carried.values()) >= 2
+            await asyncio.sleep(moments.uniform(0, 0.5))
+            victim = moments.choice(sorted(machines))
+            machines[victim].kill()
+            await machines[victim].wait()
+            for listener in listeners:
+                listener.may_go_on.set()
+            for listener in listeners:
+                listener.check(await asyncio.wait_for(listener.task, 30))
+            resumed = sum(listener.resumed for listener in listeners)
+            # Was the plain client there, too? It is told.
+            assert resumed in (carried[victim], carried[victim] - 1)
+            if resumed < carried[victim]:
+                with pytest.raises(Lost):
+                    [_ async for _ in plain.updates()]
