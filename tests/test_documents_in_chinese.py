@@ -14,7 +14,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CHINESE = sorted([*ROOT.glob("*.zh.md"), *ROOT.glob("docs/*.zh.md")])
-TRANSLATED = ("README", "docs/API", "docs/operations", "docs/clients", "docs/plugins", "docs/text", "docs/offline")
+TRANSLATED = (
+    "README",
+    "docs/API",
+    "docs/operations",
+    "docs/clients",
+    "docs/plugins",
+    "docs/fleet",
+    "docs/text",
+    "docs/offline",
+)
 
 COMMENT = {mark: re.compile(rf"(?:(?<=\s)|^){mark} .*$") for mark in ("#", "//")}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
