@@ -81,10 +81,19 @@ def test_plugins_are_listed_with_what_was_left_out(tmp_path: Path) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-broken\nVersion: 1.2\n")
     (info / "entry_points.txt").write_text("[wlkd]\nbroken = acme_broken\n")
     (tmp_path / "acme_broken.py").write_text("import no_such_library_anywhere\n")
+    watcher = tmp_path / "acme_watcher-1.2.dist-info"
+    watcher.mkdir()
+    (watcher / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-watcher\nVersion: 1.2\n")
+    (watcher / "entry_points.txt").write_text("[wlkd]\nwatcher = acme_watcher\n")
+    (tmp_path / "acme_watcher.py").write_text(
+        "from wlkd import hookimpl\n@hookimpl\ndef wlkd_session_closed(info): pass\n"
+    )
     done = wlkd("plugins", folder=tmp_path, path=tmp_path)
     rows = [line.split() for line in done.stdout.splitlines()]
     assert rows[0] == ["KIND", "NAME", "DISTRIBUTION", "STATUS"]
     assert ["backend", "scripted", "wlkd-scripted", __version__, "ok"] in rows
+    assert ["command", "models", "wlkd-models", __version__, "ok"] in rows
+    assert ["observer", "watcher", "acme-watcher", "1.2", "ok"] in rows
     [broken] = [line for line in done.stdout.splitlines() if " broken " in line]
     assert broken.endswith(
         "left out: failed to import: ModuleNotFoundError: No module named 'no_such_library_anywhere'"

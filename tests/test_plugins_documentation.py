@@ -58,7 +58,7 @@ def test_every_kind_of_component_has_an_example(plugins: Plugins) -> None:
     assert documented == set(KINDS)
 
 
-def test_the_page_s_own_contract_test_passes(plugins: Plugins) -> None:
+async def test_the_page_s_own_contract_test_passes(plugins: Plugins) -> None:
     tests = [source for source in EXAMPLES if "def test_" in source]
     assert len(tests) == 1
     names: dict[str, Any] = {}
@@ -69,7 +69,7 @@ def test_the_page_s_own_contract_test_passes(plugins: Plugins) -> None:
     exec(compile(tests[0], "docs/plugins.md", "exec"), names)
     functions = [value for value in names.values() if isinstance(value, types.FunctionType)]
     [test] = [function for function in functions if function.__name__.startswith("test_")]
-    test()
+    await test()
 
 
 def test_the_documented_problem_reaches_the_operator(plugins: Plugins) -> None:

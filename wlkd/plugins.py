@@ -99,6 +99,13 @@ class Plugins:
         name: str | None = self._manager.hook.wlkd_choose_decoder(offer=offer)
         return name
 
+    def observers(self) -> list[str]:
+        """Names of the plugins that look on at sessions, sorted."""
+        hooks = (hook for hook in vars(self._manager.hook) if hook.startswith("wlkd_session_"))
+        return sorted(
+            {impl.plugin_name for hook in hooks for impl in getattr(self._manager.hook, hook).get_hookimpls()}
+        )
+
     def notify(self, hook_name: str, **arguments: Any) -> None:
         """Tell every observer, each in its own try: one that raises is logged and counted, no more."""
         for plugin, call in self._calls(hook_name, arguments):

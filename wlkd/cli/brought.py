@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pluggy
 
 from wlkd import hookspecs
-from wlkd.discovery import GROUP, ImportFailed, discover, import_plugin, reason
+from wlkd.discovery import GROUP, ImportFailed, discover, import_plugin, origin, reason
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +22,8 @@ class Command:
     summary: str
     module: str
     """Imported when the command is asked for: `add_arguments(parser)`, `main(args)`, and its docstring is the help."""
+    origin: tuple[str, str]
+    """Name and version of its distribution."""
 
 
 def brought_commands(taken: Collection[str] = ()) -> dict[str, Command]:
@@ -31,7 +33,7 @@ def brought_commands(taken: Collection[str] = ()) -> dict[str, Command]:
     for name, points in discover().items():
         try:
             # Twins are told about by `wlkd plugins`; neither is loaded.
-            staged = _commands_of(import_plugin(points[0]), name) if len(points) == 1 else []
+            staged = _commands_of(import_plugin(points[0]), name, origin(points[0].dist)) if len(points) == 1 else []
         except ImportFailed as error:
             logger.warning("plugin %s %s; its commands are left out", name, error)
             continue
@@ -43,11 +45,11 @@ def brought_commands(taken: Collection[str] = ()) -> dict[str, Command]:
     return found
 
 
-def _commands_of(module: object, plugin: str) -> list[Command]:
+def _commands_of(module: object, plugin: str, distribution: tuple[str, str]) -> list[Command]:
     staged: list[Command] = []
 
     def register(name: str, summary: str, module: str) -> None:
-        staged.append(Command(name, summary, module))
+        staged.append(Command(name, summary, module, distribution))
 
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)

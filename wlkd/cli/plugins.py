@@ -1,4 +1,5 @@
-"""List what the installed plugins offer, and which of them were left out and why. Exits 1 if one was."""
+"""List what the installed plugins offer: components, commands, observers. Exits 1 if a plugin was left out, and says
+why."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import argparse
 import logging
 from collections.abc import Sequence
 
+from wlkd.cli.brought import brought_commands
+from wlkd.discovery import discover, origin
 from wlkd.plugins import load_plugins
 
 
@@ -18,6 +21,8 @@ def main(args: argparse.Namespace) -> int:
     plugins = load_plugins()
     rows = [("KIND", "NAME", "DISTRIBUTION", "STATUS")]
     rows += [(entry.kind, entry.name, f"{entry.distribution} {entry.version}", "ok") for entry in plugins.components]
+    rows += [("command", command.name, " ".join(command.origin), "ok") for command in brought_commands().values()]
+    rows += [("observer", name, " ".join(origin(discover()[name][0].dist)), "ok") for name in plugins.observers()]
     rows += [
         ("plugin", failure.plugin, f"{failure.distribution} {failure.version}", f"left out: {failure.reason}")
         for failure in plugins.failures

@@ -11,14 +11,17 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
 from wlkd.config import make_config
 from wlkd.contract.audio import SAMPLE_RATE, samples, silence
-from wlkd.contract.components import Backend, DecoderStream, DiarizerStream, StepPlan, TextFilter, VadStream
+from wlkd.contract.components import Backend, Component, DecoderStream, DiarizerStream, StepPlan, TextFilter, VadStream
+from wlkd.contract.host import Context
 from wlkd.contract.text import text_of
 from wlkd.contract.types import (
     Commit,
@@ -36,6 +39,8 @@ from wlkd.contract.types import (
 from wlkd.daemon.app import Daemon
 from wlkd.plugins import load_plugins
 from wlkd.testing.transports import MadeUpSession, MadeUpSessions, Told, check_transport, free_port
+
+C = TypeVar("C", bound=Component[Any])
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,18 @@ async def running_daemon(values: Mapping[str, Any]) -> AsyncIterator[RunningDaem
 def wlkd_daemon() -> Callable[[Mapping[str, Any]], AbstractAsyncContextManager[RunningDaemon]]:
     """`async with wlkd_daemon({...}) as daemon:`, see `running_daemon`."""
     return running_daemon
+
+
+@asynccontextmanager
+async def provisioned(component: C, models_dir: Path = Path("models")) -> AsyncIterator[C]:
+    """`component`, provisioned as the daemon does it, and closed at the end: twice, because a second call must do
+    nothing."""
+    try:
+        await component.provision(Context(models_dir, CollectorRegistry(), print))
+        yield component
+    finally:
+        await component.close()
+        await component.close()
 
 
 def speech_like(seconds: float, *, rate: int = SAMPLE_RATE, seed: int = 0) -> Samples:
@@ -296,6 +313,7 @@ __all__ = [
     "decoded",
     "free_port",
     "pieces",
+    "provisioned",
     "recognized",
     "running_daemon",
     "speech_like",

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-import soxr
 from pydantic import Field
 
 from wlkd import SAMPLE_RATE, Decoded, Decoder, DecoderStream, Options, Restart, Samples, SessionError, StreamOffer
 from wlkd.contract.mixing import Mono
+from wlkd.contract.resampling import Resampler
 from wlkd_pcm.encodings import ENCODINGS
 from wlkd_pcm.formats import MAX_CHANNELS, MAX_RATE, MIN_RATE, Format, announced
 
@@ -63,11 +63,7 @@ class PcmStream(DecoderStream):
         self._rate = fmt.sample_rate
         self._frames = 0
         """Sample frames taken so far."""
-        self._resampler = (
-            None
-            if fmt.sample_rate == SAMPLE_RATE
-            else soxr.ResampleStream(fmt.sample_rate, SAMPLE_RATE, 1, dtype="float32")
-        )
+        self._resampler = Resampler(fmt.sample_rate)
 
     def feed(self, data: bytes) -> Samples | Iterable[Decoded]:
         data = self._remainder + data
@@ -77,7 +73,7 @@ class PcmStream(DecoderStream):
             return EMPTY
         self._frames += whole // self._block
         mixed = self._mono.mix(self._encoding.decode(data[:whole]).reshape(-1, self._channels))
-        return [*self._mono.take_notes(), self._resample(mixed)]
+        return [*self._mono.take_notes(), self._resampler.resample(mixed)]
 
     def restarts(self) -> list[Restart]:
         return [Restart(0, self._frames * self._block, round(self._frames * SAMPLE_RATE / self._rate))]
@@ -86,9 +82,4 @@ class PcmStream(DecoderStream):
         # A last sample cut short has no value to give.
         self._remainder = b""
         mixed = self._mono.rest()
-        return [*self._mono.take_notes(), self._resample(mixed, last=True)]
-
-    def _resample(self, samples: Samples, last: bool = False) -> Samples:
-        if self._resampler is None:
-            return samples
-        return np.asarray(self._resampler.resample_chunk(samples, last=last), dtype=np.float32)
+        return [*self._mono.take_notes(), self._resampler.resample(mixed, last=True)]
