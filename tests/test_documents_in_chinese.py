@@ -22,6 +22,7 @@ TRANSLATED = (
     "docs/plugins",
     "docs/fleet",
     "docs/text",
+    "docs/container",
     "docs/offline",
 )
 
