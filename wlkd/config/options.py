@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
 from wlkd.config.messages import mistake_at
-from wlkd.contract.components import Options
+from wlkd.contract.components import Options, shown
 from wlkd.contract.types import ChineseScript, LanguageScope
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -31,8 +31,18 @@ LanguageCode = Annotated[str, AfterValidator(_language_code)]
 class ServerOptions(Options):
     """The HTTP server that HTTP transports share."""
 
-    host: str = Field(default="0.0.0.0", description="Address to listen on; 127.0.0.1 keeps other machines out.")
-    port: int = Field(default=7100, ge=1, le=65535, description="TCP port of the page, the WebSocket and the metrics.")
+    host: str = Field(
+        default="0.0.0.0",
+        description="Address to listen on; 127.0.0.1 keeps other machines out.",
+        json_schema_extra=shown(decide=True),
+    )
+    port: int = Field(
+        default=7100,
+        ge=1,
+        le=65535,
+        description="TCP port of the page, the WebSocket and the metrics.",
+        json_schema_extra=shown(decide=True),
+    )
     tls_certificate: Path | None = Field(
         default=None,
         description="PEM file with the certificate chain; null: plain HTTP. Browsers give a page the microphone "
@@ -70,6 +80,7 @@ class SessionOptions(Options):
     max_sessions: Count | Literal["auto"] = Field(
         default="auto",
         description="Streams at a time; further ones are refused. auto: what the hardware keeps up with.",
+        json_schema_extra=shown(decide=True),
     )
     max_sessions_per_address: Count | None = Field(
         default=None,
@@ -128,6 +139,7 @@ class RecognitionOptions(Options):
     language: LanguageCode | Literal["auto"] = Field(
         default="auto",
         description="ISO 639-1 code, like en; auto: decided from the first speech of a session, then kept.",
+        json_schema_extra=shown(decide=True),
     )
     languages: tuple[LanguageCode, ...] = Field(
         default=(), description="Codes that auto may decide for; empty: all that are spoken, which Latin is not."
@@ -191,6 +203,7 @@ class AuthOptions(Options):
     tokens_file: Path | None = Field(
         default=None,
         description="File with one token a line; null: everybody may connect. A bare name is a systemd credential.",
+        json_schema_extra=shown(decide=True),
     )
     continuation_key: Path | None = Field(
         default=None,
@@ -204,7 +217,9 @@ class Settings(Options):
     """The core's part of the configuration."""
 
     models_dir: Path = Field(
-        default=Path("/data/whisper_models"), description="Folder that holds a folder for each model."
+        default=Path("/data/whisper_models"),
+        description="Folder that holds a folder for each model.",
+        json_schema_extra=shown(decide=True),
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What reaches the journal; debug is not for production."

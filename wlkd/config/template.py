@@ -25,7 +25,8 @@ LONGEST_DEFAULT = 40
 """A longer default is not repeated in the comment above it."""
 
 HEAD = """\
-The configuration of wlkd: every option with its default. A line that is left out means that default.
+The configuration of wlkd. What you have to decide is set; every other option stands behind a `#`, with its default.
+Remove the `#` to set one: those that stay commented out follow the defaults of later versions.
 
   wlkd check                  says everything that is wrong here, line by line
   wlkd check --print-default  writes this file anew, with the options of the plugins that are installed
@@ -78,25 +79,33 @@ def _alternatives(kind: Kind, entries: list[Registered]) -> Iterator[str]:
 
 def _options(model: type[Options]) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        yield from _option(name, field, model)
+        if group := _shown(field).get("group"):
+            yield from ("", f"# {group}", "")
+        yield from _option(name, field, model, section_stays=False)
 
 
-def _option(name: str, field: FieldInfo, model: type[Options]) -> Iterator[str]:
+def _shown(field: FieldInfo) -> Mapping[str, Any]:
+    """What `wlkd.contract.components.shown` says about an option."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
+def _option(name: str, field: FieldInfo, model: type[Options], *, section_stays: bool = True) -> Iterator[str]:
+    """`section_stays`: an empty section means its defaults, so that its name need not be commented out."""
     key = field.alias or name
     if field.is_required():
         yield from _comment(field.description, [*_allowed(model, key), "required"])
-        yield f"# {key}:"
+        yield f"#{key}:"
         return
     default = field.get_default(call_default_factory=True)
     if isinstance(default, Options):
         yield from _comment(field.description)
-        yield f"{key}:"
-        yield from _indented(_options(type(default)))
+        lines = [f"{key}:", *_indented(_options(type(default)))]
+        yield from lines if section_stays else (f"#{line}" for line in lines)
         return
     value = _yaml(to_jsonable_python(default))
     known = [f"default {value}"] if len(value) <= LONGEST_DEFAULT else []
     yield from _comment(field.description, [*known, *_allowed(model, key)])
-    yield f"{key}: {value}"
+    yield f"{'' if _shown(field).get('decide') else '#'}{key}: {value}"
 
 
 def _allowed(model: type[Options], key: str) -> list[str]:

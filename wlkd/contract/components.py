@@ -42,6 +42,15 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def shown(*, decide: bool = False, group: str = "") -> dict[str, Any]:
+    """How the printed configuration shows an option, for `Field(json_schema_extra=shown(...))`.
+
+    `decide`: every operator has to think of it, so it is set there; others are commented out, with their default.
+    `group`: the heading of a group of options that begins with this one.
+    """
+    return {"decide": decide, "group": group}
+
+
 OptionsT = TypeVar("OptionsT", bound=Options, default=Options)
 """The options of a component: `class Mine(Backend[MyOptions])`."""
 

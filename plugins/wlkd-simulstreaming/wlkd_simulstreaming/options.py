@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from wlkd import Options
+from wlkd.contract.components import shown
 
 
 class SimulStreamingOptions(Options):
@@ -15,10 +16,12 @@ class SimulStreamingOptions(Options):
     model: str = Field(
         "base",
         description="Size of the model: `faster-whisper-<model>` and `pytorch-whisper-<model>` in the models folder.",
+        json_schema_extra=shown(decide=True),
     )
     device: Literal["cpu", "cuda", "auto"] = Field(
         "auto",
         description="`auto` takes a GPU where there is one, else the CPU; STATUS says which. `cuda` fails without one.",
+        json_schema_extra=shown(decide=True),
     )
     device_index: int = Field(0, ge=0, description="Which GPU, of those in CUDA_VISIBLE_DEVICES if that is set.")
     cpu_fallback: bool = Field(
@@ -44,6 +47,7 @@ class SimulStreamingOptions(Options):
         "window",
         description="`window` encodes the speech at hand and appends the cached encoding of silence; `full` pads "
         "every step to 30 s, several times as expensive.",
+        json_schema_extra=shown(group="How speech is encoded."),
     )
     padding_seconds: float = Field(1.0, ge=0.2, le=15, description="Silence encoded behind the speech at least.")
     length_step_seconds: float = Field(
@@ -69,6 +73,7 @@ class SimulStreamingOptions(Options):
         le=100,
         description="AlignAtt: a word that attends to the last so many frames (20 ms) waits for more audio, even if "
         "the model is sure of it.",
+        json_schema_extra=shown(group="How soon a word is committed, and what a step sees."),
     )
     doubt_threshold: float = Field(
         50,
@@ -90,7 +95,12 @@ class SimulStreamingOptions(Options):
         24.0, ge=5, le=24, description="Speech without a committed word for so long resets the window and the context."
     )
 
-    language_seconds: float = Field(2.0, ge=0.5, description="Speech to hear before the language is decided.")
+    language_seconds: float = Field(
+        2.0,
+        ge=0.5,
+        description="Speech to hear before the language is decided.",
+        json_schema_extra=shown(group="How the language is decided."),
+    )
     language_confidence: float = Field(
         0.8,
         ge=0,
@@ -105,4 +115,5 @@ class SimulStreamingOptions(Options):
         le=0,
         description="A text with a lower mean log-probability is made up; the limit rises by 0.45 with the "
         "probability that nobody speaks.",
+        json_schema_extra=shown(group="What counts as made up."),
     )

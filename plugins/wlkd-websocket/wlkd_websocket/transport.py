@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from pydantic import Field
 
 from wlkd import Code, Http, SessionError, Sessions, Transport
+from wlkd.contract.components import shown
 from wlkd.transports.http import STATUS, answering, bearer, error_headers, peer_of
 from wlkd.transports.websocket import SocketOptions
 from wlkd_websocket.connection import Connection, Socket
@@ -27,6 +28,7 @@ class WebSocketOptions(SocketOptions):
             "What a client sends that does not say: `container` (WebM, Ogg, MP4, ... from MediaRecorder) or "
             "`pcm` (16-bit little-endian, 16 kHz, mono; the page then records with an AudioWorklet)."
         ),
+        json_schema_extra=shown(decide=True),
     )
 
 
