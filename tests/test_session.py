@@ -18,6 +18,7 @@ from wlkd.contract.types import Decoded, Samples, StreamOffer, Update
 from wlkd.daemon.pipeline import running_core
 from wlkd.plugins import load_plugins
 from wlkd.sessions.admission import Admission
+from wlkd.sessions.session import LiveSession
 from wlkd.testing import speech_like
 
 PCM = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
@@ -181,6 +182,7 @@ async def test_a_piece_that_unpacks_to_much_goes_on_as_the_backlog_allows() -> N
         core({"backend": slow, "sessions": limits}) as admission,
         admission.open(offer, transport="test", peer="here") as session,
     ):
+        assert isinstance(session, LiveSession)
         await session.feed(b"\x90" * 32_000)
         await asyncio.sleep(0.3)
         assert 5 <= session.received_seconds <= 10

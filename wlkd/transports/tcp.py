@@ -24,13 +24,15 @@ FAREWELL_SECONDS = 0.5
 class PortOptions(Options):
     """Where such a transport listens. A subclass gives `port` its default."""
 
-    host: str = Field("0.0.0.0", description="Address to listen on; 127.0.0.1 keeps other machines out.")
+    host: str = Field(default="0.0.0.0", description="Address to listen on; 127.0.0.1 keeps other machines out.")
     port: int = Field(ge=1, le=65535, description="TCP port.")
     send_timeout_seconds: float = Field(
-        30.0, gt=0, description="A client that does not read what it is sent for so long is dropped (`too_slow`)."
+        default=30.0,
+        gt=0,
+        description="A client that does not read what it is sent for so long is dropped (`too_slow`).",
     )
     close_timeout_seconds: float = Field(
-        10.0, gt=0, description="After our last words, wait so long for the client to close, then close."
+        default=10.0, gt=0, description="After our last words, wait so long for the client to close, then close."
     )
 
 

@@ -1,5 +1,7 @@
 """The policy: what two decodes say alike is committed, once."""
 
+from typing import Any
+
 from wlkd_localagreement.agreement import agreed, unsaid
 from wlkd_localagreement.options import LocalAgreementOptions
 from wlkd_localagreement.stream import Heard, State, conclude
@@ -23,7 +25,7 @@ Stream = SteppedStream[RecognitionParams, State]
 
 
 def step(
-    stream: Stream,
+    stream: Any,
     text: str,
     *,
     start: float = 0.0,
@@ -41,7 +43,7 @@ def step(
     return "".join(word.text for word in conclusion.commit.words)
 
 
-def stream() -> Stream:
+def stream() -> Any:
     return SteppedStream(RecognitionParams(language="en"), State(language="en"))
 
 
@@ -65,7 +67,7 @@ def test_a_pause_commits_everything_and_starts_afresh() -> None:
 
 
 def test_a_short_first_stretch_is_heard_and_does_not_decide_the_language() -> None:
-    case: Stream = SteppedStream(RecognitionParams(), State())
+    case: Any = SteppedStream(RecognitionParams(), State())
     case.accept(Frame(0, speech_like(0.5)))
     case.end_segment(SECOND // 2)
     conclusion = conclude(case.plan(), Heard(words("ja"), "de", sure=False), LocalAgreementOptions())

@@ -94,7 +94,7 @@ class Proxy:
         """Break what is open and take nothing new."""
         self.accepting = self._mute = False
         for transport in self._open:
-            transport.abort()
+            transport.abort()  # type: ignore[attr-defined]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if not self.accepting:
