@@ -22,7 +22,7 @@ def models_dir() -> Path:
     """The folder of the real models; skips where base is not there."""
     path = Path(os.environ.get("WLKD_MODELS_DIR", REPOSITORY / "models"))
     if not (path / "faster-whisper-base" / "model.bin").is_file():
-        pytest.skip(f"no model in {path}: run `wlkd models get base --into {path}`")
+        pytest.skip(f"no model in {path}: run `wlkd models get base --models {path}`")
     return path
 
 

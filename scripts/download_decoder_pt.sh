@@ -1,9 +1,9 @@
 #!/bin/sh
-# Fetches decoders (pytorch-whisper-SIZE) into the current directory, or --into DIR.
+# Fetches decoders (pytorch-whisper-SIZE) into the current directory, or --models DIR.
 set -eu
 
 usage() {
-    echo "usage: $(basename "$0") all|base|small|medium|large-v3 [--into DIR]"
+    echo "usage: $(basename "$0") all|base|small|medium|large-v3 [--models DIR]"
     echo "Their encoders: download_models.sh SIZE"
 }
 
@@ -27,7 +27,7 @@ esac
 shift
 into=.
 case "${1:-}" in
-    --into) into=${2:?"--into needs a folder"} ;;
+    --models | --into) into=${2:?"--models needs a folder"} ;;
     "") ;;
     *) usage >&2; exit 64 ;;
 esac
@@ -35,4 +35,4 @@ esac
 wlkd=$(find_wlkd)
 # Unquoted on purpose: one argument per size.
 # shellcheck disable=SC2086
-exec "$wlkd" models get $sizes --decoder-only --into "$into"
+exec "$wlkd" models get $sizes --decoder-only --models "$into"

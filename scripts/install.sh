@@ -192,7 +192,7 @@ install_model() {
             put 644 "$file" "$models/${file#"$bundle/models/"}"
         done < <(find "$bundle/models" -type f -print0 2>/dev/null)
     else
-        "$prefix/bin/wlkd" models get "$model" --into "$models"
+        "$prefix/bin/wlkd" models get "$model" --models "$models"
     fi
 }
 

@@ -69,9 +69,9 @@ case $accelerator in cpu) torch=torch==2.13.0+cpu ;; cuda) torch=torch==2.13.0 ;
 torch=${WLKD_TORCH:-$torch}
 pip=("$venv" -m pip --disable-pip-version-check)
 for size in "${sizes[@]}"; do
-    "$PWD/.venv/bin/wlkd" models get "$size" --into "$models"
+    "$PWD/.venv/bin/wlkd" models get "$size" --models "$models"
 done
-[ ${#sizes[@]} = 0 ] || "$PWD/.venv/bin/wlkd" models verify "${sizes[@]}" --models-dir "$models" >&2
+[ ${#sizes[@]} = 0 ] || "$PWD/.venv/bin/wlkd" models verify "${sizes[@]}" --models "$models" >&2
 
 # Beside the result: there must be room for it anyway, and /tmp is small on many machines.
 stage=$(mktemp -d "$(dirname "$out")/.wlkd-bundle-XXXXXX")

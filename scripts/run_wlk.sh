@@ -70,8 +70,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     [ -e "$here/download_models.sh" ] || here=$(dirname "$program")
     echo "run_wlk.sh: the model $model is not complete in $models. Missing: ${missing[*]}" >&2
     echo "Copy both folders there, from another server: faster-whisper-$model and pytorch-whisper-$model" >&2
-    echo "or fetch them: $here/download_models.sh $model --into $models" >&2
-    echo "          and: $here/download_decoder_pt.sh $model --into $models" >&2
+    echo "or fetch them: $here/download_models.sh $model --models $models" >&2
+    echo "          and: $here/download_decoder_pt.sh $model --models $models" >&2
     exit 66
 fi
 

@@ -66,7 +66,7 @@ def test_a_missing_half_is_named_with_both_folders_to_copy(installed: Path, tmp_
     assert status == 66
     assert f"Missing: {tmp_path}/pytorch-whisper-medium\n" in said
     assert "faster-whisper-medium and pytorch-whisper-medium" in said
-    assert f"download_decoder_pt.sh medium --into {tmp_path}" in said
+    assert f"download_decoder_pt.sh medium --models {tmp_path}" in said
 
 
 def test_the_choice_reaches_the_program(installed: Path, tmp_path: Path) -> None:

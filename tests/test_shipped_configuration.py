@@ -5,6 +5,8 @@ After a change of options: `python tests/test_shipped_configuration.py` writes i
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from wlkd.config import make_config
+from wlkd.config import load_config, make_config
 from wlkd.config.document import read_document
 from wlkd.config.options import Settings
 from wlkd.config.template import default_configuration
@@ -66,6 +68,18 @@ def test_what_could_stand_instead_is_right_too(plugins: Plugins, kind: str) -> N
             config = make_config(read_document(block).values, plugins)
             part = config.one(kind)
             assert part is not None and (part.name, part.options) == (entry.name, entry.component.Config())
+
+
+def test_the_documented_instances_differ_in_port_and_gpu(plugins: Plugins, tmp_path: Path) -> None:
+    """The loop of docs/operations.md makes two configurations of the shipped one."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    [loop] = re.findall(r"^for n in 0 1; do\n.*?^done$", page, re.DOTALL | re.MULTILINE)
+    loop = loop.replace("/etc/wlkd.yaml", str(SHIPPED)).replace("/etc/wlkd/", f"{tmp_path}/")
+    subprocess.run(["bash", "-ec", loop], check=True)
+    for number in range(2):
+        config = load_config(tmp_path / f"gpu{number}.yaml", plugins)
+        assert config.server.port == 7101 + number
+        assert config.backend.options.model_dump()["device_index"] == number
 
 
 def options(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     half = fetch.add_mutually_exclusive_group()
     for part in dict.fromkeys(part for family in known.values() for part in family.parts):
         half.add_argument(f"--{part}-only", dest="part", action="store_const", const=part, help=f"only the {part}")
-    _add_folder(fetch, "--into")
+    _add_folder(fetch)
     fetch.set_defaults(act=_get, part=None)
 
     for family in known.values():
@@ -84,10 +84,12 @@ def default_dir(config: Path = CONFIG) -> Path:
     return Path(named) if isinstance(named, str) else DEFAULT_DIR
 
 
-def _add_folder(parser: argparse.ArgumentParser, *names: str) -> None:
+def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        *names,
+        "--models",
+        # Names of before 0.2, in scripts of others.
         "--models-dir",
+        "--into",
         dest="models_dir",
         type=Path,
         metavar="DIR",
@@ -104,7 +106,7 @@ def _list(models_dir: Path, args: argparse.Namespace) -> int:
         return 1
     print(models_dir)
     if not states:
-        print(f"  no models; copy them here, or run `wlkd models get NAME --into {models_dir}`")
+        print(f"  no models; copy them here, or run `wlkd models get NAME --models {models_dir}`")
     for state in states:
         print(f"  {state.name:<16}{'not usable' if state.problems else 'ready':<12}{state.shape}".rstrip())
         for sentence in (*state.problems, *state.hints):

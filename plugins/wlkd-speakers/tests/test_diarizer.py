@@ -67,7 +67,7 @@ def test_missing_and_damaged_weights_name_the_file_and_the_remedy(tmp_path: Path
         read_weights(path)
     path.parent.mkdir()
     path.write_bytes(b"half a file")
-    with pytest.raises(ProvisionError, match=r"cannot be read .*: wlkd models get campplus --into"):
+    with pytest.raises(ProvisionError, match=r"cannot be read .*: wlkd models get campplus --models"):
         read_weights(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x/data.pkl", b"cos\nsystem\n(S'true'\ntR.")

@@ -32,12 +32,12 @@ def read_weights(path: Path) -> Weights:
         with zipfile.ZipFile(path) as archive:
             content = _Tensors(archive).load()
     except FileNotFoundError:
-        raise ProvisionError(f"{path} is missing: wlkd models get campplus --into {path.parent.parent}") from None
+        raise ProvisionError(f"{path} is missing: wlkd models get campplus --models {path.parent.parent}") from None
     # A damaged file raises whatever its bytes happen to mean: BadZipFile, IndexError, KeyError, ...
     except Exception as error:
         raise ProvisionError(
             f"{path} cannot be read ({type(error).__name__}: {error}); it may be half copied: "
-            f"wlkd models get campplus --into {path.parent.parent}"
+            f"wlkd models get campplus --models {path.parent.parent}"
         ) from error
     if not isinstance(content, dict) or not all(isinstance(value, np.ndarray) for value in content.values()):
         raise ProvisionError(f"{path} is not a table of tensors: it must be CAM++'s state dict")

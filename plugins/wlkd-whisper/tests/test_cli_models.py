@@ -30,7 +30,7 @@ def test_list_shows_what_fits(maker, capsys):
     maker.encoder("toy")
     maker.decoder("toy")
     open_to_all(maker.root)
-    assert run("list", "--models-dir", maker.root) == 0
+    assert run("list", "--models", maker.root) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["toy", "ready", "8", "wide,", "2+3", "layers,", "4", "mel", "bins,", "11", "tokens"]
     assert len(lines) == 2
@@ -40,7 +40,7 @@ def test_list_finds_the_mixed_up_half(maker, dims, capsys):
     maker.encoder("medium")
     maker.decoder("medium", replace(dims, n_text_state=16))
     maker.decoder("small")
-    run("list", "--models-dir", maker.root)
+    run("list", "--models", maker.root)
     out = capsys.readouterr().out
     assert "do not belong together" in out
     assert f"{maker.root / 'pytorch-whisper-small/small.pt'} would fit this encoder" in out
@@ -52,23 +52,23 @@ def test_list_names_private_files_and_stopped_downloads(maker, capsys):
     open_to_all(maker.root)
     (encoder / "model.bin").chmod(0o600)
     (encoder / "tokenizer.json.part").touch(mode=0o644)
-    run("list", "--models-dir", maker.root)
+    run("list", "--models", maker.root)
     out = capsys.readouterr().out
     assert f"{encoder / 'model.bin'}: other users cannot read it; `chmod" in out
     assert "tokenizer.json.part: a download that stopped" in out
 
 
 def test_an_empty_or_missing_folder_is_said(tmp_path, capsys):
-    assert run("list", "--models-dir", tmp_path) == 0
+    assert run("list", "--models", tmp_path) == 0
     assert "no models" in capsys.readouterr().out
-    assert run("list", "--models-dir", tmp_path / "nowhere") == 1
+    assert run("list", "--models", tmp_path / "nowhere") == 1
     assert "is missing" in capsys.readouterr().err
 
 
 def test_verify_fails_on_damage_and_names_the_file(maker, capsys):
     maker.encoder("base")
     maker.decoder("base")
-    assert run("verify", "base", "--models-dir", maker.root) == 1
+    assert run("verify", "base", "--models", maker.root) == 1
     out = capsys.readouterr().out
     assert f"damaged     {maker.root / 'faster-whisper-base/model.bin'}" in out
     assert f"unpinned    {maker.root / 'pytorch-whisper-base/base.pt'}" in out
@@ -78,17 +78,17 @@ def test_verify_fails_on_damage_and_names_the_file(maker, capsys):
 def test_verify_of_an_unknown_conversion_says_that_nothing_is_pinned(maker, capsys):
     maker.encoder("mine")
     maker.decoder("mine")
-    assert run("verify", "--models-dir", maker.root) == 0
+    assert run("verify", "--models", maker.root) == 0
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {"unpinned"}
 
 
 def test_verify_of_a_size_that_is_not_there_fails(tmp_path, capsys):
-    assert run("verify", "base", "--models-dir", tmp_path) == 1
+    assert run("verify", "base", "--models", tmp_path) == 1
     assert capsys.readouterr().out.count("missing  ") == 5
 
 
 def test_derive_without_an_encoder_fails_with_the_file(tmp_path, capsys):
-    assert run("derive-decoder", "base", "--models-dir", tmp_path) == 1
+    assert run("derive-decoder", "base", "--models", tmp_path) == 1
     assert "faster-whisper-base/model.bin: is missing" in capsys.readouterr().err
 
 
@@ -128,10 +128,10 @@ def echo(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("script", "words", "answer"),
     [
-        ("download_models.sh", ["all"], "models get base small medium large-v3 --encoder-only --into ."),
-        ("download_models.sh", ["base", "--into", "/srv"], "models get base --encoder-only --into /srv"),
-        ("download_decoder_pt.sh", ["medium"], "models get medium --decoder-only --into ."),
-        ("download_decoder_pt.sh", ["large-v3"], "models get large-v3 --decoder-only --into ."),
+        ("download_models.sh", ["all"], "models get base small medium large-v3 --encoder-only --models ."),
+        ("download_models.sh", ["base", "--models", "/srv"], "models get base --encoder-only --models /srv"),
+        ("download_decoder_pt.sh", ["medium"], "models get medium --decoder-only --models ."),
+        ("download_decoder_pt.sh", ["large-v3"], "models get large-v3 --decoder-only --models ."),
     ],
 )
 def test_the_scripts_pass_on_what_was_asked(script, words, answer, echo):

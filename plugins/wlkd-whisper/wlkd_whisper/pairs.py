@@ -60,12 +60,12 @@ def _what_is_there(models_dir: Path) -> str:
     except OSError as error:
         return explain(models_dir, error)
     if not sizes:
-        return f"{models_dir} holds no models; copy them there, or run `wlkd models get SIZE --into {models_dir}`"
+        return f"{models_dir} holds no models; copy them there, or run `wlkd models get SIZE --models {models_dir}`"
     return f"{models_dir} holds: {', '.join(sizes)}"
 
 
 def _dims_of_encoder(folder: Path, size: str, problems: list[str]) -> WhisperDims | None:
-    remedy = f"copy the whole folder again, or run `wlkd models get {size} --encoder-only --into {folder.parent}`"
+    remedy = f"copy the whole folder again, or run `wlkd models get {size} --encoder-only --models {folder.parent}`"
     try:
         dims = ModelBin.open(folder / "model.bin").dims()
     except ModelFileError as error:
@@ -154,7 +154,7 @@ def _content(path: Path) -> bytes:
 def _dims_of_decoder(path: Path, encoder: Path, size: str, problems: list[str]) -> WhisperDims | None:
     remedy = (
         f"copy {path.parent.name} too, or rebuild it from {encoder / 'model.bin'}: "
-        f"`wlkd models derive-decoder {size} --models-dir {encoder.parent}`"
+        f"`wlkd models derive-decoder {size} --models {encoder.parent}`"
     )
     try:
         return read_dims(path)
