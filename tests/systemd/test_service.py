@@ -31,7 +31,7 @@ grep -q scripted /etc/wlkd.yaml
 systemd-analyze verify wlkd.service wlkd@a.service wlkd.socket >/out/verify 2>&1
 systemctl enable --now wlkd
 [ "$(property ActiveState)" = active ]
-within 5 status_says '^serving 0 of [0-9]* sessions, lag 0.0 s$'
+within 5 status_says '^serving 0 of [0-9]* sessions, lag 0.0 s, wlkd [0-9.]*'
 stream --seconds 3 --pace 3 >/out/stream
 systemctl status --no-pager wlkd >/out/shown
 systemctl stop wlkd
@@ -57,6 +57,28 @@ bash /opt/src/scripts/uninstall.sh
     own = [entry for entry in own if entry.get("SYSLOG_IDENTIFIER") == "wlkd"]
     assert {entry["PRIORITY"] for entry in own if str(entry["MESSAGE"]).startswith("wlkd.")} == {"6"}
     assert not any(re.match(r"<\d>|\d\d:\d\d", str(entry["MESSAGE"])) for entry in own)
+
+
+def test_nothing_is_removed_from_a_folder_that_is_not_wlkd_s(container: Any) -> None:
+    result = container.passes("""
+mkdir -p /srv/tools/bin /srv/tools/lib
+echo theirs | tee /srv/tools/bin/python >/srv/tools/lib/notes
+chmod +x /srv/tools/bin/python
+if bash /opt/src/scripts/install.sh --prefix /srv/tools 2>/out/install; then fail "not refused"; fi
+bash /opt/src/scripts/uninstall.sh --prefix /srv/tools 2>/out/uninstall
+bash /opt/src/scripts/uninstall.sh --prefix /srv/nowhere >/out/nowhere
+[ "$(cat /srv/tools/bin/python /srv/tools/lib/notes)" = "$(printf 'theirs\ntheirs')" ]
+[ ! -e /srv/tools/share ] && [ ! -e /etc/wlkd.yaml ]
+# What it made itself goes, and what somebody put beside it stays.
+mkdir -p /srv/ours/bin /srv/ours/lib /srv/ours/share/wlkd
+touch /srv/ours/pyvenv.cfg /srv/ours/share/wlkd/made-by-install.sh /srv/ours/notes
+bash /opt/src/scripts/uninstall.sh --prefix /srv/ours 2>/out/ours
+[ "$(ls -A /srv/ours)" = notes ]
+""")
+    assert "/srv/tools holds files that are not wlkd's" in result.text("install")
+    assert "/srv/tools was not made by install.sh and stays" in result.text("uninstall")
+    assert "nothing is installed in /srv/nowhere" in result.text("nowhere")
+    assert "/srv/ours holds other files and stays" in result.text("ours")
 
 
 def test_a_restart_in_the_middle_of_a_stream_loses_no_received_word(container: Any) -> None:

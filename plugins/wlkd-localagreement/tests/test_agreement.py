@@ -89,7 +89,7 @@ def test_a_full_window_is_cut_behind_a_sentence_and_the_text_becomes_context() -
     state = case.plan().state
     assert state.context == " one."
     assert [word.text for word in state.committed] == [" two", " three"]
-    assert state.window.session(0) == SECOND // 2
+    assert state.window.session_index(0) == SECOND // 2
 
 
 def test_a_full_window_without_agreement_is_dropped() -> None:

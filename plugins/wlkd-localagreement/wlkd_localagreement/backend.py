@@ -113,8 +113,8 @@ class LocalAgreement(SteppedBackend[LocalAgreementOptions, RecognitionParams, St
         words = [
             Word(
                 word.word,
-                window.session(min(round(word.start * SAMPLE_RATE), len(window))),
-                window.session(min(round(word.end * SAMPLE_RATE), len(window))),
+                window.session_index(min(round(word.start * SAMPLE_RATE), len(window))),
+                window.session_index(min(round(word.end * SAMPLE_RATE), len(window))),
                 round(word.probability, 3),
             )
             for segment in segments

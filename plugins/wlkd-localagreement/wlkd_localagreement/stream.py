@@ -83,7 +83,7 @@ def _cut(state: State, options: LocalAgreementOptions) -> State:
     Where nothing is committed the audio is dropped: a full window that no two decodes agree about is noise.
     """
     if not state.committed:
-        start = state.window.session(len(state.window) // 2)
+        start = state.window.session_index(len(state.window) // 2)
         return replace(state, window=state.window.after(start), draft=(), until=max(state.until, start))
     sentences = [index for index, word in enumerate(state.committed) if word.text.endswith(SENTENCE_ENDS)]
     last = sentences[-1] if sentences else len(state.committed) - 1

@@ -96,7 +96,7 @@ def test_a_decided_language_is_questioned_when_another_one_is_likelier_for_a_sec
     assert told(heard(doubtful, 0.5), "en", 0.9).strange_from is None
     open_again = told(heard(doubtful, 1.0), "zh", 0.9)
     assert (open_again.language, open_again.before) == (None, "en")
-    assert open_again.window.session(0) == samples(1.0), "what is not committed is kept"
+    assert open_again.window.session_index(0) == samples(1.0), "what is not committed is kept"
 
 
 def test_a_segment_that_ends_strangely_is_questioned_at_once():

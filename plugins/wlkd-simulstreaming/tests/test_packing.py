@@ -40,8 +40,8 @@ def test_pauses_are_heard_as_silence_but_long_ones_as_short_ones() -> None:
     assert len(piece.window) == samples(6 + 1) + LONGEST_SILENCE
     assert piece.pauses == ((samples(2), samples(3)), (samples(5), samples(7)))
     assert not piece.window.samples[samples(2) : samples(3)].any()
-    assert piece.window.session(samples(3)) == samples(3)
-    assert piece.window.session(samples(7)) == samples(15)
+    assert piece.window.session_index(samples(3)) == samples(3)
+    assert piece.window.session_index(samples(7)) == samples(15)
 
 
 def test_words_end_where_the_pause_begins_and_begin_where_it_ends() -> None:
@@ -58,7 +58,7 @@ def test_speech_without_a_pause_is_cut_at_its_quietest() -> None:
     audio[samples(26.0) : samples(26.1)] = 0.1
     first, rest = split(Window().extended([Frame(16_000, audio)]))
     assert len(first) == samples(26.05)
-    assert rest.window.session(0) == 16_000 + len(first)
+    assert rest.window.session_index(0) == 16_000 + len(first)
 
 
 def test_the_silence_behind_speech_is_part_of_the_pause() -> None:

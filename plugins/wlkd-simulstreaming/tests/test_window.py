@@ -26,13 +26,13 @@ def test_every_sample_knows_its_place(gaps, data):
         at = frames[-1].end
     heard = Window().extended(frames[:1]).extended(frames[1:])
     for offset, value in enumerate(heard.samples):
-        assert heard.session(offset) == value
+        assert heard.session_index(offset) == value
         assert heard.offset(int(value)) == offset
     assert heard.end == at
     cut = data.draw(st.integers(0, len(heard) - 1))
-    later = heard.after(heard.session(cut))
+    later = heard.after(heard.session_index(cut))
     assert later.samples.tolist() == heard.samples[cut:].tolist()
-    assert [later.session(n) for n in range(len(later))] == later.samples.tolist()
+    assert [later.session_index(n) for n in range(len(later))] == later.samples.tolist()
 
 
 def test_frames_that_follow_each_other_are_one_stretch():

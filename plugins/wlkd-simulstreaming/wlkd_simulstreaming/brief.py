@@ -93,7 +93,7 @@ def request(step: Step, language: str | None, *, afresh: bool = False) -> Reques
     before = (brief.vocabulary.sot_prev, *previous) if previous else ()
     start = (*start_sequence(brief, language), brief.vocabulary.no_timestamps)
     prefix = (*before, *start, *state.said_tokens)
-    unsaid = seconds(max(state.window.end - max(state.last_end, state.window.session(0)), 0))
+    unsaid = seconds(max(state.window.end - max(state.last_end, state.window.session_index(0)), 0))
     most = min(int(TOKENS_PER_SECOND * unsaid) + SPARE_TOKENS, brief.dims.n_text_ctx - len(prefix))
     return Request(
         prefix=prefix,

@@ -63,7 +63,7 @@ class Piece:
                 start, end = (start, silent) if silent - start >= end - loud else (loud, end)
             elif silent <= start < loud:
                 start, end = min(loud, end), end
-        return self.window.session(start), self.window.session(end)
+        return self.window.session_index(start), self.window.session_index(end)
 
 
 def split(stretch: Window, end: int | None = None) -> list[Piece]:
@@ -73,7 +73,7 @@ def split(stretch: Window, end: int | None = None) -> list[Piece]:
     while len(stretch) > LONGEST:
         cut = _quietest(stretch.samples)
         pieces.append(Piece(Window(stretch.samples[:cut], tuple(mark for mark in stretch.marks if mark[0] < cut))))
-        stretch = stretch.after(stretch.session(cut))
+        stretch = stretch.after(stretch.session_index(cut))
     silent = len(stretch) if end is None else stretch.offset(end) + SLOPE
     return [*pieces, Piece(stretch, ((silent, len(stretch)),) if silent < len(stretch) else ())]
 
@@ -111,7 +111,7 @@ def pack(stretches: Sequence[Piece]) -> list[Piece]:
 
 def _pause(before: Piece, after: Piece) -> int:
     """Samples of silence to put between two stretches."""
-    return min(max(after.window.session(0) - before.window.end, 0), LONGEST_SILENCE)
+    return min(max(after.window.session_index(0) - before.window.end, 0), LONGEST_SILENCE)
 
 
 def _quietest(audio: Samples) -> int:

@@ -137,5 +137,5 @@ class State(SpeechState):
 
     def without_audio(self) -> State:
         """All but the last moments of the window dropped."""
-        start = self.window.session(max(len(self.window) - samples(UNSPOKEN_SECONDS), 0))
+        start = self.window.session_index(max(len(self.window) - samples(UNSPOKEN_SECONDS), 0))
         return replace(self, window=self.window.after(start), draft=(), until=max(self.until, start))

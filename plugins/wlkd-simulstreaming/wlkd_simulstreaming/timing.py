@@ -44,8 +44,8 @@ def timed_words(
         logprobs = heard.logprobs[piece.first : piece.stop]
         word = Word(
             piece.text,
-            window.session(min(start * FRAME_SAMPLES, len(window))),
-            window.session(min(end * FRAME_SAMPLES, len(window))),
+            window.session_index(min(start * FRAME_SAMPLES, len(window))),
+            window.session_index(min(end * FRAME_SAMPLES, len(window))),
             round(math.exp(sum(logprobs) / len(logprobs)), 3),
         )
         words.append(Said(word, heard.tokens[piece.first : piece.stop], piece.first, piece.stop))

@@ -71,7 +71,7 @@ class Upload(Recognizer):
             # Speech without a pause for longer than a window; its last piece may still grow.
             *whole, rest = going_on
             stretches += whole
-            until = rest.window.session(0)
+            until = rest.window.session_index(0)
             held = [Frame(until, rest.window.samples)]
         pieces = tuple(pack([stretch for stretch in stretches if len(stretch) >= live.LEAST_SAMPLES]))
         opening, left = (self._state.opening, ()) if pieces else ((), self._state.opening)

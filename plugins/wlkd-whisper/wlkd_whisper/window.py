@@ -29,9 +29,9 @@ class Window:
     @property
     def end(self) -> int:
         """Session index behind the last sample."""
-        return self.session(len(self.samples))
+        return self.session_index(len(self.samples))
 
-    def session(self, offset: int) -> int:
+    def session_index(self, offset: int) -> int:
         """The session index of the sample at `offset`."""
         if not self.marks:
             return 0
@@ -63,4 +63,4 @@ class Window:
         """What is left from the session's sample `index` on."""
         offset = self.offset(index)
         later = [(at - offset, start) for at, start in self.marks if at > offset]
-        return Window(self.samples[offset:].copy(), ((0, self.session(offset)), *later)) if self.marks else self
+        return Window(self.samples[offset:].copy(), ((0, self.session_index(offset)), *later)) if self.marks else self
