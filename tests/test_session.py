@@ -291,7 +291,7 @@ async def test_auto_follows_what_the_worker_learns() -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ({"language": "xx"}, "unknown language 'xx'"),
+        ({"language": "xx"}, "language 'xx' is not known"),
         ({"task": "sing"}, "unknown task 'sing'"),
     ],
 )

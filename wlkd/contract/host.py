@@ -98,9 +98,11 @@ class Sessions(Protocol):
         new one; else the continuation to go on from, in which case `offer` and `query` are those that it began with.
         Leaving it early then lets it wait for its client for a while.
 
-        `query` holds the client's wishes by name: `language`, `task`, `initial_prompt`, `static_prompt`, `hotwords`,
-        `chinese_script`, `diarize`, `max_speakers`, `filters` (`numbers,-profanity`), and what the filters take, each
-        by its name. Other names are ignored.
+        `query` holds the client's wishes by name: `language` (a code, tag or name, as the client wrote it),
+        `languages` (those that detection may choose from, with commas), `task`, `initial_prompt`, `static_prompt`,
+        `hotwords`, `chinese_script` (else `language=zh-TW` says it), `diarize`,
+        `max_speakers`, `filters` (`numbers,-profanity`), and what the filters take, each by its
+        name. Other names are ignored.
 
         Raises `SessionError` (`unauthorized`, `server_full`, `draining`, `bad_request`, `cannot_resume`) on entry.
         """

@@ -1,4 +1,4 @@
-"""What operators and their tools read: /metrics, /healthz, /readyz, /plugins."""
+"""What operators and their tools read: /metrics, /healthz, /readyz, /health, /plugins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wlkd.plugins import Plugins
 
 
 def add_admin_routes(app: web.Application, metrics: Metrics, health: Health, plugins: Plugins) -> None:
-    """Mount the four pages on `app`."""
+    """Mount these pages on `app`."""
 
     async def show_metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -23,6 +23,11 @@ def add_admin_routes(app: web.Application, metrics: Metrics, health: Health, plu
 
     async def readyz(_: web.Request) -> web.Response:
         return _verdict(health.not_ready_because())
+
+    async def show_health(_: web.Request) -> web.Response:
+        reason = health.not_ready_because()
+        fields = {"status": reason or "ok", "ready": reason is None}
+        return web.json_response(fields, status=200 if reason is None else 503)
 
     async def show_plugins(_: web.Request) -> web.Response:
         return web.json_response(
@@ -45,6 +50,7 @@ def add_admin_routes(app: web.Application, metrics: Metrics, health: Health, plu
     app.router.add_get("/metrics", show_metrics)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
+    app.router.add_get("/health", show_health)
     app.router.add_get("/plugins", show_plugins)
 
 

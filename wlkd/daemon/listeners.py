@@ -10,10 +10,11 @@ import socket
 import ssl
 from collections.abc import Collection
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from wlkd.contract.errors import ProvisionError
+from wlkd.daemon.origins import Origins
 from wlkd.host.systemd import InheritedSockets
 
 logger = logging.getLogger(__name__)
@@ -40,27 +41,6 @@ async def collapse_slashes(request: web.Request, handler: web.Handler) -> web.St
     return await match.handler(request)
 
 
-def only_from(origins: Collection[str]) -> Middleware:
-    """Let in web pages of `origins` and those served from here; programs, which send no Origin, come in anyway.
-
-    Browsers apply no same-origin rule to WebSockets, so without this any page that somebody visits may connect.
-    """
-
-    @web.middleware
-    async def check_origin(request: web.Request, handler: web.Handler) -> web.StreamResponse:  # type: ignore[name-defined]
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin is None or origin in origins or origin.partition("://")[2] == request.host:
-            return await handler(request)  # type: ignore[no-any-return]
-        return web.json_response(
-            {"type": "error", "code": "forbidden_origin", "message": f"pages from {origin} may not connect"},
-            status=web.HTTPForbidden.status_code,
-            # A page learns by `fetch` why its WebSocket was refused.
-            headers={hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"},
-        )
-
-    return check_origin
-
-
 class HttpServer:
     """See `wlkd.contract.host.Http`. Routes first, then `start()`; afterwards the routes are fixed."""
 
@@ -75,8 +55,8 @@ class HttpServer:
         self._own: Address = (host, port)
         self._tls = tls
         # Outermost first. The last one looks a handler up and calls it by itself, so nothing behind it would be asked.
-        checks = [only_from(allowed_origins)] if allowed_origins else []
-        self._middlewares: list[Middleware] = [*checks, self._count, collapse_slashes]
+        self._origins = Origins(allowed_origins)
+        self._middlewares: list[Middleware] = [self._origins.check, self._count, collapse_slashes]
         self._sockets = sockets or InheritedSockets()
         self._apps: dict[Address, web.Application] = {}
         self._runners: list[web.AppRunner] = []
@@ -94,7 +74,8 @@ class HttpServer:
         """The application for `host:port`; see `wlkd.contract.host.Http`."""
         address = (host or self._own[0], self._own[1] if port is None else port)
         if address not in self._apps:
-            self._apps[address] = web.Application(middlewares=self._middlewares)
+            self._apps[address] = app = web.Application(middlewares=self._middlewares)
+            app.on_response_prepare.append(self._origins.on_prepare)
         return self._apps[address]
 
     def bound_socket(self, host: str, port: int) -> socket.socket:

@@ -9,6 +9,7 @@ from typing import cast, get_args
 from wlkd.config.options import Config, RecognitionOptions
 from wlkd.contract.components import Backend
 from wlkd.contract.errors import BadParameter, ProvisionError, SessionError
+from wlkd.contract.languages import known_language
 from wlkd.contract.types import DiarizationParams, LanguageScope, Priority, RecognitionParams
 from wlkd.sessions.script import script_of
 
@@ -24,11 +25,9 @@ def wishes(
 ) -> RecognitionParams:
     """What a session asks for. `known`: languages. Raises `SessionError("bad_request")`."""
     language = query.get("language") or defaults.language
-    if language not in known:
-        # zh-TW, pt_BR: what follows the language is the script's matter.
-        language = re.split("[-_]", language)[0].lower()
-    if language != "auto" and language not in known:
-        raise SessionError("bad_request", f"unknown language {language!r}; known: auto, {', '.join(sorted(known))}")
+    tag = None if language == "auto" else known_language(language, known)
+    asked = [code for code in query.get("languages", "").split(",") if code.strip()]
+    languages = tuple(known_language(code.strip(), known).language for code in asked)
     scope = query.get("language_scope") or defaults.language_scope
     if scope not in get_args(LanguageScope):
         raise BadParameter(
@@ -39,8 +38,8 @@ def wishes(
         raise SessionError("bad_request", f"unknown task {task!r}; known: transcribe, translate")
     hotwords = tuple(word for part in BETWEEN_HOTWORDS.split(query.get("hotwords", "")) if (word := part.strip()))
     params = RecognitionParams(
-        language=None if language == "auto" else language,
-        languages=tuple(defaults.languages),
+        language=None if tag is None else tag.language,
+        languages=languages or tuple(defaults.languages),
         language_scope=cast(LanguageScope, scope),
         task=task,  # type: ignore[arg-type]
         # Clients send all they have as context, and models read the end of it.

@@ -11,7 +11,7 @@ from wlkd.transports.queries import flag, whole_number
 from wlkd_deepgram.text import text_wishes
 
 RAW = {"linear16": "s16le", "linear32": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
-"""Encodings without a container, and wlkd's name for each."""
+"""Encodings without a container, and wlkd's name for each. `linear32` is floating point, little-endian."""
 CONTAINED = frozenset({"flac", "opus", "ogg-opus", "speex", "amr-nb", "amr-wb"})
 """Encodings that the decoder finds by itself, in Ogg, WebM, or a file of their own."""
 TELEPHONE_RATE = 8_000

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from wlkd import Line, Update
 from wlkd.contract.audio import seconds
+from wlkd.contract.languages import english_name
 from wlkd.transports.notes import note_headers, with_notes
 from wlkd.transports.subtitles import as_srt, as_vtt
 from wlkd_openai.errors import ApiError
@@ -85,7 +86,8 @@ def _verbose(update: Update, wishes: Wishes) -> dict[str, Any]:
     spoken = [line for line in update.lines if not line.is_silence]
     fields: dict[str, Any] = {
         "task": wishes.task,
-        "language": update.language or "unknown",
+        "language": english_name(update.language) if update.language else "unknown",
+        "language_code": update.language,
         "duration": round(seconds(update.received), 3),
         "text": update.text.strip(),
         "usage": _usage(update),

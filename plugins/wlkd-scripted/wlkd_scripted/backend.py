@@ -78,7 +78,7 @@ class _Speaker(Recognizer):
 
     def __init__(self, options: ScriptedOptions, params: RecognitionParams) -> None:
         self._options = options
-        self._language = params.language or "en"
+        self._language = params.language or next(iter(params.languages), "en")
         self._word_samples = round(options.word_seconds * SAMPLE_RATE)
         self._said = self._words_in(params.initial_prompt) + len(params.told)
         self._known_until = params.told[-1].end if params.told else 0

@@ -85,7 +85,7 @@ def test_every_query_name_and_format_is_documented():
     prompts = {"hotwords", "initial_prompt", "static_prompt"}
     text = {"chinese_script", "filters", "replace", "profanity"}
     speakers = {"diarize", "max_speakers"}
-    assert first_column(asking) == {*OWN, "language", "language_scope", "task", *prompts, *text, *speakers}
+    assert first_column(asking) == {*OWN, "language", "languages", "language_scope", "task", *prompts, *text, *speakers}
     assert {*RAW_ENCODINGS, "container", "pcm"} <= set(re.findall(r"`(\w+)`", asking))
 
 

@@ -93,7 +93,7 @@ async def test_silence_is_a_line_without_text(rig):
     socket, session = await (await rig()).open()
     session.says.put_nowait(Update(lines=(Line(0, 16_000 * 3_725),)))
     line = (await socket.receive_json(timeout=5))["lines"][0]
-    assert (line["speaker"], line["text"], line["end"]) == (-2, None, "1:02:05")
+    assert (line["speaker"], line["text"], line["end"]) == (-2, "", "1:02:05")
 
 
 @pytest.mark.parametrize(
@@ -341,7 +341,8 @@ async def test_a_refusal_comes_as_an_http_status(rig, refusal, status, headers):
     response = await built.client.get("/asr")
     assert response.status == status
     assert headers.items() <= dict(response.headers).items()
-    assert await response.json() == {"type": "error", "code": refusal.code, "message": refusal.message}
+    told = {"type": "error", "code": refusal.code, "message": refusal.message, "error": refusal.message}
+    assert await response.json() == told
     assert built.sessions.counted == [refusal], "who asks why is not turned away once more"
 
 
@@ -362,11 +363,13 @@ async def test_diff_mode_says_so_and_numbers_its_messages(rig):
     }
     built.sessions.opened[0].says.put_nowait(HELLO)
     snapshot = await socket.receive_json(timeout=5)
+    assert (snapshot["type"], snapshot["seq"], snapshot["lines"]) == ("snapshot", 1, [])
+    first = await socket.receive_json(timeout=5)
+    assert (first["type"], first["seq"], first["n_lines"], len(first["new_lines"])) == ("diff", 2, 1, 1)
     built.sessions.opened[0].says.put_nowait(HELLO)
-    diff = json.loads((await socket.receive(timeout=5)).data)
-    assert (snapshot["type"], snapshot["seq"], len(snapshot["lines"])) == ("snapshot", 1, 1)
-    assert (diff["type"], diff["seq"], diff["n_lines"]) == ("diff", 2, 1)
-    assert not {"lines", "lines_pruned", "new_lines"} & set(diff)
+    second = json.loads((await socket.receive(timeout=5)).data)
+    assert (second["type"], second["seq"], second["n_lines"]) == ("diff", 3, 1)
+    assert not {"lines", "lines_pruned", "new_lines"} & set(second)
 
 
 @pytest.mark.parametrize("mode", ["full", "diff"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
-from wlkd import Code, Session, SessionError, Sessions, TakenUp
+from wlkd import Code, Session, SessionError, Sessions, TakenUp, Update
 from wlkd.transports import websocket
 from wlkd.transports.conversation import converse
 from wlkd_websocket.messages import (
@@ -128,6 +128,9 @@ class Connection:
     async def _send(self, session: Session, query: Query) -> None:
         """Send updates to the end. Waiting for a slow client here lets the session merge what it misses."""
         messages = DiffMessages(query.words) if query.mode == "diff" else FullMessages(query.words)
+        if query.resume == "no":
+            # Without a word: WhisperLiveKit's page shows the transcript before until the first update comes.
+            await self._socket.say(messages.write(Update()))
         async for update in session.updates():
             await self._socket.say(messages.write(update))
 

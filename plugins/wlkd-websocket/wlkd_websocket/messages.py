@@ -23,7 +23,9 @@ READY_TO_STOP = '{"type": "ready_to_stop"}'
 def error_message(error: SessionError) -> str:
     """A client that can resume is asked to move: nothing went wrong."""
     kind = "moving" if error.code is Code.MOVING else "error"
-    return json.dumps({"type": kind, "code": error.code, "message": error.message}, ensure_ascii=False)
+    # The apps that come with WhisperLiveKit read `error`.
+    fields = {"type": kind, "code": error.code, "message": error.message, "error": error.message}
+    return json.dumps(fields, ensure_ascii=False)
 
 
 def clock(samples: int) -> str:
@@ -49,7 +51,7 @@ def word_fields(word: Word) -> dict[str, Any]:
 def line_fields(line: Line, with_words: bool) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "speaker": SILENCE if line.is_silence else SPEAKER if line.speaker is None else line.speaker,
-        "text": None if line.is_silence else line.text,
+        "text": line.text,  # "" for silence: clients of WhisperLiveKit strip it
         "start": clock(line.start),
         "end": clock(line.end),
         "start_seconds": round(seconds(line.start), 3),

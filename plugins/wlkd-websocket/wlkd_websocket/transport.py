@@ -71,13 +71,10 @@ def _token(request: web.Request) -> str | None:
 
 
 def _refused(request: web.Request, error: SessionError) -> web.Response:
-    # A browser hides the status of a refused WebSocket from its page, which therefore asks again by plain GET,
-    # possibly from another origin. The answer is no secret.
-    headers = {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*", **error_headers(error)}
-    return web.json_response(text=error_message(error), status=STATUS[error.code], headers=headers)
+    # A browser hides the status of a refused WebSocket from its page, which therefore asks again by plain GET.
+    return web.json_response(text=error_message(error), status=STATUS[error.code], headers=error_headers(error))
 
 
 def _not_a_websocket() -> web.Response:
     error = SessionError(Code.BAD_REQUEST, "this is a WebSocket: connect with ws:// or wss://")
-    headers = {hdrs.UPGRADE: "websocket", hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*"}
-    return web.json_response(text=error_message(error), status=426, headers=headers)
+    return web.json_response(text=error_message(error), status=426, headers={hdrs.UPGRADE: "websocket"})

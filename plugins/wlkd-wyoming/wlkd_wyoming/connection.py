@@ -156,7 +156,7 @@ def _offer(event: Event) -> StreamOffer:
 def _wishes(event: Event) -> dict[str, str]:
     wishes = {}
     if language := _text(event, "language"):
-        wishes["language"] = language.split("-")[0].split("_")[0].lower()
+        wishes["language"] = language
     hotwords: list[Any] = [*_list(event, "transcript_names"), *_list(event, "transcript_terms")]
     if hotwords:
         wishes["hotwords"] = ",".join(map(str, hotwords))

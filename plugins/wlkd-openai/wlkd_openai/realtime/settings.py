@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
-from wlkd import StreamOffer
+from wlkd import BadParameter, StreamOffer
+from wlkd.contract.languages import known_language
 from wlkd_openai.errors import ApiError
+from wlkd_openai.form import wanted_language
 
 
 class _Strict(BaseModel):
@@ -84,11 +86,11 @@ class Settings(_Strict):
         """What is asked of the recognition, for `Sessions.open`."""
         wished = self.audio.input.transcription or Transcription()
         query = {
-            "language": (wished.language or "").lower(),
             "initial_prompt": wished.prompt or "",
             "hotwords": ",".join(wished.keywords),
         }
-        return {name: value for name, value in query.items() if value}
+        chosen = wanted_language(wished.language, wished.languages)
+        return {**chosen, **{name: value for name, value in query.items() if value}}
 
     @property
     def finds_turns(self) -> bool:
@@ -103,15 +105,18 @@ class Settings(_Strict):
             settings = Settings.model_validate(_merged(self.model_dump(), change))
         except ValidationError as error:
             raise _mistake(error) from None
-        language = settings.query.get("language", "auto")
-        if language != "auto" and language not in languages:
-            raise ApiError(
-                400,
-                f"unknown language {language!r}; known: {', '.join(sorted(languages))}",
-                code="invalid_value",
-                param="session.audio.input.transcription.language",
-            )
+        for language in (settings.query.get("language", "auto"), *settings.query.get("languages", "auto").split(",")):
+            if language != "auto":
+                _check_language(language, languages)
         return settings
+
+
+def _check_language(language: str, known: Collection[str]) -> None:
+    try:
+        known_language(language, known)
+    except BadParameter as error:
+        where = "session.audio.input.transcription.language"
+        raise ApiError(400, error.message, code="invalid_value", param=where) from None
 
 
 BETA_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
