@@ -17,6 +17,7 @@ import pytest
 from deepgram import AsyncDeepgramClient, DeepgramClient
 from deepgram.core.api_error import ApiError
 from deepgram.environment import DeepgramClientEnvironment
+from deepgram.listen.v1.types import ListenV1Configure
 from websockets.exceptions import ConnectionClosedError
 from wlkd_deepgram.transport import Deepgram, DeepgramOptions
 
@@ -209,9 +210,7 @@ async def test_a_silent_client_without_keep_alive_is_sent_away():
         assert (said[1]["code"], socket.close_code) == ("NET-0001", 1011)
 
 
-@pytest.mark.parametrize(
-    "text", ['{"type": "Configure"}', "{", "[1]", '"KeepAlive"', "[" * 100_000], ids=lambda text: text[:20]
-)
+@pytest.mark.parametrize("text", ["{", "[1]", '"KeepAlive"', "[" * 100_000], ids=lambda text: text[:20])
 async def test_a_control_message_that_makes_no_sense_ends_what_was_said_before(text):
     async with serving() as daemon, aiohttp.ClientSession() as http:
         async with http.ws_connect(f"{daemon.ws}/v1/listen?encoding=mulaw") as socket:
@@ -223,6 +222,42 @@ async def test_a_control_message_that_makes_no_sense_ends_what_was_said_before(t
         assert metadata["type"] == "Metadata"
         assert (error["type"], error["variant"], error["code"]) == ("Error", "bad_request", "DATA-0000")
         assert socket.close_code == 1008
+
+
+@pytest.mark.parametrize(
+    ("change", "answer", "code"),
+    [
+        (ListenV1Configure(features={"numerals": True}), "ConfigureSuccess", None),
+        (ListenV1Configure(), "ConfigureSuccess", None),
+        (ListenV1Configure(keyterms=["Ljubljana"]), "ConfigureFailure", "CONFIGURE_KEYTERMS_NOT_SUPPORTED"),
+        (ListenV1Configure(features={"profanity_filter": True}), "ConfigureFailure", "CONFIGURE_INTERNAL_ERROR"),
+        (ListenV1Configure(features={"smart_formatting": True}), "ConfigureFailure", "CONFIGURE_INTERNAL_ERROR"),
+    ],
+)
+async def test_a_stream_that_is_configured_goes_on(change, answer, code):
+    values = {"filters": {"numbers": {"active": False}}}
+    async with serving(values) as daemon, client(daemon).listen.v1.connect(**LINEAR) as socket:
+        await socket.send_configure(change)
+        await socket.send_media(bytes(64_000))
+        await socket.send_close_stream()
+        first, *messages = await hear(socket)
+    assert (first.type, getattr(first, "code", None)) == (answer, code)
+    assert first.request_id == messages[-1].request_id
+    digits = "1234" if change.features == {"numerals": True} else spoken(2)
+    assert finals(messages) == digits
+
+
+async def test_a_message_of_a_later_version_is_answered_and_harms_nothing():
+    async with serving() as daemon, aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{daemon.ws}/v1/listen?encoding=mulaw") as socket:
+            await socket.send_str('{"type": "Rewind"}')
+            warning = await socket.receive_json(timeout=10)
+            assert (warning["type"], warning["code"]) == ("Warning", "UNKNOWN_MESSAGE")
+            await socket.send_bytes(b"\xff" * 8_000)
+            await socket.send_str('{"type": "CloseStream"}')
+            *results, metadata = [json.loads(message.data) async for message in socket]
+        assert results[-1]["channel"]["alternatives"][0]["transcript"] == spoken(1)
+        assert (metadata["type"], socket.close_code) == ("Metadata", 1000)
 
 
 async def test_what_is_not_audio_ends_its_own_stream_only():

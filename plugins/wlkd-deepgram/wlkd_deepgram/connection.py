@@ -6,13 +6,14 @@ import asyncio
 import json
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
 from wlkd import Code, Session, SessionError
 from wlkd.transports import websocket
 from wlkd.transports.conversation import cancel, converse
+from wlkd_deepgram.control import configured, unknown_message
 from wlkd_deepgram.errors import CLOSE
 from wlkd_deepgram.messages import Message, Results
 from wlkd_deepgram.metadata import Metadata
@@ -80,7 +81,8 @@ class Connection:
         return bool(message.data)
 
     async def _control(self, session: Session, text: str) -> bool:
-        match _kind(text):
+        control = _object(text)
+        match control.get("type"):
             case "KeepAlive":
                 if not self._heard_since_keep_alive:
                     # Nobody speaks: flushing cuts no word, and tells the session that its client lives.
@@ -92,10 +94,11 @@ class Connection:
             case "CloseStream":
                 await session.finish()
                 return False
+            case "Configure":
+                await self._send_all([configured(session, control, self._metadata.request_id)])
             case kind:
-                raise SessionError(
-                    Code.BAD_REQUEST, f"unknown message type {kind!r}; known: KeepAlive, Finalize, CloseStream"
-                )
+                # The protocol grows: a client's next version may send what this one does not know.
+                await self._send_all([unknown_message(kind)])
         return True
 
     async def _flush(self, session: Session) -> None:
@@ -130,10 +133,12 @@ class Connection:
             await self._socket.say(json.dumps(message, ensure_ascii=False))
 
 
-def _kind(text: str) -> object:
-    """The type of a control message."""
+def _object(text: str) -> dict[str, Any]:
+    """A control message. Raises `SessionError`."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SessionError(Code.BAD_REQUEST, f"text message that is not JSON: {error}") from None
-    return message.get("type") if isinstance(message, dict) else None
+    if not isinstance(message, dict):
+        raise SessionError(Code.BAD_REQUEST, "a control message must be a JSON object")
+    return message

@@ -1,0 +1,51 @@
+"""Control messages that change a stream, and their answers: none of them ends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wlkd import Session, SessionError
+from wlkd_deepgram.messages import Message
+
+KNOWN = "KeepAlive, Finalize, CloseStream, Configure"
+FILTERS = {"numerals": "numbers", "profanity_filter": "profanity", "filler_words": "-fillers"}
+"""Features that are text filters here; `filler_words: true` is the filter's absence."""
+
+
+def unknown_message(kind: object) -> Message:
+    """Said of a message that this server does not know; the stream goes on."""
+    text = f"message type {kind!r} is not known here and has no effect; known: {KNOWN}"
+    return {"type": "Warning", "code": "UNKNOWN_MESSAGE", "description": text, "message": text}
+
+
+def configured(session: Session, message: dict[str, Any], request_id: str) -> Message:
+    """Change what `Configure` names, and say whether that was done."""
+    if message.get("keyterms") is not None:
+        return _failure(
+            request_id,
+            "CONFIGURE_KEYTERMS_NOT_SUPPORTED",
+            "terms to expect cannot change inside a stream; name them in the address, as keyterm",
+        )
+    features = message.get("features") or {}
+    if not isinstance(features, dict):
+        return _failure(request_id, "CONFIGURE_INTERNAL_ERROR", "features must be an object")
+    wishes = []
+    for name, value in features.items():
+        if name not in FILTERS or not isinstance(value, bool):
+            text = f"features.{name}: not available here; known: {', '.join(FILTERS)}, each true or false"
+            return _failure(request_id, "CONFIGURE_INTERNAL_ERROR", text)
+        wishes.append(_wish(FILTERS[name], value))
+    try:
+        session.change({"filters": ",".join(wishes)} if wishes else {})
+    except SessionError as error:
+        return _failure(request_id, "CONFIGURE_INTERNAL_ERROR", error.message)
+    return {"type": "ConfigureSuccess", "request_id": request_id}
+
+
+def _wish(name: str, value: bool) -> str:
+    absent = name.startswith("-")
+    return f"{'' if value != absent else '-'}{name.removeprefix('-')}"
+
+
+def _failure(request_id: str, code: str, description: str) -> Message:
+    return {"type": "ConfigureFailure", "request_id": request_id, "code": code, "description": description}
