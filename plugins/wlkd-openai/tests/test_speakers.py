@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from wlkd_openai.errors import ApiError
 from wlkd_openai.form import parse
 from wlkd_openai.formats import Deltas, response
 
-from wlkd import Line, Update, Word
+from wlkd import BadParameter, Line, Update, Word
 
 LINES = (
     Line(0, 16_000, (Word(" Good morning.", 0, 16_000, 0.9, 1, 0.8),), "en"),
@@ -68,5 +67,5 @@ def test_a_stream_ends_with_the_segments() -> None:
 
 
 def test_nonsense_is_refused() -> None:
-    with pytest.raises(ApiError, match="diarize"):
+    with pytest.raises(BadParameter, match="diarize"):
         parse(FORM | {"diarize": ["perhaps"]}, "transcribe")
