@@ -33,3 +33,13 @@ def speech_dir() -> Path:
     if not (path / "manifest.jsonl").is_file():
         pytest.skip(f"no speech in {path}: set WLKD_SPEECH_DIR to a folder with manifest.jsonl")
     return path
+
+
+SLOW = ("systemd", "browser", "model")
+"""Marks of the tests that take longest, most of it waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files first: several run at a time, and one that begins last keeps the others waiting."""
+    slow = {item.path for item in items if any(item.get_closest_marker(mark) for mark in SLOW)}
+    items.sort(key=lambda item: item.path not in slow)
