@@ -25,7 +25,7 @@ journal >/out/journal
     journal = result.text("journal")
     assert re.search(r"inference has been stuck for \d s: asking systemd for a restart", journal)
     # Where it was stuck, for whoever has to mend it.
-    assert "Fatal Python error: Aborted" in journal and "wlkd_scripted/__init__.py" in journal
+    assert "Fatal Python error: Aborted" in journal and "wlkd_scripted/backend.py" in journal
 
 
 def test_a_stuck_event_loop_is_restarted(container: Any) -> None:

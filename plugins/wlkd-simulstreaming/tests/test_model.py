@@ -134,7 +134,7 @@ def test_a_batch_says_what_its_streams_say_alone(provisioned, speech):
             recognizers[index].accept(Frame(at, audio[at : at + SECOND]))
             if at + SECOND >= len(audio):
                 recognizers[index].end_segment(len(audio))
-        for index, commit in zip(batch, backend.run([StepPlan(recognizers[i]) for i in batch]), strict=True):
+        for index, commit in zip(batch, backend.run([StepPlan(recognizers[i], 0.6) for i in batch]), strict=True):
             together[index] += text([commit])
     assert [plain(words) for words in together] == [plain(words) for words in alone]
 
