@@ -122,7 +122,9 @@ export class Recording extends Stream {
     if (this.continuation) {
       this.#next = this.#first + config.resume.from_bytes / BYTES;
     } else {
-      this.#first = this.#next = Math.max(this.#settled, this.#kept.start);
+      // A continuation that the server cannot use settles less than its words: it would have heard them again as told.
+      const told = this.#first + Math.floor(RATE * this.transcript.committedSeconds);
+      this.#first = this.#next = Math.max(this.#settled, this.#kept.start, told);
       this.transcript.begin(this.#base + this.#first / RATE);
     }
     if (!["paused", "finishing"].includes(this.state)) this.setState("recording");
