@@ -53,7 +53,7 @@ async def test_lanes_run_at_once_and_take_each_clip_once(fake_asr, manifest):
 async def test_duration_repeats_the_clips(fake_asr, manifest):
     async with fake_asr() as server:
         recordings = await bench(server.url, manifest({"id": "a", "seconds": 0.25}), duration=0.6)
-    assert len(recordings) == 3
+    assert 1 < len(recordings) <= 3, "as often as fits, and a busy machine fits less"
 
 
 async def test_a_full_server_is_a_refusal(fake_asr, manifest):
