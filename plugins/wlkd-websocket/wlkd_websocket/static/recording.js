@@ -123,7 +123,7 @@ export class Recording extends Stream {
       this.#next = this.#first + config.resume.from_bytes / BYTES;
     } else {
       // A continuation that the server cannot use settles less than its words: it would have heard them again as told.
-      const told = this.#first + Math.floor(RATE * this.transcript.committedSeconds);
+      const told = Math.min(this.#first + Math.floor(RATE * this.transcript.committedSeconds), this.#next);
       this.#first = this.#next = Math.max(this.#settled, this.#kept.start, told);
       this.transcript.begin(this.#base + this.#first / RATE);
     }
