@@ -14,6 +14,14 @@ import pytest
 from wlkd.testing import running_daemon
 
 NOTICE = "#notice"
+# Tells when the page has loaded what it records with: neither the load event nor "networkidle" waits for that.
+TELL_LOADED = """
+const load = AudioWorklet.prototype.addModule;
+AudioWorklet.prototype.addModule = async function (url) {
+  await load.call(this, url);
+  window.loaded = true;
+};
+"""
 
 
 async def spans(visit) -> list[tuple[float, float]]:
@@ -105,7 +113,9 @@ async def test_a_connection_that_dies_silently_is_noticed(proxied, scripted, bro
 
 async def test_what_is_said_before_the_server_answers_is_kept(proxied, scripted, browse, script):
     async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
-        await visit.goto(proxy.url, wait_until="networkidle")
+        await visit.add_init_script(TELL_LOADED)
+        await visit.goto(proxy.url)
+        await visit.wait_for_function("window.loaded")
         proxy.cut()
         await visit.click("#record")
         await visit.sees(NOTICE, "does not answer")
