@@ -4,7 +4,7 @@
   wlkd bench ws://localhost:7100/asr --manifest speech/manifest.jsonl --streams 8 --duration 600 --json out.json
 
 A black-box client: it knows the server's messages and nothing else, so it measures WhisperLiveKit (started with
---pcm-input, or with --format webm) as it measures wlkd. docs/benchmarks.md says what each figure means.
+--pcm-input, or with --format webm) as it measures wlkd. docs/measuring.md says what each figure means.
 """
 
 from __future__ import annotations

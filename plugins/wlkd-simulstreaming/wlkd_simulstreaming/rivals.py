@@ -4,7 +4,7 @@ Greedy decoding takes the likeliest token and never looks back. Where little has
 stretch above all, that token is often wrong, though the sentence that it leads to is much less likely than the one that
 its runner-up leads to: "I'd want to go gave" against "At once the goat gave". So the runner-up of a doubtful token is
 followed too before the token is settled, and of both the one stays that makes the next second of speech likelier: a
-beam of two, at the few tokens where it matters (docs/benchmarks.md has the figures).
+beam of two, at the few tokens where it matters (docs/experiments.md has the figures).
 """
 
 from __future__ import annotations
