@@ -70,7 +70,9 @@ def test_the_diff_example_follows_the_transcript():
 
 def test_the_demo_is_the_javascript_of_the_document():
     demo = (DOCS / "websocket-demo.html").read_text(encoding="utf-8")
-    for block in blocks("js"):
+    microphone = blocks("js")[:2]
+    assert "getUserMedia" in microphone[0]
+    for block in microphone:
         assert textwrap.indent(block, "    ") in demo
 
 

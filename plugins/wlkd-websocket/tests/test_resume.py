@@ -1,4 +1,4 @@
-"""Resuming over the wire: the example of docs/API.md through connections that break, every mode, every refusal."""
+"""Resuming over the wire: the examples of docs/API.md through connections that break, every mode, every refusal."""
 
 from __future__ import annotations
 
@@ -37,35 +37,103 @@ async def node(key: Path | None, **values: Any) -> AsyncIterator[RunningDaemon]:
         yield daemon
 
 
-def example_stream() -> Any:
-    names: dict[str, Any] = {}
-    exec(next(block for block in blocks("python") if "class Stream" in block), names)
-    return names["Stream"]
+class Python:
+    """The example of the document in Python."""
+
+    def __init__(self, url: str) -> None:
+        names: dict[str, Any] = {}
+        exec(next(block for block in blocks("python") if "class Stream" in block), names)
+        self.news = asyncio.Event()
+        self._stream = names["Stream"](url)
+        self.add, self.end, self.run, self._take = (
+            getattr(self._stream, name) for name in ("add", "end", "run", "take")
+        )
+        self._stream.take = self._taking
+
+    def _taking(self, update: dict[str, Any]) -> None:
+        self._take(update)
+        self.news.set()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return list(self._stream.lines)
+
+    @property
+    def kept_from(self) -> int:
+        return int(self._stream.kept_from)
+
+
+class JavaScript:
+    """The example of the document in JavaScript, in the Node of Playwright: its input is the audio."""
+
+    AROUND = """
+        const stream = new Stream(process.argv[1]);
+        const say = () => console.log(JSON.stringify({ lines: stream.lines, kept_from: stream.keptFrom }));
+        const take = stream.take.bind(stream);
+        stream.take = (update) => { take(update); say(); };
+        process.stdin.on("data", (data) => stream.add(data));
+        process.stdin.on("end", () => stream.end());
+        await stream.run();
+    """
+
+    def __init__(self, url: str) -> None:
+        playwright = pytest.importorskip("playwright")
+        node = Path(playwright.__file__).parent / "driver" / "node"
+        code = next(block for block in blocks("js") if "class Stream" in block) + self.AROUND
+        self._command = [str(node), "--input-type=module", "--eval", code, url]
+        self._audio: asyncio.Queue[bytes] = asyncio.Queue()
+        self.news = asyncio.Event()
+        self.lines: list[dict[str, Any]] = []
+        self.kept_from = 0
+        self.add = self._audio.put_nowait
+
+    def end(self) -> None:
+        self._audio.put_nowait(b"")
+
+    async def run(self) -> list[dict[str, Any]]:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe, limit=2**20)
+        assert process.stdin is not None and process.stdout is not None
+        speaking = asyncio.create_task(self._speak(process.stdin))
+        try:
+            async for line in process.stdout:
+                told = json.loads(line)
+                self.lines, self.kept_from = told["lines"], told["kept_from"]
+                self.news.set()
+            assert await process.wait() == 0
+        finally:
+            speaking.cancel()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return self.lines
+
+    async def _speak(self, pipe: asyncio.StreamWriter) -> None:
+        while audio := await self._audio.get():
+            pipe.write(audio)
+            await pipe.drain()
+        pipe.close()
 
 
 def spoken(lines: list[dict[str, Any]]) -> str:
     return "".join(line["text"] for line in lines if line["text"])
 
 
-async def until(stream: Any, words: int) -> None:
+async def until(stream: Python | JavaScript, words: int) -> None:
     """The stream has that many words."""
-    changed, take = asyncio.Event(), stream.take
-
-    def taking(update: dict[str, Any]) -> None:
-        take(update)
-        changed.set()
-
-    stream.take = taking
     async with asyncio.timeout(20):
         while len(spoken(stream.lines).split()) < words:
-            changed.clear()
-            await changed.wait()
+            stream.news.clear()
+            await stream.news.wait()
 
 
 @pytest.mark.parametrize("query", ["", "?words=true"])
-async def test_the_example_loses_nothing_over_broken_connections_and_another_node(key: Path, query: str) -> None:
+@pytest.mark.parametrize("language", [Python, JavaScript])
+async def test_the_examples_lose_nothing_over_broken_connections_and_another_node(
+    key: Path, language: type[Python | JavaScript], query: str
+) -> None:
     async with node(key) as first, node(key) as second, relay(first.port) as way:
-        stream = example_stream()(f"ws://127.0.0.1:{way.port}/asr{query}")
+        stream = language(f"ws://127.0.0.1:{way.port}/asr{query}")
         running = asyncio.create_task(stream.run())
         third = len(AUDIO) // 3
         stream.add(AUDIO[:third])
@@ -82,6 +150,25 @@ async def test_the_example_loses_nothing_over_broken_connections_and_another_nod
     assert spoken(lines) == 4 * WORDS
     assert stream.kept_from > len(AUDIO) / 3
     assert [line["start_seconds"] for line in lines] == sorted(line["start_seconds"] for line in lines)
+
+
+async def test_the_examples_move_to_another_node_when_theirs_is_stopped(key: Path) -> None:
+    async with node(key) as second, relay() as way:
+        async with node(key) as first:
+            way.ports = [first.port]
+            url = f"ws://127.0.0.1:{way.port}/asr"
+            streams: list[Python | JavaScript] = [Python(url), JavaScript(url)]
+            running = [asyncio.create_task(stream.run()) for stream in streams]
+            for stream in streams:
+                stream.add(AUDIO[: len(AUDIO) // 2])
+                await until(stream, 19)
+            way.ports = [second.port]
+        for stream in streams:
+            stream.add(AUDIO[len(AUDIO) // 2 :])
+            stream.end()
+        for lines in await asyncio.wait_for(asyncio.gather(*running), 20):
+            assert spoken(lines) == 4 * WORDS
+        assert way.connections == 4
 
 
 async def connect(http: aiohttp.ClientSession, daemon: RunningDaemon, resume: str = "true", mode: str = "full") -> Any:
