@@ -27,9 +27,10 @@ from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.hearing import Hearing
+from wlkd.sessions.inbox import QUEUED_MESSAGES
 from wlkd.sessions.progress import Progress
 from wlkd.sessions.rendering import Rendering
-from wlkd.sessions.session import QUEUED_MESSAGES, LiveSession
+from wlkd.sessions.session import LiveSession
 from wlkd.sessions.transcript import Transcript
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 
 from wlkd.contract.audio import samples
-from wlkd.contract.types import Frame
+from wlkd.contract.types import Frame, SessionInfo
+from wlkd.metrics import Metrics
+from wlkd.sessions.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 SPEECH = samples(30.0)
 """Speech without a committed word that raises the alarm: people who speak say a word every few seconds."""
@@ -36,3 +41,37 @@ class Deafness:
         self._stretches.clear()
         was, self.alarm = self.alarm, False
         return was
+
+
+class Alarm:
+    """Says in the metrics, in the log and to the client that a session is deaf, and when it hears again."""
+
+    def __init__(self, info: SessionInfo, progress: Progress, metrics: Metrics) -> None:
+        self._info = info
+        self._progress = progress
+        self._metrics = metrics
+        self._deafness = Deafness()
+
+    def heard(self, frame: Frame) -> None:
+        """Take speech. An upload may have to wait for its turn, so its silence means nothing."""
+        info = self._info
+        if info.params.priority == "live" and self._deafness.heard(frame):
+            self._metrics.deaf.inc()
+            self._metrics.deaf_alarms.inc()
+            self._show(True)
+            logger.warning(
+                "session %s (%s from %s): 30 s of speech were heard, and no word was committed",
+                info.id,
+                info.transport,
+                info.peer,
+            )
+
+    def relieve(self) -> None:
+        """A word was committed, or the session ends."""
+        if self._deafness.relieved():
+            self._metrics.deaf.dec()
+            self._show(False)
+
+    def _show(self, deaf: bool) -> None:
+        self._progress.deaf = deaf
+        self._progress.tell()

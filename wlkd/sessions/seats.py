@@ -8,16 +8,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.types import SessionInfo, TakenUp, Update
+from wlkd.sessions.resuming import Resuming
 from wlkd.sessions.session import LiveSession
 
 
 class Seat:
     """A connection's hold on a session, until another one takes the session over. See `wlkd.contract.host.Session`."""
 
-    def __init__(self, session: LiveSession, taken_up: TakenUp) -> None:
+    def __init__(self, session: LiveSession, resuming: Resuming) -> None:
         self.session = session
-        self.name = session.name
-        self.taken_up = taken_up
+        self.name = resuming.identity.session
+        """What the fleet calls the session."""
+        self.taken_up = resuming.begin
+        self._resuming = resuming
         self.lost = False
         """Another connection has the session."""
         self.delivered = False
@@ -47,6 +50,22 @@ class Seat:
             yield update
         self.delivered = True
 
+    @property
+    def can_go_on(self) -> bool:
+        """Over another connection: nothing went wrong, and what comes before all else is here."""
+        return self.session.unharmed and self.session.taken_bytes >= self._resuming.begin.header_bytes
+
+    def again(self) -> Seat:
+        """Another connection's hold on the same session."""
+        return Seat(self.session, self._resuming)
+
+    async def go_on(self, known_words: int) -> None:
+        """The client has the first `known_words` of the words. Waits until what is just being handed in over the
+        connection before is taken."""
+        place = await self.session.go_on(known_words)
+        first_line = self.taken_up.first_line
+        self.taken_up = TakenUp(continued=True, header_bytes=0, from_bytes=place, first_line=first_line)
+
     def lose(self) -> None:
         """Another connection has come for the session."""
         self.lost = True
@@ -66,23 +85,23 @@ class Seats:
 
     def has(self, name: str) -> bool:
         """Whether the session could go on here: it is there, and nothing went wrong with it."""
-        return name in self._seats and self._seats[name].session.can_go_on
+        return name in self._seats and self._seats[name].can_go_on
 
     def give(self, session: LiveSession) -> Seat:
         """A new session's first seat. Of two with one name, it is the later one that clients find."""
-        seat = Seat(session, session.begin)
+        assert session.resuming is not None, "a session that can resume"
+        seat = Seat(session, session.resuming)
         self._seats[seat.name] = seat
         return seat
 
     async def take_over(self, name: str, known_words: int) -> Seat:
-        """The session of that name, for a client that has the first `known_words` of its words. Waits until what is
-        just being handed in over the connection before is taken."""
+        """The session of that name, for a client that has the first `known_words` of its words."""
         before = self._seats[name]
         before.lose()
         if leaving := self._leaving.pop(name, None):
             leaving.cancel()
-        seat = self._seats[name] = Seat(before.session, before.session.begin)
-        seat.taken_up = await seat.session.go_on(known_words)
+        seat = self._seats[name] = before.again()
+        await seat.go_on(known_words)
         return seat
 
     def wait(self, seat: Seat, seconds: float, dismiss: Callable[[], Awaitable[None]]) -> None:

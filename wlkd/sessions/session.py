@@ -19,8 +19,9 @@ from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.types import Commit, Frame, Gap, Note, SessionInfo, SpeechEvent, TakenUp, Update
 from wlkd.inference.backlog import Outcome, Stream
 from wlkd.metrics import Metrics
-from wlkd.sessions.deafness import Deafness
+from wlkd.sessions.deafness import Alarm
 from wlkd.sessions.hearing import Heard, Hearing
+from wlkd.sessions.inbox import End, Flush, Inbox
 from wlkd.sessions.life import Life, Stage
 from wlkd.sessions.progress import Progress
 from wlkd.sessions.rendering import Rendering
@@ -28,23 +29,6 @@ from wlkd.sessions.resuming import Resuming
 from wlkd.sessions.speakers import Listening
 
 logger = logging.getLogger(__name__)
-
-PIECE_BYTES = 32 * 1024
-"""Bytes decoded in one go: 1 s of 16 kHz PCM, some 8 s of Opus; bounds what one piece can inflate to."""
-QUEUED_MESSAGES = 4
-"""Messages that wait for decoding before the transport has to."""
-
-
-class _Flush(asyncio.Future[None]):
-    """In the inbox: commit what there is. Done when that is done."""
-
-
-class _End:
-    """In the inbox: the audio is over."""
-
-
-_END = _End()
-_Message = bytes | _Flush | _End
 
 
 class LiveSession:
@@ -66,8 +50,7 @@ class LiveSession:
         """`resuming`: it can outlive its connection. `speakers`: the diarizer that listens beside; None: nobody is
         told apart."""
         self.info = info
-        self._resuming = resuming
-        self._taken_bytes = 0
+        self.resuming = resuming
         self._hearing = hearing
         self._progress = progress
         self._stream = open_stream(self._on_outcome)
@@ -77,12 +60,9 @@ class LiveSession:
         self._on_update = on_update
         self._speakers = speakers
         self._life = Life()
-        self._deafness = Deafness()
+        self._inbox = Inbox(self._life)
+        self._alarm = Alarm(info, progress, metrics)
         self._backlog_limit = samples(options.max_backlog_seconds)
-        self._inbox: asyncio.Queue[_Message] = asyncio.Queue(QUEUED_MESSAGES)
-        self._putting = asyncio.Lock()
-        """Who puts something in: a message goes in whole, and in its turn."""
-        self._flushing: _Flush | None = None
         self._quiet = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._freeing: asyncio.Task[None] | None = None
@@ -91,27 +71,17 @@ class LiveSession:
 
     async def feed(self, data: bytes, check: Callable[[], None] = lambda: None) -> None:
         """`check` raises when whoever feeds has lost the session meanwhile."""
-        async with self._putting:
-            check()
-            self._life.check()
-            for offset in range(0, len(data), PIECE_BYTES):
-                piece = data[offset : offset + PIECE_BYTES]
-                await self._put(piece)
-                self._taken_bytes += len(piece)
+        await self._inbox.feed(data, check)
 
     async def flush(self) -> None:
-        flushed = _Flush()
-        async with self._putting:
-            self._life.check()
-            await self._put(flushed)
-        await flushed
+        await self._inbox.flush()
 
     def change(self, query: Mapping[str, str]) -> None:
         self._life.check()
         self._write(self._rendering.change(query))
 
     async def finish(self, mistake: SessionError | None = None) -> None:
-        await self._end(mistake)
+        await self._inbox.end(mistake)
 
     async def updates(self, check: Callable[[], None] = lambda: None) -> AsyncIterator[Update]:
         """`check` raises when whoever reads has lost the session meanwhile."""
@@ -121,8 +91,8 @@ class LiveSession:
             check()
             over, complete, reason = self._life.over, self._life.complete, self._life.reason
             update = self._progress.update(idle=self._stream.idle, final=complete)
-            if self._resuming is not None:
-                update = replace(update, seam=self._resuming.seam())
+            if self.resuming is not None:
+                update = replace(update, seam=self.resuming.seam())
             self._on_update(self.info, update)
             yield update
             if over:
@@ -132,41 +102,29 @@ class LiveSession:
 
     # When its client comes back ------------------------------------------------------------------------------
 
+    taken_up: TakenUp | None = None
+    """See `wlkd.contract.host.Session`; a `Seat` knows more."""
+
+    @property
+    def unharmed(self) -> bool:
+        """Nothing went wrong, and nobody has ended it."""
+        return self._life.reason is None
+
+    @property
+    def taken_bytes(self) -> int:
+        """Bytes of the client that came in."""
+        return self._inbox.taken_bytes
+
     def tell(self) -> None:
         """Wake up whoever reads the updates."""
         self._progress.tell()
 
-    @property
-    def name(self) -> str:
-        """What the fleet calls a resumable session."""
-        return self._resumable.identity.session
-
-    @property
-    def taken_up(self) -> TakenUp | None:
-        """See `wlkd.contract.host.Session`."""
-        return None if self._resuming is None else self._resuming.begin
-
-    @property
-    def can_go_on(self) -> bool:
-        """Over another connection: nothing went wrong, and what comes before all else is here."""
-        return self._life.reason is None and self._taken_bytes >= self.begin.header_bytes
-
-    @property
-    def begin(self) -> TakenUp:
-        """Where the client of a resumable session begins."""
-        return self._resumable.begin
-
-    async def go_on(self, known_words: int) -> TakenUp:
-        """For a new connection, whose client has the first `known_words` of the words: where to begin."""
-        async with self._putting:
-            begin = self._hearing.client_offset(self._taken_bytes)
+    async def go_on(self, known_words: int) -> int:
+        """For a new connection, whose client has the first `known_words` of the words: the place in its stream, in
+        bytes, of what it has to send next."""
+        place = self._hearing.client_offset(await self._inbox.settled_bytes())
         self._progress.told_only(known_words)
-        return TakenUp(continued=True, header_bytes=0, from_bytes=begin, first_line=self.begin.first_line)
-
-    @property
-    def _resumable(self) -> Resuming:
-        assert self._resuming is not None, "a session that can resume"
-        return self._resuming
+        return place
 
     # What the daemon asks ----------------------------------------------------------------------------------
 
@@ -178,7 +136,7 @@ class LiveSession:
     @property
     def can_move(self) -> bool:
         """Its client can go on elsewhere."""
-        return self._resuming is not None
+        return self.resuming is not None
 
     @property
     def remains_because(self) -> str:
@@ -235,12 +193,13 @@ class LiveSession:
 
     async def drain(self) -> None:
         """The daemon stops: take no more audio, and finish what was received."""
-        await self._end(SessionError(Code.DRAINING, "the server is shutting down; everything received is transcribed"))
+        reason = SessionError(Code.DRAINING, "the server is shutting down; everything received is transcribed")
+        await self._inbox.end(reason)
 
     async def close(self) -> None:
         """Give everything back; what is not yet transcribed is abandoned."""
         self._stream.close()
-        self._relieve()
+        self._alarm.relieve()
         self._metrics.guessed_speakers.inc(self._progress.guessed_speakers)
         if self._speakers is not None:
             self._speakers.close()
@@ -271,31 +230,23 @@ class LiveSession:
 
     async def _work(self) -> None:
         while not self._life.over:
-            message = await self._next()
+            message = await self._inbox.next(self._options.idle_timeout_seconds)
             match message:
                 case bytes():
                     await self._hear(self._hearing.decode(message))
                     self._note_seam()
                     self._progress.caught_up(idle=self._stream.idle)
-                case _Flush():
-                    self._flushing = message
+                case Flush():
                     self._hand_in(await self._hearing.pause())
                     await self._stream.drained()
                     if self._speakers is not None:
                         await self._speakers.settle()
-                    self._flushed(message)
-                case _End():
+                    self._inbox.flushed(message)
+                    self._progress.flushed()
+                case End():
                     await self._hear(self._hearing.finish())
                     await self._wind_up(None)
                     return
-
-    async def _next(self) -> _Message:
-        limit = self._options.idle_timeout_seconds
-        try:
-            async with asyncio.timeout(limit):
-                return await self._inbox.get()
-        except TimeoutError:
-            raise SessionError("idle_timeout", f"no audio for {limit:g} s") from None
 
     async def _hear(self, audio: AsyncIterator[Heard]) -> None:
         """Hand the speech in `audio` to the worker; waits while behind."""
@@ -335,33 +286,18 @@ class LiveSession:
             self._progress.heard(event)
             if isinstance(event, Frame):
                 self._metrics.speech_seconds.inc(seconds(len(event.samples)))
-                self._notice_deafness(event)
+                self._alarm.heard(event)
             self._stream.push(event)
             if self._speakers is not None:
                 self._speakers.hand_in(event)
 
-    def _notice_deafness(self, frame: Frame) -> None:
-        """Raise the alarm when live speech brings no words. An upload may have to wait for its turn."""
-        if self.info.params.priority == "live" and self._deafness.heard(frame):
-            self._metrics.deaf.inc()
-            self._metrics.deaf_alarms.inc()
-            self._progress.deaf = True
-            self._progress.tell()
-            logger.warning("%s: 30 s of speech were heard, and no word was committed", self)
-
-    def _relieve(self) -> None:
-        if self._deafness.relieved():
-            self._metrics.deaf.dec()
-            self._progress.deaf = False
-            self._progress.tell()
-
     def _note_seam(self) -> None:
         """Silence is settled as it is heard, and a client can forget it."""
-        if self._resuming is not None:
+        if self.resuming is not None:
             self._hearing.note_restarts()
             if self._look_quiet():
-                self._resuming.silent(self._progress.received)
-            if self._resuming.due:
+                self.resuming.silent(self._progress.received)
+            if self.resuming.due:
                 self._progress.tell()
 
     def _look_quiet(self) -> bool:
@@ -387,7 +323,7 @@ class LiveSession:
         """Transcribe what is left, then finish."""
         if error is not None:
             self._life.fail(error)
-        self._empty_inbox()
+        self._inbox.abandon()
         self._hand_in(await self._hearing.pause())
         await self._stream.drained()
         if self._speakers is not None:
@@ -400,41 +336,13 @@ class LiveSession:
         self._life.fail(error)
         with contextlib.suppress(SessionError):  # of a filter, which has said so
             self._write(self._rendering.release())
-            if self._resuming is not None:
-                self._resuming.released()
+            if self.resuming is not None:
+                self.resuming.released()
         self._life.finish()
         self._stream.close()
         self._progress.speakers_failed()
-        self._empty_inbox()
+        self._inbox.abandon()
         self._progress.tell()
-
-    def _empty_inbox(self) -> None:
-        """Nobody reads the inbox any more: release those who wait to put something in, or for a flush."""
-        waiting: list[_Message | None] = [self._flushing]
-        while not self._inbox.empty():
-            waiting.append(self._inbox.get_nowait())
-        for message in waiting:
-            if isinstance(message, _Flush) and not message.done() and self._life.error is not None:
-                message.set_exception(self._life.error)
-
-    def _flushed(self, flush: _Flush) -> None:
-        """Its words, if any, are in the transcript."""
-        self._flushing = None
-        self._progress.flushed()
-        if not flush.done():
-            flush.set_result(None)
-
-    async def _end(self, reason: SessionError | None) -> None:
-        """The audio ends here; `updates()` raises `reason` after the last word."""
-        async with self._putting:
-            if self._life.end(reason):
-                await self._inbox.put(_END)
-
-    async def _put(self, message: _Message) -> None:
-        await self._inbox.put(message)
-        if self._life.error is not None:
-            # It failed while there was no room, and nobody reads the inbox any more.
-            raise self._life.error
 
     # The worker's answers ------------------------------------------------------------------------------------
 
@@ -446,9 +354,9 @@ class LiveSession:
                 except SessionError as error:
                     self._on_outcome(error)
                     return
-                if self._resuming is not None:
+                if self.resuming is not None:
                     waits = (self._rendering.waits_from, self._progress.waits_from)
-                    self._resuming.committed(outcome, min((at for at in waits if at is not None), default=None))
+                    self.resuming.committed(outcome, min((at for at in waits if at is not None), default=None))
                 self._look_quiet()
                 self._metrics.commit_lag.observe(seconds(self.lag))
             case SessionError():
@@ -462,5 +370,5 @@ class LiveSession:
         for commit in commits:
             self._progress.committed(commit)
             if commit.words:
-                self._relieve()
+                self._alarm.relieve()
             self._metrics.words.inc(len(commit.words))
