@@ -20,6 +20,7 @@ from wlkd.plugins import Plugins, load_plugins
 from wlkd.sessions.admission import Admission
 from wlkd.sessions.continuation import Keys
 from wlkd.sessions.filters import Filters
+from wlkd.sessions.making import Parts
 
 OFFER = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
 
@@ -114,12 +115,9 @@ async def test_what_cannot_be_opened_is_a_bad_request_and_leaves_nothing(
         admission = Admission(
             config,
             choosing(answer),
-            {"one": decoder},
-            Deaf(Options()),
-            Filters({}),
+            Parts({"one": decoder}, Deaf(Options()), Filters({}), {"live": pool, "upload": pool}),
             Refusing(Options()),
             worker,
-            {"live": pool, "upload": pool},
             Metrics(),
             frozenset(),
             Keys([b"secret"]),

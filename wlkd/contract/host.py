@@ -77,10 +77,6 @@ class Session(Protocol):
 class Sessions(Protocol):
     """Opens sessions for transports."""
 
-    @property
-    def diarizes(self) -> bool:
-        """Whether a session can be opened with the wish `diarize`."""
-
     def open(
         self,
         offer: StreamOffer,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from wlkd.config import Config, read_continuation_keys, read_tokens
-from wlkd.contract.components import Backend, Component, Decoder, Diarizer, Filter, Vad
+from wlkd.contract.components import Backend, Options
 from wlkd.contract.host import Context
 from wlkd.contract.types import Priority
 from wlkd.daemon.running_backend import Recognition, make_backend
@@ -21,10 +21,10 @@ from wlkd.plugins import Plugins
 from wlkd.sessions.admission import Admission
 from wlkd.sessions.continuation import Keys
 from wlkd.sessions.filters import Filters
+from wlkd.sessions.making import Parts
 from wlkd.sessions.speakers import DiarizerService
 
 logger = logging.getLogger(__name__)
-C = TypeVar("C", bound=Component[Any])
 
 
 class Core:
@@ -90,50 +90,37 @@ async def running_core(
     keys = Keys(read_continuation_keys(config.auth.continuation_key))
     ctx = Context(models_dir=config.models_dir, metrics=metrics.registry, status=status)
     async with AsyncExitStack() as stack:
-        threads = audio_threads(cores())
-        # A file may take a thread for many seconds at once, where a live stream takes milliseconds.
-        pools: dict[Priority, ThreadPoolExecutor] = {
-            "live": ThreadPoolExecutor(threads, thread_name_prefix="audio"),
-            "upload": ThreadPoolExecutor(threads // 2, thread_name_prefix="files"),
-        }
-        for pool in pools.values():
-            stack.callback(pool.shutdown, wait=False, cancel_futures=True)
-
-        async def provision(component: C) -> C:
-            stack.push_async_callback(component.close)
-            await component.provision(ctx)
-            return component
-
-        decoders: dict[str, Decoder] = {}
-        for name, options in config.decoders.items():
-            decoders[name] = await provision(cast(Decoder, plugins.component("decoder", name)(options)))
-        vad = await provision(cast(Vad, plugins.component("vad", config.vad.name)(config.vad.options)))
-        filters: dict[str, Filter] = {}
-        for name, options in config.many("filters").items():
-            filters[name] = await provision(cast(Filter, plugins.component("filter", name)(options)))
-        speakers = None
-        if config.diarizer is not None:
-            make = plugins.component("diarizer", config.diarizer.name)
-            diarizer = await provision(cast(Diarizer, make(config.diarizer.options)))
-            # Apart from recognition and VAD: a diarizer that is late must be late alone.
-            listeners = ThreadPoolExecutor(max(cores() // 2, 1), thread_name_prefix="speakers")
-            stack.callback(listeners.shutdown, wait=False, cancel_futures=True)
-            speakers = DiarizerService(diarizer, listeners)
+        parts = await _parts(config, plugins, ctx, stack)
         recognition = await Recognition.open(config, make_backend(config, plugins), metrics, status)
-        admission = Admission(
-            config,
-            plugins,
-            decoders,
-            vad,
-            Filters(filters),
-            recognition.backend,
-            recognition.worker,
-            pools,
-            metrics,
-            tokens,
-            keys,
-            speakers,
-        )
+        admission = Admission(config, plugins, parts, recognition.backend, recognition.worker, metrics, tokens, keys)
         core = Core(admission, recognition, metrics)
         stack.push_async_callback(core.close)
         yield core
+
+
+async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExitStack) -> Parts:
+    """Provision what sessions share besides the backend; `stack` closes it again."""
+
+    async def provision(kind: str, name: str, options: Options) -> Any:
+        component = plugins.component(kind, name)(options)
+        stack.push_async_callback(component.close)
+        await component.provision(ctx)
+        return component
+
+    def pool(threads: int, name: str) -> ThreadPoolExecutor:
+        made = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        stack.callback(made.shutdown, wait=False, cancel_futures=True)
+        return made
+
+    threads = audio_threads(cores())
+    # A file may take a thread for many seconds at once, where a live stream takes milliseconds.
+    pools: dict[Priority, Executor] = {"live": pool(threads, "audio"), "upload": pool(threads // 2, "files")}
+    decoders = {name: await provision("decoder", name, options) for name, options in config.decoders.items()}
+    vad = await provision("vad", config.vad.name, config.vad.options)
+    filters = {name: await provision("filter", name, options) for name, options in config.many("filters").items()}
+    speakers = None
+    if config.diarizer is not None:
+        diarizer = await provision("diarizer", config.diarizer.name, config.diarizer.options)
+        # Apart from recognition and VAD: a diarizer that is late must be late alone.
+        speakers = DiarizerService(diarizer, pool(max(cores() // 2, 1), "speakers"))
+    return Parts(decoders, vad, Filters(filters), pools, speakers)

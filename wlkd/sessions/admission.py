@@ -5,38 +5,27 @@ from __future__ import annotations
 import asyncio
 import functools
 import hmac
-import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import Executor
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Any, get_args
+from dataclasses import replace
 
 from wlkd.config.options import Config
-from wlkd.contract.audio import SAMPLE_RATE, samples
-from wlkd.contract.components import Backend, Decoder, Vad
+from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.components import Backend
 from wlkd.contract.errors import Code, SessionError, SessionRefused
 from wlkd.contract.host import Capabilities, Occupancy, Session
-from wlkd.contract.types import DiarizationParams, Priority, SessionInfo, StreamOffer, Task, Update
+from wlkd.contract.types import Priority, StreamOffer
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
-from wlkd.sessions.attribution import Attribution
-from wlkd.sessions.beginning import Beginning
 from wlkd.sessions.continuation import Continuation, Keys
-from wlkd.sessions.filters import Filters
-from wlkd.sessions.hearing import Hearing
-from wlkd.sessions.params import diarization_wish, wishes
-from wlkd.sessions.progress import Progress
-from wlkd.sessions.rendering import Rendering
+from wlkd.sessions.making import Asked, Maker, Parts
 from wlkd.sessions.resumption import Resumption
 from wlkd.sessions.seats import Seat
 from wlkd.sessions.session import LiveSession
-from wlkd.sessions.speakers import DiarizerService, Listening
-from wlkd.sessions.transcript import Transcript
 
 logger = logging.getLogger(__name__)
 
@@ -46,20 +35,6 @@ MOVE_SECONDS = 5.0
 """How long a stop waits for a pause, before it lets a client that can resume go in the middle of a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a client wants, and what came with it; see `wlkd.contract.host.Sessions.open`."""
-
-    offer: StreamOffer
-    transport: str
-    peer: str
-    query: Mapping[str, str]
-    token: str | None
-    priority: Priority
-    resumable: bool = False
-    continuation: Continuation | None = None
-
-
 class Admission:
     """See `wlkd.contract.host.Sessions`."""
 
@@ -67,30 +42,19 @@ class Admission:
         self,
         config: Config,
         plugins: Plugins,
-        decoders: Mapping[str, Decoder],
-        vad: Vad,
-        filters: Filters,
+        parts: Parts,
         backend: Backend,
         worker: Worker,
-        pools: Mapping[Priority, Executor],
         metrics: Metrics,
         tokens: frozenset[str],
         keys: Keys,
-        speakers: DiarizerService | None = None,
     ) -> None:
-        self._speakers = speakers
         self._config = config
         self._plugins = plugins
-        self._decoders = decoders
-        self._vad = vad
-        self._filters = filters
-        self._backend = backend
-        self._worker = worker
-        self._pools = pools
         self._metrics = metrics
         self._tokens = tokens
         self._resumption = Resumption(config, keys, metrics)
-        self._ids = itertools.count(1)
+        self._maker = Maker(config, plugins, parts, backend, worker, self._resumption, metrics)
         self._open: set[LiveSession] = set()
         self._addresses: Counter[str] = Counter()
         self._empty = asyncio.Event()
@@ -101,18 +65,10 @@ class Admission:
     # For transports ------------------------------------------------------------------------------------------
 
     def languages(self) -> frozenset[str]:
-        return self._backend.languages()
-
-    @property
-    def diarizes(self) -> bool:
-        return self._speakers is not None
+        return self._maker.backend.languages()
 
     def capabilities(self) -> Capabilities:
-        tasks = tuple(task for task in get_args(Task) if self._takes({"task": task}))
-        defaults = self._config.recognition
-        return Capabilities(
-            tuple(sorted(self.languages())), defaults.language, tasks, defaults.chinese_script, self.diarizes
-        )
+        return self._maker.capabilities()
 
     def occupancy(self) -> Occupancy:
         return Occupancy(len(self._open), self.max_sessions, self.draining)
@@ -187,7 +143,7 @@ class Admission:
     def max_sessions(self) -> int:
         """How many may be in: as configured, or what the backend keeps up with as far as is known now."""
         limit = self._config.sessions.max_sessions
-        return self._worker.capacity.sessions if limit == "auto" else limit
+        return self._maker.worker.capacity.sessions if limit == "auto" else limit
 
     @property
     def lag_seconds(self) -> float:
@@ -204,17 +160,17 @@ class Admission:
         they came in with."""
         self._config = config
         self._tokens = tokens
+        self._maker.apply(config)
         self._resumption.apply(config, keys)
 
     @property
     def place(self) -> str:
         """Where new sessions are recognized, as the backend puts it; may be empty."""
-        return self._backend.place()
+        return self._maker.backend.place()
 
     def switch(self, backend: Backend, worker: Worker) -> None:
         """Give new sessions to `worker`. Open ones stay where they are."""
-        self._backend = backend
-        self._worker = worker
+        self._maker.switch(backend, worker)
 
     async def empty(self) -> None:
         """Let clients that can resume go on elsewhere; end the audio of other live sessions where it is, after
@@ -253,7 +209,7 @@ class Admission:
     def _admit(self, asked: Asked) -> LiveSession:
         try:
             self._check(asked)
-            session = self._make(asked)
+            session = self._maker.make(asked)
         except SessionError as error:
             self._note(error, asked.transport, asked.peer)
             raise
@@ -279,91 +235,10 @@ class Admission:
         if refusal is not None:
             raise refusal
 
-    def _make(self, asked: Asked) -> LiveSession:
-        begin = Beginning(asked.continuation, self._backend.continues)
-        params = begin.params(wishes(asked.query, self._config.recognition, self.languages(), asked.priority))
-        rendering = Rendering(params.chinese_script, self._filters, asked.query)
-        diarization = diarization_wish(asked.query, possible=self._speakers is not None, priority=asked.priority)
-        if diarization is not None:
-            diarization = replace(diarization, memory=begin.speakers.get("voices", {}))
-        info = SessionInfo(
-            f"{next(self._ids)}", asked.transport, asked.peer, asked.offer, params, time.time(), diarization
-        )
-        decoder = self._decoder(asked.offer).open(asked.offer)
-        try:
-            hearing = Hearing(decoder, self._vad, self._pools[asked.priority], begin.restart, begin.settled)
-            transcript = self._transcript()
-            begin.restore(transcript)
-            clock = asyncio.get_running_loop().time
-            attribution = self._attribution(diarization, begin.speakers)
-            progress = Progress(transcript, begin.settled, attribution, clock)
-            resuming = self._resumption.resuming(
-                begin, asked.query, info, hearing, transcript, lambda: progress.speakers_memory
-            )
-            return LiveSession(
-                info,
-                hearing,
-                progress,
-                lambda on_outcome: self._worker.open(params, on_outcome),
-                rendering,
-                self._config.sessions,
-                self._metrics,
-                self._updated,
-                resuming if asked.resumable else None,
-                self._listening(info, progress),
-            )
-        except Exception:
-            decoder.close()
-            raise
-
-    def _attribution(self, diarization: DiarizationParams | None, memory: Mapping[str, Any]) -> Attribution | None:
-        if diarization is None or self._speakers is None:
-            return None
-        return Attribution(None if diarization.whole else self._speakers.max_wait_seconds, memory)
-
-    def _listening(self, info: SessionInfo, progress: Progress) -> Listening | None:
-        if info.diarization is None or self._speakers is None:
-            return None
-        return Listening(info.id, self._speakers, info.diarization, progress, self._metrics)
-
-    def _transcript(self) -> Transcript:
-        options = self._config.sessions
-        return Transcript(
-            line_pause=samples(options.line_pause_seconds),
-            silence_line=samples(options.silence_line_seconds),
-            max_line=samples(options.max_line_seconds),
-        )
-
-    def _decoder(self, offer: StreamOffer) -> Decoder:
-        try:
-            name = self._plugins.choose_decoder(offer)
-        except Exception as error:
-            logger.exception("wlkd_choose_decoder raised")
-            raise SessionError("bad_request", f"no decoder could be chosen for {_in_words(offer)}") from error
-        if name is None:
-            known = ", ".join(encoding for decoder in self._decoders.values() for encoding in decoder.encodings)
-            hint = f"; raw formats known: {known}" if known and offer.encoding else ""
-            raise SessionError("bad_request", f"this server has no decoder for {_in_words(offer)}{hint}")
-        if name not in self._decoders:
-            logger.warning("the decoder %s takes %s, but is not under `decoders:`", name, _in_words(offer))
-            raise SessionError("bad_request", f"the decoder for {_in_words(offer)} is not in use on this server")
-        return self._decoders[name]
-
-    def _takes(self, query: Mapping[str, str]) -> bool:
-        """Whether the backend opens a stream for these wishes."""
-        try:
-            self._backend.open(wishes(query, self._config.recognition, self.languages(), "live"))
-        except SessionError:
-            return False
-        return True
-
     def _knows(self, token: str | None) -> bool:
         # Compared in constant time, all of them: how long a refusal takes says nothing about the tokens.
         given = (token or "").encode(errors="surrogateescape")  # Headers may hold any bytes.
         return any([hmac.compare_digest(given, known.encode()) for known in self._tokens])
-
-    def _updated(self, info: SessionInfo, update: Update) -> None:
-        self._plugins.notify("wlkd_session_updated", info=info, update=update)
 
     async def _dismiss(self, session: LiveSession, reason: str) -> None:
         info = session.info
@@ -388,10 +263,3 @@ class Admission:
                 lag,
             )
             self._plugins.notify("wlkd_session_closed", info=info, reason=reason)
-
-
-def _in_words(offer: StreamOffer) -> str:
-    """What a client said about its audio, for the client to read."""
-    if offer.encoding is not None:
-        return f'audio of the format "{offer.encoding}"'
-    return "a recording" if offer.content_type is None else f'audio of the type "{offer.content_type}"'

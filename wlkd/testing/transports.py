@@ -88,7 +88,6 @@ class MadeUpSessions:
         self.counted: list[SessionError] = []
         """Those who were turned away."""
         self._prepare = prepare
-        self.diarizes = False
 
     @asynccontextmanager
     async def open(

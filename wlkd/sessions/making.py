@@ -1,0 +1,214 @@
+"""Makes a session of the parts that all share and of what its client asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+from wlkd.config.options import Config
+from wlkd.contract.audio import samples
+from wlkd.contract.components import Backend, Decoder, Vad
+from wlkd.contract.errors import SessionError
+from wlkd.contract.host import Capabilities
+from wlkd.contract.types import DiarizationParams, Priority, SessionInfo, StreamOffer, Task, Update
+from wlkd.inference.worker import Worker
+from wlkd.metrics import Metrics
+from wlkd.plugins import Plugins
+from wlkd.sessions.attribution import Attribution
+from wlkd.sessions.beginning import Beginning
+from wlkd.sessions.continuation import Continuation
+from wlkd.sessions.filters import Filters
+from wlkd.sessions.hearing import Hearing
+from wlkd.sessions.params import diarization_wish, wishes
+from wlkd.sessions.progress import Progress
+from wlkd.sessions.rendering import Rendering
+from wlkd.sessions.resumption import Resumption
+from wlkd.sessions.session import LiveSession
+from wlkd.sessions.speakers import DiarizerService, Listening
+from wlkd.sessions.transcript import Transcript
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client wants, and what came with it; see `wlkd.contract.host.Sessions.open`."""
+
+    offer: StreamOffer
+    transport: str
+    peer: str
+    query: Mapping[str, str]
+    token: str | None
+    priority: Priority
+    resumable: bool = False
+    continuation: Continuation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What all sessions share besides the backend, from the daemon's start to its end."""
+
+    decoders: Mapping[str, Decoder]
+    vad: Vad
+    filters: Filters
+    pools: Mapping[Priority, Executor]
+    """Where decoders and the VAD run."""
+    speakers: DiarizerService | None = None
+    """None: nobody is told apart."""
+
+
+class Maker:
+    """Goes by the configuration and the backend of the moment; a session keeps what it was made with."""
+
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        parts: Parts,
+        backend: Backend,
+        worker: Worker,
+        resumption: Resumption,
+        metrics: Metrics,
+    ) -> None:
+        self._config = config
+        self._plugins = plugins
+        self._parts = parts
+        self.backend = backend
+        """That of new sessions."""
+        self.worker = worker
+        """That of new sessions."""
+        self._resumption = resumption
+        self._metrics = metrics
+        self._ids = itertools.count(1)
+
+    def apply(self, config: Config) -> None:
+        """Make sessions by `config` from now on."""
+        self._config = config
+
+    def switch(self, backend: Backend, worker: Worker) -> None:
+        """Give new sessions to `worker`."""
+        self.backend = backend
+        self.worker = worker
+
+    def capabilities(self) -> Capabilities:
+        """What a client can ask for."""
+        tasks = tuple(task for task in get_args(Task) if self._takes({"task": task}))
+        defaults = self._config.recognition
+        return Capabilities(
+            languages=tuple(sorted(self.backend.languages())),
+            language=defaults.language,
+            tasks=tasks,
+            chinese_script=defaults.chinese_script,
+            diarization=self._parts.speakers is not None,
+        )
+
+    def make(self, asked: Asked) -> LiveSession:
+        """Raises `SessionError`: what was asked for cannot be done."""
+        begin = Beginning(asked.continuation, self.backend.continues)
+        known = self.backend.languages()
+        params = begin.params(wishes(asked.query, self._config.recognition, known, asked.priority))
+        rendering = Rendering(params.chinese_script, self._parts.filters, asked.query)
+        diarization = self._diarization(asked, begin)
+        info = SessionInfo(
+            f"{next(self._ids)}", asked.transport, asked.peer, asked.offer, params, time.time(), diarization
+        )
+        decoder = self._decoder(asked.offer).open(asked.offer)
+        try:
+            pool = self._parts.pools[asked.priority]
+            hearing = Hearing(decoder, self._parts.vad, pool, begin.restart, begin.settled)
+            transcript = self._transcript(begin)
+            progress = Progress(
+                transcript,
+                begin.settled,
+                self._attribution(diarization, begin.speakers),
+                asyncio.get_running_loop().time,
+            )
+            resuming = self._resumption.resuming(
+                begin, asked.query, info, hearing, transcript, lambda: progress.speakers_memory
+            )
+            return LiveSession(
+                info,
+                hearing,
+                progress,
+                lambda on_outcome: self.worker.open(params, on_outcome),
+                rendering,
+                self._config.sessions,
+                self._metrics,
+                self._updated,
+                resuming if asked.resumable else None,
+                self._listening(info, progress),
+            )
+        except Exception:
+            decoder.close()
+            raise
+
+    def _updated(self, info: SessionInfo, update: Update) -> None:
+        self._plugins.notify("wlkd_session_updated", info=info, update=update)
+
+    def _transcript(self, begin: Beginning) -> Transcript:
+        options = self._config.sessions
+        transcript = Transcript(
+            line_pause=samples(options.line_pause_seconds),
+            silence_line=samples(options.silence_line_seconds),
+            max_line=samples(options.max_line_seconds),
+        )
+        begin.restore(transcript)
+        return transcript
+
+    def _takes(self, query: Mapping[str, str]) -> bool:
+        """Whether the backend opens a stream for these wishes."""
+        try:
+            self.backend.open(wishes(query, self._config.recognition, self.backend.languages(), "live"))
+        except SessionError:
+            return False
+        return True
+
+    # Speakers ------------------------------------------------------------------------------------------------
+
+    def _diarization(self, asked: Asked, begin: Beginning) -> DiarizationParams | None:
+        possible = self._parts.speakers is not None
+        wish = diarization_wish(asked.query, possible=possible, priority=asked.priority)
+        return None if wish is None else replace(wish, memory=begin.speakers.get("voices", {}))
+
+    def _attribution(self, diarization: DiarizationParams | None, memory: Mapping[str, Any]) -> Attribution | None:
+        speakers = self._parts.speakers
+        if diarization is None or speakers is None:
+            return None
+        return Attribution(None if diarization.whole else speakers.max_wait_seconds, memory)
+
+    def _listening(self, info: SessionInfo, progress: Progress) -> Listening | None:
+        speakers = self._parts.speakers
+        if info.diarization is None or speakers is None:
+            return None
+        return Listening(info.id, speakers, info.diarization, progress, self._metrics)
+
+    # Decoders ------------------------------------------------------------------------------------------------
+
+    def _decoder(self, offer: StreamOffer) -> Decoder:
+        decoders = self._parts.decoders
+        try:
+            name = self._plugins.choose_decoder(offer)
+        except Exception as error:
+            logger.exception("wlkd_choose_decoder raised")
+            raise SessionError("bad_request", f"no decoder could be chosen for {_in_words(offer)}") from error
+        if name is None:
+            known = ", ".join(encoding for decoder in decoders.values() for encoding in decoder.encodings)
+            hint = f"; raw formats known: {known}" if known and offer.encoding else ""
+            raise SessionError("bad_request", f"this server has no decoder for {_in_words(offer)}{hint}")
+        if name not in decoders:
+            logger.warning("the decoder %s takes %s, but is not under `decoders:`", name, _in_words(offer))
+            raise SessionError("bad_request", f"the decoder for {_in_words(offer)} is not in use on this server")
+        return decoders[name]
+
+
+def _in_words(offer: StreamOffer) -> str:
+    """What a client said about its audio, for the client to read."""
+    if offer.encoding is not None:
+        return f'audio of the format "{offer.encoding}"'
+    return "a recording" if offer.content_type is None else f'audio of the type "{offer.content_type}"'
