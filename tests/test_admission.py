@@ -132,7 +132,7 @@ async def test_what_cannot_be_opened_is_a_bad_request_and_leaves_nothing(
 
 @pytest.mark.parametrize(("ends", "reason"), [(True, "finished"), (False, "disconnected")])
 async def test_who_leaves_before_the_end_was_disconnected(ends: bool, reason: str) -> None:
-    values = {"decoders": {"pcm": {}}, "vad": {"name": "none"}, "backend": {"name": "scripted"}}
+    values = {"decoders": {"pcm": {}}, "vad": {"name": "none"}, "backend": {"name": "scripted"}, "warmup": False}
     plugins = load_plugins()
     async with running_core(make_config(values, plugins), plugins) as core:
         async with core.admission.open(OFFER, transport="test", peer="here") as session:

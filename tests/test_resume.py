@@ -1,8 +1,10 @@
 """A stream that loses its connection goes on, here or on another node: no word lost, doubled or revised."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import base64
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from wlkd.contract.types import Seam, StreamOffer, Update, Word
 from wlkd.daemon.pipeline import running_core
 from wlkd.plugins import load_plugins
 from wlkd.sessions.admission import Admission
+from wlkd.sessions.continuation import MAC_BYTES, VERSION, Keys
 from wlkd.testing import speech_like
 
 RATE = 16_000
@@ -31,10 +34,13 @@ async def node(key: Path | None, **values: Any) -> AsyncIterator[Admission]:
         "backend": {"name": "scripted"},
         "worker": {"min_chunk_seconds": 0.2},
         "auth": {"continuation_key": str(key) if key else None},
+        "warmup": False,
         **values,
     }
     async with running_core(make_config(complete, plugins), plugins) as running:
         yield running.admission
+        # As a daemon that stops: sessions that wait for their clients wait no longer.
+        await running.admission.empty()
 
 
 @pytest.fixture
@@ -146,6 +152,26 @@ async def test_the_living_session_goes_on_with_the_byte_that_it_lacks(key: Path)
     assert client.words == (await undisturbed(audio)).words
 
 
+@pytest.mark.parametrize("heard_elsewhere", [False, True])
+async def test_back_on_a_node_where_the_session_of_before_waits_still(key: Path, heard_elsewhere: bool) -> None:
+    audio = speech(8)
+    client = Client(audio)
+    async with node(key) as first, node(key) as second:
+        async with client.connected(first) as session:
+            await client.hear(session, 4)
+        (waiting,) = first.sessions
+        async with client.connected(second) as session:
+            if heard_elsewhere:
+                await client.hear(session, 10)
+        async with client.connected(first) as session:
+            # What it missed elsewhere it cannot tell: then another session goes on, and the older one ends by itself.
+            assert (first.sessions == {waiting}) is not heard_elsewhere
+            await client.hear_the_end(session)
+        assert (waiting in first.sessions) is heard_elsewhere
+    whole = await undisturbed(audio)
+    assert (client.words, client.lines) == (whole.words, whole.lines)
+
+
 async def test_words_that_the_client_missed_come_again(key: Path) -> None:
     audio = speech(6)
     client = Client(audio)
@@ -224,18 +250,60 @@ async def test_a_continuation_that_was_tampered_with_is_refused(key: Path, chang
         assert caught.value.code == "cannot_resume"
 
 
-async def test_a_key_of_another_fleet_is_refused_and_the_log_says_so_once(
-    key: Path, caplog: pytest.LogCaptureFixture
+def of_another_version(continuation: str) -> str:
+    sealed = bytearray(base64.b64decode(continuation + "==", altchars=b"-_"))
+    sealed[MAC_BYTES] = VERSION + 1
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("same_key", "change", "reason", "told"),
+    [
+        (False, str, "another key", "the same auth.continuation_key"),
+        (True, of_another_version, f"version {VERSION + 1}, and this server knows", "another version of wlkd"),
+    ],
+)
+async def test_a_continuation_of_another_fleet_is_refused_and_the_log_says_so_once(
+    key: Path,
+    caplog: pytest.LogCaptureFixture,
+    same_key: bool,
+    change: Callable[[str], str],
+    reason: str,
+    told: str,
 ) -> None:
     client = Client(speech(2))
     async with node(key) as admission, client.connected(admission) as session:
         await client.hear(session, 1)
-    async with node(None) as stranger:
+    assert client.seam is not None
+    foreign = change(client.seam.continuation)
+    async with node(key if same_key else None) as stranger:
         for _ in range(2):
-            with pytest.raises(SessionError, match="another key"):
-                async with client.connected(stranger):
+            with pytest.raises(SessionError, match=reason) as caught:
+                async with stranger.open(PCM, transport="test", peer="here", resume=foreign):
                     pass
-    assert caplog.text.count("auth.continuation_key") == 1
+            assert caught.value.code == "cannot_resume"
+    assert caplog.text.count(told) == 1
+
+
+async def test_a_stream_from_a_machine_with_another_model_goes_on_and_the_log_says_so_once(
+    key: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    audio = speech(4)
+    client = Client(audio)
+    async with node(key) as admission, client.connected(admission) as session:
+        await client.hear(session, 2)
+    keys = Keys([SECRET.strip().encode()])
+    assert client.seam is not None
+    sealed = keys.open(client.seam.continuation)
+    large = keys.seal(replace(sealed, node="wlkd 0.2.0 simulstreaming large-v3"))
+    async with node(key) as admission:
+        for last in (False, True):
+            client.seam = replace(client.seam, continuation=large)
+            async with client.connected(admission) as session:
+                if last:
+                    await client.hear_the_end(session)
+    assert client.words == (await undisturbed(audio)).words
+    assert caplog.text.count(f"from a machine with wlkd 0.2.0 simulstreaming large-v3; this one has {sealed.node}") == 1
 
 
 async def test_a_key_can_be_changed_without_refusing_anybody(key: Path, tmp_path: Path) -> None:

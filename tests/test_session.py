@@ -33,6 +33,7 @@ async def core(values: Mapping[str, Any] = {}) -> AsyncIterator[Admission]:
         "vad": {"name": "none"},
         "backend": {"name": "scripted"},
         "worker": {"min_chunk_seconds": 0.2},
+        "warmup": False,
         **values,
     }
     async with running_core(make_config(complete, plugins), plugins) as running:

@@ -43,13 +43,23 @@ def key(tmp_path: Path) -> Path:
     return path
 
 
+WLKD = ("-m", "wlkd")
+ANOTHER_VERSION = (
+    "-c",
+    "from wlkd.sessions import continuation; continuation.VERSION += 1; import wlkd.__main__ as m; m.main()",
+)
+"""A release whose continuations differ."""
+
+
 @asynccontextmanager
-async def process(folder: Path, key: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(
+    folder: Path, key: Path, port: int, program: tuple[str, str] = WLKD
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """A daemon of its own, which can be killed."""
     file = folder / f"{port}.yaml"
     await asyncio.to_thread(file.write_text, json.dumps(configuration(key, port)))
     daemon = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "wlkd", "run", "--config", str(file), stderr=asyncio.subprocess.PIPE
+        sys.executable, *program, "run", "--config", str(file), stderr=asyncio.subprocess.PIPE
     )
     assert daemon.stderr is not None
     try:
@@ -101,7 +111,7 @@ async def test_a_killed_daemon_costs_its_resumable_clients_not_a_word(key: Path,
     ports = free_port(), free_port()
     async with (
         process(tmp_path, key, ports[0]) as first,
-        process(tmp_path, key, ports[1]),
+        running_daemon(configuration(key, ports[1])),
         relay(*ports) as way,
     ):
         url = f"ws://127.0.0.1:{way.port}/asr"
@@ -125,13 +135,20 @@ async def test_a_killed_daemon_costs_its_resumable_clients_not_a_word(key: Path,
             assert listener.said[-1] == "connected again, and nothing is lost"
 
 
-async def test_who_cannot_resume_begins_anew_and_says_so(key: Path) -> None:
+@pytest.mark.parametrize(
+    ("another_version", "reason"),
+    [(False, "another key"), (True, "it has version 1, and this server knows version 2")],
+)
+async def test_who_cannot_resume_begins_anew_and_says_so(
+    key: Path, tmp_path: Path, another_version: bool, reason: str
+) -> None:
     ports = free_port(), free_port()
-    async with (
-        running_daemon(configuration(key, ports[0])),
-        running_daemon(configuration(None, ports[1])),
-        relay(*ports) as way,
-    ):
+    stranger = (
+        process(tmp_path, key, ports[1], ANOTHER_VERSION)
+        if another_version
+        else running_daemon(configuration(None, ports[1]))
+    )
+    async with running_daemon(configuration(key, ports[0])), stranger, relay(*ports) as way:
         listener = Listener(f"ws://127.0.0.1:{way.port}/asr", words="true")
         await listener.audio.add(AUDIO)
         await listener.has(20)
@@ -139,7 +156,7 @@ async def test_who_cannot_resume_begins_anew_and_says_so(key: Path) -> None:
         way.cut()
         await listener.audio.end()
         last = await asyncio.wait_for(listener.task, 20)
-    assert any("another key; beginning anew" in text for text in listener.said)
+    assert any(f"{reason}; beginning anew" in text for text in listener.said)
     # Its bytes begin up to a second before what is settled.
     assert WORDS <= len(last.committed.split()) <= WORDS + 2
     assert 12 <= max(line.end for line in last.lines) / 16_000 <= 13

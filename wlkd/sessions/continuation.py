@@ -82,20 +82,29 @@ class Keys:
         if not content:
             raise _refused("it is cut short")
         if version != bytes([VERSION]):
-            raise _refused(f"it has version {version[0]}, and this server knows version {VERSION}")
+            raise ForeignContinuation(
+                f"it has version {version[0]}, and this server knows version {VERSION}",
+                "it was sealed by another version of wlkd; machines between which clients may move need the same one",
+            )
         key = next((key for key in self._keys if hmac.compare_digest(_name(key), name)), None)
         if key is None:
-            raise ForeignContinuation
+            raise ForeignContinuation(
+                "the continuation was sealed by a server with another key",
+                "none of our keys opens it; machines between which clients may move need the same "
+                "auth.continuation_key, and one without keeps its own over a restart of the service only",
+            )
         if not hmac.compare_digest(_mac(key, body), mac):
             raise _refused("it was changed on the way")
         return _unpacked(json.loads(_inflated(content)))
 
 
 class ForeignContinuation(SessionError):
-    """Sealed with a key that this daemon does not have."""
+    """Sealed by a daemon that differs from this one: by its key or its version."""
 
-    def __init__(self) -> None:
-        super().__init__(Code.CANNOT_RESUME, "cannot resume: the continuation was sealed by a server with another key")
+    def __init__(self, reason: str, remedy: str) -> None:
+        """`reason`: for the client; `remedy`: for the log."""
+        super().__init__(Code.CANNOT_RESUME, f"cannot resume: {reason}")
+        self.remedy = remedy
 
 
 def _refused(reason: str) -> SessionError:

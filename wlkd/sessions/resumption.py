@@ -49,19 +49,19 @@ class Resumption:
         """What a client brings. Raises `SessionError("cannot_resume")`."""
         try:
             continuation = self._keys.open(text)
-        except ForeignContinuation:
-            if not self._strangers:
-                logger.warning(
-                    "a client came with a continuation that none of our keys opens; machines between which clients "
-                    "may move need the same auth.continuation_key, and one without keeps its own over a restart of "
-                    "the service only"
-                )
-            self._strangers.add("")
+        except ForeignContinuation as error:
+            self._tell_once(error.remedy, "a client came with a continuation that is refused: %s", error.remedy)
             raise
-        if continuation.node != self._node and continuation.node not in self._strangers:
-            logger.warning("a client came from a machine with %s; this one has %s", continuation.node, self._node)
-            self._strangers.add(continuation.node)
+        if continuation.node != self._node:
+            message = "a client came from a machine with %s; this one has %s"
+            self._tell_once(continuation.node, message, continuation.node, self._node)
         return continuation
+
+    def _tell_once(self, stranger: str, message: str, *values: str) -> None:
+        """The first time that one of its kind comes: a fleet whose machines differ would fill the log."""
+        if stranger not in self._strangers:
+            logger.warning(message, *values)
+            self._strangers.add(stranger)
 
     async def here(self, continuation: Continuation, peer: str) -> Seat | None:
         """The session itself, if it is here still and can go on."""
