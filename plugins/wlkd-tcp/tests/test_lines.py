@@ -43,6 +43,15 @@ def test_a_change_of_the_tail_alone_says_nothing():
     assert JsonLines().write(Update(tentative=AND_SO), 1.0) == ""
 
 
+def test_the_alarm_that_no_words_come_has_a_line_of_its_own():
+    lines = JsonLines()
+    alarm = json.loads(lines.write(Update(deaf=True), 31.0))
+    assert (alarm["deaf"], alarm["text"], alarm["is_final"]) == (True, "", False)
+    assert lines.write(Update(deaf=True), 32.0) == ""
+    assert "deaf" not in lines.write(Update(committed=AND_SO), 33.0)
+    assert TextLines().write(Update(deaf=True), 31.0) == ""
+
+
 def test_chinese_is_written_as_it_is():
     assert "你好" in JsonLines().write(Update(committed=(Word("你好", 0, 160),)), 1.0)
 

@@ -18,17 +18,21 @@ class Lines(ABC):
 
     def __init__(self) -> None:
         self._in_segment = False
+        self._deaf = False
         self._end = 0
 
     def write(self, update: Update, emission_seconds: float) -> str:
-        """The line that says what `update` committed, newline included; empty when it committed nothing.
+        """The line that says what `update` committed, newline included; empty when it committed nothing, and no alarm
+        begins that nothing is committed.
 
         `emission_seconds` counts from the start of the connection.
         """
         words = update.committed
-        if not words and not (update.segment_end and self._in_segment):
+        alarm, self._deaf = update.deaf and not self._deaf, update.deaf
+        if words or (update.segment_end and self._in_segment):
+            self._in_segment = not update.segment_end
+        elif not alarm:
             return ""
-        self._in_segment = not update.segment_end
         if words:
             self._end = words[-1].end
         return self._line(update, words[0].start if words else self._end, self._end, emission_seconds)
@@ -62,6 +66,7 @@ class JsonLines(Lines):
             "is_final": update.segment_end,
             "emission_time": round(emission_seconds, 3),
             "language": update.language,
+            **({"deaf": True} if update.deaf else {}),
             **with_notes(update.notes),
         }
         return json.dumps(fields, ensure_ascii=False) + "\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.testing import running_daemon
 
 NOTICE = "#notice"
@@ -246,6 +247,18 @@ async def test_a_refused_microphone_is_explained(scripted, browse):
         await visit.is_in("idle")
         await visit.page.context.grant_permissions(["microphone"])
         await visit.sees_no(NOTICE)
+
+
+async def test_a_server_that_hears_speech_and_writes_nothing_is_explained(scripted, browse, monkeypatch):
+    monkeypatch.setattr("wlkd.sessions.deafness.SPEECH", SAMPLE_RATE // 2)
+    core = {"backend": {"name": "scripted", "options": {"deaf": True}}}
+    async with scripted(core) as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.sees(NOTICE, "Speech is heard, but no words come of it")
+        await visit.click(f"{NOTICE} button")
+        await visit.sees_no(NOTICE)
+        assert await visit.finishes() == []
 
 
 async def test_a_missing_microphone_is_explained(scripted, browse):

@@ -33,6 +33,7 @@ let stream = null; // a Recording or an Upload
 let starting = false;
 let heard = false;
 let lastSound = 0;
+let deaf = false; // the server hears speech, and writes nothing
 let wakeLock = null;
 
 // What is shown ---------------------------------------------------------------------------------------------
@@ -171,6 +172,7 @@ function upload(file) {
 function follow(started) {
   stream = started;
   heard = false;
+  deaf = false;
   lastSound = performance.now();
   stream.addEventListener("state", onState);
   stream.addEventListener("update", onUpdate);
@@ -189,7 +191,7 @@ function onState() {
   if (["recording", "uploading", "ended"].includes(stream.state)) dismiss(...CONNECTION);
   if (stream.state === "ended") {
     stream = null;
-    dismiss("silent");
+    dismiss("silent", "deaf");
     document.body.style.setProperty("--level", 0);
     showLag(0);
     wakeLock?.release();
@@ -204,9 +206,18 @@ function onUpdate({ detail }) {
   dismiss(...CONNECTION);
   heard ||= detail.status === "active_transcription";
   showLag(stream instanceof Upload ? 0 : detail.remaining_time_transcription);
+  showDeafness(detail.deaf === true);
   archive.touch();
   view.render(transcript);
   showStatus();
+}
+
+/** Explained once each time: whoever has read it may take it away. */
+function showDeafness(now) {
+  if (now === deaf) return;
+  deaf = now;
+  if (deaf) explain("deaf", {}, [["dismiss", () => dismiss()]]);
+  else dismiss("deaf");
 }
 
 function onProblem({ detail }) {
