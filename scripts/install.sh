@@ -16,7 +16,8 @@ Makes a virtual environment in the prefix, fetches the model, installs the units
   --key FILE        refuse a bundle that is not signed with this minisign public key or OpenPGP keyring
   --units-only      leave the virtual environment and the models as they are
 
-Environment: WLKD_TORCH, WLKD_TORCH_INDEX as for scripts/setup; TMPDIR, where a bundle is unpacked (/var/tmp).
+Environment: WLKD_TORCH, WLKD_TORCH_INDEX as for scripts/setup; WLKD_MODELS_SOURCE, where to look for models first (see
+`wlkd models get --help`); TMPDIR, where a bundle is unpacked (/var/tmp).
 TEXT
 }
 set -euo pipefail

@@ -21,7 +21,7 @@ manifest with the SHA-256 of each file. FILE.sha256 is written beside it, and th
 Environment:
   WLKD_MODELS_DIR    folder where models are, or are fetched to (default: models/ here)
   WLKD_TORCH         the PyTorch to pack (default: torch==2.13.0, for the CPU torch==2.13.0+cpu)
-  WLKD_TORCH_INDEX   package index to take PyTorch from; for CPU builds the --index-url that pytorch.org names
+  WLKD_TORCH_INDEX   package index to take PyTorch from; https://download.pytorch.org/whl/cpu: without CUDA
 TEXT
 }
 set -euo pipefail

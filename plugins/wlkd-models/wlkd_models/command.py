@@ -3,6 +3,7 @@
   wlkd models list                  what the folder holds, what fits together, what is missing
   wlkd models verify [NAME...]      read every file and compare it with its known SHA-256
   wlkd models get NAME...           download; resumes, checks, replaces nothing that is right
+                                    --source modelscope: look there first, for example in China
   wlkd models derive-decoder SIZE   rebuild a Whisper decoder from the encoder's file, offline
 
 A Whisper model is a pair: faster-whisper-SIZE/ (encoder) and pytorch-whisper-SIZE/SIZE.pt (decoder).
@@ -26,6 +27,8 @@ from wlkd_models.findings import BAD, Finding
 
 CONFIG = Path("/etc/wlkd.yaml")
 DEFAULT_DIR = Path("/data/whisper_models")
+SOURCES = ("huggingface", "modelscope", "index")
+"""Names of sources (`Source.name`) that `--source` takes: those that have a mirror each for most models."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     half = fetch.add_mutually_exclusive_group()
     for part in dict.fromkeys(part for family in known.values() for part in family.parts):
         half.add_argument(f"--{part}-only", dest="part", action="store_const", const=part, help=f"only the {part}")
+    fetch.add_argument(
+        "--source",
+        type=_source,
+        default=os.environ.get("WLKD_MODELS_SOURCE") or None,
+        metavar="SOURCE",
+        help=f"where to look first: {', '.join(SOURCES)}, or the address of a server that has the files in the same "
+        "folders as DIR (default: what the environment variable WLKD_MODELS_SOURCE says)",
+    )
     _add_folder(fetch)
     fetch.set_defaults(act=_get, part=None)
 
@@ -95,6 +106,14 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"the models folder (default: models_dir of {CONFIG}, else {DEFAULT_DIR})",
     )
+
+
+def _source(text: str) -> str:
+    if text not in SOURCES and not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(
+            f"{text} is none of {', '.join(SOURCES)}, nor an address with http:// or https://"
+        )
+    return text
 
 
 def _list(models_dir: Path, args: argparse.Namespace) -> int:
@@ -151,7 +170,7 @@ def _get(models_dir: Path, args: argparse.Namespace) -> int:
     for name in args.names:
         family = next(family for family in known.values() if name in family.names())
         try:
-            family.get(name, models_dir, (args.part,) if args.part else family.parts, _say)
+            family.get(name, models_dir, (args.part,) if args.part else family.parts, _say, args.source)
         except GetError as error:
             _say(f"{name} is not complete:\n{error}")
             status = 1

@@ -59,10 +59,11 @@ class ModelFamily(ABC):
         """Read every file of the model and compare it with what is known; `advance` is told of each piece's length."""
 
     @abstractmethod
-    def get(self, name: str, into: Path, parts: Collection[str], say: Say) -> None:
+    def get(self, name: str, into: Path, parts: Collection[str], say: Say, first: str | None = None) -> None:
         """Bring the wanted parts of the model to `into`; what is there and right is left alone.
 
-        `parts`: all of `self.parts`, or some. Raises GetError, or OSError when `into` cannot be written.
+        `parts`: all of `self.parts`, or some. `first`: the source to try before the others (`sources.in_order`).
+        Raises GetError, or OSError when `into` cannot be written.
         """
 
     def problems(self, models_dir: Path, name: str) -> Sequence[str]:

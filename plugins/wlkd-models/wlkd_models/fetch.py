@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from wlkd_models.digest import matches
 from wlkd_models.files import PinnedFile
-from wlkd_models.sources import Source, SourceUnavailable
+from wlkd_models.sources import Source, SourceUnavailable, in_order
 
 Say = Callable[[str], None]
 """Takes one line for the person who waits."""
@@ -27,11 +27,11 @@ class GetError(Exception):
 
 
 def fetch(
-    files: Sequence[PinnedFile], folder: Path, sources: Sequence[Source], say: Say
+    files: Sequence[PinnedFile], folder: Path, sources: Sequence[Source], say: Say, first: str | None = None
 ) -> tuple[list[PinnedFile], list[str]]:
-    """Returns the files that no source could bring, and why each source could not."""
+    """Returns the files that no source could bring, and why each source could not. `first`: see `in_order`."""
     remaining, failures = list(files), []
-    for source in sources:
+    for source in in_order(sources, first, folder.name):
         try:
             while remaining:
                 _fetch_one(remaining[0], folder, source)

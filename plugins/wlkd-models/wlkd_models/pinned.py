@@ -51,7 +51,7 @@ class PinnedFamily(ModelFamily):
     def verify(self, models_dir: Path, name: str, advance: Advance) -> Sequence[Finding]:
         return [check_pinned(models_dir / name / file.name, file, advance) for file in self._models[name].files]
 
-    def get(self, name: str, into: Path, parts: Collection[str], say: Say) -> None:
+    def get(self, name: str, into: Path, parts: Collection[str], say: Say, first: str | None = None) -> None:
         model, folder = self._models[name], into / name
         missing = [file for file in model.files if not matches(folder / file.name, file)]
         if not missing:
@@ -61,7 +61,7 @@ class PinnedFamily(ModelFamily):
         make_folder(folder)
         check_space(into, missing)
         with claimed(folder), tempfile.TemporaryDirectory(dir=into, prefix=".wheels-") as scratch:
-            still, failures = fetch(missing, folder, model.sources(Path(scratch)), say)
+            still, failures = fetch(missing, folder, model.sources(Path(scratch)), say, first)
         if still:
             drop_if_empty(folder)
             names = ", ".join(file.name for file in still)

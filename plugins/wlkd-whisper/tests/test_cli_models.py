@@ -159,3 +159,11 @@ def test_the_scripts_say_that_wlkd_is_missing(tmp_path):
 
 def test_the_scripts_offer_only_sizes_that_exist():
     assert {"base", "small", "medium", "large-v3"} <= set(MODELS)
+
+
+def test_an_unknown_source_is_refused_with_those_there_are(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run("get", "base", "--source", "hugingface", "--models", tmp_path)
+    assert "hugingface is none of huggingface, modelscope, index, nor an address with http:// or https://" in (
+        capsys.readouterr().err
+    )

@@ -179,6 +179,29 @@ def test_the_next_source_takes_over_with_one_line(server, model, tmp_path, lines
     assert any("from server, digest verified" in line for line in lines)
 
 
+def test_the_wanted_source_comes_first(server, model, tmp_path, lines, monkeypatch):
+    server.files = {"model.bin": CONTENT, "config.json": b"{}"}
+    monkeypatch.setenv("MODELSCOPE_DOMAIN", f"http://127.0.0.1:{server.port}")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    getting.get_encoder(model, tmp_path, lines.append, first="modelscope")
+    assert [path for path, _ in server.asked] == [
+        f"/models/x/y/resolve/master/{name}" for name in ("model.bin", "config.json")
+    ]
+    assert lines[0] == "faster-whisper-toy/model.bin: from ModelScope, digest verified"
+
+
+def test_a_models_folder_behind_a_server_is_a_source(server, model, tmp_path, lines, monkeypatch):
+    server.files = {"model.bin": CONTENT, "config.json": b"{}", "toy.pt": b"weights"}
+    address = f"http://127.0.0.1:{server.port}/models/"
+    getting.get_encoder(model, tmp_path, lines.append, first=address)
+    getting.get_decoder(model, tmp_path, lines.append, first=address)
+    assert [path for path, _ in server.asked] == [
+        "/models/faster-whisper-toy/model.bin",
+        "/models/faster-whisper-toy/config.json",
+        "/models/pytorch-whisper-toy/toy.pt",
+    ]
+
+
 def test_a_missing_file_names_address_and_status(server, tmp_path):
     with pytest.raises(SourceUnavailable, match=r"/model\.bin answers 404"):
         server.source().fetch(pinned("model.bin"), tmp_path / "model.bin.part", lambda _: None)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from wlkd_models.files import Mirror, PinnedFile, WheelMember
 from wlkd_models.sources import hugging_face
 
+ELSEWHERE_AT_MODELSCOPE = {"mobiuslabsgmbh/faster-whisper-large-v3-turbo": "pengzhendong/faster-whisper-large-v3-turbo"}
+"""Repositories that have another name there; Systran's have the same."""
 OPENAI = "https://openaipublic.azureedge.net/main/whisper/models"
 
 
@@ -26,6 +28,11 @@ class Model:
     encoder: tuple[PinnedFile, ...]
     decoder: PinnedFile
     mirror: Mirror = field(default_factory=dict)
+
+    @property
+    def at_modelscope(self) -> str:
+        """The repository of the same files at ModelScope."""
+        return ELSEWHERE_AT_MODELSCOPE.get(self.repository, self.repository)
 
     def encoder_url(self, file: PinnedFile) -> str:
         return f"{hugging_face()}/{self.repository}/resolve/{self.revision}/{file.name}"

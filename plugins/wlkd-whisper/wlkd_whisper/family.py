@@ -43,8 +43,8 @@ class WhisperFamily(ModelFamily):
     def verify(self, models_dir: Path, name: str, advance: Advance) -> Sequence[Finding]:
         return verify(models_dir, name, advance)
 
-    def get(self, name: str, into: Path, parts: Collection[str], say: Say) -> None:
-        get(name, into, encoder="encoder" in parts, decoder="decoder" in parts, say=say)
+    def get(self, name: str, into: Path, parts: Collection[str], say: Say, first: str | None = None) -> None:
+        get(name, into, encoder="encoder" in parts, decoder="decoder" in parts, say=say, first=first)
 
     def problems(self, models_dir: Path, name: str) -> Sequence[str]:
         return check_pair(models_dir, name)

