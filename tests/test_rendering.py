@@ -62,7 +62,7 @@ def commit(text: str = "", tail: str = "", *, language: str = "en", end: bool = 
 
 
 def said(text: str) -> tuple[Word, ...]:
-    return tuple(Word(f" {word}", place, place + 1, 0.5) for place, word in enumerate(text.split()))
+    return tuple(Word(f" {word}", place, place + 1, 1.0) for place, word in enumerate(text.split()))
 
 
 def shown(commits: Sequence[Commit]) -> list[str]:
@@ -86,14 +86,14 @@ def test_a_filter_s_words_go_through_the_next_one() -> None:
 def test_what_waits_is_let_go_when_the_language_changes() -> None:
     way = rendering()
     way.render(commit("x a"))
-    first, second = way.render(commit("b", language="de"))
+    first, second = way.render(commit("b", language="de", end=True))
     assert (text_of(first.words), first.language) == (" a", "en")
     assert (text_of(second.words), second.language) == (" b", "de")
 
 
 def test_no_filter_can_hold_a_stream_up() -> None:
     way = rendering()
-    given = [one for _ in range(MAX_HELD_WORDS + 1) for one in way.render(commit("a"))]
+    given = [one for _ in range(MAX_HELD_WORDS + 1) for one in way.render(commit("a", "x"))]
     assert len([word for one in given for word in one.words]) == MAX_HELD_WORDS + 1
 
 
@@ -101,7 +101,7 @@ def test_a_session_changes_its_filters_and_no_word_is_lost() -> None:
     way = rendering()
     way.render(commit("x a"))
     assert shown(way.change({"filters": "-pairs,shout"})) == [" a|"]
-    assert shown(way.render(commit("a b"))) == [" A B|"]
+    assert shown(way.render(commit("a b", end=True))) == [" A B|"]
     assert way.change({"pairs": "both"}) == []
     assert shown(way.render(commit("a b", end=True))) == [" BOTH|"]
     with pytest.raises(SessionError, match="unknown filter 'shut'; known: pairs, shout"):
@@ -112,17 +112,17 @@ def test_a_session_changes_its_filters_and_no_word_is_lost() -> None:
 
 
 def test_filters_are_off_until_the_options_or_the_client_say_otherwise() -> None:
-    assert shown(rendering(active=False).render(commit("a b"))) == [" a b|"]
-    assert shown(rendering({"filters": "pairs"}, active=False).render(commit("a b"))) == [" ab|"]
-    assert shown(rendering({"pairs": "c"}, active=False).render(commit("a b"))) == [" c|"]
-    assert shown(rendering({"filters": "-pairs"}).render(commit("a b"))) == [" a b|"]
+    assert shown(rendering(active=False).render(commit("a b", end=True))) == [" a b|"]
+    assert shown(rendering({"filters": "pairs"}, active=False).render(commit("a b", end=True))) == [" ab|"]
+    assert shown(rendering({"pairs": "c"}, active=False).render(commit("a b", end=True))) == [" c|"]
+    assert shown(rendering({"filters": "-pairs"}).render(commit("a b", end=True))) == [" a b|"]
 
 
 def test_the_words_of_a_failing_filter_do_not_go_out_unfiltered() -> None:
     way = rendering()
     way.render(commit("x a"))
     with pytest.raises(SessionError, match="the filter pairs failed: RuntimeError"):
-        way.render(commit("boom"))
+        way.render(commit("boom", end=True))
     assert way.release() == []
 
 
@@ -130,7 +130,7 @@ def test_edits_join_the_words_that_they_touch() -> None:
     words = said("one two three four")
     assert [word.text for word in edited(words, [Edit(1, 8, "12"), Edit(9, 10, "T")])] == [" 12", " Three", " four"]
     [joined] = [word for word in edited(words, [Edit(5, 12, "23")]) if "23" in word.text]
-    assert (joined.text, joined.start, joined.end, joined.confidence) == (" 23ee", 1, 3, 0.5)
+    assert (joined.text, joined.start, joined.end, joined.confidence) == (" 23ee", 1, 3, 1.0)
     assert [word.text for word in edited(words, [Edit(4, 8, "")])] == [" one", " three", " four"]
     assert edited(words, []) == list(words)
 

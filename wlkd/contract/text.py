@@ -1,13 +1,35 @@
-"""For filters: changes to the text of words, and what they do to the words and their times."""
+"""Words and their text: where one begins, and for filters, what a change of the text does to words and their times."""
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from wlkd.contract.types import Word
+
+UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue", "km", "bo"})
+"""Written without spaces between words: each character counts as a word."""
+
+
+def begins_word(before: str, piece: str, language: str | None) -> bool:
+    """Whether `piece`, which follows the text `before`, begins a word of its own."""
+    if piece[:1].isspace() or not before:
+        return True
+    if language not in UNSPACED_LANGUAGES or not piece:
+        return False
+    # Marks, punctuation and closing quotes belong to the character before; opening ones to the character after.
+    if unicodedata.category(piece[0])[0] in "MP" and unicodedata.category(piece[0]) not in ("Ps", "Pi"):
+        return False
+    if unicodedata.category(before[-1]) in ("Ps", "Pi"):
+        return False
+    return not (_is_latin(before[-1]) and _is_latin(piece[0]))
+
+
+def _is_latin(letter: str) -> bool:
+    return letter.isascii() and letter.isalnum()
 
 
 @dataclass(frozen=True, slots=True)

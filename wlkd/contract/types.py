@@ -37,7 +37,8 @@ class StreamOffer:
     """MIME type, e.g. `audio/webm;codecs=opus`."""
     encoding: str | None = None
     """Raw samples without a container: `s16le`, `s16be`, `s24le`, `s32le`, `f32le`, `u8`, `mulaw`, `alaw`, or what a
-    plugin's decoder calls them. Letters as the client wrote them."""
+    plugin's decoder calls them. `opus`: packets, each behind its length as four bytes, the first one the highest.
+    Letters as the client wrote them."""
     sample_rate: int | None = None
     """Hz; raw formats only."""
     channels: int | None = None

@@ -1,4 +1,5 @@
-"""From words as the model writes them to words as the listener reads them: one script, then the session's filters.
+"""From words as the model writes them to words as the listener reads them: whole, in one script, then the session's
+filters.
 
 What was committed is never touched again, so a filter that needs to know what follows makes its words wait here; they
 are shown as tentative meanwhile.
@@ -15,6 +16,7 @@ from wlkd.contract.errors import SessionError
 from wlkd.contract.types import ChineseScript, Commit, Word
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.script import Script, script_of
+from wlkd.sessions.whole_words import WholeWords
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ class Rendering:
         self._filters = filters
         self._chosen: dict[str, TextFilter] = {}
         self._language: str | None = None
+        self._whole_words = WholeWords()
         self._set_up(script, filters.choose(query))
 
     def render(self, commit: Commit) -> list[Commit]:
@@ -38,22 +41,19 @@ class Rendering:
         language = commit.language or self._language
         waiting = self.release() if language != self._language else []
         self._language = language
-        words, tentative = self._script.write(commit.words, commit.tentative, language)
-        for stage in self._stages:
-            words, tentative = stage.pass_on(words, tentative, language, end=commit.segment_end)
+        words, tentative = self._pass_on(commit.words, commit.tentative, end=commit.segment_end)
         return [*waiting, replace(commit, words=words, tentative=tentative)]
 
     def release(self) -> list[Commit]:
         """What waits: nothing will follow it. Raises `SessionError`."""
-        words: tuple[Word, ...] = ()
-        for stage in self._stages:
-            words, _ = stage.pass_on(words, (), self._language, end=True)
+        words, _ = self._pass_on((), (), end=True)
         return [Commit(words, language=self._language)] if words else []
 
     @property
     def waits_from(self) -> int | None:
         """Sample index where the first word that waits began; None: none does."""
-        return min((start for stage in self._stages if (start := stage.waits_from) is not None), default=None)
+        waiting = (self._whole_words.waits_from, *(stage.waits_from for stage in self._stages))
+        return min((start for start in waiting if start is not None), default=None)
 
     def change(self, query: Mapping[str, str]) -> list[Commit]:
         """Write as `query` says from now on; what it does not name stays. Raises `BadParameter`, and
@@ -63,6 +63,15 @@ class Rendering:
         waiting = self.release()
         self._set_up(script, chosen)
         return waiting
+
+    def _pass_on(
+        self, words: tuple[Word, ...], tentative: tuple[Word, ...], *, end: bool
+    ) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
+        words, tentative = self._whole_words.pass_on(words, tentative, self._language, end=end)
+        words, tentative = self._script.write(words, tentative, self._language)
+        for stage in self._stages:
+            words, tentative = stage.pass_on(words, tentative, self._language, end=end)
+        return words, tentative
 
     def _set_up(self, script: ChineseScript, chosen: dict[str, TextFilter]) -> None:
         self._wanted = script

@@ -239,6 +239,7 @@ class LiveSession:
                 case Flush():
                     self._hand_in(await self._hearing.pause())
                     await self._stream.drained()
+                    self._let_go()
                     if self._speakers is not None:
                         await self._speakers.settle()
                     self._inbox.flushed(message)
@@ -326,6 +327,7 @@ class LiveSession:
         self._inbox.abandon()
         self._hand_in(await self._hearing.pause())
         await self._stream.drained()
+        self._let_go()
         if self._speakers is not None:
             await self._speakers.finish()
         self._life.finish()
@@ -335,9 +337,7 @@ class LiveSession:
         """End now: the recognition itself is gone."""
         self._life.fail(error)
         with contextlib.suppress(SessionError):  # of a filter, which has said so
-            self._write(self._rendering.release())
-            if self.resuming is not None:
-                self.resuming.released()
+            self._let_go()
         self._life.finish()
         self._stream.close()
         self._progress.speakers_failed()
@@ -365,6 +365,12 @@ class LiveSession:
                     self._task.cancel()
             case _:
                 raise outcome
+
+    def _let_go(self) -> None:
+        """Words that wait for what follows: nothing will. Raises `SessionError`."""
+        self._write(self._rendering.release())
+        if self.resuming is not None:
+            self.resuming.released()
 
     def _write(self, commits: Iterable[Commit]) -> None:
         for commit in commits:

@@ -7,15 +7,13 @@ from complete characters.
 from __future__ import annotations
 
 import codecs
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
-UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue", "km", "bo"})
-"""Written without spaces between words: each character counts as a word."""
+from wlkd.contract.text import begins_word
 
 
 def byte_alphabet() -> dict[str, int]:
@@ -93,10 +91,9 @@ class WordPiece:
 
 def split_words(tokens: Sequence[int], vocabulary: Vocabulary, language: str | None) -> list[WordPiece]:
     """Cut a hypothesis into words. Trailing tokens that end inside a character are left out."""
-    spaced = language not in UNSPACED_LANGUAGES
     words: list[WordPiece] = []
     for letter in _characters(tokens, vocabulary):
-        if words and not _begins_word(words[-1].text, letter.text, spaced):
+        if words and not begins_word(words[-1].text, letter.text, language):
             last = words[-1]
             words[-1] = WordPiece(last.text + letter.text, last.first, letter.stop)
         else:
@@ -114,20 +111,3 @@ def _characters(tokens: Sequence[int], vocabulary: Vocabulary) -> Iterable[WordP
             if text:
                 yield WordPiece(text, first, index + 1)
             text, first = "", index + 1
-
-
-def _begins_word(before: str, piece: str, spaced: bool) -> bool:
-    if piece[0].isspace():
-        return True
-    if spaced:
-        return False
-    # Marks, punctuation and closing quotes belong to the character before; opening ones to the character after.
-    if unicodedata.category(piece[0])[0] in "MP" and unicodedata.category(piece[0]) not in ("Ps", "Pi"):
-        return False
-    if unicodedata.category(before[-1]) in ("Ps", "Pi"):
-        return False
-    return not (_is_latin(before[-1]) and _is_latin(piece[0]))
-
-
-def _is_latin(letter: str) -> bool:
-    return letter.isascii() and letter.isalnum()
