@@ -1,4 +1,4 @@
-"""wlkd decoder: WebM, Ogg, MP4, MP3, FLAC, WAV and AAC as a stream, through PyAV."""
+"""wlkd decoder: WebM, Ogg, MP4, MP3, FLAC, WAV and AAC as a stream, and packets of Opus, through PyAV."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def wlkd_register_decoders(register: Registry) -> None:
 @hookimpl(trylast=True)
 def wlkd_choose_decoder(offer: StreamOffer) -> str | None:
     # Last, for everything that no other decoder recognised: libav looks at the bytes, not at the type. Not for raw
-    # samples of an encoding that nobody knows: it would look for a container in them.
-    return "av" if offer.encoding is None else None
+    # samples of an encoding that nobody knows: it would look for a container in them. `opus`: packets (packets.py).
+    return "av" if offer.encoding in (None, "opus") else None

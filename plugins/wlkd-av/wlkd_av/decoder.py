@@ -64,11 +64,17 @@ class AvOptions(Options):
 
 
 class Av(Decoder[AvOptions]):
+    encodings = ("opus",)
+
     async def provision(self, ctx: Context) -> None:
         """Import libav here: it takes a quarter of a second, and the first client should not pay for it."""
         import wlkd_av.demux  # noqa: F401
 
     def open(self, offer: StreamOffer) -> DecoderStream:
+        if offer.encoding is not None:
+            from wlkd_av.packets import PacketStream
+
+            return PacketStream(offer, lambda: AvStream(self.config, replace(offer, encoding=None)))
         return AvStream(self.config, offer)
 
 

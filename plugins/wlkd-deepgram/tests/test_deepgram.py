@@ -8,6 +8,7 @@ import json
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from fractions import Fraction
 from typing import Any
 
 import aiohttp
@@ -125,6 +126,50 @@ async def test_opus_in_its_containers(container, query):
             await socket.send_media(audio[offset : offset + 700])
         await socket.send_close_stream()
         assert finals(await hear(socket)).split()[:6] == spoken(3).split()
+
+
+def opus_packets(seconds: float, rate: int, layout: str = "mono") -> list[bytes]:
+    """Packets of 20 ms, without a container, as a softphone or a WebRTC bridge has them."""
+    encoder = av.CodecContext.create("libopus", "w")
+    encoder.sample_rate, encoder.layout, encoder.format, encoder.time_base = rate, layout, "s16", Fraction(1, rate)
+    packets, length = [], rate // 50
+    for number in range(round(seconds * 50)):
+        silence = np.zeros((1, length * (2 if layout == "stereo" else 1)), np.int16)
+        frame = av.AudioFrame.from_ndarray(silence, format="s16", layout=layout)
+        frame.sample_rate, frame.pts = rate, number * length
+        packets += map(bytes, encoder.encode(frame))
+    return packets
+
+
+@pytest.mark.parametrize(("rate", "layout"), [(8_000, "mono"), (16_000, "stereo"), (48_000, "mono")])
+async def test_opus_packets_without_a_container_some_of_them_lost_or_damaged(rate, layout):
+    query = {"encoding": "opus", "sample_rate": rate}
+    async with serving() as daemon, client(daemon).listen.v1.connect(model="nova-3", **query) as socket:
+        for number, packet in enumerate(opus_packets(3.2, rate, layout)):
+            if number % 40 != 7:  # lost
+                await socket.send_media(b"\xff\xff" if number % 40 == 9 else packet)
+        await socket.send_close_stream()
+        messages = await hear(socket)
+    assert finals(messages).split()[:6] == spoken(3).split()
+    assert messages[-1].duration == pytest.approx(3.12, abs=0.03)
+    assert "an Opus packet cannot be decoded" in str(messages[-1])
+
+
+async def test_messages_that_are_neither_opus_packets_nor_a_container():
+    async with serving() as daemon, client(daemon).listen.v1.connect(model="nova-3", encoding="opus") as socket:
+        for _ in range(60):
+            await socket.send_media(b"\xff\xff\xff")
+        with pytest.raises(ConnectionClosedError, match="no Opus packets"):
+            await hear(socket)
+
+
+async def test_telephone_packets_of_20_ms():
+    query = {"model": "nova-3", "encoding": "mulaw", "sample_rate": 8_000}
+    async with serving() as daemon, client(daemon).listen.v1.connect(**query) as socket:
+        for _ in range(149):
+            await socket.send_media(b"\xff" * 160)
+        await socket.send_close_stream()
+        assert finals(await hear(socket)) == spoken(3)
 
 
 async def test_a_client_faster_than_recognition_is_slowed_down_and_loses_nothing():

@@ -17,7 +17,7 @@ from wlkd_deepgram.control import configured, unknown_message
 from wlkd_deepgram.errors import CLOSE
 from wlkd_deepgram.messages import Message, Results
 from wlkd_deepgram.metadata import Metadata
-from wlkd_deepgram.query import Query
+from wlkd_deepgram.query import PACKETS, Query
 
 if TYPE_CHECKING:
     from wlkd_deepgram.transport import DeepgramOptions
@@ -43,6 +43,7 @@ class Connection:
 
     def __init__(self, socket: Socket, options: DeepgramOptions, query: Query, metadata: Metadata) -> None:
         self._socket = socket
+        self._packets = query.offer.encoding == PACKETS
         self._metadata = metadata
         self._results = Results(query, metadata.request_id, options.final_seconds)
         self._flushes = 0
@@ -74,7 +75,7 @@ class Connection:
         if message.data:
             self._metadata.hear(message.data)
             self._heard_since_keep_alive = True
-            await session.feed(message.data)
+            await session.feed(packet(message.data) if self._packets else message.data)
         else:
             # How older clients end the stream.
             await session.finish()
@@ -131,6 +132,11 @@ class Connection:
     async def _send_all(self, messages: Iterable[Message]) -> None:
         for message in messages:
             await self._socket.say(json.dumps(message, ensure_ascii=False))
+
+
+def packet(data: bytes) -> bytes:
+    """A message that is a packet, as the decoder of packets takes it: behind its length."""
+    return len(data).to_bytes(4, "big") + data
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from wlkd_deepgram.text import text_wishes
 
 RAW = {"linear16": "s16le", "linear32": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
 """Encodings without a container, and wlkd's name for each. `linear32` is floating point, little-endian."""
-CONTAINED = frozenset({"flac", "opus", "ogg-opus", "speex", "amr-nb", "amr-wb"})
+PACKETS = "opus"
+"""A message is a packet, live; or a piece of a container, as the first one shows. A recording is a container."""
+CONTAINED = frozenset({"flac", "ogg-opus", "speex", "amr-nb", "amr-wb"})
 """Encodings that the decoder finds by itself, in Ogg, WebM, or a file of their own."""
 TELEPHONE_RATE = 8_000
 
@@ -97,7 +99,7 @@ class Query:
     """Terms to look for in what was said."""
 
 
-def parse(query: MultiMapping[str], content_type: str | None = None) -> Query:
+def parse(query: MultiMapping[str], content_type: str | None = None, *, live: bool = False) -> Query:
     """Read the query of one request. Raises `SessionError("bad_request")` for what makes no sense."""
     for name in query:
         if name in REFUSED:
@@ -118,7 +120,7 @@ def parse(query: MultiMapping[str], content_type: str | None = None) -> Query:
     if hotwords:
         wishes["hotwords"] = ",".join(hotwords)
     return Query(
-        offer=_offer(query, content_type),
+        offer=_offer(query, content_type, live),
         wishes=wishes,
         interim_results=flag(query, "interim_results"),
         endpointing_ms=_endpointing(query),
@@ -129,10 +131,12 @@ def parse(query: MultiMapping[str], content_type: str | None = None) -> Query:
     )
 
 
-def _offer(query: MultiMapping[str], content_type: str | None) -> StreamOffer:
+def _offer(query: MultiMapping[str], content_type: str | None, live: bool) -> StreamOffer:
     encoding = query.get("encoding", "").lower()
     rate, channels = whole_number(query, "sample_rate"), whole_number(query, "channels")
-    if not encoding or encoding in CONTAINED:
+    if encoding == PACKETS and live:
+        return StreamOffer(encoding=encoding, channels=channels)
+    if not encoding or encoding in CONTAINED or encoding == PACKETS:
         # Rate and channels, which some clients send all the same, are the container's to say.
         return StreamOffer(content_type=content_type)
     if encoding not in RAW:

@@ -50,7 +50,7 @@ class Deepgram(Transport[DeepgramOptions]):
         socket = Socket(self.config, (subprotocol,) if subprotocol else ())
         if not socket.can_prepare(request).ok:
             raise SessionError(Code.BAD_REQUEST, "GET is for WebSockets; send recordings with POST")
-        query = parse(request.query)
+        query = parse(request.query, live=True)
         async with AsyncExitStack() as owner:
             # Opened before the upgrade, so that a refusal has an HTTP status, which is what clients look at.
             session = await owner.enter_async_context(

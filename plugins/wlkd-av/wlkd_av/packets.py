@@ -1,0 +1,114 @@
+"""Opus packets without a container, as telephony and WebRTC send them (RFC 6716): each behind its length.
+
+A client may call Ogg or WebM "opus" too: what begins like a container is one.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import av
+import av.error
+from av.audio.codeccontext import AudioCodecContext
+from av.packet import Packet
+
+from wlkd import SAMPLE_RATE, Decoded, DecoderStream, Gap, Note, SessionError, StreamOffer
+from wlkd_av.reading import Voice
+
+if TYPE_CHECKING:
+    from wlkd_av.decoder import AvStream
+
+ENCODING = "opus"
+LENGTH = struct.Struct(">I")
+MAX_PACKET_BYTES = 64 * 1024
+"""More than the largest that the codec can make; what is announced longer is no packet."""
+CONTAINERS = (b"OggS", b"\x1aE\xdf\xa3", b"RIFF", b"caff")
+"""How Ogg, WebM, WAV and CAF begin. The first byte would be a packet of a sort that nobody sends in a call."""
+STEREO = 0x04
+"""Of a packet's first byte (RFC 6716, section 3.1)."""
+HOPELESS_PACKETS = 50
+"""From the start on: a second in which nothing is decoded is no Opus."""
+RATE = 48_000
+"""What Opus is decoded to, whatever rate it was made from."""
+
+
+class PacketStream(DecoderStream):
+    """One client's packets, or the container that they turn out to be."""
+
+    def __init__(self, offer: StreamOffer, container: Callable[[], AvStream]) -> None:
+        """`container`: opens a stream for bytes that are no packets."""
+        self._channels = offer.channels
+        self._open_container = container
+        self._container: AvStream | None = None
+        self._held = bytearray()
+        self._codec: AudioCodecContext | None = None
+        self._voice = Voice(floats=False)
+        self._last = SAMPLE_RATE // 50
+        """Samples of the last good packet: what a bad one is taken for."""
+        self._bad = 0
+        """Packets that failed, until one did not."""
+        self._heard = False
+
+    def feed(self, data: bytes) -> Iterator[Decoded]:
+        for packet in self._packets(data):
+            if self._container is None and self._codec is None and packet.startswith(CONTAINERS):
+                self._container = self._open_container()
+            if self._container is not None:
+                yield from self._container.feed(packet)
+            elif packet:
+                yield from self._decode(packet)
+
+    def finish(self) -> Iterator[Decoded]:
+        if self._container is not None:
+            yield from self._container.finish()
+            return
+        yield from self._voice.rest()
+
+    def close(self) -> None:
+        if self._container is not None:
+            self._container.close()
+        self._held.clear()
+
+    def _packets(self, data: bytes) -> Iterator[bytes]:
+        self._held += data
+        while len(self._held) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._held)
+            if length > MAX_PACKET_BYTES and self._codec is not None:
+                raise SessionError("undecodable_audio", f"{length} bytes are no Opus packet")
+            if len(self._held) < LENGTH.size + length:
+                return
+            packet = bytes(self._held[LENGTH.size : LENGTH.size + length])
+            del self._held[: LENGTH.size + length]
+            yield packet
+
+    def _decode(self, data: bytes) -> Iterator[Decoded]:
+        codec = self._codec = self._codec or _decoder(self._channels or (2 if data[0] & STEREO else 1))
+        try:
+            frames = codec.decode(Packet(data))
+        except av.error.FFmpegError:
+            yield from self._fail()
+            return
+        self._heard, self._bad = True, 0
+        for frame in frames:
+            self._last = frame.samples * SAMPLE_RATE // RATE
+            yield from self._voice.take(frame)
+
+    def _fail(self) -> Iterator[Decoded]:
+        """A packet that makes no sense leaves a hole of its length."""
+        self._bad += 1
+        if not self._heard and self._bad >= HOPELESS_PACKETS:
+            raise SessionError("undecodable_audio", "these are no Opus packets, one a message, nor a container")
+        if self._bad == 1:
+            yield Note("damaged", "an Opus packet cannot be decoded", length=self._last)
+        yield from self._voice.rest()
+        yield Gap(self._last)
+
+
+def _decoder(channels: int) -> AudioCodecContext:
+    codec = av.CodecContext.create("libopus", "r")
+    assert isinstance(codec, AudioCodecContext)
+    # RFC 7845, section 5.1: without such a header libav takes everything for mono.
+    codec.extradata = b"OpusHead" + struct.pack("<BBHIhB", 1, min(channels, 2), 0, RATE, 0, 0)
+    return codec
