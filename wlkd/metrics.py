@@ -74,6 +74,26 @@ class Metrics:
         self.guessed_speakers = Counter(
             "wlkd_diarization_guessed_words_total", "Words told before their speaker was settled", registry=registry
         )
+        self.translation_delay = Histogram(
+            "wlkd_translation_delay_seconds",
+            "From the last word of a sentence to its translation",
+            buckets=_LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.translation_waiting = Gauge(
+            "wlkd_translation_waiting_sentences", "Finished sentences that wait for the translator", registry=registry
+        )
+        self.translation_seconds = Counter(
+            "wlkd_translation_busy_seconds_total", "Time that the translator has taken", registry=registry
+        )
+        self.translation_failures = Counter(
+            "wlkd_translation_failures_total", "Sentences at which the translator failed", registry=registry
+        )
+        self.translation_skipped = Counter(
+            "wlkd_translation_skipped_total",
+            "Sentences left untranslated because the translator was too late",
+            registry=registry,
+        )
         self.commit_lag = Histogram(
             "wlkd_commit_lag_seconds",
             "Audio received and not yet settled, at each inference step",

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from socket import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPIDLE, TCP_KEEPINTVL
 from typing import Any
-from unicodedata import east_asian_width
 
 import aiohttp
 
 from wlkd.contract.audio import samples
+from wlkd.contract.text import spaced
 from wlkd.contract.types import Line, Note, Word
 
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -101,10 +101,7 @@ def joined(texts: Iterable[str]) -> str:
     except in scripts whose characters are wide and stand without spaces."""
     whole = ""
     for text in texts:
-        seam = whole[-1:] + text[:1]
-        if len(seam) == 2 and not any(mark.isspace() or east_asian_width(mark) == "W" for mark in seam):
-            whole += " "
-        whole += text
+        whole += spaced(whole, text)
     return whole
 
 

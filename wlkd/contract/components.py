@@ -23,6 +23,7 @@ from wlkd.contract.types import (
     Diarization,
     DiarizationParams,
     Frame,
+    Passage,
     RecognitionParams,
     Restart,
     Samples,
@@ -321,6 +322,47 @@ class Filter(Component[FilterOptionsT]):
         """For one session. `wish`: what its client said under the filter's name, mostly nothing.
 
         Cheap, on the event loop. Raises `BadParameter` for a wish that makes no sense."""
+
+
+class TranslatorOptions(Options):
+    """What every translator can be told; base of its own options."""
+
+    max_wait_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="How long the end of a live stream waits for its last translations; then it ends without them.",
+    )
+
+
+TranslatorOptionsT = TypeVar("TranslatorOptionsT", bound=TranslatorOptions, default=TranslatorOptions)
+
+
+class Translator(Component[TranslatorOptionsT]):
+    """Translates sentences, in this process, for all sessions that ask for it."""
+
+    Config = TranslatorOptions
+
+    @property
+    def max_batch(self) -> int:
+        """Passages in one call of `translate`, at most. 1 where several at once gain nothing: each is told as soon as
+        it is there."""
+        return 16
+
+    @abstractmethod
+    def targets(self) -> Mapping[str, frozenset[str]]:
+        """For each language that it translates into, those that it translates from: ISO 639-1 codes. Known after
+        `provision()`."""
+
+    @abstractmethod
+    def translate(self, batch: Sequence[Passage]) -> Sequence[str]:
+        """One text for each passage, in order; blocking, on the one translation thread.
+
+        That thread gives way to recognition, and so do threads that it starts. When a batch raises, its passages are
+        tried one by one; one that raises alone stays untranslated.
+        """
+
+    def warm_up(self) -> None:
+        """Get ready for the first sentence. On the translation thread."""
 
 
 class Transport(Component[OptionsT]):

@@ -96,9 +96,9 @@ class Sessions(Protocol):
 
         `query` holds the client's wishes by name: `language` (a code, tag or name, as the client wrote it),
         `languages` (those that detection may choose from, with commas), `task`, `initial_prompt`, `static_prompt`,
-        `hotwords`, `chinese_script` (else `language=zh-TW` says it), `diarize`,
-        `max_speakers`, `filters` (`numbers,-profanity`), and what the filters take, each by its
-        name. Other names are ignored.
+        `hotwords`, `chinese_script` (else `language=zh-TW` says it), `diarize`, `max_speakers`, `target_language` (as
+        the client wrote it), `filters` (`numbers,-profanity`), and what the filters take, each by its name. Other names
+        are ignored.
 
         Raises `SessionError` (`unauthorized`, `server_full`, `draining`, `bad_request`, `cannot_resume`) on entry.
         """
@@ -149,6 +149,8 @@ class Capabilities:
     """The configured one."""
     diarization: bool
     """Speakers can be told apart."""
+    target_languages: tuple[str, ...] = ()
+    """What it translates into: ISO 639-1 codes, sorted."""
 
 
 class Http(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wlkd.contract.components import Backend, Component, Decoder, Diarizer, Filter, Transport, Vad
+from wlkd.contract.components import Backend, Component, Decoder, Diarizer, Filter, Translator, Transport, Vad
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,11 @@ KINDS: Mapping[str, Kind] = {
             "diarizer",
             Diarizer,
             "Tells who speaks, to clients that ask for it; null: nobody is told apart.",
+        ),
+        Kind(
+            "translator",
+            Translator,
+            "Translates for the listener, for clients that ask for a language; null: nothing is translated.",
         ),
         Kind(
             "transport",

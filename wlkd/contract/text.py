@@ -1,4 +1,5 @@
-"""Words and their text: where one begins, and for filters, what a change of the text does to words and their times."""
+"""Words and their text: where one begins, how texts join, and for filters, what a change of the text does to words and
+their times."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from unicodedata import east_asian_width
 
 from wlkd.contract.types import Word
 
@@ -44,6 +46,15 @@ class Edit:
 def text_of(words: Iterable[Word]) -> str:
     """What `words` read together."""
     return "".join(word.text for word in words)
+
+
+def spaced(before: str, text: str) -> str:
+    """`text` with the space that it needs behind `before`: none in the beginning, beside another one, and in scripts
+    whose characters are wide and stand without spaces."""
+    seam = before[-1:] + text[:1]
+    if len(seam) == 2 and not any(mark.isspace() or east_asian_width(mark) in "WF" for mark in seam):
+        return f" {text}"
+    return text
 
 
 def merged(words: Sequence[Word], text: str) -> Word:

@@ -14,9 +14,10 @@ Samples = NDArray[np.float32]
 
 Task = Literal["transcribe", "translate"]
 Priority = Literal["live", "upload"]
-NoteCode = Literal["damaged", "cut_short", "skipped", "tracks", "channels", "level", "more"]
+NoteCode = Literal["damaged", "cut_short", "skipped", "tracks", "channels", "level", "untranslated", "more"]
 """`damaged`: audio is lost inside; `cut_short`: audio is lost at the end; `skipped`: bytes that are not audio;
 `tracks`, `channels`: which were heard, and how; `level`: samples that were no numbers, or beyond full scale;
+`untranslated`: a translation was asked for, and some sentences go without;
 `more`: further notes were left out."""
 LanguageScope = Literal["session", "segment"]
 """For how long a detected language holds: to the end of the session, or of a stretch of speech."""
@@ -157,6 +158,16 @@ class DiarizationParams:
 
 
 @dataclass(frozen=True, slots=True)
+class TranslationParams:
+    """What one session asks of the translator."""
+
+    target: str
+    """The language that its listener reads: one of `Translator.targets()`."""
+    chinese_script: ChineseScript = "simplified"
+    """The characters for Chinese, where that is the target."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionInfo:
     """Who a session is, for logs and observers."""
 
@@ -169,6 +180,8 @@ class SessionInfo:
     """Unix time, seconds."""
     diarization: DiarizationParams | None = None
     """None: nobody is told apart."""
+    translation: TranslationParams | None = None
+    """None: nothing is translated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -254,6 +267,29 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A sentence, or what there is of it, for a translator."""
+
+    text: str
+    """Without space around it."""
+    source: str
+    """Its language: an ISO 639-1 code."""
+    target: str
+    """The language that is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A sentence in the listener's language."""
+
+    start: int
+    """Where the sentence was spoken, up to `end`."""
+    end: int
+    text: str
+    """With the space that parts it from the one before in its line. Concatenate; never join."""
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """A readable stretch of the transcript, or of silence (then no words)."""
 
@@ -261,10 +297,16 @@ class Line:
     end: int
     words: tuple[Word, ...] = ()
     language: str | None = None
+    translations: tuple[Translation, ...] = ()
+    """Of the sentences that end in it; each comes later than its words, in order, and never changes."""
 
     @property
     def text(self) -> str:
         return "".join(word.text for word in self.words)
+
+    @property
+    def translation(self) -> str:
+        return "".join(sentence.text for sentence in self.translations)
 
     @property
     def speaker(self) -> int | None:
@@ -281,7 +323,7 @@ class Update:
     """The state of a session's transcript after a change, and what is new in it."""
 
     lines: tuple[Line, ...] = ()
-    """The whole committed transcript. Only the last line can grow; earlier ones never change."""
+    """The whole committed transcript. Only the last line can get words; any line can get translations."""
     committed: tuple[Word, ...] = ()
     """Words committed since the update before this one."""
     waiting: tuple[Word, ...] = ()
@@ -304,6 +346,10 @@ class Update:
     """Everything that is to be said of the audio so far, besides the words."""
     speaker_lag: int = 0
     """Samples whose words are known and whose speaker is not."""
+    tentative_translation: str = ""
+    """Of the sentence that is not finished; replaces the one before."""
+    translation_lag: int = 0
+    """Samples with finished sentences whose translations are still to come."""
     flushes: int = 0
     """Calls of `Session.flush` whose words are all in this update and those before it."""
     final: bool = False
@@ -339,6 +385,7 @@ __all__ = [
     "Line",
     "Note",
     "NoteCode",
+    "Passage",
     "Pause",
     "Priority",
     "RecognitionParams",
@@ -350,6 +397,8 @@ __all__ = [
     "StreamOffer",
     "TakenUp",
     "Task",
+    "Translation",
+    "TranslationParams",
     "Turn",
     "Update",
     "Word",

@@ -15,6 +15,7 @@ from wlkd.contract.host import Context
 from wlkd.contract.types import Priority
 from wlkd.daemon.running_backend import Recognition, make_backend
 from wlkd.host.cpu import audio_threads, cores
+from wlkd.inference.translation import TranslationService
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
@@ -90,15 +91,17 @@ async def running_core(
     keys = Keys(read_continuation_keys(config.auth.continuation_key))
     ctx = Context(models_dir=config.models_dir, metrics=metrics.registry, status=status)
     async with AsyncExitStack() as stack:
-        parts = await _parts(config, plugins, ctx, stack)
+        parts = await _parts(config, plugins, ctx, stack, metrics)
         recognition = await Recognition.open(config, make_backend(config, plugins), metrics, status)
         admission = Admission(config, plugins, parts, recognition.backend, recognition.worker, metrics, tokens, keys)
         core = Core(admission, recognition, metrics)
+        if parts.translation is not None:
+            parts.translation.give_way_to(lambda: min(worker.spare for worker in core.workers()))
         stack.push_async_callback(core.close)
         yield core
 
 
-async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExitStack) -> Parts:
+async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExitStack, metrics: Metrics) -> Parts:
     """Provision what sessions share besides the backend; `stack` closes it again."""
 
     async def provision(kind: str, name: str, options: Options) -> Any:
@@ -123,4 +126,9 @@ async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExi
         diarizer = await provision("diarizer", config.diarizer.name, config.diarizer.options)
         # Apart from recognition and VAD: a diarizer that is late must be late alone.
         speakers = DiarizerService(diarizer, pool(max(cores() // 2, 1), "speakers"))
-    return Parts(decoders, vad, Filters(filters), pools, speakers)
+    translation = None
+    if (part := config.one("translator")) is not None:
+        translation = TranslationService(await provision("translator", part.name, part.options), metrics)
+        stack.push_async_callback(translation.close)
+        await translation.start(warm_up=config.warmup)
+    return Parts(decoders, vad, Filters(filters), pools, speakers, translation)

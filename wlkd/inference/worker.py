@@ -168,6 +168,11 @@ class Worker:
         return options.min_chunk_seconds + self._pressure * span
 
     @property
+    def spare(self) -> float:
+        """Time to spare, 1 (idle) to 0, for what is not recognition."""
+        return max(1.0 - self._load.live_busy(self._clock()) / SATURATED, 0.0)
+
+    @property
     def _pressure(self) -> float:
         """How busy live streams keep the threads: 0 relaxed, 1 saturated."""
         return min(max((self._load.live_busy(self._clock()) - RELAXED) / (SATURATED - RELAXED), 0.0), 1.0)

@@ -69,9 +69,11 @@ class Beginning:
         if self.continuation is not None:
             transcript.take_up(
                 closed_lines=self.continuation.closed_lines,
+                kept=self.continuation.kept,
                 open_line=self.continuation.open_line,
                 end=self.continuation.transcript_end,
                 words=self.continuation.words,
+                untranslated=self.continuation.untranslated,
                 language=self.continuation.language,
             )
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from wlkd.contract.errors import Code, SessionError
-from wlkd.contract.types import Line, Restart, StreamOffer, Word
+from wlkd.contract.types import Line, Restart, StreamOffer, Translation, Word
 
 VERSION = 1
 """Of everything in here. Another one is refused: the client begins anew."""
@@ -53,6 +53,10 @@ class Continuation:
     """Committed so far."""
     speakers: Mapping[str, Any] = field(default_factory=dict)
     """What speaker labels need to stay the same."""
+    kept: tuple[Line, ...] = ()
+    """Lines behind the `closed_lines` that cannot get words any more, and wait for translations."""
+    untranslated: int = 0
+    """Of the last words in `kept` and the open line, how many are not translated yet."""
 
 
 class Keys:
@@ -129,7 +133,8 @@ def _inflated(content: bytes) -> bytes:
 
 
 def _packed(one: Continuation) -> dict[str, Any]:
-    line = one.open_line
+    # Only what there is: a daemon of the version before knows nothing of translations.
+    translation = {"kept": [_packed_line(line) for line in one.kept], "untranslated": one.untranslated}
     return {
         "session": one.session,
         "node": one.node,
@@ -141,32 +146,45 @@ def _packed(one: Continuation) -> dict[str, Any]:
         "context": one.context,
         "told": _packed_words(one.told),
         "closed_lines": one.closed_lines,
-        "open_line": None if line is None else [line.start, line.end, line.language, _packed_words(line.words)],
+        "open_line": None if one.open_line is None else _packed_line(one.open_line),
         "transcript_end": one.transcript_end,
         "words": one.words,
         "speakers": dict(one.speakers),
+        **{name: value for name, value in translation.items() if value},
     }
 
 
 def _unpacked(plain: dict[str, Any]) -> Continuation:
     content_type, encoding, sample_rate, channels = plain["offer"]
-    line = None
-    if plain["open_line"] is not None:
-        start, end, language, words = plain["open_line"]
-        line = Line(start, end, _unpacked_words(words), language)
     return Continuation(
         **{
             **plain,
             "offer": StreamOffer(content_type, encoding, sample_rate, channels),
             "restart": Restart(*plain["restart"]),
             "told": _unpacked_words(plain["told"]),
-            "open_line": line,
+            "open_line": None if plain["open_line"] is None else _unpacked_line(plain["open_line"]),
+            "kept": tuple(map(_unpacked_line, plain.get("kept", ()))),
         }
     )
 
 
+def _packed_line(line: Line) -> list[Any]:
+    packed = [line.start, line.end, line.language, _packed_words(line.words)]
+    if line.translations:
+        packed.append([[one.start, one.end, one.text] for one in line.translations])
+    return packed
+
+
+def _unpacked_line(packed: Sequence[Any]) -> Line:
+    start, end, language, words, *rest = packed
+    return Line(start, end, _unpacked_words(words), language, tuple(Translation(*one) for one in next(iter(rest), ())))
+
+
 def _packed_words(words: Sequence[Word]) -> list[list[Any]]:
-    return [[word.text, word.start, word.end, word.confidence] for word in words]
+    return [
+        [word.text, word.start, word.end, word.confidence, *(() if word.speaker is None else (word.speaker,))]
+        for word in words
+    ]
 
 
 def _unpacked_words(words: Sequence[Sequence[Any]]) -> tuple[Word, ...]:

@@ -16,7 +16,17 @@ from wlkd.contract.audio import samples
 from wlkd.contract.components import Backend, Decoder, Vad
 from wlkd.contract.errors import SessionError
 from wlkd.contract.host import Capabilities
-from wlkd.contract.types import DiarizationParams, Priority, SessionInfo, StreamOffer, Task, Update
+from wlkd.contract.types import (
+    DiarizationParams,
+    Priority,
+    RecognitionParams,
+    SessionInfo,
+    StreamOffer,
+    Task,
+    TranslationParams,
+    Update,
+)
+from wlkd.inference.translation import TranslationService
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
@@ -25,13 +35,14 @@ from wlkd.sessions.beginning import Beginning
 from wlkd.sessions.continuation import Continuation
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.hearing import Hearing
-from wlkd.sessions.params import diarization_wish, wishes
+from wlkd.sessions.params import diarization_wish, translation_wish, wishes
 from wlkd.sessions.progress import Progress
 from wlkd.sessions.rendering import Rendering
 from wlkd.sessions.resumption import Resumption
 from wlkd.sessions.session import LiveSession
 from wlkd.sessions.speakers import DiarizerService, Listening
 from wlkd.sessions.transcript import Transcript
+from wlkd.sessions.translating import Translating
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +72,8 @@ class Parts:
     """Where decoders and the VAD run."""
     speakers: DiarizerService | None = None
     """None: nobody is told apart."""
+    translation: TranslationService | None = None
+    """None: nothing is translated."""
 
 
 class Maker:
@@ -106,28 +119,39 @@ class Maker:
             tasks=tasks,
             chinese_script=defaults.chinese_script,
             diarization=self._parts.speakers is not None,
+            target_languages=tuple(sorted(self._targets or ())),
         )
 
     def make(self, asked: Asked) -> LiveSession:
         """Raises `SessionError`: what was asked for cannot be done."""
         begin = Beginning(asked.continuation, self.backend.continues)
         known = self.backend.languages()
-        params = begin.params(wishes(asked.query, self._config.recognition, known, asked.priority))
+        wanted = wishes(asked.query, self._config.recognition, known, asked.priority)
+        params = begin.params(wanted)
         rendering = Rendering(params.chinese_script, self._parts.filters, asked.query)
         diarization = self._diarization(asked, begin)
         info = SessionInfo(
-            f"{next(self._ids)}", asked.transport, asked.peer, asked.offer, params, time.time(), diarization
+            f"{next(self._ids)}",
+            asked.transport,
+            asked.peer,
+            asked.offer,
+            params,
+            time.time(),
+            diarization,
+            self._translation(asked, wanted),
         )
         decoder = self._decoder(asked.offer).open(asked.offer)
         try:
             pool = self._parts.pools[asked.priority]
             hearing = Hearing(decoder, self._parts.vad, pool, begin.restart, begin.settled)
-            transcript = self._transcript(begin)
+            transcript = self._transcript(begin, info)
+            translating = self._translating(info, transcript)
             progress = Progress(
                 transcript,
                 begin.settled,
                 self._attribution(diarization, begin.speakers),
                 asyncio.get_running_loop().time,
+                translating,
             )
             resuming = self._resumption.resuming(
                 begin, asked.query, info, hearing, transcript, lambda: progress.speakers_memory
@@ -143,6 +167,7 @@ class Maker:
                 self._updated,
                 resuming if asked.resumable else None,
                 self._listening(info, progress),
+                translating,
             )
         except Exception:
             decoder.close()
@@ -151,12 +176,13 @@ class Maker:
     def _updated(self, info: SessionInfo, update: Update) -> None:
         self._plugins.notify("wlkd_session_updated", info=info, update=update)
 
-    def _transcript(self, begin: Beginning) -> Transcript:
+    def _transcript(self, begin: Beginning, info: SessionInfo) -> Transcript:
         options = self._config.sessions
         transcript = Transcript(
             line_pause=samples(options.line_pause_seconds),
             silence_line=samples(options.silence_line_seconds),
             max_line=samples(options.max_line_seconds),
+            translated=info.translation is not None,
         )
         begin.restore(transcript)
         return transcript
@@ -187,6 +213,28 @@ class Maker:
         if info.diarization is None or speakers is None:
             return None
         return Listening(info.id, speakers, info.diarization, progress, self._metrics)
+
+    # Translation ---------------------------------------------------------------------------------------------
+
+    @property
+    def _targets(self) -> Mapping[str, frozenset[str]] | None:
+        return None if self._parts.translation is None else self._parts.translation.targets
+
+    def _translation(self, asked: Asked, wanted: RecognitionParams) -> TranslationParams | None:
+        return translation_wish(asked.query, self._targets, wanted, self._config.recognition.chinese_script)
+
+    def _translating(self, info: SessionInfo, transcript: Transcript) -> Translating | None:
+        service, params = self._parts.translation, info.params
+        if info.translation is None or service is None:
+            return None
+        return Translating(
+            info.translation,
+            service,
+            transcript,
+            self._metrics,
+            english=params.task == "translate",
+            upload=params.priority == "upload",
+        )
 
     # Decoders ------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,14 @@ from wlkd.config.options import Config, RecognitionOptions
 from wlkd.contract.components import Backend
 from wlkd.contract.errors import BadParameter, ProvisionError, SessionError
 from wlkd.contract.languages import known_language
-from wlkd.contract.types import DiarizationParams, LanguageScope, Priority, RecognitionParams
+from wlkd.contract.types import (
+    ChineseScript,
+    DiarizationParams,
+    LanguageScope,
+    Priority,
+    RecognitionParams,
+    TranslationParams,
+)
 from wlkd.sessions.script import script_of
 
 MAX_PROMPT_CHARACTERS = 4096
@@ -74,6 +81,37 @@ def diarization_wish(query: Mapping[str, str], *, possible: bool, priority: Prio
     if most is not None and not (most.isascii() and most.isdigit()):
         raise BadParameter("max_speakers", f"max_speakers {most!r}: write a whole number")
     return DiarizationParams(None if most is None else int(most), whole=priority == "upload")
+
+
+def translation_wish(
+    query: Mapping[str, str],
+    targets: Mapping[str, frozenset[str]] | None,
+    recognition: RecognitionParams,
+    chinese_script: ChineseScript,
+) -> TranslationParams | None:
+    """What a session asks of the translator; None: nothing. `targets`: see `Translator.targets`; None: there is none.
+
+    Raises `BadParameter`, with the list of what there is.
+    """
+    asked = query.get("target_language")
+    if not asked:
+        return None
+    if targets is None:
+        message = "target_language: this server does not translate; its configuration has no `translator`"
+        raise BadParameter("target_language", message)
+    try:
+        target = known_language(asked, targets).language
+    except BadParameter:
+        known = ", ".join(sorted(targets))
+        message = f"target_language {asked!r}: this server does not translate into it; known: {known}"
+        raise BadParameter("target_language", message) from None
+    source = "en" if recognition.task == "translate" else recognition.language
+    if source not in (None, target, *targets[target]):
+        known = ", ".join(sorted(targets[target]))
+        message = f"target_language {asked!r}: there is no translation into it from {source}; known: from {known}"
+        raise BadParameter("target_language", message)
+    written = {"language": asked, "chinese_script": query.get("chinese_script", "")}
+    return TranslationParams(target, script_of(written, chinese_script))
 
 
 def check_wishes(config: Config, backend: Backend) -> None:

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from wlkd.contract.audio import SAMPLE_RATE
-from wlkd.contract.types import Commit, Diarization, Frame, Note, SpeechEvent, Update
+from wlkd.contract.types import Commit, Diarization, Frame, Note, SpeechEvent, Update, Word
 from wlkd.sessions.attribution import Attribution
 from wlkd.sessions.transcript import Transcript
+from wlkd.sessions.translating import Translating
 
 LAG_NEWS = SAMPLE_RATE
 """A session that falls behind tells its client each time the lag has moved by this much."""
@@ -29,9 +30,10 @@ class Progress:
         settled: int = 0,
         attribution: Attribution | None = None,
         clock: Callable[[], float] = time.monotonic,
+        translating: Translating | None = None,
     ) -> None:
         """`settled`: samples that were heard elsewhere. `attribution`: gives words their speakers; None: nobody is told
-        apart. `clock`: seconds, the event loop's."""
+        apart. `clock`: seconds, the event loop's. `translating`: follows what is written; None: nothing does."""
         self._transcript = transcript
         self._attribution = attribution
         self._clock = clock
@@ -50,6 +52,9 @@ class Progress:
         """Samples heard so far."""
         self.deaf = False
         """Speech is heard, and no word comes of it."""
+        self._translating = translating
+        if translating is not None:
+            translating.report_to(self.tell, self.noted)
 
     # What happens --------------------------------------------------------------------------------------------
 
@@ -81,8 +86,9 @@ class Progress:
             self._write(commit)
         else:
             self._attribution.add(commit, self._clock())
-            self._transcript.apply(replace(commit, words=()))
+            self._transcript.apply(replace(commit, words=(), segment_end=False))
             self.release()
+        self._translate()
         self.tell()
 
     def speakers_told(self, diarization: Diarization) -> None:
@@ -103,11 +109,21 @@ class Progress:
             return
         for commit in self._attribution.take(self._clock()):
             self._write(replace(commit, tentative=self._transcript.tentative))
+            self._translate()
             self.tell()
 
     def _write(self, commit: Commit) -> None:
         self._transcript.apply(commit)
         self._segment_ended |= commit.segment_end
+
+    def _translate(self) -> None:
+        if self._translating is not None:
+            self._translating.wrote((*self._waiting, *self._transcript.tentative))
+
+    @property
+    def _waiting(self) -> tuple[Word, ...]:
+        """Final words that wait for their speaker."""
+        return () if self._attribution is None else self._attribution.waiting
 
     def flushed(self) -> None:
         """Everything that came before a flush is in the transcript."""
@@ -151,8 +167,7 @@ class Progress:
     @property
     def waits_from(self) -> int | None:
         """Sample index where the first word that waits for its speaker began; None: none does."""
-        waiting = () if self._attribution is None else self._attribution.waiting
-        return waiting[0].start if waiting else None
+        return self._waiting[0].start if self._waiting else None
 
     def lag(self, *, idle: bool) -> int:
         """Samples received and not yet settled; silence is settled when it is heard. `idle`: the worker has none."""
@@ -177,7 +192,7 @@ class Progress:
         self._news.clear()
         self._told_lag = self.lag(idle=idle)
         segment_ended, self._segment_ended = self._segment_ended, False
-        waiting = () if self._attribution is None else self._attribution.waiting
+        waiting, translating = self._waiting, self._translating
         return Update(
             lines=self._transcript.lines,
             committed=self._transcript.take_fresh(),
@@ -192,6 +207,8 @@ class Progress:
             speaker_lag=waiting[-1].end - waiting[0].start if waiting else 0,
             deaf=self.deaf and not final,
             notes=self._notes,
+            tentative_translation="" if translating is None else translating.tentative,
+            translation_lag=0 if translating is None else translating.lag,
             flushes=self._flushes,
             final=final,
         )

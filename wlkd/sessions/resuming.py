@@ -84,6 +84,7 @@ class Resuming:
 
     def _continuation(self, restart: Restart) -> Continuation:
         seams, transcript = self._seams, self._transcript
+        kept, untranslated = transcript.awaiting()
         return Continuation(
             session=self.identity.session,
             node=self.identity.node,
@@ -94,9 +95,11 @@ class Resuming:
             restart=restart,
             context=seams.context,
             told=seams.known,
-            closed_lines=transcript.closed_lines,
+            closed_lines=transcript.closed_lines - len(kept),
             open_line=transcript.open_line,
             transcript_end=transcript.end,
             words=transcript.words,
             speakers=self._speakers(),
+            kept=kept,
+            untranslated=untranslated,
         )

@@ -27,6 +27,7 @@ from wlkd.sessions.progress import Progress
 from wlkd.sessions.rendering import Rendering
 from wlkd.sessions.resuming import Resuming
 from wlkd.sessions.speakers import Listening
+from wlkd.sessions.translating import Translating
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +47,10 @@ class LiveSession:
         on_update: Callable[[SessionInfo, Update], None],
         resuming: Resuming | None = None,
         speakers: Listening | None = None,
+        translating: Translating | None = None,
     ) -> None:
         """`resuming`: it can outlive its connection. `speakers`: the diarizer that listens beside; None: nobody is
-        told apart."""
+        told apart. `translating`: the translator that follows; None: nothing is translated."""
         self.info = info
         self.resuming = resuming
         self._hearing = hearing
@@ -59,6 +61,7 @@ class LiveSession:
         self._metrics = metrics
         self._on_update = on_update
         self._speakers = speakers
+        self._translating = translating
         self._life = Life()
         self._inbox = Inbox(self._life)
         self._alarm = Alarm(info, progress, metrics)
@@ -203,6 +206,8 @@ class LiveSession:
         self._metrics.guessed_speakers.inc(self._progress.guessed_speakers)
         if self._speakers is not None:
             self._speakers.close()
+        if self._translating is not None:
+            self._translating.close()
         if self._task is not None and self._freeing is not None:
             self._task.cancel()
             await asyncio.shield(self._freeing)
@@ -312,6 +317,8 @@ class LiveSession:
         limit = self._options.max_blocked_seconds
         if self._speakers is not None:
             await self._speakers.room()
+        if self._translating is not None:
+            await self._translating.room()
         # An uploaded file waits as long as live sessions leave it no room: it is behind nobody's clock.
         waits = self.info.params.priority == "upload"
         try:
@@ -330,6 +337,8 @@ class LiveSession:
         self._let_go()
         if self._speakers is not None:
             await self._speakers.finish()
+        if self._translating is not None:
+            await self._translating.finish()
         self._life.finish()
         self._progress.tell()
 

@@ -20,8 +20,18 @@ from prometheus_client import CollectorRegistry
 
 from wlkd.config import make_config
 from wlkd.contract.audio import SAMPLE_RATE, samples, silence
-from wlkd.contract.components import Backend, Component, DecoderStream, DiarizerStream, StepPlan, TextFilter, VadStream
+from wlkd.contract.components import (
+    Backend,
+    Component,
+    DecoderStream,
+    DiarizerStream,
+    StepPlan,
+    TextFilter,
+    Translator,
+    VadStream,
+)
 from wlkd.contract.host import Context
+from wlkd.contract.languages import read_language
 from wlkd.contract.text import text_of
 from wlkd.contract.types import (
     Commit,
@@ -30,6 +40,7 @@ from wlkd.contract.types import (
     Frame,
     Gap,
     Note,
+    Passage,
     Pause,
     RecognitionParams,
     Samples,
@@ -255,6 +266,25 @@ def check_diarizer(open_stream: Callable[[], DiarizerStream], audio: Samples) ->
     assert len(set(found)) == 1, "the turns depend on how the audio was cut"
 
 
+def check_translator(translator: Translator, passages: Sequence[Passage]) -> list[str]:
+    """The contract of translators: one text for each passage, the same in a batch, alone, and after others.
+
+    `translator` is provisioned. Returns the texts.
+    """
+    targets = translator.targets()
+    for target, sources in targets.items():
+        assert {target} | sources == {read_language(code).language for code in {target} | sources}, "not ISO 639 codes"
+    assert all(passage.source in targets[passage.target] for passage in passages), "passages must be its languages'"
+    translator.warm_up()
+    size = translator.max_batch
+    batches = [passages[at : at + size] for at in range(0, len(passages), size)]
+    texts = [text for batch in batches for text in translator.translate(batch)]
+    assert len(texts) == len(passages) and all(text.strip() for text in texts)
+    alone = [text for passage in reversed(passages) for text in translator.translate([passage])]
+    assert alone[::-1] == texts, "a translation depends on what is beside it"
+    return texts
+
+
 def recognized(
     backend: Backend,
     speech: Sequence[Samples],
@@ -308,6 +338,7 @@ __all__ = [
     "Told",
     "check_backend",
     "check_decoder",
+    "check_translator",
     "check_transport",
     "check_vad",
     "decoded",

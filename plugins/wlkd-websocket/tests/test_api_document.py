@@ -16,7 +16,7 @@ from wlkd_websocket.messages import DiffMessages, FullMessages
 from wlkd_websocket.query import OWN, RAW_ENCODINGS
 from wlkd_websocket.transport import WebSocketOptions
 
-from wlkd import Code, Line, Note, Update, Word
+from wlkd import Code, Line, Note, Translation, Update, Word
 from wlkd.testing import running_daemon, speech_like
 from wlkd.transports.websocket import CLOSE_CODES
 
@@ -86,8 +86,8 @@ def test_every_query_name_and_format_is_documented():
     asking = section("Asking")
     prompts = {"hotwords", "initial_prompt", "static_prompt"}
     text = {"chinese_script", "filters", "replace", "profanity"}
-    speakers = {"diarize", "max_speakers"}
-    assert first_column(asking) == {*OWN, "language", "languages", "language_scope", "task", *prompts, *text, *speakers}
+    others = {"diarize", "max_speakers", "target_language"}
+    assert first_column(asking) == {*OWN, "language", "languages", "language_scope", "task", *prompts, *text, *others}
     assert {*RAW_ENCODINGS, "container", "pcm"} <= set(re.findall(r"`(\w+)`", asking))
 
 
@@ -105,7 +105,8 @@ def test_every_option_is_documented_with_its_default():
 def test_every_field_of_every_message_is_documented():
     word = Word(" a", 0, 1, 0.5)
     notes = (Note("damaged", "2.0 s", 32_000),)
-    update = Update(lines=(Line(0, 1, (word,), "en"),), committed=(word,), language="en", deaf=True, notes=notes)
+    line = Line(0, 1, (word,), "en", (Translation(0, 1, "um"),))
+    update = Update(lines=(line,), committed=(word,), language="en", deaf=True, notes=notes)
     full = json.loads(FullMessages(with_words=True).write(update))
     parts = [full, full["lines"][0], full["new_words"][0], full["notes"][0]]
     assert first_column(section("`transcript_update`")) == {name for part in parts for name in part} - {"type"}

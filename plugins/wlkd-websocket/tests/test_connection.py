@@ -69,7 +69,7 @@ async def test_a_client_of_the_old_service_sees_what_it_always_saw(rig):
     assert socket.close_code == 1000
 
 
-ADDED = {"new_words", "language", "received_seconds", "final"}
+ADDED = {"new_words", "language", "received_seconds", "final", "remaining_time_translation"}
 
 
 async def test_added_fields_carry_times_and_confidence(rig):
@@ -141,7 +141,6 @@ async def test_a_token_in_the_header_counts_before_the_query(rig):
     ("query", "names"),
     [
         ("?mode=fast", "mode=fast: unknown; known: full, diff"),
-        ("?target_language=de", "target_language"),
         ("?format=s16le&sample_rate=fast", "sample_rate=fast"),
         ("?format=s16le&sample_rate=0", "sample_rate=0"),
         ("?format=s16le&channels=²", "channels=²"),

@@ -195,6 +195,7 @@ async def test_a_client_can_ask_what_it_may_offer(http, serve):
             "tasks": ["transcribe", "translate"],
             "chinese_script": "simplified",
             "diarization": False,
+            "target_languages": [],
         }
 
 

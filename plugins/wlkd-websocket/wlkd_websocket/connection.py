@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
-from wlkd import Code, Session, SessionError, Sessions, TakenUp, Update
+from wlkd import Code, Session, SessionError, SessionInfo, Sessions, TakenUp, Update
 from wlkd.transports import websocket
 from wlkd.transports.conversation import converse
 from wlkd_websocket.messages import (
@@ -65,7 +65,7 @@ class Connection:
             resume=await self._resume(query),
         ) as session:
             taken_up = session.taken_up if query.resume != "no" else None
-            await self._socket.send_json(_config(query, taken_up, diarizes=session.info.diarization is not None))
+            await self._socket.send_json(_config(query, taken_up, session.info))
             if not await converse(self._send(session, query), self._receive(session)):
                 return
         # The place is free before the client reads that it is done: it may come back at once.
@@ -135,12 +135,14 @@ class Connection:
             await self._socket.say(messages.write(update))
 
 
-def _config(query: Query, taken_up: TakenUp | None, *, diarizes: bool) -> dict[str, object]:
+def _config(query: Query, taken_up: TakenUp | None, info: SessionInfo) -> dict[str, object]:
     message: dict[str, object] = {"type": "config", "useAudioWorklet": query.offer == PCM, "ping": True}
     if query.mode == "diff":
         message["mode"] = "diff"
     if taken_up is not None:
         message["resume"] = taken_up_fields(taken_up)
-    if diarizes:
+    if info.diarization is not None:
         message["diarization"] = True
+    if info.translation is not None:
+        message["target_language"] = info.translation.target
     return message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from wlkd import Code, Line, Seam, SessionError, TakenUp, Update, Word
+from wlkd import Code, Line, Seam, SessionError, TakenUp, Translation, Update, Word
 from wlkd.contract.audio import seconds
 from wlkd.transports.notes import with_notes
 
@@ -48,6 +48,14 @@ def word_fields(word: Word) -> dict[str, Any]:
     return fields
 
 
+def translation_fields(translation: Translation) -> dict[str, Any]:
+    return {
+        "text": translation.text,
+        "start": round(seconds(translation.start), 3),
+        "end": round(seconds(translation.end), 3),
+    }
+
+
 def line_fields(line: Line, with_words: bool) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "speaker": SILENCE if line.is_silence else SPEAKER if line.speaker is None else line.speaker,
@@ -59,7 +67,11 @@ def line_fields(line: Line, with_words: bool) -> dict[str, Any]:
     }
     if line.language is not None:
         fields["detected_language"] = line.language
+    if line.translations:
+        fields["translation"] = line.translation
     if with_words:
+        if line.translations:
+            fields["translations"] = [translation_fields(one) for one in line.translations]
         fields["words"] = [word_fields(word) for word in line.words]
     return fields
 
@@ -98,7 +110,7 @@ def continuation_in(text: str) -> str:
 
 
 class LineJson:
-    """The lines of one session as JSON; a line that cannot change any more is serialised once.
+    """The lines of one session as JSON; a line is serialised again only when it changed.
 
     A full update carries the whole transcript several times a second, so an hour of speech would otherwise be
     serialised again for each new word.
@@ -107,10 +119,12 @@ class LineJson:
     def __init__(self, with_words: bool) -> None:
         self._with_words = with_words
         self._closed: list[str] = []
+        self._lines: list[Line] = []
+        """Those that `_closed` tells of."""
         self._closed_joined = ""
 
     def all(self, lines: tuple[Line, ...]) -> str:
-        """The whole transcript as a JSON array. Only the last of `lines` may differ from earlier calls."""
+        """The whole transcript as a JSON array."""
         if not lines:
             return "[]"
         self._close_up_to(lines)
@@ -123,10 +137,21 @@ class LineJson:
         return f"[{', '.join([*self._closed[first:], self._dump(lines[-1])])}]"
 
     def _close_up_to(self, lines: tuple[Line, ...]) -> None:
+        self._renew(lines)
         for line in lines[len(self._closed) : -1]:
             text = self._dump(line)
             self._closed.append(text)
+            self._lines.append(line)
             self._closed_joined += f", {text}" if self._closed_joined else text
+
+    def _renew(self, lines: tuple[Line, ...]) -> None:
+        """Closed lines that got a translation."""
+        changed = [place for place, (old, new) in enumerate(zip(self._lines, lines, strict=False)) if old is not new]
+        for place in changed:
+            self._lines[place] = lines[place]
+            self._closed[place] = self._dump(lines[place])
+        if changed:
+            self._closed_joined = ", ".join(self._closed)
 
     def _dump(self, line: Line) -> str:
         return json.dumps(line_fields(line, self._with_words), ensure_ascii=False)
@@ -146,8 +171,8 @@ class DiffMessages:
     """A snapshot first, then what changed.
 
     A client drops `lines_pruned` lines from the front and appends `new_lines`. Only the front can be dropped,
-    so when the last line grew, the cheapest message that keeps the order prunes everything and sends it again;
-    when it did not, the new lines alone are enough.
+    so when a line that it has changed, by a word or a translation, the cheapest message that keeps the order prunes
+    everything and sends it again; when none did, the new lines alone are enough.
     """
 
     def __init__(self, with_words: bool = False) -> None:
@@ -160,7 +185,7 @@ class DiffMessages:
         self._seq += 1
         if self._seq == 1:
             return _message({"type": "snapshot", "seq": 1}, f'"lines": {self._lines.all(lines)}', update)
-        kept = len(sent) if not sent or sent[-1] == lines[len(sent) - 1] else 0
+        kept = len(sent) if all(old is new or old == new for old, new in zip(sent, lines, strict=False)) else 0
         parts = [f'"n_lines": {len(lines)}']
         if kept < len(sent):
             parts.append(f'"lines_pruned": {len(sent)}')
@@ -175,9 +200,10 @@ def _message(head: dict[str, Any], lines: str, update: Update) -> str:
     rest = {
         "buffer_transcription": update.tentative_text,
         "buffer_diarization": update.waiting_text,
-        "buffer_translation": "",
+        "buffer_translation": update.tentative_translation,
         "remaining_time_transcription": round(seconds(update.lag), 2),
         "remaining_time_diarization": round(seconds(update.speaker_lag), 2),
+        "remaining_time_translation": round(seconds(update.translation_lag), 2),
         "new_words": [word_fields(word) for word in update.committed],
         "language": update.language,
         "received_seconds": round(seconds(update.received), 3),

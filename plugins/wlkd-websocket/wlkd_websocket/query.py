@@ -26,7 +26,6 @@ OWN = frozenset(
         "channels",
         "mode",
         "words",
-        "target_language",
         "resume",
         "priority",
         "token",
@@ -54,8 +53,6 @@ class Query:
 
 def parse_query(query: Mapping[str, str], default_input: Input) -> Query:
     """Read the query of one connection. Raises `SessionError("bad_request")` for a value that makes no sense."""
-    if query.get("target_language"):
-        raise BadParameter("target_language", "target_language: this server does not translate; leave it out")
     mode = choice(query, "mode", ("full", "diff"), "full")
     return Query(
         offer=_offer(query, default_input),

@@ -1,0 +1,218 @@
+"""A translator behind the recognition, through a whole session: it comes later than words, and costs none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from tests.in_other_words import Waiting
+from tests.test_session import PCM, pcm, rest
+from wlkd.config import make_config
+from wlkd.contract.errors import SessionError
+from wlkd.contract.host import Session
+from wlkd.contract.types import Update
+from wlkd.daemon.pipeline import Core, running_core
+from wlkd.plugins import load_plugins
+
+Translating = Callable[..., AbstractAsyncContextManager[Core]]
+SCRIPT = [" One", " two.", " Three", " four", " five.", " Six", " seven."]
+
+
+@pytest.fixture
+def translating(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Translating:
+    """A core with one of the translators of `tests.in_other_words`, installed as a plugin from outside would be."""
+    info = tmp_path / "in_other_words-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: in-other-words\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[wlkd]\nin_other_words = tests.in_other_words\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    key = tmp_path / "key"
+    key.write_text("a secret of at least thirty-two characters\n")
+
+    @asynccontextmanager
+    async def running(name: str, max_wait: float = 20.0, **values: Any) -> AsyncIterator[Core]:
+        plugins = load_plugins()
+        complete = {
+            "decoders": {"pcm": {}},
+            "vad": {"name": "none"},
+            "backend": {"name": "scripted", "options": {"script": SCRIPT}},
+            "worker": {"min_chunk_seconds": 0.2},
+            "warmup": False,
+            "translator": {"name": name, "options": {"max_wait_seconds": max_wait}},
+            "auth": {"continuation_key": str(key)},
+            **values,
+        }
+        Waiting.gate.clear()
+        async with running_core(make_config(complete, plugins), plugins) as core:
+            try:
+                yield core
+            finally:
+                Waiting.gate.set()
+
+    return running
+
+
+def opened(core: Core, query: dict[str, str] | None = None, **arguments: Any) -> Any:
+    wishes = {"target_language": "de", **(query or {})}
+    return core.admission.open(PCM, **{"transport": "test", "peer": "here", "query": wishes, **arguments})
+
+
+async def said(session: Session, seconds: float) -> Update:
+    await session.feed(pcm(seconds))
+    await session.finish()
+    return (await rest(session))[-1]
+
+
+def value(core: Core, name: str) -> float:
+    registry: CollectorRegistry = core.metrics.registry
+    found = registry.get_sample_value(name)
+    assert found is not None, name
+    return found
+
+
+async def until(session: Session, wanted: Callable[[Update], bool]) -> Update:
+    async for update in session.updates():
+        if wanted(update):
+            return update
+    raise AssertionError("the session ended first")
+
+
+@pytest.mark.parametrize("priority", ["live", "upload"])
+async def test_sentences_are_translated_on_their_lines_and_all_of_them_before_the_end(
+    translating: Translating, priority: str
+) -> None:
+    async with translating("shouting") as core, opened(core, priority=priority) as session:
+        last = await said(session, 3.0)
+    assert last.final and last.text == " One two. Three four five. Six"
+    assert [line.translation for line in last.lines] == ["ONE TWO. THREE FOUR FIVE. SIX"]
+    half = 8_000
+    assert [(one.start, one.end, one.text) for one in last.lines[0].translations] == [
+        (0, 2 * half, "ONE TWO."),
+        (2 * half, 5 * half, " THREE FOUR FIVE."),
+        (5 * half, 6 * half, " SIX"),
+    ]
+    assert last.tentative_translation == "" and last.translation_lag == 0
+    assert value(core, "wlkd_translation_delay_seconds_count") == 3
+    assert value(core, "wlkd_translation_waiting_sentences") == 0
+
+
+async def test_the_sentence_that_goes_on_is_shown_as_a_draft(translating: Translating) -> None:
+    async with translating("shouting") as core, opened(core) as session:
+        await session.feed(pcm(1.9))
+        draft = await until(session, lambda update: bool(update.tentative_translation))
+        assert draft.tentative_translation in "ONE TWO. THREE FOUR FIVE."
+        await session.finish()
+        assert (await rest(session))[-1].tentative_translation == ""
+
+
+async def test_translation_holds_no_word_up_and_tells_how_far_it_is_behind(translating: Translating) -> None:
+    async with translating("waiting") as core, opened(core) as session:
+        await session.feed(pcm(3.0))
+        late = await until(session, lambda update: update.text.startswith(" One two. Three four"))
+        assert late.translation_lag in (16_000, 40_000) and late.lines[0].translation == ""
+        Waiting.gate.set()
+        await session.finish()
+        assert (await rest(session))[-1].lines[0].translation == "ONE TWO. THREE FOUR FIVE. SIX"
+
+
+@pytest.mark.parametrize("name", ["choking", "miscounting"])
+async def test_a_translator_that_fails_costs_translations_and_no_words(translating: Translating, name: str) -> None:
+    async with translating(name) as core, opened(core) as session:
+        last = await said(session, 3.5)
+    assert last.text == " One two. Three four five. Six seven."
+    made = {"choking": "ONE TWO. SIX SEVEN.", "miscounting": ""}[name]
+    assert "".join(line.translation for line in last.lines) == made
+    assert value(core, "wlkd_translation_failures_total") == {"choking": 1, "miscounting": 3}[name]
+
+
+async def test_a_translator_that_hangs_delays_the_end_no_longer_than_allowed(translating: Translating) -> None:
+    async with translating("waiting", 0.1) as core, opened(core) as session:
+        last = await said(session, 3.5)
+        assert last.final and last.text == " One two. Three four five. Six seven."
+        assert [note.code for note in last.notes] == ["untranslated"]
+        assert value(core, "wlkd_translation_skipped_total") == 3
+
+
+async def test_what_the_listener_understands_is_passed_on_as_it_is(translating: Translating) -> None:
+    async with translating("shouting") as core, opened(core, {"language": "de"}) as session:
+        assert (await said(session, 1.0)).lines[0].translation == "One two."
+
+
+async def test_a_language_that_turns_up_without_a_translation_is_told_once(translating: Translating) -> None:
+    # The scripted backend takes the first of the languages for what it hears.
+    async with translating("shouting") as core, opened(core, {"languages": "fr,en"}) as session:
+        last = await said(session, 2.5)
+    assert last.lines[0].translation == "" and last.text
+    assert [(note.code, note.message) for note in last.notes] == [
+        ("untranslated", "there is no translation from fr to de; from: en")
+    ]
+
+
+async def test_chinese_is_written_as_the_listener_asks(translating: Translating) -> None:
+    async with translating("shouting") as core:
+        for asked, written in (("zh", "发现"), ("zh-TW", "發現")):
+            async with opened(core, {"target_language": asked}) as session:
+                assert (await said(session, 1.0)).lines[0].translation == written
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ({"target_language": "fr"}, "does not translate into it; known: de, zh"),
+        ({"target_language": "nonsense"}, "known: de, zh"),
+        ({"target_language": "zh", "language": "es"}, "no translation into it from es; known: from en"),
+    ],
+)
+async def test_what_cannot_be_had_is_refused_with_what_can(
+    translating: Translating, query: dict[str, str], reason: str
+) -> None:
+    async with translating("shouting") as core:
+        with pytest.raises(SessionError, match=reason) as refused:
+            async with opened(core, query):
+                pass
+        assert refused.value.code == "bad_request"
+        assert core.admission.capabilities().target_languages == ("de", "zh")
+
+
+async def test_a_stream_that_goes_on_elsewhere_goes_on_translating(translating: Translating) -> None:
+    lines: list[tuple[str, str]] = []
+
+    def take(update: Update) -> str:
+        assert update.seam is not None
+        lines[update.seam.first_line :] = [(line.text, line.translation) for line in update.lines]
+        return update.seam.continuation
+
+    # Long silences close lines before their translations are there.
+    sessions = {"line_pause_seconds": 0.1, "max_line_seconds": 0.1}
+    async with translating("waiting", sessions=sessions) as core, opened(core, resume="") as session:
+        await session.feed(pcm(3.0))
+        continuation = take(await until(session, lambda update: update.text.startswith(" One two. Three four")))
+    assert len(lines) >= 2 and not any(translation for _, translation in lines)
+    async with translating("shouting", sessions=sessions) as core, opened(core, resume=continuation) as session:
+        assert session.taken_up is not None
+        await session.feed(pcm(3.5)[session.taken_up.from_bytes :])
+        await session.finish()
+        async for update in session.updates():
+            take(update)
+    assert "".join(text for text, _ in lines) == " One two. Three four five. Six seven."
+    assert [text for _, text in lines if text] == ["ONE TWO.", "THREE FOUR FIVE.", "SIX SEVEN."]
+    # Each word was translated once, by the second node.
+    assert value(core, "wlkd_translation_delay_seconds_count") == 3
+
+
+async def test_an_abandoned_session_leaves_nothing_behind(translating: Translating) -> None:
+    async with translating("waiting") as core:
+        async with opened(core) as session:
+            await session.feed(pcm(3.0))
+            await until(session, lambda update: update.translation_lag > 0)
+        Waiting.gate.set()
+        async with opened(core) as session:
+            assert (await said(session, 1.0)).lines[0].translation == "ONE TWO."
+        await asyncio.sleep(0)
+        assert value(core, "wlkd_translation_waiting_sentences") == 0

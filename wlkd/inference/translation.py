@@ -1,0 +1,192 @@
+"""The translator and its thread, shared by all sessions that ask for it.
+
+Finished sentences of live streams go first, in the order in which they were finished, then those of uploads. Sentences
+that still grow come last, and only while there is time to spare. All of it gives way to recognition, by the priority of
+the thread: under load translation falls behind first, and catches up. Everything but the thread is on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from wlkd.contract.components import Translator
+from wlkd.contract.types import Passage
+from wlkd.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+NICENESS = 10
+"""Of the thread: beside a busy recogniser it gets a tenth of a processor. Less, and it could keep the interpreter's
+lock for long while it waits for its turn."""
+SPARE = 0.5
+"""Time to spare, of 0 to 1, below which sentences that still grow are not translated."""
+STUCK_SECONDS = 60.0
+"""A call that takes longer will never end."""
+
+
+class Rank(IntEnum):
+    """Who goes first."""
+
+    LIVE = 0
+    UPLOAD = 1
+    DRAFT = 2
+    """A sentence that still grows."""
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """One passage on its way."""
+
+    passage: Passage
+    rank: Rank
+    done: Callable[[str | None], None]
+    """Called on the event loop; None: there is no translation."""
+    cancelled: bool = False
+    """Nobody waits for it any more, and `done` is not called."""
+    asked_at: float = field(default_factory=time.monotonic)
+
+
+class TranslationService:
+    """See the module. Bounded by its sessions, each of which may have so many sentences waiting, and one draft."""
+
+    def __init__(
+        self,
+        translator: Translator,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`translator` is provisioned."""
+        self._translator = translator
+        self._metrics = metrics
+        self._spare: Callable[[], float] = lambda: 1.0
+        self._clock = clock
+        self._waiting: dict[Rank, deque[Request]] = {rank: deque() for rank in Rank}
+        self._wake = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="translation", initializer=_give_way)
+        self._task: asyncio.Task[None] | None = None
+        self._since: float | None = None
+        """When the call that goes on began."""
+        metrics.translation_waiting.set_function(
+            lambda: sum(len(self._waiting[rank]) for rank in (Rank.LIVE, Rank.UPLOAD))
+        )
+
+    async def start(self, *, warm_up: bool) -> None:
+        """Begin to translate. A translator that fails to warm up will do so again, and be heard of."""
+        if warm_up:
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._translator.warm_up)
+            except Exception:
+                logger.exception("the translator failed to warm up")
+        self._task = asyncio.create_task(self._work(), name="translation")
+
+    def give_way_to(self, spare: Callable[[], float]) -> None:
+        """`spare`: how much time recognition has to spare, 0 (none) to 1 (idle)."""
+        self._spare = spare
+
+    async def close(self) -> None:
+        """Stop. A call that goes on ends by itself."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def targets(self) -> Mapping[str, frozenset[str]]:
+        """See `Translator.targets`."""
+        return self._translator.targets()
+
+    @property
+    def max_wait_seconds(self) -> float:
+        """How long the end of a live stream waits for its last translations."""
+        return self._translator.config.max_wait_seconds
+
+    @property
+    def stuck(self) -> bool:
+        """The translator has not come back for so long that it will not."""
+        return self._since is not None and self._clock() - self._since > STUCK_SECONDS
+
+    def ask(self, request: Request) -> None:
+        """Have a passage translated; `request.done` hears of it, unless it is cancelled meanwhile."""
+        self._waiting[request.rank].append(request)
+        self._wake.set()
+
+    async def _work(self) -> None:
+        try:
+            while True:
+                if batch := self._next_batch():
+                    await self._run(batch)
+                else:
+                    self._wake.clear()
+                    await self._wake.wait()
+        except Exception:
+            # Nobody awaits this task; who misses translations needs the reason.
+            logger.exception("translation has ended")
+
+    def _next_batch(self) -> list[Request]:
+        """Of the first rank that has any; drafts for which there is no time are turned down."""
+        for rank, waiting in self._waiting.items():
+            batch: list[Request] = []
+            while waiting and len(batch) < self._translator.max_batch:
+                request = waiting.popleft()
+                if request.cancelled:
+                    continue
+                if rank is Rank.DRAFT and self._spare() < SPARE:
+                    request.done(None)
+                    continue
+                batch.append(request)
+            if batch:
+                return batch
+        return []
+
+    async def _run(self, batch: Sequence[Request]) -> None:
+        self._since = self._clock()
+        passages = [request.passage for request in batch]
+        texts = await asyncio.get_running_loop().run_in_executor(self._thread, self._translated, passages)
+        self._metrics.translation_seconds.inc(self._clock() - self._since)
+        self._since = None
+        for request, text in zip(batch, texts, strict=True):
+            if text is None and request.rank is not Rank.DRAFT:
+                self._metrics.translation_failures.inc()
+            if not request.cancelled:
+                request.done(text)
+
+    def _translated(self, passages: Sequence[Passage]) -> list[str | None]:
+        """On the thread. None for a passage at which the translator fails."""
+        try:
+            texts = self._translator.translate(passages)
+            if len(texts) != len(passages):
+                raise RuntimeError(f"the translator made {len(texts)} texts of {len(passages)} passages")
+            return [text.strip() for text in texts]
+        except Exception as error:
+            if len(passages) > 1:
+                return [self._translated([passage])[0] for passage in passages]
+            # What was said is not for the log; the message of an exception may hold it.
+            passage = passages[0]
+            logger.warning(
+                "the translator failed at %d characters from %s to %s: %s",
+                len(passage.text),
+                passage.source,
+                passage.target,
+                type(error).__name__,
+            )
+            logger.debug("the translator failed", exc_info=error)
+            return [None]
+
+
+def _give_way() -> None:
+    """Let recognition go first, on the processors. Threads that this one starts inherit that."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+    except OSError as error:
+        logger.warning("translation competes with recognition: its thread cannot give way (%s)", error)
