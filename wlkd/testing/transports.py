@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -14,12 +16,17 @@ from wlkd.contract.host import Capabilities, Occupancy
 from wlkd.contract.types import Line, Priority, RecognitionParams, SessionInfo, StreamOffer, TakenUp, Update, Word
 from wlkd.daemon.listeners import HttpServer
 
+PORTS = range(20_000, 32_768)
+"""Below those that the kernel gives to outgoing connections: nobody takes one of these between here and its use."""
+
 
 def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A TCP port that nobody listens on, and that no test beside this one is likely to be given."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 class MadeUpSession:
