@@ -27,7 +27,9 @@ esac
 shift
 into=.
 case "${1:-}" in
-    --models | --into) into=${2:?"--models needs a folder"} ;;
+    --models | --into)
+        [ "$1" = --models ] || echo "$0: --into is called --models now" >&2
+        into=${2:?"--models needs a folder"} ;;
     "") ;;
     *) usage >&2; exit 64 ;;
 esac

@@ -17,6 +17,7 @@ from wlkd import Component, ConfigError, Options, PluginError, Problem
 from wlkd.config import Config, credential, load_config, make_config, parse_setting
 from wlkd.config.document import read_document
 from wlkd.contract.kinds import KINDS, Kind
+from wlkd.plugins import load_plugins
 
 
 class Pcm(Component):
@@ -292,3 +293,14 @@ def test_a_number_that_is_none_is_shown_as_far_as_it_helps() -> None:
 def test_nesting_without_end_is_refused() -> None:
     [mistake] = read_document("[" * 5000).mistakes
     assert mistake.message == "nested too deeply"
+
+
+def test_former_names_are_read_with_a_warning_that_says_the_new_one(tmp_path, caplog):
+    file = tmp_path / "wlkd.yaml"
+    file.write_text("decoders:\n  av:\n    max_mp4_bytes: 5000000\n    max_bad_packets: 50\n")
+    config = load_config(file, load_plugins(), {"backend.name": "scripted"})
+    assert config.many("decoders")["av"].max_file_bytes == 5_000_000
+    assert [record.message for record in caplog.records] == [
+        f"{file}:3: decoders.av.max_mp4_bytes: is called max_file_bytes now; rename it",
+        f"{file}:4: decoders.av.max_bad_packets: has no effect any more; remove it",
+    ]

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from wlkd.config.document import Document, Place, read_document, read_scalar
 from wlkd.config.files import mode_of, user_name
+from wlkd.config.former import under_new_names
 from wlkd.config.messages import explain, option_names
 from wlkd.config.options import (
     Config,
@@ -212,6 +213,7 @@ class _Reading:
     ) -> AnyOptions | None:
         """`values` as a `model`. Through JSON, where strict means what a person expects: `7100` is no text,
         `true` is no number, and a path is written as text. `known`: names to suggest for an unknown one at the top."""
+        values = under_new_names(model, values, path, self._located)
         try:
             return model.model_validate_json(json.dumps(values), strict=True)
         except ValidationError as error:

@@ -42,6 +42,10 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    former: ClassVar[Mapping[str, str | None]] = {}
+    """Names that options had in the version before, each with the new name; None: the option has no effect any more.
+    They are accepted with a warning, so that an update stops nobody's service."""
+
 
 def shown(*, decide: bool = False, group: str = "") -> dict[str, Any]:
     """How the printed configuration shows an option, for `Field(json_schema_extra=shown(...))`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -49,6 +49,8 @@ FRAMED_BYTES = 16 * 1024
 
 
 class AvOptions(Options):
+    former: ClassVar = {"max_mp4_bytes": "max_file_bytes", "max_bad_packets": None}
+
     max_probe_bytes: int = Field(
         8 * MIB, ge=4096, description="Bytes without an audio stream after which a stream is refused."
     )

@@ -95,16 +95,25 @@ def default_dir(config: Path = CONFIG) -> Path:
     return Path(named) if isinstance(named, str) else DEFAULT_DIR
 
 
+class _FormerName(argparse.Action):
+    """Takes `--models` under a name that it had before."""
+
+    def __call__(self, parser: object, namespace: argparse.Namespace, value: object, option: str | None = None) -> None:
+        _say(f"wlkd models: {option} is called --models now")
+        setattr(namespace, self.dest, value)
+
+
 def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models",
-        # Names of before 0.2, in scripts of others.
-        "--models-dir",
-        "--into",
         dest="models_dir",
         type=Path,
         metavar="DIR",
         help=f"the models folder (default: models_dir of {CONFIG}, else {DEFAULT_DIR})",
+    )
+    # Names of before 0.2, in scripts of others.
+    parser.add_argument(
+        "--models-dir", "--into", dest="models_dir", type=Path, action=_FormerName, help=argparse.SUPPRESS
     )
 
 
