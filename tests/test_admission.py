@@ -14,6 +14,7 @@ from wlkd.contract.components import Backend, Decoder, DecoderStream, Options, R
 from wlkd.contract.errors import SessionError
 from wlkd.contract.types import Commit, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer
 from wlkd.daemon.pipeline import running_core
+from wlkd.inference.engines import Engine, Engines
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins, load_plugins
@@ -116,8 +117,7 @@ async def test_what_cannot_be_opened_is_a_bad_request_and_leaves_nothing(
             config,
             choosing(answer),
             Parts({"one": decoder}, Deaf(Options()), Filters({}), {"live": pool, "upload": pool}),
-            Refusing(Options()),
-            worker,
+            Engines({"default": Engine("default", Refusing(Options()), worker)}),
             Metrics(),
             frozenset(),
             Keys([b"secret"]),

@@ -131,7 +131,7 @@ async def test_a_language_that_the_running_model_does_not_know_is_refused(caplog
 
 async def test_the_metrics_of_the_worker_are_those_of_this_moment() -> None:
     def busy() -> float:
-        return it.core.metrics.registry.get_sample_value("wlkd_inference_busy_ratio") or 0.0
+        return it.core.metrics.registry.get_sample_value("wlkd_inference_busy_ratio", {"engine": "default"}) or 0.0
 
     async with rig({"backend": {"name": "scripted", "options": {"step_seconds": 0.2}}}) as it:
         await it.words()

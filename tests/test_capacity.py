@@ -12,8 +12,9 @@ from wlkd.config import make_config
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.components import Backend, Options, Recognizer, StepPlan
 from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams
-from wlkd.daemon.running_backend import Recognition
+from wlkd.daemon.running_engines import Opening, RunningEngine
 from wlkd.inference.capacity import MOST_SESSIONS, TEST_CHUNK_SECONDS, Capacity, made_up_speech, self_test, sessions_for
+from wlkd.inference.turns import Turns
 from wlkd.inference.utilization import Load, Share
 from wlkd.metrics import Metrics
 from wlkd.plugins import load_plugins
@@ -112,14 +113,14 @@ def revised(capacity: Capacity, load: Load, since: float, times: int = 20) -> in
     for _ in range(times):
         since += 5
         worked(5, 0.99, load.throughput, load, since - 5)
-        capacity.revise(load, since)
+        capacity.revise(load, since, load.live_busy(since))
     return capacity.sessions
 
 
 def test_a_full_house_that_cannot_keep_up_shrinks_to_what_it_can() -> None:
     capacity = Capacity(16)
     load = worked(60, busy=0.99, throughput=5.1)
-    capacity.revise(load, 60)
+    capacity.revise(load, 60, load.live_busy(60))
     assert capacity.sessions == 13, "a step at a time"
     assert revised(capacity, load, 60) == 4
 
@@ -132,14 +133,14 @@ def test_a_full_house_that_keeps_up_grows() -> None:
 def test_little_load_says_nothing_against_the_self_test() -> None:
     capacity = Capacity(16)
     load = worked(60, busy=0.3, throughput=3)
-    capacity.revise(load, 60)
+    capacity.revise(load, 60, load.live_busy(60))
     assert capacity.sessions == 16
 
 
 def test_cheap_speech_says_there_is_room_even_at_little_load() -> None:
     capacity = Capacity(4)
     load = worked(60, busy=0.3, throughput=40)
-    capacity.revise(load, 60)
+    capacity.revise(load, 60, load.live_busy(60))
     assert capacity.sessions == 12
 
 
@@ -148,7 +149,7 @@ def test_what_a_hard_time_took_comes_back() -> None:
     assert revised(capacity, worked(60, busy=0.99, throughput=5.1), 60) == 4
     quiet = worked(30, busy=0.1, throughput=3)
     for now in range(200, 300, 5):
-        capacity.revise(quiet, float(now))
+        capacity.revise(quiet, float(now), quiet.live_busy(float(now)))
     assert capacity.sessions == 16
 
 
@@ -156,7 +157,7 @@ def test_one_odd_batch_changes_nothing() -> None:
     capacity = Capacity(8)
     load = Load()
     load.end(load.begin(0, live=True), 3, speech=0.5)
-    capacity.revise(load, 3)
+    capacity.revise(load, 3, load.live_busy(3))
     assert capacity.sessions == 8
 
 
@@ -230,14 +231,15 @@ async def test_nothing_made_up_is_sent_to_another_machine() -> None:
     backend = Remote(0.0, 0.1)
     config = make_config({"backend": {"name": "scripted"}}, load_plugins())
     assert config.warmup and config.sessions.max_sessions == "auto"
-    recognition = await Recognition.open(config, backend, Metrics(), print)
+    opening = Opening(config, load_plugins(), Metrics(), Turns(), print)
+    running = await RunningEngine.open("default", config.backend, backend, opening)
     try:
-        stream = recognition.worker.open(RecognitionParams(), lambda outcome: None)
+        stream = running.engine.worker.open(RecognitionParams(), lambda outcome: None)
         stream.push(Frame(0, np.zeros(SAMPLE_RATE, np.float32)))
         stream.push(Pause(SAMPLE_RATE))
         await stream.drained()
         stream.close()
     finally:
-        await recognition.close()
-    assert recognition.worker.capacity.sessions == 5
+        await running.close()
+    assert running.engine.worker.capacity.sessions == 5
     assert backend.batches == [1], "what was said, and no self-test"

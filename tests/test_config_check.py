@@ -37,8 +37,9 @@ def test_every_problem_is_printed_and_the_status_is_78(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (78, "")
     assert [line for line in done.stderr.splitlines() if not line.startswith("WARNING")] == [
         "wlkd.yaml:2: server.port: must be at most 65535, not 70000",
-        "wlkd.yaml:6: backend.options.word_second: unknown option; known: deaf, fail_on, load_seconds, memory_bytes, "
-        "script, step_seconds, word_seconds; did you mean word_seconds?",
+        "wlkd.yaml:6: backend.options.word_second: unknown option; known: continues, deaf, detects, "
+        "detects_after_seconds, fail_on, languages, load_seconds, memory_bytes, "
+        "script, step_seconds, tasks, word_seconds; did you mean word_seconds?",
     ]
 
 
@@ -91,7 +92,7 @@ def test_plugins_are_listed_with_what_was_left_out(tmp_path: Path) -> None:
     done = wlkd("plugins", folder=tmp_path, path=tmp_path)
     rows = [line.split() for line in done.stdout.splitlines()]
     assert rows[0] == ["KIND", "NAME", "DISTRIBUTION", "STATUS"]
-    assert ["backend", "scripted", "wlkd-scripted", __version__, "ok"] in rows
+    assert ["backend", "scripted", "wlkd-scripted", __version__, "ok:"] in [row[:5] for row in rows]
     assert ["command", "models", "wlkd-models", __version__, "ok"] in rows
     assert ["observer", "watcher", "acme-watcher", "1.2", "ok"] in rows
     [broken] = [line for line in done.stdout.splitlines() if " broken " in line]

@@ -23,6 +23,8 @@ from wlkd.contract.types import (
     Word,
 )
 from wlkd.inference.backlog import Outcome, Stream
+from wlkd.inference.engines import Engine, Engines
+from wlkd.inference.handover import Place
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.sessions.filters import Filters
@@ -91,25 +93,34 @@ class Counting(Backend, Recognizer):
         return [Commit((Word(f" {one.heard}", 0, 1),))]
 
 
+class Remembering(Worker):
+    """Knows the streams that it has opened."""
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend, WorkerOptions(), Metrics())
+        self.opened: list[Stream] = []
+
+    def open(self, params: RecognitionParams, on_outcome: Callable[[Outcome], None]) -> Stream:
+        stream = super().open(params, on_outcome)
+        self.opened.append(stream)
+        return stream
+
+
 class Setup:
-    def __init__(self, worker: Worker, pool: ThreadPoolExecutor) -> None:
-        self._worker = worker
+    def __init__(self, worker: Remembering, pool: ThreadPoolExecutor) -> None:
+        self.worker = worker
         self._pool = pool
         self.decoding = Decoding()
-        self.streams: list[Stream] = []
 
     def session(self) -> LiveSession:
         params = RecognitionParams()
-
-        def open_stream(on_outcome: Callable[[Outcome], None]) -> Stream:
-            self.streams.append(self._worker.open(params, on_outcome))
-            return self.streams[-1]
-
+        engine = Engine("default", Counting(Options()), self.worker)
+        place = Place(Engines({"default": engine}), engine, params, decides=False)
         return LiveSession(
             SessionInfo("1", "test", "here", StreamOffer(), params, 0.0),
             Hearing(self.decoding, AllSpeech(Options()), self._pool),
             Progress(Transcript(line_pause=32_000, silence_line=80_000, max_line=480_000)),
-            open_stream,
+            place,
             Rendering("simplified", Filters({}), {}),
             SessionOptions(),
             Metrics(),
@@ -125,7 +136,7 @@ class Setup:
 
 @pytest.fixture
 async def setup() -> AsyncIterator[Setup]:
-    worker = Worker(Counting(Options()), WorkerOptions(), Metrics())
+    worker = Remembering(Counting(Options()))
     await worker.start(warm_up=False)
     with ThreadPoolExecutor(2) as pool:
         yield Setup(worker, pool)
@@ -143,7 +154,7 @@ async def test_a_decoder_is_closed_though_its_session_fails_and_is_left_meanwhil
     session = setup.session()
     session.start()
     await setup.decoding_hangs(session)
-    setup.streams[0].done(SessionError("backend_failed", "gone"))
+    setup.worker.opened[0].done(SessionError("backend_failed", "gone"))
     await asyncio.sleep(0.01)
     closing = asyncio.create_task(session.close())
     await asyncio.sleep(0.01)
@@ -196,7 +207,7 @@ async def test_a_flush_that_found_no_room_ends_with_its_session(setup: Setup) ->
         await session.feed(b"1")
     flushing = asyncio.create_task(session.flush())
     await asyncio.sleep(0.01)
-    setup.streams[0].done(SessionError("backend_failed", "gone"))
+    setup.worker.opened[0].done(SessionError("backend_failed", "gone"))
     with pytest.raises(SessionError, match="gone"):
         async with asyncio.timeout(1):
             await flushing

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from wlkd.contract.host import Context, Http, Occupancy, Session, Sessions
     from wlkd.contract.types import (
+        Abilities,
         Commit,
         Decoded,
         Diarization,
@@ -70,6 +71,7 @@ __version__ = "0.2.0"
 
 __all__ = [
     "SAMPLE_RATE",
+    "Abilities",
     "Backend",
     "BadParameter",
     "Code",
@@ -171,6 +173,7 @@ _HOMES = {
         "Sessions",
     ),
     "wlkd.contract.types": (
+        "Abilities",
         "Commit",
         "Decoded",
         "Diarization",

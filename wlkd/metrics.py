@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,13 +25,32 @@ _LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0,
 
 
 class _BackendMetrics(Collector):
-    """Shows the metrics of the backend that new sessions get. The one that a reload replaced has the same names."""
+    """Shows the metrics of the backends that new sessions get, with the name of the engine. Backends of one kind, and
+    one that a reload replaced, have the same names."""
 
     def __init__(self) -> None:
-        self.registry: CollectorRegistry | None = None
+        self.registries: Mapping[str, CollectorRegistry] = {}
 
     def collect(self) -> Iterable[Metric]:
-        return () if self.registry is None else self.registry.collect()
+        families: dict[str, Metric] = {}
+        for engine, registry in self.registries.items():
+            for metric in registry.collect():
+                family = families.setdefault(
+                    metric.name, Metric(metric.name, metric.documentation, metric.type, metric.unit)
+                )
+                family.samples += [
+                    sample._replace(labels={**sample.labels, "engine": engine}) for sample in metric.samples
+                ]
+        return families.values()
+
+
+@dataclass(frozen=True)
+class EngineMetrics:
+    """What one engine counts."""
+
+    steps: Counter
+    batch_seconds: Histogram
+    batch_size: Histogram
 
 
 class Metrics:
@@ -100,21 +121,28 @@ class Metrics:
             buckets=_LATENCY_BUCKETS,
             registry=registry,
         )
-        self.steps = Counter("wlkd_inference_steps_total", "Session steps run by the backend", registry=registry)
-        self.batch_seconds = Histogram(
-            "wlkd_inference_batch_seconds", "Duration of one batch", buckets=_LATENCY_BUCKETS, registry=registry
+        of_engine: dict[str, Any] = {"labelnames": ["engine"], "registry": registry}
+        self._steps = Counter("wlkd_inference_steps_total", "Session steps run by the backend", **of_engine)
+        self._batch_seconds = Histogram(
+            "wlkd_inference_batch_seconds", "Duration of one batch", buckets=_LATENCY_BUCKETS, **of_engine
         )
-        self.batch_size = Histogram(
-            "wlkd_inference_batch_sessions",
-            "Sessions in one batch",
-            buckets=(1, 2, 4, 8, 16, 32, 64),
-            registry=registry,
+        self._batch_size = Histogram(
+            "wlkd_inference_batch_sessions", "Sessions in one batch", buckets=(1, 2, 4, 8, 16, 32, 64), **of_engine
         )
         self.busy_ratio = Gauge(
-            "wlkd_inference_busy_ratio", "Share of the threads' recent time spent in inference", registry=registry
+            "wlkd_inference_busy_ratio", "Share of the threads' recent time spent in inference", **of_engine
         )
         self.chunk_seconds = Gauge(
-            "wlkd_inference_chunk_seconds", "New speech that makes a session due, now", registry=registry
+            "wlkd_inference_chunk_seconds", "New speech that makes a session due, now", **of_engine
+        )
+        self.engine_sessions = Gauge("wlkd_engine_sessions_open", "Sessions at the engine now", **of_engine)
+        self.engine_capacity = Gauge(
+            "wlkd_engine_sessions_possible", "Sessions that the engine keeps up with when it is alone", **of_engine
+        )
+        self.handovers = Counter(
+            "wlkd_engine_handovers_total",
+            "Sessions whose language the default engine decided, and which this one took over",
+            **of_engine,
         )
         self.loop_delay = Histogram(
             "wlkd_event_loop_delay_seconds",
@@ -129,9 +157,16 @@ class Metrics:
         build_info.labels(__version__, commit()).set(1)
         self.plugin_failures = Gauge("wlkd_plugin_load_failures", "Plugins that could not be loaded", registry=registry)
 
-    def show_backend(self, registry: CollectorRegistry) -> None:
-        """From now on show the metrics of this backend."""
-        self._backend.registry = registry
+    def engine(self, name: str) -> EngineMetrics:
+        """What the engine `name` counts."""
+        return EngineMetrics(self._steps.labels(name), self._batch_seconds.labels(name), self._batch_size.labels(name))
+
+    def show_backends(self, registries: Mapping[str, CollectorRegistry]) -> None:
+        """From now on show the metrics of these backends, by the names of their engines."""
+        for gone in self._backend.registries.keys() - registries.keys():
+            for gauge in (self.busy_ratio, self.chunk_seconds, self.engine_sessions, self.engine_capacity):
+                gauge.remove(gone)
+        self._backend.registries = registries
 
     def expect(self, transports: Iterable[str]) -> None:
         """Show every series that may be counted at 0 from the start: a rate over one that is born at 1 is 0."""

@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from wlkd.cli.common import add_config_arguments, configured
-from wlkd.config import Config
+from wlkd.config import Config, Part
 from wlkd.config.messages import unknown_name
 from wlkd.config.template import default_configuration
 from wlkd.contract.errors import ConfigError, Problem
@@ -72,6 +72,8 @@ def summary(config: Config, plugins: Plugins) -> str:
     """What would run, on one line."""
     left_out = f"; {len(plugins.failures)} plugins left out" if plugins.failures else ""
     used = [f"{kind.section} {', '.join(_names(config, kind)) or 'none'}" for kind in plugins.kinds.values()]
+    if further := [f"{name} ({part.name})" for name, part in config.many("engines").items() if isinstance(part, Part)]:
+        used.append(f"engines {', '.join(further)}")
     return f"{', '.join(used)}, port {config.server.port}{left_out}"
 
 

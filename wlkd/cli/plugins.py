@@ -6,8 +6,10 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from wlkd.cli.brought import brought_commands
+from wlkd.contract.components import Backend, Component
 from wlkd.discovery import discover, origin
 from wlkd.plugins import load_plugins
 
@@ -20,7 +22,10 @@ def main(args: argparse.Namespace) -> int:
     logging.getLogger("wlkd").setLevel(logging.ERROR)  # the table tells about failures
     plugins = load_plugins()
     rows = [("KIND", "NAME", "DISTRIBUTION", "STATUS")]
-    rows += [(entry.kind, entry.name, f"{entry.distribution} {entry.version}", "ok") for entry in plugins.components]
+    rows += [
+        (entry.kind, entry.name, f"{entry.distribution} {entry.version}", _status(entry.component))
+        for entry in plugins.components
+    ]
     rows += [("command", command.name, " ".join(command.origin), "ok") for command in brought_commands().values()]
     rows += [("observer", name, " ".join(origin(discover()[name][0].dist)), "ok") for name in plugins.observers()]
     rows += [
@@ -29,6 +34,10 @@ def main(args: argparse.Namespace) -> int:
     ]
     print(table(rows))
     return 1 if plugins.failures else 0
+
+
+def _status(component: type[Component[Any]]) -> str:
+    return f"ok: {component.abilities}" if issubclass(component, Backend) else "ok"
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:

@@ -27,6 +27,9 @@ def _language_code(text: str) -> str:
 
 LanguageCode = Annotated[str, AfterValidator(_language_code)]
 
+DEFAULT_ENGINE = "default"
+"""What the backend under `backend:` is called among engines."""
+
 
 class ServerOptions(Options):
     """The HTTP server that HTTP transports share."""
@@ -242,6 +245,10 @@ class Settings(Options):
         "`max_sessions: auto` begins with a guess.",
     )
     auth: AuthOptions = Field(default=AuthOptions(), description="Who may connect.")
+    routing: dict[LanguageCode, str] = Field(
+        default={},
+        description="Which of `engines` hears a language, like {en: english, ko: korean}; others stay with `backend`.",
+    )
 
 
 class Part(Options):
@@ -249,6 +256,13 @@ class Part(Options):
 
     name: str
     options: SerializeAsAny[Options]
+
+
+class EnginePart(Part):
+    """A further backend, beside the one under `backend:`."""
+
+    required: bool = True
+    """Without it the daemon does not start; else the others go on."""
 
 
 class Config(Settings):
@@ -285,6 +299,17 @@ class Config(Settings):
     @property
     def backend(self) -> Part:
         return self._required("backend")
+
+    @property
+    def engines(self) -> dict[str, Part]:
+        """Every backend by its engine's name, the default one first."""
+        further = {name: part for name, part in self.many("engines").items() if isinstance(part, Part)}
+        return {DEFAULT_ENGINE: self.backend, **further}
+
+    @property
+    def backends(self) -> dict[str, Part]:
+        """Every backend by its place in the file: `backend`, `engines.english`."""
+        return {"backend" if name == DEFAULT_ENGINE else f"engines.{name}": part for name, part in self.engines.items()}
 
     @property
     def diarizer(self) -> Part | None:

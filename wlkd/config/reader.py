@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -13,16 +14,14 @@ from wlkd.config.document import Document, Place, read_document, read_scalar
 from wlkd.config.files import mode_of, user_name
 from wlkd.config.former import under_new_names
 from wlkd.config.messages import explain, option_names
-from wlkd.config.options import (
-    Config,
-    Part,
-    Settings,
-)
+from wlkd.config.options import DEFAULT_ENGINE, Config, EnginePart, Part, Settings
 from wlkd.config.ports import ports_in_use
 from wlkd.config.secrets import credential
 from wlkd.contract.components import Component, Options
 from wlkd.contract.errors import ConfigError, PluginError, Problem
 from wlkd.contract.kinds import Kind
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_PATH = Path("/etc/wlkd.yaml")
 COMMAND_LINE = "command line"
@@ -36,6 +35,12 @@ class _PartText(Options):
 
     name: str
     options: dict[str, Any] | None = None
+
+
+class _EngineText(_PartText):
+    """A further backend as the file writes it."""
+
+    required: bool = True
 
 
 class Components(Protocol):
@@ -101,6 +106,20 @@ def _unreadable(config: Config) -> Iterator[Problem]:
                 yield Problem(option, f"{credential(path)} cannot be read: {error.strerror}")
 
 
+def _needed(problems: Iterable[Problem], config: Config) -> Iterator[Problem]:
+    """Those that keep the daemon from starting: it goes on without engines that are not `required`."""
+    spared = [f"engines.{name}." for name, part in config.engines.items() if not _is_required(part)]
+    for problem in problems:
+        if any(problem.path.startswith(place) for place in spared):
+            logger.warning("%s; the other engines go on without this one", problem)
+        else:
+            yield problem
+
+
+def _is_required(part: Part) -> bool:
+    return not isinstance(part, EnginePart) or part.required
+
+
 class _Reading:
     """One pass over one document: collects problems, and makes the configuration when there are none."""
 
@@ -109,6 +128,7 @@ class _Reading:
         self._source = source
         self._plugins = plugins
         self._kinds = {kind.section: kind for kind in plugins.kinds.values()}
+        self._further = {kind.further: kind for kind in plugins.kinds.values() if kind.further}
         self._overridden: list[Place] = []
         self._problems = [
             Problem(_dotted(mistake.place), mistake.message, file, mistake.line) for mistake in source.mistakes
@@ -119,15 +139,20 @@ class _Reading:
             self._override(tuple(option.split(".")), value)
 
     def config(self, *, host: bool = False) -> Config:
-        core = {name: value for name, value in self._values.items() if name not in self._kinds}
-        settings = self._validate(Settings, core, (), known=(*option_names(Settings), *self._kinds))
+        sections = (*self._kinds, *self._further)
+        core = {name: value for name, value in self._values.items() if name not in sections}
+        settings = self._validate(Settings, core, (), known=(*option_names(Settings), *sections))
         parts: dict[str, Any] = {section: self._section(kind) for section, kind in self._kinds.items()}
+        for section, kind in self._further.items():
+            parts[section] = self._further_parts(section, kind)
+            if settings is not None:
+                self._check_routing(settings, parts[section])
         if self._problems or settings is None:
             raise ConfigError(sorted(self._problems, key=_place))
         config = Config(**dict(settings), **parts)
         found = [*_unreadable(config), *self._plugins.check_config(config)]
         if host and not found:
-            found = [*ports_in_use(config), *self._plugins.check_host(config)]
+            found = [*ports_in_use(config), *_needed(self._plugins.check_host(config), config)]
         if found:
             raise ConfigError(sorted(map(self._located, found), key=_place))
         return config
@@ -144,7 +169,7 @@ class _Reading:
         return {
             name: {} if value is None and name in sections else value
             for name, value in values.items()
-            if value is not None or name not in self._kinds
+            if value is not None or name not in (*self._kinds, *self._further)
         }
 
     def _override(self, path: Place, value: Any) -> None:
@@ -181,6 +206,33 @@ class _Reading:
             return None
         options = self._component_options(kind.name, text.name, (section, "name"), text.options, (section, "options"))
         return None if options is None else Part(name=text.name, options=options)
+
+    def _further_parts(self, section: str, kind: Kind) -> dict[str, EnginePart]:
+        """More components of a kind of which there is one, by the names that the operator gave them."""
+        given = self._values.get(section, {})
+        if not isinstance(given, dict):
+            self._report((section,), f"must name each further {kind.name}: `english: {{name: …, options: {{…}}}}`")
+            return {}
+        found: dict[str, EnginePart] = {}
+        for name, values in given.items():
+            place = (section, name)
+            if name == DEFAULT_ENGINE:
+                self._report(place, f'"{name}" is what {kind.section} is called; give this one another name')
+                continue
+            text = self._validate(_EngineText, values, place)
+            if text is None:
+                continue
+            options = self._component_options(kind.name, text.name, (*place, "name"), text.options, (*place, "options"))
+            if options is not None:
+                found[name] = EnginePart(name=text.name, options=options, required=text.required)
+        return found
+
+    def _check_routing(self, settings: Settings, engines: Mapping[str, EnginePart]) -> None:
+        written = self._values.get("engines")
+        known = [DEFAULT_ENGINE, *(written if isinstance(written, dict) else engines)]
+        for language, name in settings.routing.items():
+            if name not in known:
+                self._report(("routing", language), f'there is no engine "{name}"; known: {", ".join(known)}')
 
     def _named_parts(self, kind: Kind, given: Any) -> dict[str, Options]:
         section = kind.section

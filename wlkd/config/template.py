@@ -45,6 +45,9 @@ def default_configuration(components: Iterable[Registered], kinds: Mapping[str, 
     for kind in kinds.values():
         write = _several if kind.many else _alternatives
         lines += ["", *_comment(kind.description), *write(kind, by_kind[kind.name])]
+        if kind.further:
+            example = [f"{kind.further}:", *_indented(kind.further_example.splitlines())]
+            lines += ["", *_comment(kind.further_description), "", *_commented_out(example)]
     return "\n".join(lines) + "\n"
 
 

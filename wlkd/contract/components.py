@@ -18,6 +18,7 @@ from typing_extensions import TypeVar
 
 from wlkd.contract.host import Context, Http, Sessions
 from wlkd.contract.types import (
+    Abilities,
     Commit,
     Decoded,
     Diarization,
@@ -225,6 +226,9 @@ class StepPlan:
 
 class Backend(Component[OptionsT]):
     """A speech recognition model in this process, shared by all sessions."""
+
+    abilities: ClassVar[Abilities] = Abilities()
+    """What to expect of it, whatever model it loads."""
 
     @property
     def concurrency(self) -> int:

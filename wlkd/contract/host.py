@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wlkd.contract.errors import SessionError, SessionRefused
-from wlkd.contract.types import ChineseScript, Priority, SessionInfo, StreamOffer, TakenUp, Task, Update
+from wlkd.contract.types import Abilities, ChineseScript, Priority, SessionInfo, StreamOffer, TakenUp, Task, Update
 from wlkd.host.cpu import cores, inference_threads
 
 if TYPE_CHECKING:  # for annotations; both are slow to import
@@ -96,9 +96,9 @@ class Sessions(Protocol):
 
         `query` holds the client's wishes by name: `language` (a code, tag or name, as the client wrote it),
         `languages` (those that detection may choose from, with commas), `task`, `initial_prompt`, `static_prompt`,
-        `hotwords`, `chinese_script` (else `language=zh-TW` says it), `diarize`, `max_speakers`, `target_language` (as
-        the client wrote it), `filters` (`numbers,-profanity`), and what the filters take, each by its name. Other names
-        are ignored.
+        `hotwords`, `model` (the name of an engine), `chinese_script` (else `language=zh-TW` says it), `diarize`,
+        `max_speakers`, `target_language` (as the client wrote it), `filters` (`numbers,-profanity`), and what the
+        filters take, each by its name. Other names are ignored.
 
         Raises `SessionError` (`unauthorized`, `server_full`, `draining`, `bad_request`, `cannot_resume`) on entry.
         """
@@ -137,6 +137,26 @@ class Occupancy:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """One of the models that sessions can ask for, and what it declares."""
+
+    name: str
+    """What clients call it."""
+    backend: str
+    model: str
+    """What its options call it; may be empty."""
+    languages: tuple[str, ...]
+    """ISO 639-1 codes, sorted."""
+    tasks: tuple[Task, ...]
+    abilities: Abilities
+
+    def __str__(self) -> str:
+        """For people: what it is, and what it can do."""
+        translates = ", translates into English" if "translate" in self.tasks else ""
+        return f"{' '.join(filter(None, (self.backend, self.model)))}: {self.abilities}{translates}"
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What sessions can ask for, so that a client offers only that."""
 
@@ -151,6 +171,8 @@ class Capabilities:
     """Speakers can be told apart."""
     target_languages: tuple[str, ...] = ()
     """What it translates into: ISO 639-1 codes, sorted."""
+    engines: tuple[EngineInfo, ...] = ()
+    """Those that can be asked for by name (`model`); the first is the default one."""
 
 
 class Http(Protocol):

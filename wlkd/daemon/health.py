@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from wlkd import __version__
+from wlkd.config.options import DEFAULT_ENGINE
 from wlkd.host.build import build
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
@@ -38,13 +39,15 @@ class Health:
     def sick_because(self) -> str | None:
         """Why the daemon should be restarted; None: it works. That it can be asked shows that the loop turns."""
         for worker in self._workers():
+            # Of one engine everybody knows which it is.
+            at = "" if worker.name == DEFAULT_ENGINE else f" at the engine {worker.name}"
             if worker.ended:
-                return "the inference worker has ended"
+                return f"the inference worker has ended{at}"
             stalled = worker.stalled_for()
             if stalled > self._stall_seconds:
-                return f"inference has been stuck for {stalled:.0f} s"
+                return f"inference has been stuck for {stalled:.0f} s{at}"
             if worker.failed_steps >= MOST_FAILED_STEPS:
-                return f"inference has failed {worker.failed_steps} times in a row"
+                return f"inference has failed {worker.failed_steps} times in a row{at}"
         return None
 
     def not_ready_because(self) -> str | None:

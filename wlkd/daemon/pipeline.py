@@ -7,15 +7,19 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from wlkd.config import Config, read_continuation_keys, read_tokens
-from wlkd.contract.components import Backend, Options
+from wlkd.contract.components import Options
 from wlkd.contract.host import Context
 from wlkd.contract.types import Priority
-from wlkd.daemon.running_backend import Recognition, make_backend
+from wlkd.daemon.running_engines import EngineSet, Opening, RunningEngine, open_engines
 from wlkd.host.cpu import audio_threads, cores
+from wlkd.host.memory import available_bytes
+from wlkd.inference.engines import Engine
 from wlkd.inference.translation import TranslationService
+from wlkd.inference.turns import Turns
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
@@ -31,49 +35,65 @@ logger = logging.getLogger(__name__)
 class Core:
     """See the module. `running_core` makes one."""
 
-    def __init__(self, admission: Admission, recognition: Recognition, metrics: Metrics) -> None:
+    def __init__(self, admission: Admission, engines: EngineSet, turns: Turns, metrics: Metrics) -> None:
         self.admission = admission
         self.metrics = metrics
-        self._recognition = recognition
-        self._leaving: dict[Recognition, asyncio.Task[None]] = {}
-        self._show(recognition)
-
-    @property
-    def backend(self) -> Backend:
-        """The one in use."""
-        return self._recognition.backend
+        self.turns = turns
+        """How engines share the processors."""
+        self.engines = engines
+        """Those that new sessions get."""
+        self._leaving: dict[RunningEngine, asyncio.Task[None]] = {}
+        self._show()
 
     def workers(self) -> Iterable[Worker]:
-        """Of the backend in use, and of those that still have sessions."""
-        return [self._recognition.worker, *(old.worker for old in self._leaving)]
+        """Of the engines in use, and of those that still have sessions."""
+        return [one.engine.worker for one in (*self.engines.all, *self._leaving)]
 
-    def switch(self, recognition: Recognition) -> None:
-        """New sessions get `recognition`; the one before is closed when its last session has ended."""
-        old, self._recognition = self._recognition, recognition
-        self._show(recognition)
-        self.admission.switch(recognition.backend, recognition.worker)
-        self._leaving[old] = asyncio.create_task(self._see_off(old), name="closing the replaced backend")
+    def switch(self, engines: EngineSet) -> None:
+        """New sessions get `engines`; those of before that are not among them are closed when their last session has
+        ended."""
+        old, self.engines = self.engines, engines
+        self._show()
+        self.admission.switch(engines.engines)
+        for gone in set(old.all) - set(engines.all):
+            name = f"closing the replaced engine {gone.engine.name}"
+            self._leaving[gone] = asyncio.create_task(self._see_off(gone), name=name)
 
     async def close(self) -> None:
-        """Close every backend."""
+        """Close every engine."""
         leaving, self._leaving = self._leaving, {}
         for task in leaving.values():
             task.cancel()
-        for recognition in (*leaving, self._recognition):
-            await recognition.close()
+        for one in (*leaving, *self.engines.all):
+            await one.close()
 
-    def _show(self, recognition: Recognition) -> None:
-        """From now on the metrics are those of `recognition`."""
-        worker = recognition.worker
-        self.metrics.show_backend(recognition.registry)
-        self.metrics.busy_ratio.set_function(lambda: worker.busy_ratio)
-        self.metrics.chunk_seconds.set_function(lambda: worker.chunk_seconds)
+    def _show(self) -> None:
+        """From now on the metrics are those of the engines in use."""
+        metrics = self.metrics
+        metrics.show_backends(self.engines.registries)
+        for engine in self.engines.engines:
+            metrics.busy_ratio.labels(engine.name).set_function(partial(_busy, engine))
+            metrics.chunk_seconds.labels(engine.name).set_function(partial(_chunk, engine))
+            metrics.engine_capacity.labels(engine.name).set_function(partial(_capacity, engine))
+            metrics.engine_sessions.labels(engine.name).set_function(partial(self.admission.sessions_at, engine))
 
-    async def _see_off(self, old: Recognition) -> None:
-        await old.worker.vacant()
+    async def _see_off(self, old: RunningEngine) -> None:
+        await old.engine.worker.vacant()
         del self._leaving[old]
         await old.close()
-        logger.info("closed the backend %s that a reload had replaced", old.name)
+        logger.info("closed the backend %s (engine %s) that a reload had replaced", old.part.name, old.engine.name)
+
+
+def _busy(engine: Engine) -> float:
+    return engine.worker.busy_ratio
+
+
+def _chunk(engine: Engine) -> float:
+    return engine.worker.chunk_seconds
+
+
+def _capacity(engine: Engine) -> float:
+    return engine.capacity
 
 
 @asynccontextmanager
@@ -92,9 +112,10 @@ async def running_core(
     ctx = Context(models_dir=config.models_dir, metrics=metrics.registry, status=status)
     async with AsyncExitStack() as stack:
         parts = await _parts(config, plugins, ctx, stack, metrics)
-        recognition = await Recognition.open(config, make_backend(config, plugins), metrics, status)
-        admission = Admission(config, plugins, parts, recognition.backend, recognition.worker, metrics, tokens, keys)
-        core = Core(admission, recognition, metrics)
+        turns = Turns()
+        engines = await open_engines(Opening(config, plugins, metrics, turns, status, available_bytes))
+        admission = Admission(config, plugins, parts, engines.engines, metrics, tokens, keys)
+        core = Core(admission, engines, turns, metrics)
         if parts.translation is not None:
             parts.translation.give_way_to(lambda: min(worker.spare for worker in core.workers()))
         stack.push_async_callback(core.close)

@@ -10,19 +10,18 @@ from typing import Any
 from wlkd.config import Config, read_continuation_keys, read_tokens
 from wlkd.contract.errors import ConfigError, PluginError, ProvisionError
 from wlkd.daemon.pipeline import Core
-from wlkd.daemon.running_backend import Recognition, make_backend
+from wlkd.daemon.running_engines import Opening, open_engines
 from wlkd.host.logs import set_up_logging
 from wlkd.host.memory import available_bytes
 from wlkd.plugins import Plugins
 from wlkd.sessions.continuation import Keys
-from wlkd.sessions.params import check_wishes
 
 logger = logging.getLogger(__name__)
 
-APPLIED = frozenset({"log_level", "sessions", "recognition", "auth"})
+APPLIED = frozenset({"log_level", "sessions", "recognition", "auth", "routing"})
 """Sections that sessions opened from now on follow at once."""
-SWITCHED = frozenset({"backend", "models_dir"})
-"""A change here loads the new model beside the old one. Every other section needs a restart."""
+SWITCHED = frozenset({"backend", "engines", "models_dir"})
+"""A change here loads the new models beside the old ones. Every other section needs a restart."""
 
 
 class Reload:
@@ -69,11 +68,11 @@ class Reload:
         tokens = read_tokens(new.auth.tokens_file)
         kept = new.auth.continuation_key is None and self.config.auth.continuation_key is None
         keys = None if kept else Keys(read_continuation_keys(new.auth.continuation_key))
-        if any(_section(path) in SWITCHED for path in changed):
-            self._core.switch(await self._load(new))
-        else:
-            check_wishes(new, self._core.backend)
-        self._core.admission.apply(self._in_force(new), tokens, keys)
+        core = self._core
+        opening = Opening(self._in_force(new), self._plugins, core.metrics, core.turns, self._status, self._free_memory)
+        # What stays the same is kept; what could not be loaded gets another try.
+        core.switch(await open_engines(opening, core.engines))
+        core.admission.apply(self._in_force(new), tokens, keys)
         if new.log_level != self.config.log_level:
             set_up_logging(new.log_level)
         self.config = self._in_force(new)
@@ -87,18 +86,6 @@ class Reload:
     def _in_force(self, new: Config) -> Config:
         sections = {name: value for name, value in new if name in APPLIED | SWITCHED}
         return self.config.model_copy(update=sections)
-
-    async def _load(self, new: Config) -> Recognition:
-        """The new model, beside the old one. Raises `ProvisionError`, with the memory named where it is short."""
-        config = self._in_force(new)
-        backend = make_backend(config, self._plugins)
-        needed, free = backend.memory_needed(config.models_dir), self._free_memory()
-        if free is not None and needed > free:
-            raise ProvisionError(
-                f"backend: the new model needs about {_gigabytes(needed)} beside the old one, and {_gigabytes(free)} "
-                f"are free; `systemctl restart wlkd` gives the old one back first"
-            )
-        return await Recognition.open(config, backend, self._core.metrics, self._status)
 
 
 def differences(old: Any, new: Any, place: tuple[str, ...] = ()) -> Iterator[str]:
@@ -115,7 +102,3 @@ def differences(old: Any, new: Any, place: tuple[str, ...] = ()) -> Iterator[str
 
 def _section(path: str) -> str:
     return path.partition(".")[0]
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 
 import numpy as np
 
+from wlkd.config.options import DEFAULT_ENGINE
 from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd.contract.components import Backend, StepPlan
 from wlkd.contract.types import Frame, RecognitionParams, Samples
@@ -40,34 +41,36 @@ TEST_CHUNK_SECONDS = 2.5
 class Capacity:
     """The estimate, and its corrections."""
 
-    def __init__(self, sessions: int) -> None:
-        """`sessions`: what the self-test, or a guess, gives."""
+    def __init__(self, sessions: int, engine: str = DEFAULT_ENGINE) -> None:
+        """`sessions`: what the self-test, or a guess, gives. `engine`: whose, for the log."""
+        self._engine = engine
         self._expected = sessions
         self._revised_at = -math.inf
         self.sessions = sessions
 
-    def revise(self, load: Load, now: float) -> None:
-        """Move a step towards what `load` says; `now` in seconds on its clock."""
+    def revise(self, load: Load, now: float, busy: float) -> None:
+        """Move a step towards what `load` says; `now` in seconds on its clock. `busy`: how busy live streams keep the
+        processors, those of other engines too."""
         if now - self._revised_at < REVISE_SECONDS:
             return
         self._revised_at = now
         told = load.evidence >= TELLING_SECONDS
         possible = sessions_for(load.throughput) if told else 0
-        if told and load.live_busy(now) >= TELLING_BUSY:
-            target = possible
-        else:
-            # With room to spare nothing speaks for fewer; what a busier hour took away comes back.
-            target = max(possible, self._expected, self.sessions)
+        telling = told and busy >= TELLING_BUSY
+        # With room to spare nothing speaks for fewer; what a busier hour took away comes back.
+        target = possible if telling else max(possible, self._expected, self.sessions)
         if target == self.sessions:
             return
         step = (target - self.sessions) / 4
         revised = self.sessions + (math.ceil(step) if step > 0 else math.floor(step))
         logger.info(
-            "up to %d people can talk at once, not %d: %.1f s of speech recognised in a second, %.0f %% of the time",
+            "engine %s: up to %d people can talk at once, not %d: %.1f s of speech recognised in a second, "
+            "%.0f %% of the time",
+            self._engine,
             revised,
             self.sessions,
             load.throughput,
-            100 * load.live_busy(now),
+            100 * busy,
         )
         self.sessions = revised
 

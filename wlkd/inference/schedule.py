@@ -37,7 +37,7 @@ class Schedule:
 
     def choose(self, streams: Iterable[Stream], chunk: int, now: float, batches: int = 1) -> list[Stream]:
         """The next batch, those who waited longest first; empty: nobody is due. `batches`: how many may begin now;
-        those who are due are shared out evenly."""
+        those who are due are shared out evenly. Say `begun` when it begins."""
         live: list[Stream] = []
         uploads: list[Stream] = []
         live_open = False
@@ -53,10 +53,20 @@ class Schedule:
             chosen = [*live[: min(-(-len(live) // batches), self._max_batch - len(turn))], *turn]
         else:
             even = min(-(-len(uploads) // batches), self._max_batch)
-            chosen = turn = uploads[: UPLOADS_BESIDE_LIVE if live_open else even]
-        if turn:
-            self._upload_turn = now
+            chosen = uploads[: UPLOADS_BESIDE_LIVE if live_open else even]
         return chosen
+
+    def begun(self, chosen: Iterable[Stream], now: float) -> None:
+        """The batch of `chosen` has begun."""
+        if any(stream.priority == "upload" for stream in chosen):
+            self._upload_turn = now
+
+    def waits_since(self, chosen: Iterable[Stream]) -> float:
+        """Since when a batch of `chosen` has waited, beside those of other engines: uploads come after live streams,
+        until one has waited for so long."""
+        return min(
+            waiting_since(stream) + (UPLOAD_EVERY_SECONDS if stream.priority == "upload" else 0.0) for stream in chosen
+        )
 
     def _has_waited(self, upload: Stream, now: float) -> bool:
         return now - max(self._upload_turn, waiting_since(upload)) >= UPLOAD_EVERY_SECONDS

@@ -67,6 +67,11 @@ class Uploads:
         await self._idle.wait()
 
     @property
+    def streams(self) -> int:
+        """Files that have a place."""
+        return len(self._streams)
+
+    @property
     def ended(self) -> bool:
         """It serves no more, though nobody has closed it: a defect."""
         return self._task is not None and self._task.done()

@@ -14,8 +14,9 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 
-from wlkd.config.options import WorkerOptions
+from wlkd.config.options import DEFAULT_ENGINE, WorkerOptions
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.components import Backend
 from wlkd.contract.errors import SessionError
@@ -24,6 +25,7 @@ from wlkd.inference.backlog import Outcome, Step, Stream
 from wlkd.inference.batch import run_batch
 from wlkd.inference.capacity import Capacity, self_test, sessions_for
 from wlkd.inference.schedule import Schedule
+from wlkd.inference.turns import Turns
 from wlkd.inference.uploads import Uploads
 from wlkd.inference.utilization import Load, Running
 from wlkd.metrics import Metrics
@@ -52,17 +54,23 @@ class Worker:
         metrics: Metrics,
         capacity: int = 1,
         clock: Callable[[], float] = time.monotonic,
+        name: str = DEFAULT_ENGINE,
+        turns: Turns | None = None,
     ) -> None:
-        """`backend` is provisioned. `capacity`: sessions to expect of it while nothing is measured."""
+        """`backend` is provisioned. `capacity`: sessions to expect of it while nothing is measured. `name`: of the
+        engine, for the log and the metrics. `turns`: with whom it shares the processors; None: with nobody."""
         self._backend = backend
         self._options = options
-        self._metrics = metrics
+        self._metrics = metrics.engine(name)
         self._clock = clock
+        self.name = name
+        self._turns = turns or Turns()
         self._longest = samples(options.max_chunk_seconds)
         self._schedule = Schedule(self._longest, options.max_chunk_seconds, options.max_batch)
         self._concurrency = backend.concurrency
-        self._load = Load(self._concurrency)
-        self.capacity = Capacity(capacity)
+        self.load = Load(self._concurrency)
+        self.share = Fraction(1, self._concurrency)
+        self.capacity = Capacity(capacity, name)
         """How many sessions the backend keeps up with, as far as is known."""
         wanted = backend.upload_seconds
         self._uploads = None if wanted is None else Uploads(backend, samples(wanted), clock, self._tell)
@@ -81,7 +89,8 @@ class Worker:
         many sessions it keeps up with."""
         if warm_up:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._backend.warm_up)
-        self._task = asyncio.create_task(self._work(measure), name="inference worker")
+        self._task = asyncio.create_task(self._work(measure), name=f"inference worker of engine {self.name}")
+        self._turns.join(self)
         if self._uploads is not None:
             self._uploads.start()
 
@@ -92,7 +101,10 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         if self._batches:
-            await asyncio.wait(self._batches, timeout=STUCK_SECONDS)
+            over, _ = await asyncio.wait(self._batches, timeout=STUCK_SECONDS)
+            for _ in over:
+                self._turns.give_back(self)
+        self._turns.leave(self)
         if self._uploads is not None:
             await self._uploads.close(STUCK_SECONDS)
         # A stuck batch must not keep the process: the daemon's exit does not wait for these threads.
@@ -106,6 +118,11 @@ class Worker:
         stream = Stream(self, recognizer, params.priority, on_outcome)
         self._streams.add(stream)
         return stream
+
+    @property
+    def sessions(self) -> int:
+        """Those that have a place."""
+        return len(self._streams) + (0 if self._uploads is None else self._uploads.streams)
 
     async def vacant(self) -> None:
         """Wait until no stream is left, and the batches of those who left are over; for a worker that gets no new
@@ -138,13 +155,21 @@ class Worker:
         self._streams.discard(stream)
         if not self._streams:
             self._vacated.set()
+        if self._turns.waits(self):
+            self._wake.set()  # Perhaps it was the one who was due.
+
+    # For the other engines -----------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """It may be this worker's turn."""
+        self._wake.set()
 
     # How it is -----------------------------------------------------------------------------------------------
 
     def stalled_for(self) -> float:
         """Seconds since the oldest running batch, or the self-test, began; 0 when all threads are free."""
         now = self._clock()
-        since = self._load.running_since or self._measuring_since
+        since = self.load.running_since or self._measuring_since
         stalled = 0.0 if since is None else now - since
         upload_since = None if self._uploads is None else self._uploads.running_since
         return max(stalled, 0.0 if upload_since is None else (now - upload_since) / UPLOAD_PATIENCE)
@@ -158,7 +183,7 @@ class Worker:
     @property
     def busy_ratio(self) -> float:
         """Share of the threads' recent time spent in inference, 0 to 1."""
-        return self._load.busy(self._clock())
+        return self.load.busy(self._clock())
 
     @property
     def chunk_seconds(self) -> float:
@@ -170,12 +195,12 @@ class Worker:
     @property
     def spare(self) -> float:
         """Time to spare, 1 (idle) to 0, for what is not recognition."""
-        return max(1.0 - self._load.live_busy(self._clock()) / SATURATED, 0.0)
+        return max(1.0 - self._turns.live_busy(self._clock()) / SATURATED, 0.0)
 
     @property
     def _pressure(self) -> float:
-        """How busy live streams keep the threads: 0 relaxed, 1 saturated."""
-        return min(max((self._load.live_busy(self._clock()) - RELAXED) / (SATURATED - RELAXED), 0.0), 1.0)
+        """How busy live streams keep the threads, those of other engines too: 0 relaxed, 1 saturated."""
+        return min(max((self._turns.live_busy(self._clock()) - RELAXED) / (SATURATED - RELAXED), 0.0), 1.0)
 
     def _spare(self, stream: Stream) -> float:
         """Time to spare for a step of `stream`, 1 (idle) to 0: what live streams' pressure leaves, less the wait for a
@@ -203,14 +228,19 @@ class Worker:
         except Exception as error:
             # Made-up audio is no reason not to serve; real audio may do, and tells the capacity too.
             logger.warning(
-                "self-test failed; assuming that %d people can talk at once", self.capacity.sessions, exc_info=error
+                "engine %s: self-test failed; assuming that %d people can talk at once",
+                self.name,
+                self.capacity.sessions,
+                exc_info=error,
             )
             return
         finally:
             self._measuring_since = None
-        self.capacity = Capacity(sessions_for(throughput))
+        self.capacity = Capacity(sessions_for(throughput), self.name)
         logger.info(
-            "up to %d people can talk at once on this machine (%.1f s of made-up speech recognised in a second)",
+            "engine %s: up to %d people can talk at once on this machine (%.1f s of made-up speech recognised in a "
+            "second)",
+            self.name,
             self.capacity.sessions,
             throughput,
         )
@@ -225,20 +255,29 @@ class Worker:
                     continue
                 # When all threads are taken, only a batch's end can help; the timeout serves streams that went quiet
                 # with less than a chunk handed in.
-                wait = self._schedule.seconds_to_next(self._streams, self._clock()) if free else None
+                # So it is while other engines have the processors.
+                idle = free and not self._turns.waits(self)
+                wait = self._schedule.seconds_to_next(self._streams, self._clock()) if idle else None
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._wake.wait()
 
     def _next_batch(self, free: int) -> list[Step]:
-        """For one of `free` threads; empty: nobody is due."""
+        """For one of `free` threads; empty: nobody is due, or it is the turn of other engines."""
         if not free:
             return []
-        chosen = self._schedule.choose(self._streams, samples(self.chunk_seconds), self._clock(), free)
+        now = self._clock()
+        chosen = self._schedule.choose(self._streams, samples(self.chunk_seconds), now, free)
+        if not chosen:
+            self._turns.renounce(self)
+            return []
+        if not self._turns.take(self, self._schedule.waits_since(chosen)):
+            return []
+        self._schedule.begun(chosen, now)
         return [stream.take(self._longest, self._spare(stream)) for stream in chosen]
 
     def _begin(self, batch: list[Step]) -> tuple[Running, asyncio.Future[list[Outcome]]]:
-        running = self._load.begin(self._clock(), live=any(step.stream.priority == "live" for step in batch))
+        running = self.load.begin(self._clock(), live=any(step.stream.priority == "live" for step in batch))
         outcomes = asyncio.get_running_loop().run_in_executor(self._threads, run_batch, self._backend, batch)
         self._batches.add(outcomes)
         return running, outcomes
@@ -247,6 +286,7 @@ class Worker:
         outcomes = await asyncio.shield(computing)
         self._batches.discard(computing)
         self._wake.set()
+        self._turns.give_back(self)
         self._account(batch, running)
         self._tell(batch, outcomes)
 
@@ -259,7 +299,7 @@ class Worker:
 
     def _account(self, batch: list[Step], running: Running) -> None:
         now = self._clock()
-        spent = self._load.end(running, now, seconds(sum(step.samples for step in batch)))
-        self.capacity.revise(self._load, now)
+        spent = self.load.end(running, now, seconds(sum(step.samples for step in batch)))
+        self.capacity.revise(self.load, now, self._turns.live_busy(now))
         self._metrics.batch_seconds.observe(spent)
         self._metrics.batch_size.observe(len(batch))

@@ -14,11 +14,10 @@ from dataclasses import replace
 
 from wlkd.config.options import Config
 from wlkd.contract.audio import SAMPLE_RATE
-from wlkd.contract.components import Backend
 from wlkd.contract.errors import Code, SessionError, SessionRefused
 from wlkd.contract.host import Capabilities, Occupancy, Session
 from wlkd.contract.types import Priority, StreamOffer
-from wlkd.inference.worker import Worker
+from wlkd.inference.engines import Engine, Engines
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
 from wlkd.sessions.continuation import Continuation, Keys
@@ -43,8 +42,7 @@ class Admission:
         config: Config,
         plugins: Plugins,
         parts: Parts,
-        backend: Backend,
-        worker: Worker,
+        engines: Engines,
         metrics: Metrics,
         tokens: frozenset[str],
         keys: Keys,
@@ -54,7 +52,7 @@ class Admission:
         self._metrics = metrics
         self._tokens = tokens
         self._resumption = Resumption(config, keys, metrics)
-        self._maker = Maker(config, plugins, parts, backend, worker, self._resumption, metrics)
+        self._maker = Maker(config, plugins, parts, engines, self._resumption, metrics)
         self._open: set[LiveSession] = set()
         self._addresses: Counter[str] = Counter()
         self._empty = asyncio.Event()
@@ -65,7 +63,7 @@ class Admission:
     # For transports ------------------------------------------------------------------------------------------
 
     def languages(self) -> frozenset[str]:
-        return self._maker.backend.languages()
+        return self._engines.languages
 
     def capabilities(self) -> Capabilities:
         return self._maker.capabilities()
@@ -83,10 +81,9 @@ class Admission:
         if resuming:
             # It may have a place already. `open` sees.
             return None
-        limit = self.max_sessions
-        if len(self._open) >= limit:
-            message = f"all {limit} sessions are taken; try again later"
-            return SessionRefused(Code.SERVER_FULL, message, RETRY_AFTER_SECONDS)
+        room = max(map(self._room, self._engines))
+        if room <= 0:
+            return self._full()
         each = self._config.sessions.max_sessions_per_address
         if each and peer is not None and self._addresses[peer] >= each:
             message = f"{each} sessions from {peer} are open already"
@@ -141,9 +138,13 @@ class Admission:
 
     @property
     def max_sessions(self) -> int:
-        """How many may be in: as configured, or what the backend keeps up with as far as is known now."""
-        limit = self._config.sessions.max_sessions
-        return self._maker.worker.capacity.sessions if limit == "auto" else limit
+        """How many may be in: as configured, or what the default engine keeps up with beside those that are in, as far
+        as is known now."""
+        return len(self._open) + self._room(self._engines.default)
+
+    def sessions_at(self, engine: Engine) -> int:
+        """How many of those who are in are at `engine`."""
+        return sum(session.engine is engine for session in self._open)
 
     @property
     def lag_seconds(self) -> float:
@@ -165,12 +166,12 @@ class Admission:
 
     @property
     def place(self) -> str:
-        """Where new sessions are recognized, as the backend puts it; may be empty."""
-        return self._maker.backend.place()
+        """Where new sessions are recognized, as the backends put it; may be empty."""
+        return self._engines.place
 
-    def switch(self, backend: Backend, worker: Worker) -> None:
-        """Give new sessions to `worker`. Open ones stay where they are."""
-        self._maker.switch(backend, worker)
+    def switch(self, engines: Engines) -> None:
+        """Give new sessions to `engines`. Open ones stay where they are."""
+        self._maker.engines = engines
 
     async def empty(self) -> None:
         """Let clients that can resume go on elsewhere; end the audio of other live sessions where it is, after
@@ -209,7 +210,10 @@ class Admission:
     def _admit(self, asked: Asked) -> LiveSession:
         try:
             self._check(asked)
-            session = self._maker.make(asked)
+            choice = self._maker.choose(asked)
+            if self._room(choice.engine) <= 0:
+                raise self._full(choice.engine)
+            session = self._maker.make(asked, choice)
         except SessionError as error:
             self._note(error, asked.transport, asked.peer)
             raise
@@ -218,8 +222,14 @@ class Admission:
         self._addresses[info.peer] += 1
         self._empty.clear()
         self._metrics.sessions_open.labels(info.transport).inc()
-        language = info.params.language or "auto"
-        logger.info("session %s opened: transport=%s peer=%s language=%s", info.id, info.transport, info.peer, language)
+        logger.info(
+            "session %s opened: transport=%s peer=%s language=%s engine=%s",
+            info.id,
+            info.transport,
+            info.peer,
+            info.params.language or "auto",
+            session.engine.name,
+        )
         self._plugins.notify("wlkd_session_opened", info=info)
         session.start()
         return session
@@ -234,6 +244,22 @@ class Admission:
         refusal = self.refusal(asked.token, asked.peer, resuming=resuming)
         if refusal is not None:
             raise refusal
+
+    @property
+    def _engines(self) -> Engines:
+        return self._maker.engines
+
+    def _room(self, engine: Engine) -> int:
+        """How many more may come in to `engine`."""
+        limit = self._config.sessions.max_sessions
+        if limit != "auto":
+            return limit - len(self._open)
+        return self._engines.room(engine, Counter(session.engine for session in self._open))
+
+    def _full(self, engine: Engine | None = None) -> SessionRefused:
+        at = "" if engine is None or len(self._engines) == 1 else f" at the model {engine.name}"
+        message = f"all {len(self._open)} sessions are taken{at}; try again later"
+        return SessionRefused(Code.SERVER_FULL, message, RETRY_AFTER_SECONDS)
 
     def _knows(self, token: str | None) -> bool:
         # Compared in constant time, all of them: how long a refusal takes says nothing about the tokens.

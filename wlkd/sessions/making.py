@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import logging
 import time
@@ -13,9 +14,9 @@ from typing import Any, get_args
 
 from wlkd.config.options import Config
 from wlkd.contract.audio import samples
-from wlkd.contract.components import Backend, Decoder, Vad
+from wlkd.contract.components import Decoder, Vad
 from wlkd.contract.errors import SessionError
-from wlkd.contract.host import Capabilities
+from wlkd.contract.host import Capabilities, EngineInfo
 from wlkd.contract.types import (
     DiarizationParams,
     Priority,
@@ -26,8 +27,9 @@ from wlkd.contract.types import (
     TranslationParams,
     Update,
 )
+from wlkd.inference.engines import Engine, Engines
+from wlkd.inference.handover import Place
 from wlkd.inference.translation import TranslationService
-from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
 from wlkd.sessions.attribution import Attribution
@@ -63,7 +65,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What all sessions share besides the backend, from the daemon's start to its end."""
+    """What all sessions share besides the engines, from the daemon's start to its end."""
 
     decoders: Mapping[str, Decoder]
     vad: Vad
@@ -76,26 +78,33 @@ class Parts:
     """None: nothing is translated."""
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where a session begins."""
+
+    engine: Engine
+    params: RecognitionParams
+    decides: bool
+    """Once its language is known, another engine may take it over."""
+
+
 class Maker:
-    """Goes by the configuration and the backend of the moment; a session keeps what it was made with."""
+    """Goes by the configuration and the engines of the moment; a session keeps what it was made with."""
 
     def __init__(
         self,
         config: Config,
         plugins: Plugins,
         parts: Parts,
-        backend: Backend,
-        worker: Worker,
+        engines: Engines,
         resumption: Resumption,
         metrics: Metrics,
     ) -> None:
         self._config = config
         self._plugins = plugins
         self._parts = parts
-        self.backend = backend
-        """That of new sessions."""
-        self.worker = worker
-        """That of new sessions."""
+        self.engines = engines
+        """Those of new sessions."""
         self._resumption = resumption
         self._metrics = metrics
         self._ids = itertools.count(1)
@@ -104,30 +113,38 @@ class Maker:
         """Make sessions by `config` from now on."""
         self._config = config
 
-    def switch(self, backend: Backend, worker: Worker) -> None:
-        """Give new sessions to `worker`."""
-        self.backend = backend
-        self.worker = worker
-
     def capabilities(self) -> Capabilities:
         """What a client can ask for."""
-        tasks = tuple(task for task in get_args(Task) if self._takes({"task": task}))
+        engines = tuple(map(self._about, self.engines))
         defaults = self._config.recognition
         return Capabilities(
-            languages=tuple(sorted(self.backend.languages())),
+            languages=tuple(sorted(self.engines.languages)),
             language=defaults.language,
-            tasks=tasks,
+            tasks=engines[0].tasks,
             chinese_script=defaults.chinese_script,
             diarization=self._parts.speakers is not None,
             target_languages=tuple(sorted(self._targets or ())),
+            engines=engines,
         )
 
-    def make(self, asked: Asked) -> LiveSession:
+    def choose(self, asked: Asked) -> Choice:
+        """The engine that a client asks for, that of its language, or the default one. Raises `SessionError`: there is
+        no such model or language."""
+        name = asked.query.get("model")
+        named = self.engines.named(name) if name else None
+        known = self.engines.languages if named is None else named.backend.languages()
+        params = wishes(asked.query, self._config.recognition, known, asked.priority)
+        if named is not None:
+            return Choice(named, params, decides=False)
+        spoken = params
+        if asked.continuation is not None and asked.continuation.language is not None:
+            spoken = replace(params, language=asked.continuation.language)
+        return Choice(self.engines.route(spoken), params, self.engines.decides(spoken))
+
+    def make(self, asked: Asked, choice: Choice) -> LiveSession:
         """Raises `SessionError`: what was asked for cannot be done."""
-        begin = Beginning(asked.continuation, self.backend.continues)
-        known = self.backend.languages()
-        wanted = wishes(asked.query, self._config.recognition, known, asked.priority)
-        params = begin.params(wanted)
+        begin = Beginning(asked.continuation, choice.engine.backend.continues)
+        params = begin.params(choice.params)
         rendering = Rendering(params.chinese_script, self._parts.filters, asked.query)
         diarization = self._diarization(asked, begin)
         info = SessionInfo(
@@ -138,7 +155,7 @@ class Maker:
             params,
             time.time(),
             diarization,
-            self._translation(asked, wanted),
+            self._translation(asked, choice.params),
         )
         decoder = self._decoder(asked.offer).open(asked.offer)
         try:
@@ -160,7 +177,13 @@ class Maker:
                 info,
                 hearing,
                 progress,
-                lambda on_outcome: self.worker.open(params, on_outcome),
+                Place(
+                    self.engines,
+                    choice.engine,
+                    params,
+                    decides=choice.decides,
+                    on_handover=functools.partial(self._handed_over, info),
+                ),
                 rendering,
                 self._config.sessions,
                 self._metrics,
@@ -176,6 +199,10 @@ class Maker:
     def _updated(self, info: SessionInfo, update: Update) -> None:
         self._plugins.notify("wlkd_session_updated", info=info, update=update)
 
+    def _handed_over(self, info: SessionInfo, engine: Engine, language: str) -> None:
+        self._metrics.handovers.labels(engine.name).inc()
+        logger.info("session %s: the language is %s; the engine %s goes on", info.id, language, engine.name)
+
     def _transcript(self, begin: Beginning, info: SessionInfo) -> Transcript:
         options = self._config.sessions
         transcript = Transcript(
@@ -187,13 +214,17 @@ class Maker:
         begin.restore(transcript)
         return transcript
 
-    def _takes(self, query: Mapping[str, str]) -> bool:
-        """Whether the backend opens a stream for these wishes."""
-        try:
-            self.backend.open(wishes(query, self._config.recognition, self.backend.languages(), "live"))
-        except SessionError:
-            return False
-        return True
+    def _about(self, engine: Engine) -> EngineInfo:
+        languages = engine.backend.languages()
+        params = wishes({}, self._config.recognition, languages, "live")
+        return EngineInfo(
+            name=engine.name,
+            backend=engine.kind,
+            model=engine.model,
+            languages=tuple(sorted(languages)),
+            tasks=tuple(task for task in get_args(Task) if engine.takes(replace(params, task=task))),
+            abilities=engine.backend.abilities,
+        )
 
     # Speakers ------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from typing import cast, get_args
 
 from wlkd.config.options import Config, RecognitionOptions
-from wlkd.contract.components import Backend
 from wlkd.contract.errors import BadParameter, ProvisionError, SessionError
 from wlkd.contract.languages import known_language
 from wlkd.contract.types import (
@@ -18,6 +17,7 @@ from wlkd.contract.types import (
     RecognitionParams,
     TranslationParams,
 )
+from wlkd.inference.engines import Engines
 from wlkd.sessions.script import script_of
 
 MAX_PROMPT_CHARACTERS = 4096
@@ -31,7 +31,8 @@ def wishes(
     query: Mapping[str, str], defaults: RecognitionOptions, known: Collection[str], priority: Priority
 ) -> RecognitionParams:
     """What a session asks for. `known`: languages. Raises `SessionError("bad_request")`."""
-    language = query.get("language") or defaults.language
+    # An engine that was asked for by name may not know what is configured for all.
+    language = query.get("language") or (defaults.language if defaults.language in known else "auto")
     tag = None if language == "auto" else known_language(language, known)
     asked = [code for code in query.get("languages", "").split(",") if code.strip()]
     languages = tuple(known_language(code.strip(), known).language for code in asked)
@@ -46,7 +47,7 @@ def wishes(
     hotwords = tuple(word for part in BETWEEN_HOTWORDS.split(query.get("hotwords", "")) if (word := part.strip()))
     params = RecognitionParams(
         language=None if tag is None else tag.language,
-        languages=languages or tuple(defaults.languages),
+        languages=languages or tuple(code for code in defaults.languages if code in known),
         language_scope=cast(LanguageScope, scope),
         task=task,  # type: ignore[arg-type]
         # Clients send all they have as context, and models read the end of it.
@@ -114,16 +115,25 @@ def translation_wish(
     return TranslationParams(target, script_of(written, chinese_script))
 
 
-def check_wishes(config: Config, backend: Backend) -> None:
+def check_wishes(config: Config, engines: Engines) -> None:
     """Say beforehand what every session would be refused for. Raises `ProvisionError`."""
-    options, known = config.recognition, backend.languages()
+    options, known = config.recognition, engines.languages
     asked = {options.language, *options.languages} - {"auto"}
     if unknown := sorted(asked - known):
         raise ProvisionError(
             f"recognition: {config.backend.name} does not know {', '.join(unknown)} with this model; "
             f"known: {', '.join(sorted(known))}"
         )
+    for engine in engines:
+        languages = engine.backend.languages()
+        for language, name in config.routing.items():
+            if name == engine.name and language not in languages:
+                raise ProvisionError(
+                    f"routing.{language}: the engine {name} does not know {language} with this model; "
+                    f"known: {', '.join(sorted(languages))}"
+                )
     try:
-        backend.open(wishes({}, options, known, "live"))
+        params = wishes({}, options, known, "live")
+        engines.route(params).backend.open(params)
     except SessionError as error:
         raise ProvisionError(f"recognition: {error.message}") from error

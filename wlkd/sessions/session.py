@@ -17,7 +17,9 @@ from wlkd.config.options import SessionOptions
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.types import Commit, Frame, Gap, Note, SessionInfo, SpeechEvent, TakenUp, Update
-from wlkd.inference.backlog import Outcome, Stream
+from wlkd.inference.backlog import Outcome
+from wlkd.inference.engines import Engine
+from wlkd.inference.handover import Place
 from wlkd.metrics import Metrics
 from wlkd.sessions.deafness import Alarm
 from wlkd.sessions.hearing import Heard, Hearing
@@ -40,7 +42,7 @@ class LiveSession:
         info: SessionInfo,
         hearing: Hearing,
         progress: Progress,
-        open_stream: Callable[[Callable[[Outcome], None]], Stream],
+        place: Place,
         rendering: Rendering,
         options: SessionOptions,
         metrics: Metrics,
@@ -55,7 +57,7 @@ class LiveSession:
         self.resuming = resuming
         self._hearing = hearing
         self._progress = progress
-        self._stream = open_stream(self._on_outcome)
+        self._place = place.open(self._on_outcome)
         self._rendering = rendering
         self._options = options
         self._metrics = metrics
@@ -93,7 +95,7 @@ class LiveSession:
                 await self._progress.news()
             check()
             over, complete, reason = self._life.over, self._life.complete, self._life.reason
-            update = self._progress.update(idle=self._stream.idle, final=complete)
+            update = self._progress.update(idle=self._place.idle, final=complete)
             if self.resuming is not None:
                 update = replace(update, seam=self.resuming.seam())
             self._on_update(self.info, update)
@@ -153,6 +155,11 @@ class LiveSession:
         return "moves at its next pause" if self.can_move else "still streams and cannot move"
 
     @property
+    def engine(self) -> Engine:
+        """Where it is recognized now."""
+        return self._place.engine
+
+    @property
     def received_seconds(self) -> float:
         """Audio received so far."""
         return seconds(self._progress.received)
@@ -170,7 +177,7 @@ class LiveSession:
     @property
     def lag(self) -> int:
         """Samples received and not yet settled; silence is settled when it is heard."""
-        return self._progress.lag(idle=self._stream.idle)
+        return self._progress.lag(idle=self._place.idle)
 
     # Life --------------------------------------------------------------------------------------------------
 
@@ -201,7 +208,7 @@ class LiveSession:
 
     async def close(self) -> None:
         """Give everything back; what is not yet transcribed is abandoned."""
-        self._stream.close()
+        self._place.close()
         self._alarm.relieve()
         self._metrics.guessed_speakers.inc(self._progress.guessed_speakers)
         if self._speakers is not None:
@@ -240,10 +247,10 @@ class LiveSession:
                 case bytes():
                     await self._hear(self._hearing.decode(message))
                     self._note_seam()
-                    self._progress.caught_up(idle=self._stream.idle)
+                    self._progress.caught_up(idle=self._place.idle)
                 case Flush():
                     self._hand_in(await self._hearing.pause())
-                    await self._stream.drained()
+                    await self._place.drained()
                     self._let_go()
                     if self._speakers is not None:
                         await self._speakers.settle()
@@ -293,7 +300,7 @@ class LiveSession:
             if isinstance(event, Frame):
                 self._metrics.speech_seconds.inc(seconds(len(event.samples)))
                 self._alarm.heard(event)
-            self._stream.push(event)
+            self._place.push(event)
             if self._speakers is not None:
                 self._speakers.hand_in(event)
 
@@ -308,7 +315,7 @@ class LiveSession:
 
     def _look_quiet(self) -> bool:
         """Whether nobody speaks and everything is transcribed, as `move` waits for."""
-        quiet = self._progress.quiet(idle=self._stream.idle)
+        quiet = self._progress.quiet(idle=self._place.idle)
         (self._quiet.set if quiet else self._quiet.clear)()
         return quiet
 
@@ -323,7 +330,7 @@ class LiveSession:
         waits = self.info.params.priority == "upload"
         try:
             async with asyncio.timeout(None if waits else limit):
-                await self._stream.room(self._backlog_limit)
+                await self._place.room(self._backlog_limit)
         except TimeoutError:
             raise SessionError("too_slow", f"recognition has not caught up for {limit:g} s") from None
 
@@ -333,7 +340,7 @@ class LiveSession:
             self._life.fail(error)
         self._inbox.abandon()
         self._hand_in(await self._hearing.pause())
-        await self._stream.drained()
+        await self._place.drained()
         self._let_go()
         if self._speakers is not None:
             await self._speakers.finish()
@@ -348,7 +355,7 @@ class LiveSession:
         with contextlib.suppress(SessionError):  # of a filter, which has said so
             self._let_go()
         self._life.finish()
-        self._stream.close()
+        self._place.close()
         self._progress.speakers_failed()
         self._inbox.abandon()
         self._progress.tell()

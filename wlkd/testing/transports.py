@@ -12,8 +12,18 @@ from dataclasses import dataclass
 
 from wlkd.contract.components import Transport
 from wlkd.contract.errors import Code, SessionError, SessionRefused
-from wlkd.contract.host import Capabilities, Occupancy
-from wlkd.contract.types import Line, Priority, RecognitionParams, SessionInfo, StreamOffer, TakenUp, Update, Word
+from wlkd.contract.host import Capabilities, EngineInfo, Occupancy
+from wlkd.contract.types import (
+    Abilities,
+    Line,
+    Priority,
+    RecognitionParams,
+    SessionInfo,
+    StreamOffer,
+    TakenUp,
+    Update,
+    Word,
+)
 from wlkd.daemon.listeners import HttpServer
 
 PORTS = range(20_000, 32_768)
@@ -94,6 +104,7 @@ class MadeUpSessions:
         self.refuses_to_open: SessionError | None = None
         self.counted: list[SessionError] = []
         """Those who were turned away."""
+        self.further_engines: tuple[EngineInfo, ...] = ()
         self._prepare = prepare
 
     @asynccontextmanager
@@ -127,7 +138,9 @@ class MadeUpSessions:
         return Occupancy(len(self.opened), 24, False)
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(("de", "en"), "auto", ("transcribe", "translate"), "simplified", False)
+        engine = EngineInfo("default", "made-up", "", ("de", "en"), ("transcribe", "translate"), Abilities())
+        engines = (engine, *self.further_engines)
+        return Capabilities(engine.languages, "auto", engine.tasks, "simplified", False, engines=engines)
 
     def refusal(
         self, token: str | None = None, peer: str | None = None, *, resuming: bool = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from wlkd.contract.errors import BadParameter
+from wlkd.contract.host import Capabilities
 
 TRUE, FALSE = ("true", "1"), ("false", "0")
 MAX_DIGITS = 9
@@ -33,3 +35,16 @@ def whole_number(query: Mapping[str, str], name: str, default: int | None = None
     if not (value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS and int(value) >= least):
         raise BadParameter(name, f"{name}={value}: must be a whole number from {least}")
     return int(value)
+
+
+def engine_wish(model: str, capabilities: Capabilities, usual: re.Pattern[str]) -> dict[str, str]:
+    """What to ask of a session for a client that names a `model`: an engine, or nothing where the name is one of the
+    `usual` ones, which clients of a hosted service say to everybody. Where there is one engine, every name means it.
+
+    Raises `BadParameter` with the names there are."""
+    names = [engine.name for engine in capabilities.engines]
+    if model in names:
+        return {"model": model}
+    if not model or len(names) < 2 or usual.fullmatch(model):
+        return {}
+    raise BadParameter("model", f"there is no model {model!r}; known: {', '.join(names)}")

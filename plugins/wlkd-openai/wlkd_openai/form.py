@@ -30,7 +30,7 @@ class Wishes:
     """What a request asks for besides its file."""
 
     model: str
-    """As the client calls it; may be empty. Any name means the configured backend."""
+    """As the client calls it; may be empty."""
     query: dict[str, str] = field(default_factory=dict)
     """For `Sessions.open`."""
     format: Format = "json"

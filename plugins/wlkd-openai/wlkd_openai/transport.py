@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from aiohttp import web
 from pydantic import Field
@@ -11,6 +12,7 @@ from wlkd import Http, Sessions, Transport
 from wlkd.transports.http import Handler, answering, bearer, check_token, peer_of, subprotocols
 from wlkd.transports.websocket import SocketOptions
 from wlkd_openai.errors import ApiError, refused
+from wlkd_openai.models import models
 from wlkd_openai.realtime.connection import Connection, Socket
 from wlkd_openai.upload import Upload
 
@@ -25,7 +27,8 @@ class OpenAIOptions(SocketOptions):
     models: tuple[str, ...] = Field(
         ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
         min_length=1,
-        description="Names that `GET /v1/models` lists. Any name is accepted, and means the configured backend.",
+        description="Names that `GET /v1/models` lists, besides those of `engines`. They, and those that OpenAI gives "
+        "its models, mean the default engine, or that of the language; where there are no `engines`, any name does.",
     )
     max_upload_bytes: int = Field(
         512 * MIB, ge=1024, description="Largest file; uploads wait for recognition in the folder for temporary files."
@@ -71,14 +74,18 @@ class OpenAI(Transport[OpenAIOptions]):
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
         check_token(self._sessions, bearer(request))
-        return web.json_response({"object": "list", "data": [_model(name) for name in self.config.models]})
+        return web.json_response({"object": "list", "data": list(self._models().values())})
 
     async def _describe_model(self, request: web.Request) -> web.StreamResponse:
         check_token(self._sessions, bearer(request))
         name = request.match_info["model"]
-        if name not in self.config.models:
+        known = self._models()
+        if name not in known:
             raise ApiError(404, f"The model '{name}' does not exist", code="model_not_found", param="model")
-        return web.json_response(_model(name))
+        return web.json_response(known[name])
+
+    def _models(self) -> dict[str, dict[str, Any]]:
+        return models(self._sessions.capabilities(), self.config.models)
 
     def _admit(self, request: web.Request, token: str | None) -> str | None:
         """The client's token. Raises `SessionRefused` when no session would be opened now, before the upload is
@@ -90,10 +97,6 @@ class OpenAI(Transport[OpenAIOptions]):
 def _subprotocol_token(offered: Iterable[str]) -> str | None:
     """The token among the subprotocols: browsers can send it in no other way."""
     return next((part.removeprefix(KEY_PROTOCOL) for part in offered if part.startswith(KEY_PROTOCOL)), None)
-
-
-def _model(name: str) -> dict[str, str | int]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "wlkd"}
 
 
 def _answering(handle: Handler) -> Handler:

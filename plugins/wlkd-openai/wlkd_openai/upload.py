@@ -17,6 +17,7 @@ from wlkd.transports.http import peer_of, while_connected
 from wlkd_openai import formats
 from wlkd_openai.errors import ApiError
 from wlkd_openai.form import Wishes, field_name, parse
+from wlkd_openai.models import model_wish
 from wlkd_openai.spool import Spool, too_large
 
 if TYPE_CHECKING:
@@ -66,10 +67,10 @@ class Upload:
                 self._offer = _offer(part, again=self._offer is not None)
                 if "model" in self._fields:
                     # Somebody who names the model first has most likely said everything before the file.
-                    query = parse(self._fields, self._task).query
+                    query = self._wishes().query
                     early = await recognition.enter_async_context(self._hearing(spool, query)), query
                 await self._read_file(part, spool)
-            wishes = parse(self._fields, self._task)
+            wishes = self._wishes()
             if not spool.size:
                 what = "the file is empty" if self._offer else "send the audio as 'file'"
                 raise ApiError(400, what, code="missing_parameter", param="file")
@@ -86,6 +87,12 @@ class Upload:
             await self._send(answer, self._last_events)
             await answer.write_eof()
         return answer
+
+    def _wishes(self) -> Wishes:
+        """What the form says. Raises `ApiError` or `SessionError`."""
+        wishes = parse(self._fields, self._task)
+        wishes.query.update(model_wish(wishes.model, self._sessions.capabilities(), self._options.models))
+        return wishes
 
     async def _parts(self) -> AsyncIterator[BodyPartReader]:
         try:

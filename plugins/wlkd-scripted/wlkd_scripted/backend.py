@@ -15,6 +15,7 @@ from pydantic import Field
 
 from wlkd import (
     SAMPLE_RATE,
+    Abilities,
     Backend,
     Commit,
     Context,
@@ -22,11 +23,11 @@ from wlkd import (
     Options,
     RecognitionParams,
     Recognizer,
+    SessionError,
     StepPlan,
     Word,
 )
-
-LANGUAGES = frozenset({"en", "zh", "de", "fr", "es"})
+from wlkd.contract.types import Task
 
 
 class ScriptedOptions(Options):
@@ -41,12 +42,23 @@ class ScriptedOptions(Options):
     step_seconds: float = Field(default=0.0, ge=0, description="How long each step takes.")
     load_seconds: float = Field(default=0.0, ge=0, description="How long it takes to load.")
     memory_bytes: int = Field(default=0, ge=0, description="What it claims to need.")
+    languages: tuple[str, ...] = Field(
+        default=("en", "zh", "de", "fr", "es"), min_length=1, description="ISO 639-1 codes that it claims to know."
+    )
+    detects: str = Field(default="en", description="The language that it finds where it is told none.")
+    detects_after_seconds: float = Field(
+        default=0.0, ge=0, description="Speech without a word before it is sure of that, unless there is a pause."
+    )
+    tasks: tuple[Task, ...] = Field(default=("transcribe", "translate"), description="Others are refused.")
+    continues: bool = Field(default=True, description="It can be told what another stream has committed.")
     deaf: bool = Field(default=False, description="No word is ever committed, only shown.")
     fail_on: str | None = Field(default=None, description="The step that would commit this word raises.")
 
 
 class Scripted(Backend[ScriptedOptions]):
     """Says given words, whatever it hears: to try clients and plugins without a model."""
+
+    abilities = Abilities(detects_language=True)
 
     async def provision(self, ctx: Context) -> None:
         ctx.status("loading the script")
@@ -57,12 +69,14 @@ class Scripted(Backend[ScriptedOptions]):
 
     @property
     def continues(self) -> bool:
-        return True
+        return self.config.continues
 
     def languages(self) -> frozenset[str]:
-        return LANGUAGES
+        return frozenset(self.config.languages)
 
     def open(self, params: RecognitionParams) -> Recognizer:
+        if params.task not in self.config.tasks:
+            raise SessionError("bad_request", f"task {params.task}: not in the script")
         return _Speaker(self.config, params)
 
     def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
@@ -78,7 +92,9 @@ class _Speaker(Recognizer):
 
     def __init__(self, options: ScriptedOptions, params: RecognitionParams) -> None:
         self._options = options
-        self._language = params.language or next(iter(params.languages), "en")
+        self._language = params.language or next(iter(params.languages), options.detects)
+        wait = 0.0 if params.language else options.detects_after_seconds
+        self._undecided = round(wait * SAMPLE_RATE)
         self._word_samples = round(options.word_seconds * SAMPLE_RATE)
         self._said = self._words_in(params.initial_prompt) + len(params.told)
         self._known_until = params.told[-1].end if params.told else 0
@@ -110,6 +126,9 @@ class _Speaker(Recognizer):
     def speak(self) -> Commit:
         """Commit the words that are certainly over; at a pause, all."""
         ended_at = self._ended_at
+        if self._heard < self._undecided and ended_at is None:
+            return Commit()
+        self._undecided = 0
         if self._options.deaf:
             return self._show_only(ended_at)
         words = []
@@ -132,10 +151,15 @@ class _Speaker(Recognizer):
 
     def _due(self) -> int:
         """How many words the next step commits."""
-        heard = sum(len(frame.samples) for frame in self._pending)
+        heard = self._heard
         if self._ended_at is not None:
             return -(-heard // self._word_samples)
         return max(heard // self._word_samples - 1, 0)
+
+    @property
+    def _heard(self) -> int:
+        """Samples of which nothing was said yet."""
+        return sum(len(frame.samples) for frame in self._pending)
 
     @property
     def _position(self) -> int:

@@ -25,17 +25,17 @@ def wlkd_check_config(config: Config) -> list[Problem]:
     from wlkd import Problem
     from wlkd_simulstreaming.options import SimulStreamingOptions
 
-    options = config.backend.options
-    if not isinstance(options, SimulStreamingOptions):
-        return []
-    longest = options.max_window_seconds + config.worker.max_chunk_seconds
-    if longest <= MODEL_SECONDS:
-        return []
-    message = (
-        f"with worker.max_chunk_seconds ({config.worker.max_chunk_seconds:g}) a window may grow to {longest:g} s, "
-        f"and Whisper hears {MODEL_SECONDS}"
-    )
-    return [Problem("backend.options.max_window_seconds", message)]
+    chunk = config.worker.max_chunk_seconds
+    problems = []
+    for place, part in config.backends.items():
+        if isinstance(part.options, SimulStreamingOptions):
+            longest = part.options.max_window_seconds + chunk
+            message = (
+                f"with worker.max_chunk_seconds ({chunk:g}) a window may grow to {longest:g} s, "
+                f"and Whisper hears {MODEL_SECONDS}"
+            )
+            problems += [Problem(f"{place}.options.max_window_seconds", message)] if longest > MODEL_SECONDS else []
+    return problems
 
 
 @hookimpl
@@ -44,7 +44,9 @@ def wlkd_check_host(config: Config) -> list[Problem]:
 
     from wlkd_simulstreaming.options import SimulStreamingOptions
 
-    options = config.backend.options
-    if not isinstance(options, SimulStreamingOptions):
-        return []
-    return [*pair_problems(config.models_dir, options.model), *device_problems(options.device)]
+    problems: list[Problem] = []
+    for place, part in config.backends.items():
+        if isinstance(options := part.options, SimulStreamingOptions):
+            problems += pair_problems(config.models_dir, options.model, place)
+            problems += device_problems(options.device, place)
+    return problems

@@ -11,7 +11,7 @@ import numpy as np
 from wlkd_whisper.folder import decoder_file, encoder_dir
 from wlkd_whisper.stepwise import SteppedBackend, SteppedStream
 
-from wlkd import Commit, Context, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan
+from wlkd import Abilities, Commit, Context, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan
 from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd_simulstreaming.brief import Brief, Step, first_state, make_brief
 from wlkd_simulstreaming.metrics import Metrics
@@ -30,6 +30,8 @@ MEMORY_OF_FILES = 1.5
 
 class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
     """Whisper, decoded while people speak."""
+
+    abilities = Abilities(detects_language=True)
 
     def __init__(self, config: SimulStreamingOptions) -> None:
         super().__init__(config)

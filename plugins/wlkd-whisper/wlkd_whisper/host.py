@@ -13,21 +13,22 @@ NVIDIA = Path("/dev/nvidiactl")
 """There where NVIDIA's driver is at work."""
 
 
-def pair_problems(models_dir: Path, size: str) -> Iterator[Problem]:
-    """Why encoder and decoder of `size` cannot be used, or not by the service's user."""
-    yield from _problems(check_pair(models_dir, size) or _private(models_dir, size))
+def pair_problems(models_dir: Path, size: str, place: str = "backend") -> Iterator[Problem]:
+    """Why encoder and decoder of `size` cannot be used, or not by the service's user. `place`: of the backend in the
+    configuration."""
+    yield from _problems(check_pair(models_dir, size) or _private(models_dir, size), place)
 
 
-def encoder_problems(models_dir: Path, size: str) -> Iterator[Problem]:
+def encoder_problems(models_dir: Path, size: str, place: str = "backend") -> Iterator[Problem]:
     """The same of the encoder alone."""
-    yield from _problems(check_encoder(models_dir, size) or _private(models_dir, size))
+    yield from _problems(check_encoder(models_dir, size) or _private(models_dir, size), place)
 
 
-def device_problems(device: str) -> Iterator[Problem]:
+def device_problems(device: str, place: str = "backend") -> Iterator[Problem]:
     """Why the configured device cannot be used."""
     if device == "cuda" and not NVIDIA.exists():
         yield Problem(
-            "backend.options.device", f"no NVIDIA driver is at work here ({NVIDIA} is missing); write auto or cpu"
+            f"{place}.options.device", f"no NVIDIA driver is at work here ({NVIDIA} is missing); write auto or cpu"
         )
 
 
@@ -35,5 +36,5 @@ def _private(models_dir: Path, size: str) -> list[str]:
     return [f"{path}: other users cannot read it; `chmod -R a+rX {path}`" for path in private_paths(models_dir, size)]
 
 
-def _problems(sentences: list[str]) -> Iterator[Problem]:
-    return (Problem("backend.options.model", sentence) for sentence in sentences)
+def _problems(sentences: list[str], place: str) -> Iterator[Problem]:
+    return (Problem(f"{place}.options.model", sentence) for sentence in sentences)

@@ -74,6 +74,17 @@ async def test_describe_names_the_languages_of_the_backend():
     assert model.languages == ["de", "en", "es", "fr", "zh"]
 
 
+async def test_each_engine_is_a_model_that_can_be_asked_for():
+    engines = {"korean": {"name": "scripted", "options": {"languages": ["ko"], "script": [" hana"]}}}
+    async with listening({"engines": engines, "routing": {"ko": "korean"}}) as port, client(port) as wyoming:
+        await wyoming.write_event(Describe().event())
+        [program] = Info.from_event(await wyoming.read_event()).asr
+        assert [(model.name, "ko" in model.languages) for model in program.models] == [("wlkd", True), ("korean", True)]
+        await wyoming.write_event(Transcribe(name="korean").event())
+        await speak(wyoming, 1)
+        assert (await transcript(wyoming)).text == "hana hana"
+
+
 async def test_home_assistant_asks_and_is_answered():
     async with listening() as port, client(port) as wyoming:
         await wyoming.write_event(Transcribe(name="base", language="de-DE").event())

@@ -15,10 +15,12 @@ from wyoming.info import Describe
 from wyoming.ping import Ping, Pong
 
 from wlkd import SessionError, Sessions, StreamOffer
+from wlkd.contract.host import Capabilities
 from wlkd.transports.conversation import cancel
+from wlkd.transports.queries import engine_wish
 from wlkd.transports.tcp import Client
 from wlkd_wyoming.events import read_event
-from wlkd_wyoming.info import info
+from wlkd_wyoming.info import USUAL_MODELS, info
 from wlkd_wyoming.utterance import Utterance
 
 if TYPE_CHECKING:
@@ -81,11 +83,11 @@ class Connection:
 
     async def _take(self, event: Event) -> None:
         if Describe.is_type(event.type):
-            await self._write(info(self._sessions.languages()).event())
+            await self._write(info(self._sessions.capabilities()).event())
         elif Ping.is_type(event.type):
             await self._write(Pong(_text(event, "text")).event())
         elif Transcribe.is_type(event.type):
-            self._wishes = _wishes(event)
+            self._wishes = _wishes(event, self._sessions.capabilities())
         elif AudioStart.is_type(event.type):
             await self._abandon()
             self._offer = _offer(event)
@@ -153,8 +155,8 @@ def _offer(event: Event) -> StreamOffer:
     )
 
 
-def _wishes(event: Event) -> dict[str, str]:
-    wishes = {}
+def _wishes(event: Event, capabilities: Capabilities) -> dict[str, str]:
+    wishes = engine_wish(_text(event, "name") or "", capabilities, USUAL_MODELS)
     if language := _text(event, "language"):
         wishes["language"] = language
     hotwords: list[Any] = [*_list(event, "transcript_names"), *_list(event, "transcript_terms")]

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Iterable
 
 from wyoming.info import AsrModel, AsrProgram, Attribution, Info
 
 from wlkd import __version__
+from wlkd.contract.host import Capabilities, EngineInfo
 
 ATTRIBUTION = Attribution(name="wlkd", url="")
 
 
-def info(languages: Collection[str]) -> Info:
-    """The answer to `describe`: one program with one model, the configured backend."""
-    model = AsrModel(
-        name="wlkd",
-        attribution=ATTRIBUTION,
-        installed=True,
-        description="The configured backend",
-        version=__version__,
-        languages=sorted(languages),
-    )
+USUAL_MODELS = re.compile("wlkd")
+"""The default engine, or that of the language."""
+
+
+def info(capabilities: Capabilities) -> Info:
+    """The answer to `describe`: one program with a model for each engine, the first for all languages."""
+    default, *further = capabilities.engines
+    models = [_model("wlkd", default, capabilities.languages)]
+    models += [_model(engine.name, engine, engine.languages) for engine in further]
     program = AsrProgram(
         name="wlkd",
         attribution=ATTRIBUTION,
         installed=True,
         description="Live speech-to-text on this machine",
         version=__version__,
-        models=[model],
+        models=models,
         supports_transcript_streaming=True,
     )
     return Info(asr=[program])
+
+
+def _model(name: str, engine: EngineInfo, languages: Iterable[str]) -> AsrModel:
+    return AsrModel(
+        name=name,
+        attribution=ATTRIBUTION,
+        installed=True,
+        description=str(engine),
+        version=__version__,
+        languages=sorted(languages),
+    )

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMessage, WSMsgType
 
-from wlkd import SAMPLE_RATE, Code, SessionError, Sessions
+from wlkd import SAMPLE_RATE, BadParameter, Code, SessionError, Sessions
 from wlkd.contract.audio import samples
 from wlkd.transports import websocket
 from wlkd.transports.conversation import running
 from wlkd_openai.errors import ApiError
+from wlkd_openai.models import model_wish
 from wlkd_openai.realtime.hearing import Hearing
 from wlkd_openai.realtime.items import Event, Items, new_id
 from wlkd_openai.realtime.settings import Settings, from_beta
@@ -55,6 +56,7 @@ class Connection:
         self._kind = "transcription_session" if beta else "session"
         self._id = new_id("sess")
         self._settings = Settings()
+        self._query = self._settings.query
         self._items = Items(beta=beta)
         self._hearing: Hearing | None = None
         self._appended_seconds = 0.0
@@ -125,16 +127,21 @@ class Connection:
 
     async def _configure(self, change: Any) -> None:
         settings = self._settings.updated(change, self._sessions.languages())
-        if self._hearing is not None and (settings.offer, settings.query) != (
-            self._settings.offer,
-            self._settings.query,
-        ):
+        query = {**settings.query, **self._model_wish(settings.model)}
+        if self._hearing is not None and (settings.offer, query) != (self._settings.offer, self._query):
             # What was said so far is heard as it was meant then.
             await self._hearing.finish()
             await self._close_hearing()
-        self._settings = settings
+        self._settings, self._query = settings, query
         self._items.finds_turns = settings.finds_turns
         await self._send([{"type": f"{self._kind}.updated", "session": self._session()}])
+
+    def _model_wish(self, model: str) -> dict[str, str]:
+        try:
+            return model_wish(model, self._sessions.capabilities(), self._options.models)
+        except BadParameter as error:
+            where = "session.audio.input.transcription.model"
+            raise ApiError(400, error.message, code="invalid_value", param=where) from None
 
     async def _append(self, audio: bytes) -> None:
         if self._hearing is None:
@@ -156,7 +163,7 @@ class Connection:
                 self._settings.offer,
                 transport="openai",
                 peer=self._peer,
-                query=self._settings.query,
+                query=self._query,
                 token=self._token,
             )
         )

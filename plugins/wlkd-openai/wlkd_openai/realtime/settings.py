@@ -82,8 +82,13 @@ class Settings(_Strict):
         return StreamOffer(encoding=encoding, sample_rate=format.rate, channels=1)
 
     @property
+    def model(self) -> str:
+        """As the client calls it; may be empty."""
+        return (self.audio.input.transcription or Transcription()).model or ""
+
+    @property
     def query(self) -> dict[str, str]:
-        """What is asked of the recognition, for `Sessions.open`."""
+        """What is asked of the recognition besides the model, for `Sessions.open`."""
         wished = self.audio.input.transcription or Transcription()
         query = {
             "initial_prompt": wished.prompt or "",
