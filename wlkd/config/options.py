@@ -48,15 +48,18 @@ class ServerOptions(Options):
     )
     tls_certificate: Path | None = Field(
         default=None,
-        description="PEM file with the certificate chain; null: plain HTTP. Browsers give a page the microphone "
-        "only over HTTPS or on localhost. A bare name is a systemd credential (LoadCredential=).",
+        description="PEM file with the certificate chain; null: plain HTTP. Browsers let a page use the microphone "
+        "only over HTTPS or on localhost. A name without a folder is a systemd credential "
+        "(LoadCredential=).",
     )
     tls_key: Path | None = Field(
-        default=None, description="PEM file with the key of tls_certificate; a bare name is a systemd credential."
+        default=None,
+        description="PEM file with the key of tls_certificate; a name without a folder is a systemd credential.",
     )
     allowed_origins: tuple[str, ...] = Field(
         default=(),
-        description="Web pages that may connect besides wlkd's own, like https://example.org; empty: any.",
+        description="Origins of web pages that may connect besides wlkd's own page, like https://example.org; empty:"
+        " all may.",
     )
 
     @field_validator("allowed_origins")
@@ -78,52 +81,59 @@ class ServerOptions(Options):
 
 
 class SessionOptions(Options):
-    """What one client may use, and how lines are cut."""
+    "How many sessions there may be, how long they may take, and how lines are cut."
 
     max_sessions: Count | Literal["auto"] = Field(
         default="auto",
-        description="Streams at a time; further ones are refused. auto: what the hardware keeps up with.",
+        description="How many streams may be open at a time; further ones are refused. auto: as many as the hardware"
+        " keeps up with.",
         json_schema_extra=shown(decide=True),
     )
     max_sessions_per_address: Count | None = Field(
         default=None,
-        description="Streams at a time from one client address; null: no such limit, right behind a reverse proxy.",
+        description="How many streams one client address may open at a time; null: no limit, which you need behind a "
+        "reverse proxy.",
     )
     max_backlog_seconds: Seconds = Field(
         default=30.0,
-        description="Audio that may wait for recognition; beyond, the client is slowed down through TCP.",
+        description="How much audio of a stream may wait for recognition; if there is more, the client is slowed down "
+        "through TCP.",
     )
     max_blocked_seconds: Seconds = Field(
         default=60.0,
-        description="A session whose backlog stays above that limit for so long is closed with the code too_slow.",
+        description="A session whose backlog stays at that limit for longer than this is closed with the code "
+        "too_slow.",
     )
     idle_timeout_seconds: Seconds = Field(
-        default=300.0, description="A session that sends nothing for that long is closed, to free its place."
+        default=300.0, description="A session that sends nothing for longer than this is closed, to free its place."
     )
     drain_seconds: float = Field(
         default=30.0,
         ge=0,
-        description="At a stop, open sessions get that long to finish; systemd is told to wait for it.",
+        description="How long open sessions may take to finish when wlkd is stopped; systemd is asked to wait that "
+        "long.",
     )
     linger_seconds: float = Field(
         default=0.0,
         ge=0,
-        description="At a stop, live streams that cannot resume elsewhere may go on that long, hours if need be, "
-        "before their audio is ended.",
+        description="How long live streams that cannot resume elsewhere may continue when wlkd is stopped, before "
+        "their audio is ended. Hours are possible.",
     )
     resume_seconds: float = Field(
         default=30.0,
         ge=0,
-        description="A client that can resume (`/asr?resume=1`) and lost its connection keeps its place so long.",
+        description="How long a client that can resume (`/asr?resume=true`) keeps its place after it has lost its "
+        "connection.",
     )
     line_pause_seconds: Seconds = Field(
-        default=2.0, description="A gap of that length between words starts a new line."
+        default=2.0, description="A gap of this length between two words starts a new line."
     )
     silence_line_seconds: Seconds = Field(
-        default=5.0, description="A gap of that length is shown as a line of silence of its own."
+        default=5.0, description="A gap of this length is shown as a line of silence of its own."
     )
     max_line_seconds: Seconds = Field(
-        default=30.0, description="A line that got that long ends at the next sentence; at twice that, anywhere."
+        default=30.0,
+        description="A line of this length ends at the end of its sentence; a line of twice this length ends anywhere.",
     )
 
     @model_validator(mode="after")
@@ -141,30 +151,35 @@ class RecognitionOptions(Options):
 
     language: LanguageCode | Literal["auto"] = Field(
         default="auto",
-        description="ISO 639-1 code, like en; auto: decided from the first speech of a session, then kept.",
+        description="ISO 639-1 code, like en; auto: decided from the first speech of a session, and then kept.",
         json_schema_extra=shown(decide=True),
     )
     languages: tuple[LanguageCode, ...] = Field(
-        default=(), description="Codes that auto may decide for; empty: all that are spoken, which Latin is not."
+        default=(), description="Codes that auto may choose from; empty: all languages of the model except Latin."
     )
     language_scope: LanguageScope = Field(
         default="session",
-        description="What auto decides for: the session, or each segment of it, a stretch of speech up to a pause. "
-        "segment: meetings in several languages; name them in languages, and words come up to 2 s later after a pause.",
+        description="How often auto decides: once for the session, or anew for each segment, the speech between two "
+        "pauses. segment is for meetings in several languages: list them in languages. Words after a "
+        "pause then come up to 2 s later.",
     )
     task: Literal["transcribe", "translate"] = Field(
-        default="transcribe", description="translate: into English, whatever is spoken."
+        default="transcribe", description="translate: write English, whatever language is spoken."
     )
     chinese_script: ChineseScript = Field(
         default="simplified",
-        description="Characters for Chinese: simplified, traditional (as in Taiwan), traditional_hk, or as_heard: what "
-        "the model wrote, which mixes them.",
+        description="Characters for Chinese: simplified, traditional (as in Taiwan), traditional_hk, or as_heard: as"
+        " the model writes it, which mixes them.",
     )
     initial_prompt: str = Field(
         default="",
-        description="Text put before the first words of a session; sets style and spelling, then scrolls away.",
+        description="Text that the model gets as what was said before the session; it sets style and spelling, and "
+        "loses its effect as text follows.",
     )
-    static_prompt: str = Field(default="", description="Text put before every window; takes room from the context.")
+    static_prompt: str = Field(
+        default="",
+        description="Text that the model gets at every step; it takes room from the text that was said before.",
+    )
     hotwords: tuple[str, ...] = Field(default=(), description="Names and terms to expect.")
 
     @model_validator(mode="after")
@@ -179,15 +194,21 @@ class WorkerOptions(Options):
 
     min_chunk_seconds: Seconds = Field(
         default=0.25,
-        description="New speech a session waits for before a step; more: less work for the few, and words come later.",
+        description="New speech that a session collects before a step. A higher value saves power while there are few "
+        "sessions, and words come later.",
     )
     max_chunk_seconds: Seconds = Field(
         default=3.0,
-        description="New speech that one step takes; more waits for the next, so that steps stay short.",
+        description="New speech that one step takes at most; the rest waits for the next step, so that steps stay "
+        "short.",
     )
-    max_batch: Count = Field(default=16, description="Sessions in one step; bounds the memory of the device.")
+    max_batch: Count = Field(
+        default=16,
+        description="How many sessions share one step at most; it limits the memory that is needed on the device.",
+    )
     stall_seconds: Seconds = Field(
-        default=60.0, description="A step older than that counts as stuck: the watchdog is no longer fed."
+        default=60.0,
+        description="A step that takes longer than this counts as stuck: systemd's watchdog then restarts the service.",
     )
 
     @model_validator(mode="after")
@@ -205,14 +226,16 @@ class AuthOptions(Options):
 
     tokens_file: Path | None = Field(
         default=None,
-        description="File with one token a line; null: everybody may connect. A bare name is a systemd credential.",
+        description="File with one token a line; null: everybody may connect. A name without a folder is a systemd "
+        "credential.",
         json_schema_extra=shown(decide=True),
     )
     continuation_key: Path | None = Field(
         default=None,
-        description="File with a secret that seals what clients resume with, the same on all machines of a fleet; "
-        "null: one is made up, which no other machine knows. Of several lines the first seals and all open. "
-        "A bare name is a systemd credential.",
+        description="File with the secret that signs what clients need to resume; it must be the same on all "
+        "machines of a fleet. null: a random secret, which no other machine knows. If the file has "
+        "several lines, the first one signs and all are accepted. A name without a folder is a systemd "
+        "credential.",
     )
 
 
@@ -221,28 +244,31 @@ class Settings(Options):
 
     models_dir: Path = Field(
         default=Path("/data/whisper_models"),
-        description="Folder that holds a folder for each model.",
+        description="The models folder: it holds one folder for each model.",
         json_schema_extra=shown(decide=True),
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="What reaches the journal; debug is not for production."
+        default="info",
+        description="Least severe messages that the journal gets. debug may write what was said into it: not for "
+        "production.",
     )
     server: ServerOptions = Field(
         default=ServerOptions(), description="The HTTP server of the page, the WebSocket and the metrics."
     )
     sessions: SessionOptions = Field(
-        default=SessionOptions(), description="What one client may use, and how lines are cut."
+        default=SessionOptions(),
+        description="How many sessions there may be, how long they may take, and how lines are cut.",
     )
     recognition: RecognitionOptions = Field(
-        default=RecognitionOptions(), description="What is recognized where the client does not say otherwise."
+        default=RecognitionOptions(), description="What is recognized, unless the client asks for something else."
     )
     worker: WorkerOptions = Field(
         default=WorkerOptions(), description="How the audio of all sessions is cut into steps of the model."
     )
     warmup: bool = Field(
         default=True,
-        description="Run one inference before the first client comes, so it need not wait; without it, "
-        "`max_sessions: auto` begins with a guess.",
+        description="Run the model once at the start, so that the first client need not wait for it, and measure its"
+        " speed for `max_sessions: auto`, which begins with a guess otherwise.",
     )
     auth: AuthOptions = Field(default=AuthOptions(), description="Who may connect.")
     routing: dict[LanguageCode, str] = Field(

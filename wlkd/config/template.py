@@ -28,7 +28,7 @@ HEAD = """\
 The configuration of wlkd. What you have to decide is set; every other option stands behind a `#`, with its default.
 Remove the `#` to set one: those that stay commented out follow the defaults of later versions.
 
-  wlkd check                  says everything that is wrong here, line by line
+  wlkd check                  reports all mistakes in this file, with their lines
   wlkd check --print-default  writes this file anew, with the options of the plugins that are installed
   wlkd plugins                lists what {sections} can name
 """

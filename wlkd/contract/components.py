@@ -171,7 +171,7 @@ class DiarizerOptions(Options):
     max_wait_seconds: float = Field(
         default=3.0,
         gt=0,
-        description="How long a word that is final waits for its speaker; then whoever spoke last is taken.",
+        description="How long a final word waits for its speaker; then it is given to the person who spoke last.",
     )
 
 
@@ -296,7 +296,7 @@ class Backend(Component[OptionsT]):
 class FilterOptions(Options):
     """Base of the options of filters."""
 
-    active: bool = Field(default=False, description="Filter the sessions whose clients say nothing about it, too.")
+    active: bool = Field(default=False, description="Filter all sessions, unless their client switches the filter off.")
 
 
 class TextFilter(ABC):

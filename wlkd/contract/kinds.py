@@ -47,8 +47,8 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             "decoder",
             Decoder,
-            "Decoders in use, by name, with their options; a session gets the one that fits its audio. What is named "
-            "here adds to pcm and av; `av: false` leaves one out.",
+            "Decoders in use, by name, with their options; a session gets the one that fits its audio. Decoders that "
+            "are named here are added to pcm and av; `av: false` leaves one out.",
             many=True,
             adds=True,
             default={"pcm": {}, "av": {}},
@@ -74,20 +74,20 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             "filter",
             Filter,
-            "Filters of the text, by name, with their options, in the order in which they work; each is off where "
-            "neither its options nor the client say otherwise.",
+            "Filters of the text, by name, with their options, in the order in which they work; each is off unless its "
+            "options or the client switch it on.",
             many=True,
             default={"fillers": {}, "numbers": {}, "replace": {}, "profanity": {}},
         ),
         Kind(
             "diarizer",
             Diarizer,
-            "Tells who speaks, to clients that ask for it; null: nobody is told apart.",
+            "Tells the speakers apart, for clients that ask for it; null: no speaker labels.",
         ),
         Kind(
             "translator",
             Translator,
-            "Translates for the listener, for clients that ask for a language; null: nothing is translated.",
+            "Translates for clients that ask for a language; null: nothing is translated.",
         ),
         Kind(
             "transport",

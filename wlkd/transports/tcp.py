@@ -29,10 +29,10 @@ class PortOptions(Options):
     send_timeout_seconds: float = Field(
         default=30.0,
         gt=0,
-        description="A client that does not read what it is sent for so long is dropped (`too_slow`).",
+        description="A client that does not read for longer than this is dropped (`too_slow`).",
     )
     close_timeout_seconds: float = Field(
-        default=10.0, gt=0, description="After our last words, wait so long for the client to close, then close."
+        default=10.0, gt=0, description="How long to wait after the last words for the client to close the connection."
     )
 
 

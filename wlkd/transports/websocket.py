@@ -38,19 +38,21 @@ MAX_REASON_BYTES = 123
 class SocketOptions(Options):
     """Options of a transport with WebSockets."""
 
-    host: str | None = Field(None, description="Own address to listen on; null: the daemon's.")
-    port: int | None = Field(None, ge=1, le=65535, description="Own port; null: the daemon's.")
+    host: str | None = Field(None, description="An address of its own to listen on; null: the daemon's.")
+    port: int | None = Field(None, ge=1, le=65535, description="A port of its own; null: the daemon's.")
     max_message_bytes: int = Field(
-        16 * 2**20, ge=1024, description="Largest WebSocket message in bytes; bounds what one client can make us hold."
+        16 * 2**20,
+        ge=1024,
+        description="Largest WebSocket message in bytes; it limits the memory that one client can use.",
     )
     ping_interval_seconds: float = Field(
-        20.0, gt=0, description="Time between pings; keeps proxies from closing a connection during silence."
+        20.0, gt=0, description="Time between pings, which keep proxies from closing a silent connection."
     )
     send_timeout_seconds: float = Field(
-        30.0, gt=0, description="A client that does not take a message for so long is dropped (`too_slow`)."
+        30.0, gt=0, description="A client that does not read a message for longer than this is dropped (`too_slow`)."
     )
     close_timeout_seconds: float = Field(
-        10.0, gt=0, description="After the last message, wait so long for the client to close, then close."
+        10.0, gt=0, description="How long to wait after the last message for the client to close the connection."
     )
 
 

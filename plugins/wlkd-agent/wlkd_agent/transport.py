@@ -19,7 +19,9 @@ WRITE_SECONDS = 2.0
 class AgentOptions(Options):
     """Options of the transport `agent`."""
 
-    host: str = Field("0.0.0.0", description="Address to listen on; what it tells is no secret, and no client's data.")
+    host: str = Field(
+        "0.0.0.0", description="Address to listen on. The answers contain no secrets and no client's data."
+    )
     port: int = Field(7108, ge=1, le=65535, description="TCP port; `agent-port` in HAProxy's configuration.")
 
 

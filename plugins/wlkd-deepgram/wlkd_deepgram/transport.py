@@ -28,11 +28,11 @@ class DeepgramOptions(SocketOptions):
     final_seconds: float = Field(
         3.0,
         ge=0,
-        description="Committed words are gathered into final results of that length; 0: each commit is one.",
+        description="Committed words are collected into final results of this length; 0: each commit is a result.",
     )
     max_upload_bytes: int = Field(1024 * MIB, ge=1024, description="Largest recording of a POST request.")
     upload_timeout_seconds: float = Field(
-        60.0, gt=0, description="A recording that stops arriving for so long is given up."
+        60.0, gt=0, description="A recording of which nothing arrives for longer than this is given up."
     )
 
 

@@ -20,7 +20,7 @@ class FastTranslateOptions(TranslatorOptions):
     """Options of the translator `fasttranslate`."""
 
     cached_sentences: int = Field(
-        default=64, ge=1, description="Sentences whose translations are remembered: people repeat short ones."
+        default=64, ge=1, description="How many translated sentences are remembered, because people repeat short ones."
     )
 
 

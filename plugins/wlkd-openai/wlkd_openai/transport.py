@@ -27,17 +27,21 @@ class OpenAIOptions(SocketOptions):
     models: tuple[str, ...] = Field(
         ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
         min_length=1,
-        description="Names that `GET /v1/models` lists, besides those of `engines`. They, and those that OpenAI gives "
-        "its models, mean the default engine, or that of the language; where there are no `engines`, any name does.",
+        description="Names that `GET /v1/models` lists, besides those of `engines`. These names, and those of OpenAI's "
+        "own models, stand for the default engine or that of the language; without `engines`, any name does.",
     )
     max_upload_bytes: int = Field(
-        512 * MIB, ge=1024, description="Largest file; uploads wait for recognition in the folder for temporary files."
+        512 * MIB,
+        ge=1024,
+        description="Largest file. Uploads are kept in the folder for temporary files until they are transcribed.",
     )
     upload_timeout_seconds: float = Field(
-        60.0, gt=0, description="An upload that stops arriving for so long is given up."
+        60.0, gt=0, description="An upload of which nothing arrives for longer than this is given up."
     )
     idle_timeout_seconds: float = Field(
-        300.0, gt=0, description="A realtime client that has not begun to send audio for so long is disconnected."
+        300.0,
+        gt=0,
+        description="A realtime client that does not send any audio for this time after connecting is disconnected.",
     )
 
 

@@ -22,12 +22,14 @@ class PcmOptions(Options):
     """What a stream is taken for when its client says nothing about it."""
 
     encoding: Literal["s16le", "s16be", "s24le", "s24be", "s32le", "f32le", "u8", "mulaw", "alaw"] = Field(
-        "s16le", description="Sample encoding of a stream that announces none."
+        "s16le", description="Sample encoding of streams that do not announce one."
     )
     sample_rate: int = Field(
-        SAMPLE_RATE, ge=MIN_RATE, le=MAX_RATE, description="Its rate in Hz; other rates are resampled to 16000."
+        SAMPLE_RATE, ge=MIN_RATE, le=MAX_RATE, description="Their sample rate in Hz; audio is resampled to 16000."
     )
-    channels: int = Field(1, ge=1, le=MAX_CHANNELS, description="Its interleaved channels, mixed down to one.")
+    channels: int = Field(
+        1, ge=1, le=MAX_CHANNELS, description="How many interleaved channels they have; channels are mixed down to one."
+    )
 
 
 class Pcm(Decoder[PcmOptions]):

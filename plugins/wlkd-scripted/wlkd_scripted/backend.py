@@ -36,21 +36,23 @@ class ScriptedOptions(Options):
     script: tuple[str, ...] = Field(
         default=(" one", " two", " three", " four", " five", " six", " seven", " eight", " nine", " ten"),
         min_length=1,
-        description="The words, with their leading spaces; said again and again.",
+        description="The words, with their leading spaces; they are repeated again and again.",
     )
-    word_seconds: float = Field(default=0.5, gt=0, description="Speech that makes a word.")
+    word_seconds: float = Field(default=0.5, gt=0, description="How much speech makes one word.")
     step_seconds: float = Field(default=0.0, ge=0, description="How long each step takes.")
-    load_seconds: float = Field(default=0.0, ge=0, description="How long it takes to load.")
-    memory_bytes: int = Field(default=0, ge=0, description="What it claims to need.")
+    load_seconds: float = Field(default=0.0, ge=0, description="How long loading takes.")
+    memory_bytes: int = Field(default=0, ge=0, description="How much memory it claims to need.")
     languages: tuple[str, ...] = Field(
         default=("en", "zh", "de", "fr", "es"), min_length=1, description="ISO 639-1 codes that it claims to know."
     )
-    detects: str = Field(default="en", description="The language that it finds where it is told none.")
+    detects: str = Field(default="en", description="The language that it detects.")
     detects_after_seconds: float = Field(
-        default=0.0, ge=0, description="Speech without a word before it is sure of that, unless there is a pause."
+        default=0.0, ge=0, description="How much speech it needs to detect the language, unless there is a pause."
     )
-    tasks: tuple[Task, ...] = Field(default=("transcribe", "translate"), description="Others are refused.")
-    continues: bool = Field(default=True, description="It can be told what another stream has committed.")
+    tasks: tuple[Task, ...] = Field(
+        default=("transcribe", "translate"), description="Tasks that it claims to know; others are refused."
+    )
+    continues: bool = Field(default=True, description="Whether it can continue a stream that another one began.")
     deaf: bool = Field(default=False, description="No word is ever committed, only shown.")
     fail_on: str | None = Field(default=None, description="The step that would commit this word raises.")
 

@@ -18,24 +18,34 @@ from wlkd_silero.stream import SileroStream
 
 
 class SileroOptions(Options):
-    threshold: float = Field(0.5, gt=0, lt=1, description="Probability of speech at which speech begins.")
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="Speech begins when the probability of speech reaches this value."
+    )
     hysteresis: float = Field(
         0.15, ge=0, lt=1, description="Speech may have ended when the probability is this much below threshold."
     )
     min_speech_ms: int = Field(
-        64, ge=0, le=1000, description="Shorter bursts are no speech. Delays only the onset, by that much."
+        64,
+        ge=0,
+        le=1000,
+        description="Sounds shorter than this are not taken for speech. It delays only the beginning of speech, by "
+        "this time.",
     )
     min_silence_ms: int = Field(
-        512, ge=32, description="Silence that makes a pause; until then it is passed on as part of the speech."
+        512, ge=32, description="Silence of this length is a pause; shorter silence counts as part of the speech."
     )
     speech_pad_ms: int = Field(
-        300, ge=0, le=2000, description="Audio passed on from before the onset: the first consonant comes late."
+        300,
+        ge=0,
+        le=2000,
+        description="Audio from before the beginning of speech that is passed on with it, because the beginning is "
+        "noticed late.",
     )
     min_level_dbfs: float = Field(
-        -70.0, le=0, description="Frames quieter than this are silence, whatever the network thinks of them."
+        -70.0, le=0, description="Frames quieter than this count as silence, whatever the network says."
     )
     model: Path | None = Field(
-        None, description="Another Silero ONNX file of the same inputs; null: the one that faster-whisper ships."
+        None, description="Another Silero ONNX file with the same inputs; null: the one in the package faster-whisper."
     )
 
 

@@ -29,7 +29,7 @@ from wlkd_speakers.tracker import Decision, Tracker
 
 class CampPlusOptions(DiarizerOptions):
     max_speakers: int = Field(
-        8, ge=1, le=32, description="Voices that one session may tell apart; a client may ask for fewer."
+        8, ge=1, le=32, description="How many speakers one session may have; a client may ask for fewer."
     )
 
 

@@ -17,12 +17,14 @@ class TcpOptions(PortOptions):
 
     port: int = Field(PORT, ge=1, le=65535, description="TCP port.")
     format: Format = Field(
-        "json", description="What is sent: `json`, an object a line; `text`, `<start ms> <end ms> <text>` lines."
+        "json",
+        description="What clients get: `json`, one object a line; `text`, lines of `<start ms> <end ms> <text>`.",
     )
     encoding: str = Field(
-        "s16le", description="What clients of this port send: `s16le`, `mulaw`, …, or what a plugin's decoder takes."
+        "s16le",
+        description="What clients of this port send: `s16le`, `mulaw`, …, or a name that a plugin's decoder knows.",
     )
-    sample_rate: int = Field(16_000, ge=1, description="Its rate in Hz.")
+    sample_rate: int = Field(16_000, ge=1, description="The sample rate in Hz.")
     language: str | None = Field(
         None, description="Language of every client of this port, as ISO 639-1 code or `auto`; null: the daemon's."
     )

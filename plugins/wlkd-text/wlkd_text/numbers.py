@@ -17,7 +17,7 @@ class NumbersOptions(FilterOptions):
     least: int = Field(
         default=10,
         ge=0,
-        description="A smaller number that stands alone stays a word, as in running text: one of them. 0: none does.",
+        description='A number below this that stands alone stays a word, as in "one of them". 0: all become digits.',
     )
 
 

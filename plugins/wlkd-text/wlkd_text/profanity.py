@@ -31,11 +31,13 @@ class ProfanityOptions(FilterOptions):
     mask: Mask = Field(
         default="first_letter", description="first_letter: s***; stars: ****; remove: the word is left out."
     )
-    words: tuple[str, ...] = Field(default=(), description="Masked in every language, besides those of the language.")
+    words: tuple[str, ...] = Field(
+        default=(), description="Words to mask in every language, in addition to the language's own."
+    )
     by_language: ByLanguage = Field(
         default={},
-        description="Masked in one language, like {en: [darn]}; the list replaces the one that comes with wlkd for de, "
-        "en, es, fr or zh.",
+        description="Words to mask in one language, like {en: [darn]}; the list replaces the one that wlkd has for "
+        "de, en, es, fr or zh.",
     )
 
 

@@ -18,11 +18,13 @@ class ReplaceOptions(FilterOptions):
 
     words: Table = Field(
         default={},
-        description="In every language, like {teh: the, wifi: Wi-Fi}. A replacement in small letters takes the case of "
-        "what was said (Teh: The); one with capitals is written as it is here; an empty one leaves the word out.",
+        description="Replacements in every language, like {teh: the, wifi: Wi-Fi}. A replacement in small letters "
+        "takes the case of the word that it replaces (Teh: The); one with capitals is written as it is "
+        "here; an empty one removes the word.",
     )
     by_language: Mapping[str, Table] = Field(
-        default={}, description="In one language only, by its ISO 639-1 code, like {de: {strasse: straße}}."
+        default={},
+        description="Replacements in one language only, by its ISO 639-1 code, like {de: {strasse: straße}}.",
     )
 
 

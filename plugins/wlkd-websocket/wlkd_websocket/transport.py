@@ -25,8 +25,9 @@ class WebSocketOptions(SocketOptions):
     input: Input = Field(
         "container",
         description=(
-            "What a client sends that does not say: `container` (WebM, Ogg, MP4, ... from MediaRecorder) or "
-            "`pcm` (16-bit little-endian, 16 kHz, mono; the page then records with an AudioWorklet)."
+            "The format of clients that do not announce one: `container` (WebM, Ogg, MP4, ... from "
+            "MediaRecorder) or `pcm` (16-bit little-endian, 16 kHz, mono; the page then records with an "
+            "AudioWorklet)."
         ),
         json_schema_extra=shown(decide=True),
     )

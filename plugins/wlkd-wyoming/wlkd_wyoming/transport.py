@@ -16,9 +16,9 @@ class WyomingOptions(PortOptions):
     """Options of the transport `wyoming`."""
 
     port: int = Field(PORT, ge=1, le=65535, description="TCP port.")
-    streaming: bool = Field(True, description="Send `transcript-chunk` events while a client still speaks.")
+    streaming: bool = Field(True, description="Send `transcript-chunk` events while somebody still speaks.")
     idle_timeout_seconds: float = Field(
-        300.0, gt=0, description="A client that asks for nothing for so long is disconnected."
+        300.0, gt=0, description="A client that requests nothing for longer than this is disconnected."
     )
 
 
