@@ -101,7 +101,7 @@ class Manifest:
             for path, entry in manifest.files.items():
                 plain = PurePosixPath(path)
                 if plain.is_absolute() or ".." in plain.parts or str(plain) != path or path == MANIFEST:
-                    raise BundleError(f"a foreign bundle: {path!r} is no path for a file of ours")
+                    raise BundleError(f"a foreign bundle: {path!r} is not a path that a bundle may have")
                 if {name: type(value) for name, value in entry.items()} != ENTRY_TYPES:
                     raise ValueError(f"{path}: {entry}")
         except (AttributeError, KeyError, TypeError, ValueError) as error:

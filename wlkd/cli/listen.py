@@ -4,9 +4,9 @@
   arecord -q -f S16_LE -r 16000 -c 1 -t raw | wlkd listen -
 
 Committed text stays; the grey tail may still change. Ctrl-C ends the audio and prints the rest; a second one quits.
-A lost connection is made again, and what was spoken meanwhile is sent then.
+After a lost connection it connects again, and sends what was spoken meanwhile.
 
-A server that asks for a token gets that of the environment variable WLKD_TOKEN.
+The token for the server, if it needs one, comes from the environment variable WLKD_TOKEN.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class Folder:
     def __init__(self, folder: Path, formats: Sequence[str], files: Sequence[Source], *, overwrite: bool) -> None:
         """`overwrite`: nothing counts as done. Raises `OutputProblem`."""
         if folder.exists() and not folder.is_dir():
-            raise OutputProblem(f"{folder} is no folder")
+            raise OutputProblem(f"{folder} is not a folder")
         twice = [stem for stem, times in Counter(source.stem for source in files).items() if times > 1]
         if twice:
             raise OutputProblem(

@@ -4,9 +4,9 @@
   wlkd transcribe --format srt,json --output-dir transcripts/ recordings/ talk.mp4
   wlkd transcribe --server ws://localhost:7100/asr talk.webm
 
-Without --server the configured model is loaded into this process, so that no daemon is needed. A server that asks for
-a token gets that of the environment variable WLKD_TOKEN. With --output-dir the command may be interrupted and given
-again: files whose transcripts are there are left out.
+Without --server the configured model is loaded into this process, so that no daemon is needed. The token for a server
+comes from the environment variable WLKD_TOKEN. With --output-dir you can interrupt the command and run it again: it
+skips files whose transcripts are there.
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ async def _config(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
     if content.get("type") == "error":
         raise _server_error(content)
     if content.get("type") != "config":
-        raise ClientError(f"the server's first message is no config message: {content}")
+        raise ClientError(f"the server's first message is not a config message: {content}")
     return content
 
 

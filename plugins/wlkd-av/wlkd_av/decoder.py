@@ -215,7 +215,7 @@ class AvStream(DecoderStream):
     def _miss_beginning(self, middle: Middle, *, last: bool) -> Generator[Decoded, None, bool]:
         at = find_header(self._held, 1)
         if at is not None:
-            yield Note("skipped", f"it begins in the middle of {middle.kind}, of which nothing can be heard")
+            yield Note("skipped", f"it begins in the middle of {middle.kind}, which cannot be decoded")
             del self._held[:at]
             return True
         if last or len(self._held) >= MIDDLE_BYTES or self._waited(len(self._held)):

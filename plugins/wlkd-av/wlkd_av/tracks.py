@@ -28,7 +28,7 @@ def choose_track(container: InputContainer) -> tuple[AudioStream, Note | None]:
     tags = [chosen.metadata[name] for name in ("language", "title") if chosen.metadata.get(name, "und") != "und"]
     named = f" ({', '.join(tag[:80] for tag in tags)})" if tags else ""
     place = list(streams).index(chosen) + 1
-    return chosen, Note("tracks", f"audio track {place} of {len(streams)} is heard{named}")
+    return chosen, Note("tracks", f"audio track {place} of {len(streams)} is transcribed{named}")
 
 
 def _liking(stream: AudioStream) -> tuple[bool, bool]:

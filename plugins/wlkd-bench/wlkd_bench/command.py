@@ -53,14 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=positive(int), metavar="N", help="at most N clips of each set")
     parser.add_argument("--streams", type=positive(int), default=1, metavar="K", help="clips at once (default: 1)")
     parser.add_argument("--duration", type=positive(float), metavar="SECONDS",
-                        help="repeat the clips until so much time has passed")  # fmt: skip
+                        help="repeat the clips for this many seconds")  # fmt: skip
     parser.add_argument("--pace", type=positive(float), default=1.0,
                         help="seconds of audio sent in a second (default: 1, as people speak)")  # fmt: skip
     parser.add_argument("--format", choices=("pcm", "webm"), default="pcm", help="what is sent (default: pcm)")
     parser.add_argument("--language", default="manifest", metavar="CODE",
                         help="auto, a code for all clips, or each clip's own (default: manifest)")  # fmt: skip
     parser.add_argument("--patience", type=positive(float), default=120.0, metavar="SECONDS",
-                        help="give a stream up so long after its audio (default: 120)")  # fmt: skip
+                        help="give up a stream this many seconds after its audio (default: 120)")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, each clip too")
     add_limits(parser)
 

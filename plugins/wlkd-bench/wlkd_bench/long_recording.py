@@ -160,7 +160,7 @@ async def measure(args: argparse.Namespace) -> int:
     heard = heard_units(recording.words, language)
     errors, same = compare([word.text for word in spoken], [word.text for word in heard])
     if not same:
-        print("long_recording: not a word was heard right", file=sys.stderr)
+        print("long_recording: no word was recognized correctly", file=sys.stderr)
         return 1
     print("minutes  CPU s / s  right %  off, s p50  MiB")
     print("\n".join(rows(spoken, heard, same, seen, every, length)))
@@ -170,7 +170,7 @@ async def measure(args: argparse.Namespace) -> int:
         f"{length / 60:.1f} minutes, {errors.units} words: {100 * errors.total / errors.units:.2f} % of errors ", end=""
     )
     print(f"({errors.substitutions} other, {errors.deletions} missing, {errors.insertions} too many); ", end="")
-    print(f"word ends off by {off:.2f} s in the median; at most {longest} words in a row not heard")
+    print(f"word ends off by {off:.2f} s in the median; at most {longest} words in a row not recognized")
     for name, value in sorted(metrics.items()):
         if name.startswith("wlkd_simulstreaming_guards_total") and value:
             print(f"{value:.0f} {name}")

@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("model", type=Path, help="folder of a CTranslate2 Whisper model")
     root.add_argument("--manifest", type=Path, required=True)
     root.add_argument("--set", action="append", default=[], dest="sets")
-    root.add_argument("--limit", type=int, help="at most so many clips of each set")
+    root.add_argument("--limit", type=int, help="at most this many clips of each set")
     root.add_argument("--compute-type", default="int8", help="as the server that it is compared with (default: int8)")
     root.add_argument("--threads", type=int, default=0, help="0: as many as CTranslate2 likes")
     root.add_argument("--json", type=Path)

@@ -216,7 +216,7 @@ async def simulate(args: argparse.Namespace) -> None:
             print(f"{clip.id}: {scores[-1].errors}\n  {clip.text}\n {speaker.committed}")
     print(table(scores))
     print(f"\nlanguage right: {sum(languages)} of {len(languages)} clips with 2 s of speech or more")
-    print("rare words heard: {} of {}".format(*rare_words_heard(scores)))
+    print("rare words recognized: {} of {}".format(*rare_words_heard(scores)))
     audio = sum(clip.seconds for clip in clips)
     print(f"computing {spent:.1f} s for {audio:.1f} s of audio: ratio {spent / audio:.3f}")
     for metric in registry.collect():
@@ -237,7 +237,7 @@ def main() -> None:
     parser.add_argument("--backend", default="simulstreaming")
     parser.add_argument("--vad", default="silero")
     parser.add_argument("--set", action="append", default=[], help="a set of the manifest; repeatable")
-    parser.add_argument("--limit", type=int, help="at most so many clips of each set")
+    parser.add_argument("--limit", type=int, help="at most this many clips of each set")
     parser.add_argument("--streams", type=int, default=1, help="clips side by side, in one batch")
     parser.add_argument("--chunk", type=float, default=0.25, help="seconds of new speech that make a step")
     parser.add_argument("--spare", type=float, help="the worker's time to spare, 0 to 1")

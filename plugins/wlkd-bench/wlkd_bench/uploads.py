@@ -250,9 +250,9 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--model", default="base")
     root.add_argument("--backend", default="simulstreaming")
     root.add_argument("--set", action="append", default=[], dest="sets", help="a set of the manifests; repeatable")
-    root.add_argument("--limit", type=int, help="at most so many clips of each set")
+    root.add_argument("--limit", type=int, help="at most this many clips of each set")
     root.add_argument(
-        "--minutes", type=float, default=math.inf, help="stop after so long, with a clip of each set in turn"
+        "--minutes", type=float, default=math.inf, help="stop after this many minutes; take a clip of each set in turn"
     )
     root.add_argument("--half", choices=("first", "second", "both"), default="both", help="of the speakers")
     root.add_argument("--threads", type=int, default=2, help="CPU threads of every listener (default: 2)")
