@@ -273,8 +273,8 @@ class Settings(Options):
     auth: AuthOptions = Field(default=AuthOptions(), description="Who may connect.")
     routing: dict[LanguageCode, str] = Field(
         default={},
-        description="Which of `engines` recognizes a language, like {en: english, ko: korean}; `backend` recognizes the "
-        "others.",
+        description="Which of `engines` recognizes a language, like {en: english, ko: korean}; `backend` recognizes "
+        "the others.",
     )
 
 
