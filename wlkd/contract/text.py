@@ -8,7 +8,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from unicodedata import east_asian_width
 
 from wlkd.contract.types import Word
 
@@ -52,7 +51,7 @@ def spaced(before: str, text: str) -> str:
     """`text` with the space that it needs behind `before`: none in the beginning, beside another one, and in scripts
     whose characters are wide and stand without spaces."""
     seam = before[-1:] + text[:1]
-    if len(seam) == 2 and not any(mark.isspace() or east_asian_width(mark) in "WF" for mark in seam):
+    if len(seam) == 2 and not any(mark.isspace() or unicodedata.east_asian_width(mark) in "WF" for mark in seam):
         return f" {text}"
     return text
 
