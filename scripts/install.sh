@@ -74,7 +74,7 @@ claim_prefix() {
     [ -e "$mark" ] || echo "Removed as a whole by $share/uninstall.sh; keep nothing of your own in $prefix." >"$mark"
 }
 
-# option PATH FILE: a value of a configuration, as the daemon reads it. Empty where there is no file, or no program yet.
+# option PATH FILE: a value of a configuration, as the daemon reads it. Empty if there is no file, or no program yet.
 option() {
     [ ! -f "$2" ] || [ ! -x "$prefix/bin/wlkd" ] || "$prefix/bin/wlkd" check --config "$2" --get "$1"
 }

@@ -12,11 +12,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = {"dev", "test"}
-"""Of a distribution's extras, those that its tests need."""
+"""The extras of a distribution that its tests need."""
 
 
 def requirements(dev: bool) -> Iterator[str]:
-    """Of all distributions here, our own left out."""
+    """What all distributions here require, without our own."""
     for path in (ROOT / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))):
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         project = document["project"]

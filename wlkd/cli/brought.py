@@ -56,7 +56,7 @@ def _commands_of(module: object, plugin: str, distribution: tuple[str, str]) -> 
     try:
         manager.register(module, name=plugin)
         manager.hook.wlkd_register_commands(register=register)
-    except Exception as error:  # a plugin may raise anything; its commands are left out and it is told
+    except Exception as error:  # a plugin may raise anything; its commands are left out, with a warning
         logger.warning("plugin %s failed to register its commands: %s", plugin, reason(error))
         return []
     return staged

@@ -125,7 +125,7 @@ class StandardInput(Source):
                 data = os.read(self._descriptor, READ_BYTES)
             except OSError as error:
                 data, self._failure = b"", error
-            # Waits while the server is behind, so that whoever writes to us waits too.
+            # Waits while the server is behind, so that the program that writes to us waits too.
             asyncio.run_coroutine_threadsafe(self._pieces.put(data), self._loop).result()
 
 

@@ -228,7 +228,7 @@ async def _transcriber(args: argparse.Namespace) -> AsyncIterator[Transcriber]:
         return
     from wlkd.daemon.pipeline import running_core
 
-    # The daemon's secrets are for its clients; whoever can read the model needs none, and may not read them.
+    # The daemon's secrets are for its clients. This command loads the model itself and needs none.
     secrets = ("auth.tokens_file", "auth.continuation_key", "server.tls_certificate", "server.tls_key")
     # Nor is there a first client that a warm-up could spare the wait, or a crowd to find out how many fit.
     config, plugins = configured(args, {**dict.fromkeys(secrets), "warmup": False})
@@ -237,7 +237,7 @@ async def _transcriber(args: argparse.Namespace) -> AsyncIterator[Transcriber]:
 
 
 async def locally(sessions: Sessions, wishes: Mapping[str, str], file: BinaryIO, progress: Progress) -> Result:
-    """Transcribe a file. Raises `SessionError` when there is no session to be had."""
+    """Transcribe a file. Raises `SessionError` when no session can be opened."""
     size = os.fstat(file.fileno()).st_size
     sent = 0
     async with sessions.open(

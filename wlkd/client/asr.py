@@ -17,7 +17,7 @@ from wlkd.contract.types import Line, Note, Word
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 SILENCE_SECONDS = 60
-"""A server that sends nothing for so long is asked whether its host is still there."""
+"""If the server sends nothing for this time, the system checks whether its host is still there."""
 SIGN_OF_LIFE_SECONDS = 45
 """A server that can resume pings every 20 s, as shipped. One that does not is taken for lost: that costs no word."""
 WITHOUT_A_REASON = {aiohttp.WSCloseCode.GOING_AWAY, aiohttp.WSCloseCode.ABNORMAL_CLOSURE, 1012, None}
@@ -88,7 +88,7 @@ class Transcript:
     notes: tuple[Note, ...] = ()
     """What there is to say of the audio besides the words, from servers that say so."""
     place: Place | None = None
-    """Of a stream that can resume; `lines` are then those from `place.first_line` on."""
+    """For a stream that can resume; `lines` are then those from `place.first_line` on."""
 
     @property
     def committed(self) -> str:

@@ -169,7 +169,7 @@ class ResumingStream:
             await asyncio.gather(sending, return_exceptions=True)
 
     async def _send(self, stream: AsrStream) -> None:
-        """Raises `ClientError`, which whoever reads is told better."""
+        """Raises `ClientError`; the reader gets a better one."""
         try:
             await self._send_all(stream)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The configuration: its options, how the file is read, and how every mistake in it is told."""
+"""The configuration: its options, how the file is read, and how every mistake in it is reported."""
 
 from wlkd.config.options import Config, Part, RecognitionOptions, ServerOptions, SessionOptions, WorkerOptions
 from wlkd.config.reader import DEFAULT_PATH, load_config, make_config, parse_setting

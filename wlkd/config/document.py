@@ -20,7 +20,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 Place = tuple[str | int, ...]
 """Keys and list indexes from the top of the file to a value."""
 SHOWN_CHARACTERS = 40
-"""Of a number that is none, in the message about it."""
+"""How much of a wrong number the message about it shows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def ports_in_use(config: Config) -> Iterator[Problem]:
 
 
 def _is_ours(config: Config) -> bool:
-    """Whether a daemon of ours answers there: a check before a restart is no conflict."""
+    """Whether a wlkd daemon answers there: then a check before its restart must not report a conflict."""
     if config.server.tls_certificate is not None:
         return True  # Asking would need its certificate's name; the start tells in the worst case.
     host = "127.0.0.1" if config.server.host in ("0.0.0.0", "::") else config.server.host

@@ -263,8 +263,8 @@ class _Reading:
     def _validate(
         self, model: type[AnyOptions], values: Any, path: Place, known: Sequence[str] = ()
     ) -> AnyOptions | None:
-        """`values` as a `model`. Through JSON, where strict means what a person expects: `7100` is no text,
-        `true` is no number, and a path is written as text. `known`: names to suggest for an unknown one at the top."""
+        """`values` as a `model`. Through JSON, where strict means what a person expects: `7100` is not text,
+        `true` is not a number, and a path is text. `known`: names to suggest for an unknown one at the top."""
         values = under_new_names(model, values, path, self._located)
         try:
             return model.model_validate_json(json.dumps(values), strict=True)

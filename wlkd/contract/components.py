@@ -191,7 +191,7 @@ class DiarizerStream(ABC):
 
     @abstractmethod
     def finish(self) -> Diarization:
-        """The audio ended: settle everything. Of a `whole` recording this tells all its turns at once."""
+        """The audio ended: settle everything. For a `whole` recording this returns all turns at once."""
 
     def memory(self) -> Mapping[str, Any]:
         """What another stream needs in order to know the same people by the same numbers: plain data for JSON, a few
@@ -203,7 +203,7 @@ DiarizerOptionsT = TypeVar("DiarizerOptionsT", bound=DiarizerOptions, default=Di
 
 
 class Diarizer(Component[DiarizerOptionsT]):
-    """Tells who speaks, in this process, for all sessions that ask for it."""
+    """Tells speakers apart, in this process, for all sessions that ask for it."""
 
     Config = DiarizerOptions
 
@@ -264,7 +264,7 @@ class Backend(Component[OptionsT]):
     def memory_needed(self, models_dir: Path) -> int:
         """Bytes of main memory that `provision()` will take, estimated from the sizes of files; 0: hardly any.
 
-        A reload that changes the model loads the new one beside the old only where so much is free. May be called
+        A reload that changes the model loads the new one beside the old one only if this much is free. May be called
         before `provision()`.
         """
         return 0

@@ -70,7 +70,7 @@ class Code(StrEnum):
     BACKEND_FAILED = "backend_failed"
     """Recognition failed for this stream."""
     INTERNAL = "internal"
-    """A defect; the log says more than the client is told."""
+    """A defect; the log says more than the message to the client."""
 
 
 class SessionError(Exception):

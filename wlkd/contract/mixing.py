@@ -152,6 +152,6 @@ class Scale:
 
 
 def finite(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`samples`, with silence where there is no number."""
+    """`samples`, with silence in place of values that are not numbers."""
     bad = ~np.isfinite(samples)
     return np.where(bad, np.float32(0), samples) if bad.any() else samples

@@ -45,7 +45,7 @@ class StreamOffer:
     channels: int | None = None
     file: IO[bytes] | None = field(default=None, repr=False, compare=False)
     """The bytes of the stream in a file on disk, for decoders that have to jump about in it: what was fed lies there,
-    and all of it once the stream ends. To be read by `os.pread`, because others read it too; whoever offers it closes
+    and all of it once the stream ends. To be read by `os.pread`, because others read it too; its owner closes
     it, after the session."""
 
 
@@ -143,7 +143,7 @@ class TakenUp:
     continued: bool
     """It is not a new one."""
     header_bytes: int
-    """The client first sends so many of its first bytes."""
+    """How many of its first bytes the client sends first."""
     from_bytes: int
     """Then everything from here on, counted from the stream's first byte."""
     first_line: int
@@ -157,9 +157,9 @@ class Seam:
     settled: int
     """Samples that never have to be heard again."""
     header_bytes: int
-    """The client keeps its first bytes, so many."""
+    """How many of its first bytes the client keeps."""
     settled_bytes: int
-    """Of the others it can forget those before this place, counted from the stream's first byte."""
+    """The client can drop the other bytes before this position, counted from the stream's first byte."""
     first_line: int
     """Number of the first line in `Update.lines`."""
     continuation: str
@@ -175,7 +175,7 @@ class DiarizationParams:
     whole: bool = False
     """The recording is an upload: everything may be told at its end, by then from the whole of it."""
     memory: Mapping[str, Any] = field(default_factory=dict)
-    """Of a stream that this one goes on, perhaps in another process: its `DiarizerStream.memory`. Empty: it is new."""
+    """`DiarizerStream.memory` of the stream that this one continues, perhaps from another process. Empty: it is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class SessionInfo:
     opened_at: float
     """Unix time, seconds."""
     diarization: DiarizationParams | None = None
-    """None: nobody is told apart."""
+    """None: speakers are not told apart."""
     translation: TranslationParams | None = None
     """None: nothing is translated."""
 
@@ -239,7 +239,7 @@ class Word:
     confidence: float | None = None
     """0 to 1."""
     speaker: int | None = None
-    """Who said it: a number from 1 that is his for the whole session, or `UNKNOWN_SPEAKER`. None: nobody is told
+    """The speaker: a number from 1, the same for the whole session, or `UNKNOWN_SPEAKER`. None: nobody is told
     apart."""
     speaker_confidence: float | None = None
     """0 to 1."""
@@ -319,7 +319,7 @@ class Line:
     words: tuple[Word, ...] = ()
     language: str | None = None
     translations: tuple[Translation, ...] = ()
-    """Of the sentences that end in it; each comes later than its words, in order, and never changes."""
+    """Translations of the sentences that end in it; each comes after its words, in order, and never changes."""
 
     @property
     def text(self) -> str:
@@ -331,7 +331,7 @@ class Line:
 
     @property
     def speaker(self) -> int | None:
-        """Whose line it is; None: nobody is told apart, or it is silence."""
+        """The speaker; None: speakers are not told apart, or it is silence."""
         return self.words[0].speaker if self.words else None
 
     @property
@@ -368,7 +368,7 @@ class Update:
     speaker_lag: int = 0
     """Samples whose words are known and whose speaker is not."""
     tentative_translation: str = ""
-    """Of the sentence that is not finished; replaces the one before."""
+    """Translation of the unfinished sentence; replaces the one before."""
     translation_lag: int = 0
     """Samples with finished sentences whose translations are still to come."""
     flushes: int = 0

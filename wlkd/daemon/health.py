@@ -17,7 +17,7 @@ from wlkd.sessions.admission import Admission
 TICK_SECONDS = 0.1
 """How often the event loop's delay is measured."""
 MOST_FAILED_STEPS = 10
-"""So many in a row, each of which has ended a session, are no stream's fault: a device that is gone stays gone."""
+"""This many failures in a row, each of which ended a session, are not the fault of a stream: the device is gone."""
 
 
 class Health:

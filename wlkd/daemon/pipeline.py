@@ -46,7 +46,7 @@ class Core:
         self._show()
 
     def workers(self) -> Iterable[Worker]:
-        """Of the engines in use, and of those that still have sessions."""
+        """The workers of the engines in use, and of those that still have sessions."""
         return [one.engine.worker for one in (*self.engines.all, *self._leaving)]
 
     def switch(self, engines: EngineSet) -> None:

@@ -141,7 +141,7 @@ class Stream:
         self._in_flight = limit - room
         self.queued -= self._in_flight
         self.running = True
-        # What is left over queues up behind those who waited meanwhile: a backlog is no right of way.
+        # The rest is queued behind streams that have waited meanwhile, so that a backlog gets no priority.
         self.waiting_since = self._host.clock() if self._queue else None
         self.ready_since = None
         return Step(self, events, spare)
@@ -170,7 +170,7 @@ class Step:
 
     @property
     def plan(self) -> StepPlan:
-        """What the backend is told of it."""
+        """The step as the backend gets it."""
         return StepPlan(self.stream.recognizer, self.spare, upload=self.stream.priority == "upload")
 
     @property

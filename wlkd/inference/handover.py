@@ -1,7 +1,7 @@
 """A session's place at an engine; where its language decides on the engine, the default one finds that out first.
 
 The speech is kept until the language is known. Then the engine of the language hears all of it from the beginning, and
-what the default engine made of it is left out: nothing was committed yet, or it is told.
+what the default engine made of it is left out: nothing was committed yet, or it is told those words.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Request:
     passage: Passage
     rank: Rank
     done: Callable[[str | None], None]
-    """Called on the event loop; None: there is no translation."""
+    """Called on the event loop; None: the translation failed."""
     cancelled: bool = False
     """Nobody waits for it any more, and `done` is not called."""
     asked_at: float = field(default_factory=time.monotonic)

@@ -1,4 +1,4 @@
-"""Engines share the processors: who has waited longest for a batch is next, whatever engine it is at."""
+"""Engines share the processors: the batch that has waited longest is next, whatever its engine."""
 
 from __future__ import annotations
 

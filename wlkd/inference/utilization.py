@@ -93,7 +93,7 @@ class Load:
         return self._all.at(now)
 
     def live_busy(self, now: float) -> float:
-        """The same, batches of uploads alone left out: they make room for whoever speaks."""
+        """The same without batches that hold only uploads, because those make room for live streams."""
         return self._live.at(now)
 
     @property

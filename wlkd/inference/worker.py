@@ -226,7 +226,7 @@ class Worker:
         try:
             throughput = await self_test(self._backend, self._threads, self._clock)
         except Exception as error:
-            # Made-up audio is no reason not to serve; real audio may do, and tells the capacity too.
+            # A failure with test audio must not stop the daemon; real audio may work, and also shows the capacity.
             logger.warning(
                 "engine %s: self-test failed; assuming that %d people can talk at once",
                 self.name,

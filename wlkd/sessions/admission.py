@@ -29,7 +29,7 @@ from wlkd.sessions.session import LiveSession
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 10
-"""What a refused client is told to wait: about the time in which somebody stops speaking."""
+"""How long a refused client is asked to wait: about the time until somebody stops speaking."""
 MOVE_SECONDS = 5.0
 """How long a stop waits for a pause, before it lets a client that can resume go in the middle of a sentence."""
 

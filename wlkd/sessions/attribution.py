@@ -31,7 +31,7 @@ class _Waiting:
 
 
 class Attribution:
-    """Of one session. Times are seconds on the clock of whoever calls."""
+    """The speakers of one session. Times are seconds on the caller's clock."""
 
     def __init__(self, max_wait: float | None, memory: Mapping[str, Any] = {}) -> None:
         """`max_wait`: seconds that a word waits for its speaker; None: as long as it takes. `memory`: of the session
@@ -42,7 +42,7 @@ class Attribution:
         self._settled = 0
         self._failed = False
         self._numbers: dict[int, int] = dict(memory.get("numbers", []))
-        """The number that is told for each of the diarizer's: in the order of first words, not of first sounds."""
+        """The number that clients get for each of the diarizer's: in the order of first words, not of first sounds."""
         self._last: int = memory.get("last", UNKNOWN_SPEAKER)
         self.guessed = 0
         """Words that got a speaker before it was settled."""

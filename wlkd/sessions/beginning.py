@@ -42,7 +42,7 @@ class Beginning:
 
     @property
     def taken_up(self) -> TakenUp:
-        """What the client is told."""
+        """What the client gets."""
         if self.continuation is None:
             return TakenUp(continued=False, header_bytes=0, from_bytes=0, first_line=0)
         restart = self.continuation.restart

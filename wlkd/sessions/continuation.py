@@ -21,7 +21,7 @@ from wlkd.contract.types import Line, Restart, StreamOffer, Translation, Word
 VERSION = 1
 """Of everything in here. Another one is refused: the client begins anew."""
 MAX_CHARACTERS = 16 * 1024
-"""Of a sealed continuation. A minute of fast speech in one line takes 4,000."""
+"""Characters of a sealed continuation at most. A minute of fast speech in one line takes 4,000."""
 MAX_BYTES = 256 * 1024
 """Unpacked. Bounds what a small text can inflate to, although it is unpacked only once its seal has been found good."""
 KEY_BYTES, MAC_BYTES = 4, 16
@@ -56,7 +56,7 @@ class Continuation:
     kept: tuple[Line, ...] = ()
     """Lines behind the `closed_lines` that cannot get words any more, and wait for translations."""
     untranslated: int = 0
-    """Of the last words in `kept` and the open line, how many are not translated yet."""
+    """How many of the last words in `kept` and the open line are not translated yet."""
 
 
 class Keys:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 Heard = Frame | Gap | Note
 """Audio at its place, a gap that the VAD does not hear, or a note at its place."""
 SHORT_GAP = SAMPLE_RATE
-"""A gap that the VAD hears as so much silence; before a longer one it is to be told of a pause."""
+"""A gap up to this length is passed to the VAD as silence; a longer one begins with a pause."""
 FROM_THE_BEGINNING = Restart()
 MAX_RESTARTS = 4096
 """Places to resume from that are remembered; beyond, every other one is forgotten."""

@@ -40,7 +40,7 @@ class Inbox:
     # The transport's end -------------------------------------------------------------------------------------
 
     async def feed(self, data: bytes, check: Callable[[], None]) -> None:
-        """Put `data` in, whole. `check` raises when whoever feeds has lost the session meanwhile."""
+        """Put `data` in, whole. `check` raises if the session has passed to another connection meanwhile."""
         async with self._putting:
             check()
             self._life.check()

@@ -8,7 +8,7 @@ from wlkd.contract.errors import Code, SessionError
 
 
 class Stage(Enum):
-    """In order; there is no way back."""
+    """In this order; a session never goes back."""
 
     TAKING = "audio is taken"
     ENDING = "no more audio is taken; the words of what was received are still to come"

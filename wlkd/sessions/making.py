@@ -73,7 +73,7 @@ class Parts:
     pools: Mapping[Priority, Executor]
     """Where decoders and the VAD run."""
     speakers: DiarizerService | None = None
-    """None: nobody is told apart."""
+    """None: speakers are not told apart."""
     translation: TranslationService | None = None
     """None: nothing is translated."""
 

@@ -68,7 +68,7 @@ def wishes(
 def diarization_wish(query: Mapping[str, str], *, possible: bool, priority: Priority) -> DiarizationParams | None:
     """What a session asks of the diarizer; None: nothing. `possible`: there is one.
 
-    Raises `BadParameter`: who asks for speakers and gets none must be told.
+    Raises `BadParameter`: a client that asks for speakers and gets none must know.
     """
     asked = query.get("diarize", "").lower()
     if asked in ("", "0", "false", "no", "off"):

@@ -18,7 +18,7 @@ LAG_NEWS = SAMPLE_RATE
 """A session that falls behind tells its client each time the lag has moved by this much."""
 
 MAX_NOTES = 100
-"""Told of one stream; that some are left out is told too."""
+"""Notes that one stream gets at most; a last note says that others are left out."""
 
 
 class Progress:
@@ -145,7 +145,7 @@ class Progress:
         self._transcript.tell_again(words)
         self.tell()
 
-    # What is told --------------------------------------------------------------------------------------------
+    # What clients get --------------------------------------------------------------------------------------------
 
     def tell(self) -> None:
         """There is something to say."""
@@ -161,7 +161,7 @@ class Progress:
 
     @property
     def speakers_memory(self) -> Mapping[str, Any]:
-        """What another session needs so that everybody keeps his number; empty: nobody is told apart."""
+        """What another session needs so that speakers keep their numbers; empty: speakers are not told apart."""
         return {} if self._attribution is None else {**self._attribution.memory, "voices": self.voices}
 
     @property
@@ -173,7 +173,7 @@ class Progress:
         """Samples received and not yet settled; silence is settled when it is heard. `idle`: the worker has none."""
         if self.quiet(idle=idle):
             return 0
-        # Of the silence after speech nothing is owed, even of hours that a recording leaves out.
+        # Silence after speech brings no words, not even hours that a recording leaves out.
         heard = self.received if self._speech_end is None else self._speech_end
         return max(heard - max(self._settled, self._speech_start or 0), 0)
 
@@ -184,7 +184,7 @@ class Progress:
 
     @property
     def guessed_speakers(self) -> int:
-        """Words that did not get their speaker in time, and went to whoever seemed likely."""
+        """Words whose speaker was not known in time, and that were given to the likeliest one."""
         return 0 if self._attribution is None else self._attribution.guessed
 
     def update(self, *, idle: bool, final: bool) -> Update:

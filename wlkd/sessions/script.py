@@ -95,7 +95,7 @@ class Script:
         whole = self._before + "".join(texts)
         converted = self._convert(whole)
         if len(converted) != len(whole):
-            # A phrase of another length: there is no telling which character became which.
+            # The phrase has another length: nobody can say which character became which.
             return [self._convert(text) for text in texts]
         pieces, at = [], len(self._before)
         for text in texts:

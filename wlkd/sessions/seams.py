@@ -1,7 +1,7 @@
 """Where a stream could be cut and taken up again by another recognizer, without a word lost, doubled or revised.
 
 Behind a pause is such a place. Where nobody pauses, a place between two words a few seconds back is one too, if the
-recognizer that takes over is told which words behind it are committed already.
+recognizer that takes over gets the words behind it that are committed already.
 """
 
 from __future__ import annotations

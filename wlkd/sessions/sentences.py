@@ -66,7 +66,7 @@ class Sentences:
 
     @property
     def language(self) -> str | None:
-        """Of the sentence that goes on, or went on last."""
+        """Words of the sentence that goes on, or went on last."""
         return self._language
 
     def add(self, word: Word, line: int, language: str | None) -> None:

@@ -75,7 +75,7 @@ class LiveSession:
     # What the transport calls ------------------------------------------------------------------------------
 
     async def feed(self, data: bytes, check: Callable[[], None] = lambda: None) -> None:
-        """`check` raises when whoever feeds has lost the session meanwhile."""
+        """`check` raises if the session has passed to another connection meanwhile."""
         await self._inbox.feed(data, check)
 
     async def flush(self) -> None:
@@ -89,7 +89,7 @@ class LiveSession:
         await self._inbox.end(mistake)
 
     async def updates(self, check: Callable[[], None] = lambda: None) -> AsyncIterator[Update]:
-        """`check` raises when whoever reads has lost the session meanwhile."""
+        """`check` raises if the session has passed to another connection meanwhile."""
         while True:
             if not self._life.over:
                 await self._progress.news()
@@ -121,7 +121,7 @@ class LiveSession:
         return self._inbox.taken_bytes
 
     def tell(self) -> None:
-        """Wake up whoever reads the updates."""
+        """Wake up the reader of the updates."""
         self._progress.tell()
 
     async def go_on(self, known_words: int) -> int:
@@ -234,7 +234,7 @@ class LiveSession:
             self._fail(self._reason(error))
 
     def _reason(self, error: Exception) -> SessionError:
-        """What the client is told; a defect goes to the log."""
+        """The error for the client; a defect goes to the log."""
         if isinstance(error, SessionError):
             return error
         logger.error("session %s failed", self.info.id, exc_info=error)
@@ -286,7 +286,7 @@ class LiveSession:
                 await self._catch_up()
 
     def _ends_recording(self, error: SessionError) -> bool:
-        """Whether `error` is no more than the end of a recording. Somebody who still speaks is to be told by it."""
+        """Whether `error` only means that a recording has ended. A client that still speaks must get the error."""
         recording = self._life.stage is not Stage.TAKING or self.info.params.priority == "upload"
         return recording and error.code == "undecodable_audio" and self._hearing.clock > 0
 

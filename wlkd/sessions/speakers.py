@@ -21,7 +21,7 @@ from wlkd.sessions.progress import Progress
 logger = logging.getLogger(__name__)
 
 MAX_QUEUED = 10 * SAMPLE_RATE
-"""Speech that may wait for the diarizer. Of a live stream more is left out: its words are long with the client."""
+"""Speech that may wait for the diarizer. A live stream skips the rest: its words have been sent long ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Listening:
         self._wake.set()
 
     async def room(self) -> None:
-        """Wait until there is little to listen to, for whoever can wait: an upload."""
+        """Wait until little speech is left; for uploads, which can wait."""
         while self._patience is None and self._queued >= MAX_QUEUED and not self._failed:
             self._room.clear()
             await self._room.wait()

@@ -93,7 +93,7 @@ class Translating:
         return self._waiting[-1].sentence.end - self._waiting[0].sentence.start if self._waiting else 0
 
     async def room(self) -> None:
-        """Wait until few sentences wait, for whoever can wait: an upload."""
+        """Wait until few sentences are left; for uploads, which can wait."""
         while self._rank is Rank.UPLOAD and len(self._waiting) >= MAX_WAITING:
             await self._change(LOOK_SECONDS)
             self._give_up_if_stuck()
@@ -188,7 +188,7 @@ class Translating:
         self._give_up()
 
     async def _change(self, seconds: float) -> None:
-        """Wait until a translation comes, so long at most."""
+        """Wait until a translation comes, at most this long."""
         self._changed.clear()
         try:
             async with asyncio.timeout(seconds):

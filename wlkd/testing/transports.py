@@ -164,7 +164,7 @@ class Told:
 
 
 Client = Callable[[int, bytes], Awaitable[Told]]
-"""A client of a transport on that port of 127.0.0.1: sends this audio, ends it, and reads until it is told the end."""
+"""A client of a transport on that port of 127.0.0.1: sends this audio, ends it, and reads to the end."""
 
 AUDIO = bytes(range(256)) * 50
 

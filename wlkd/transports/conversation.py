@@ -20,7 +20,7 @@ Tell = Callable[[SessionError], Awaitable[None]]
 
 
 def defect() -> SessionError:
-    """What a client is told when the fault is the program's own."""
+    """The message to a client when the fault is the program's own."""
     return SessionError(Code.INTERNAL, "internal error; the server's log has the details")
 
 

@@ -1,4 +1,4 @@
-"""HTTP requests as transports want them: who asks, what a refusal looks like, and a client that leaves."""
+"""What transports need of HTTP: the client's address, the form of a refusal, and noticing a client that leaves."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STATUS: Mapping[Code, int] = {
 }
 """HTTP status of each code."""
 RETRY_AFTER_SECONDS = 10
-"""Of a 503 that says nothing else: about the time in which somebody stops speaking."""
+"""`Retry-After` of a 503 that says nothing else: about the time until somebody stops speaking."""
 CLIENT_CLOSED_REQUEST = 499
 """As nginx calls it; for the access log, if any."""
 WATCH_SECONDS = 0.5

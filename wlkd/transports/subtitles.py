@@ -28,7 +28,7 @@ class Cue:
     end: int
     text: str
     speaker: int | None = None
-    """Who says it; None: nobody is told apart."""
+    """Number of the speaker; None: speakers are not told apart."""
 
 
 def cues(lines: Sequence[Line]) -> Iterator[Cue]:

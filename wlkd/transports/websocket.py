@@ -93,7 +93,7 @@ class Socket(web.WebSocketResponse):
                     continue
 
     async def serve(self, conversation: Awaitable[None], peer: str) -> None:
-        """See one client through `conversation`. Raises nothing but cancellation: what goes wrong is told to it."""
+        """See one client through `conversation`. Raises nothing but cancellation: errors are sent to the client."""
         pinging = asyncio.create_task(self._keep_pinging())
         try:
             await see_through(conversation, self.fail, peer)

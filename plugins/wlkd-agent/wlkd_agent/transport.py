@@ -1,4 +1,4 @@
-"""The transport `agent`: whoever connects is told one line, and the connection is closed.
+"""The transport `agent`: a client that connects gets one line, and the connection is closed.
 
 HAProxy's configuration manual, `agent-check`: a server's weight in per cent of the configured one, and its state.
 """
@@ -52,7 +52,7 @@ class Agent(Transport[AgentOptions]):
 
 
 def line(occupancy: Occupancy) -> str:
-    """What HAProxy is told. A full house has the weight 0: no new streams, and those that are open stay."""
+    """The line for HAProxy. A full daemon has the weight 0: no new streams come, and open ones stay."""
     if occupancy.draining:
         return "drain\n"
     free = max(occupancy.limit - occupancy.open, 0)

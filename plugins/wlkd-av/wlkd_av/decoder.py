@@ -41,11 +41,11 @@ MAX_BARREN = 8
 MIDDLE_BYTES = 64 * 1024
 """Searched for a header, where a recording's beginning is missing; and at the beginning of unknown data."""
 TELL_SECONDS = 1.5
-"""A live client whose stream makes no sense is told after so long; a header may still follow until then."""
+"""When a live client gets an error for a stream that makes no sense; a header may still follow until then."""
 TELL_BYTES = 4096
-"""And not before so many bytes have come."""
+"""The error comes only after this number of bytes."""
 FRAMED_BYTES = 16 * 1024
-"""What begins as MP3 or AAC frames do gets so many to prove it: libav looks at several frames."""
+"""What begins like MP3 or AAC has this many bytes to prove it: libav looks at several frames."""
 
 
 class AvOptions(Options):
@@ -106,7 +106,7 @@ class AvStream(DecoderStream):
         self._doubt: bytearray | None = None
         """All of them, while nobody knows whether it is audio."""
         self._between = False
-        """A container has ended: what is no container is not listened to any more."""
+        """A container has ended: bytes that are not a container are ignored from here on."""
         self._reason: Undecodable | None = None
         """Why a container came to nothing."""
         self._heard = False
@@ -127,7 +127,7 @@ class AvStream(DecoderStream):
         for part, cut in self._cuts.split(data):
             self._held += part
             yield from self._guarded(self._work())
-            # Of several containers in a row only the first one's header is known to whoever sends.
+            # With several containers in a row, the client knows only the first one's header.
             if cut is not None and self._demuxer is not None and not self._between:
                 self._restarts.append(Restart(self._cuts.header, cut, self._clock))
 
@@ -203,7 +203,7 @@ class AvStream(DecoderStream):
         return True
 
     def _find_next(self, *, last: bool) -> bool:
-        """Drop what is no container, up to the next one."""
+        """Drop bytes that are not a container, up to the next one."""
         at = find_header(self._held)
         if at is None:
             at = len(self._held) if last else max(len(self._held) - MAX_HEADER_BYTES + 1, 0)
@@ -300,7 +300,7 @@ class AvStream(DecoderStream):
         assert self._choice is not None
         if self._choice.restart is None:
             return None
-        # The container's own header is no restart.
+        # The container's own header is not a restart.
         begin = max(self._choice.intro - self._choice.offset - (self._demuxed - len(self._tail)), 0)
         match = self._choice.restart.search(self._tail + self._held, begin)
         if match is None:

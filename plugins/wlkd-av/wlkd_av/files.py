@@ -37,7 +37,7 @@ class Kept:
 
 
 class Window:
-    """A part of a file, as a file. Reads by `pread`: whoever else reads or writes the file is not disturbed."""
+    """A part of a file, as a file. Reads by `pread`, which does not disturb its other readers and writers."""
 
     def __init__(self, file: IO[bytes], begin: int, end: int) -> None:
         self._descriptor = file.fileno()

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 ENCODING = "opus"
 LENGTH = struct.Struct(">I")
 MAX_PACKET_BYTES = 64 * 1024
-"""More than the largest that the codec can make; what is announced longer is no packet."""
+"""More than the largest that the codec can make; what is announced to be longer is not a packet."""
 CONTAINERS = (b"OggS", b"\x1aE\xdf\xa3", b"RIFF", b"caff")
 """How Ogg, WebM, WAV and CAF begin. The first byte would be a packet of a sort that nobody sends in a call."""
 STEREO = 0x04
-"""Of a packet's first byte (RFC 6716, section 3.1)."""
+"""A bit of a packet's first byte (RFC 6716, section 3.1)."""
 HOPELESS_PACKETS = 50
-"""From the start on: a second in which nothing is decoded is no Opus."""
+"""From the start on: a stream in whose first second nothing is decoded is not Opus."""
 RATE = 48_000
 """What Opus is decoded to, whatever rate it was made from."""
 
@@ -38,7 +38,7 @@ class PacketStream(DecoderStream):
     """One client's packets, or the container that they turn out to be."""
 
     def __init__(self, offer: StreamOffer, container: Callable[[], AvStream]) -> None:
-        """`container`: opens a stream for bytes that are no packets."""
+        """`container`: opens a stream for bytes that are not packets."""
         self._channels = offer.channels
         self._open_container = container
         self._container: AvStream | None = None
@@ -46,7 +46,7 @@ class PacketStream(DecoderStream):
         self._codec: AudioCodecContext | None = None
         self._voice = Voice(floats=False)
         self._last = SAMPLE_RATE // 50
-        """Samples of the last good packet: what a bad one is taken for."""
+        """Samples of the last good packet: the assumed length of a bad one."""
         self._bad = 0
         """Packets that failed, until one did not."""
         self._heard = False

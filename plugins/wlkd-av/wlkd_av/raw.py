@@ -1,4 +1,4 @@
-"""Whether bytes that are no container look like samples without one, for a client that forgot to say so."""
+"""Whether bytes without a container look like raw samples, for a client that forgot to say so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 ENOUGH_BYTES = 2048
 """Some tenths of a second: with less, anything looks like anything."""
 QUIETEST = 1e-9
-"""Of full scale: smaller floats are no audio, they are other bytes read as floats."""
+"""Part of full scale: smaller floats are not audio, but other bytes read as floats."""
 
 
 def raw_samples(data: bytes | bytearray) -> str | None:

@@ -34,7 +34,7 @@ PIECE_BYTES = 32 * 1024
 STUCK_READS = 1000
 """Reads in a row that may fail without getting any further in the bytes."""
 HOPELESS_PACKETS = 2000
-"""Packets from the start that may fail: a stream in which nothing ever decodes is told so."""
+"""Packets from the start that may fail: then a stream in which nothing decodes gets an error."""
 TOLD_SECONDS = 1.0
 """Less at the end is not worth a note: a last frame cut in two, a tag taken for a packet."""
 

@@ -42,7 +42,7 @@ SIGNATURE_BYTES = 12
 """Enough for nearly every signature below."""
 
 MAX_BOXES = 1000
-"""Of an MP4 header. A recording has a dozen before its index; who sends thousands wants to keep us busy."""
+"""Of an MP4 header. A recording has a dozen before its index; a client that sends thousands is an attack."""
 
 SIGNATURES = (
     (0, EBML_MAGIC, "matroska"),
@@ -165,7 +165,7 @@ def _may_be_box(head: bytes) -> bool:
 
 
 def describe(head: bytes) -> str:
-    """What `head` looks like, in words, for the message to a client whose stream is no audio."""
+    """What `head` looks like, in words, for the message to a client whose stream is not audio."""
     for signature, name in OTHER_THINGS:
         if head.lstrip().startswith(signature):
             return name

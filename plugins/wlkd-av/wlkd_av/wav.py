@@ -20,7 +20,7 @@ DEMUXERS = {
 """Format tag and bits per sample to libav's demuxer of samples without a header."""
 LAYOUTS = {1: "mono", 2: "stereo"}
 MAX_CHUNKS = 1000
-"""Before the samples. A recording has a handful; who sends thousands wants to keep us busy."""
+"""Before the samples. A recording has a handful; a client that sends thousands is an attack."""
 ENDLESS = 0x7FFF_0000
 """A length from here on says that its writer did not know: 2³¹-1, 2³²-1, and those less a header."""
 
@@ -45,7 +45,7 @@ class DescriptionBehind(Exception):
 
 
 def wav_samples(read_at: ReadAt, *, seekable: bool = False) -> WavSamples | None:
-    """What the header says; None where it is no header.
+    """What the header says; None if it is not a header.
 
     Raises `EOFError` when the bytes end before the samples begin, and `DescriptionBehind`, unless `seekable`.
     """

@@ -135,7 +135,7 @@ def _halves(run: tuple[float, float]) -> Iterator[tuple[float, float]]:
 def talk(
     people: dict[str, list[Utterance]], random: np.random.Generator, seconds: float, *, back: bool
 ) -> Conversation:
-    """`people` speak in random turns; whoever has said everything begins anew. `back`: see the module."""
+    """`people` speak in random turns; a speaker who has said everything begins anew. `back`: see the module."""
     conversation, names = Conversation(random), list(people)
     queues: dict[str, list[Utterance]] = {name: [] for name in names}
     speaker = names[0]

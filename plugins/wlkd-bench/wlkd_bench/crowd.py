@@ -33,7 +33,7 @@ class Visit:
     """Seconds of audio sent in a second."""
 
     async def speak(self, seconds: float, pace: float | None = None) -> None:
-        """Send so much of the audio, from anywhere in it."""
+        """Send this much of the audio, from anywhere in it."""
         pieces = max(len(self.audio) // PIECE_BYTES, 1)
         first = self.dice.randrange(pieces)
         for number in range(max(round(seconds / PIECE_SECONDS), 1)):
@@ -85,7 +85,7 @@ async def crasher(visit: Visit) -> str:
 
 
 async def deaf(visit: Visit) -> str:
-    """Never reads what it is told, and leaves after a while."""
+    """Never reads the answers, and leaves after a while."""
     await visit.speak(visit.dice.uniform(5, 15))
     await asyncio.sleep(visit.dice.uniform(0, 5) / visit.pace)
     return "left unread"
@@ -133,7 +133,7 @@ class Crowd:
     """How the visits ended, by the client's kind."""
 
     async def visit(self, seconds: float) -> None:
-        """Come and go for so long; those who are there at the end may finish."""
+        """Come and go for this time; clients that are there at the end may finish."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
 

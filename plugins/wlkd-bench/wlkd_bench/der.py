@@ -84,7 +84,7 @@ def best_mapping(together: Mapping[tuple[Speaker, Speaker], float]) -> dict[Spea
 
 
 def _merged(turns: Iterable[Turn]) -> list[Turn]:
-    """Turns of one speaker that touch, as one: what lies inside is no boundary."""
+    """Turns of one speaker that touch, as one, without a boundary inside."""
     merged: list[Turn] = []
     last: dict[Speaker, int] = {}
     for turn in sorted(turns):

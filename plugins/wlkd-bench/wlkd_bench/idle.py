@@ -41,7 +41,7 @@ async def idle(args: argparse.Namespace) -> int:
 
 
 async def look(pid: int, seconds: float) -> tuple[Usage, Usage]:
-    """The process before and after so many seconds, once what came before has settled."""
+    """The process before and after this number of seconds, once what came before has settled."""
     await asyncio.sleep(3)
     before = usage(pid)
     await asyncio.sleep(seconds)

@@ -27,7 +27,7 @@ async def run(
     duration: float | None = None,
     on_sent: Callable[[float], None] = _ignore,
 ) -> list[Recording]:
-    """Stream every clip once, `streams` at a time; with `duration`, again and again for so many seconds.
+    """Stream every clip once, `streams` at a time; with `duration`, again and again for this number of seconds.
 
     No clip is begun after `duration`; those under way are finished. With `duration`, a stream that failed before any
     update came ends its lane. Returns the recordings in the order in which they began.

@@ -124,7 +124,7 @@ def score(recording: Recording, *, fold: bool = False) -> ClipScore:
 
 
 def revisions(events: Sequence[Event]) -> int:
-    """How many updates took back committed text. White space is no text: servers differ in it."""
+    """How many updates took back committed text. White space does not count: servers differ in it."""
     texts = ("".join(event.committed.split()) for event in events)
     return sum(not after.startswith(before) for before, after in itertools.pairwise(texts))
 

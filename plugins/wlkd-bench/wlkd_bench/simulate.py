@@ -5,7 +5,7 @@
 Clips arrive in pieces of 0.25 s, `--streams` of them side by side. A step is due as in the daemon: after a chunk of
 new speech, or at a pause, and the backend is told the time to spare of a worker that takes such steps (`--spare` tells
 another). Latency is counted in audio time, as if computing took none, so that a busy machine does
-not blur the comparison of settings; what computing takes is told as a ratio to the audio's duration.
+not blur the comparison of settings; the time for computing is given as a ratio to the audio's duration.
 `wlkd bench` measures the daemon itself.
 """
 
@@ -165,7 +165,7 @@ class Simulation:
 
 
 def spare_at(chunk_seconds: float) -> float:
-    """The time to spare of a worker with the default options whose steps have so much new speech."""
+    """The time to spare of a worker with the default options whose steps have this much new speech."""
     options = WorkerOptions()
     span = options.max_chunk_seconds - options.min_chunk_seconds
     return min(max(1 - (chunk_seconds - options.min_chunk_seconds) / span, 0.0), 1.0)

@@ -53,7 +53,7 @@ class Cost:
 
     wall: float
     cpu: float
-    """Of all threads."""
+    """CPU time of all threads."""
 
 
 class Upload:

@@ -38,7 +38,7 @@ class Results:
         self._speaking = False
         """Words came, and no result has said `speech_final` since."""
         self._last_word_end: int | None = None
-        """Of the utterance whose end was not told yet."""
+        """Words of the utterance whose end was not sent yet."""
         self._endpoint_at: float | None = None
         self._utterance_end_at: float | None = None
         self._finalizing: int | None = None
@@ -176,7 +176,7 @@ def alternative(words: Sequence[Word]) -> Message:
 
 
 def who(word: Word) -> Message:
-    """Its speaker, counted from 0; nothing where nobody is told apart, or nobody was known."""
+    """Its speaker, counted from 0; nothing if speakers are not told apart, or none was known."""
     if word.speaker is None or word.speaker == UNKNOWN_SPEAKER:
         return {}
     return {"speaker": word.speaker - 1, "speaker_confidence": round(word.speaker_confidence or 0.0, 4)}

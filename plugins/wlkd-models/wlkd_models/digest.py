@@ -12,7 +12,7 @@ CHUNK_BYTES = 1 << 20
 
 
 def sha256(path: Path, advance: Callable[[int], object] = lambda _: None) -> str:
-    """The digest in hexadecimal; `advance` is told of each piece's length. Raises OSError."""
+    """The digest in hexadecimal; `advance` gets each piece's length. Raises OSError."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while piece := stream.read(CHUNK_BYTES):

@@ -56,7 +56,7 @@ class ModelFamily(ABC):
 
     @abstractmethod
     def verify(self, models_dir: Path, name: str, advance: Advance) -> Sequence[Finding]:
-        """Read every file of the model and compare it with what is known; `advance` is told of each piece's length."""
+        """Read every file of the model and compare it with what is known; `advance` gets each piece's length."""
 
     @abstractmethod
     def get(self, name: str, into: Path, parts: Collection[str], say: Say, first: str | None = None) -> None:

@@ -156,7 +156,7 @@ def _turns(update: Update) -> list[dict[str, Any]]:
 
 
 def _who(speaker: int | None) -> dict[str, str]:
-    """The API's names are letters: A, B, and after Z, AA; nothing where nobody is told apart."""
+    """The API's names are letters: A, B, and after Z, AA; nothing if speakers are not told apart."""
     if speaker is None:
         return {}
     name = ""

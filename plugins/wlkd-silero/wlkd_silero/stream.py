@@ -73,7 +73,7 @@ class SileroStream(VadStream):
             return _ending_at(end, events)
         events.extend(self._pass_on())
         silence = end if self._gate.silence is None else self._place(self._gate.silence)
-        # A dip in a frame that was filled up is no silence of the speaker's.
+        # A dip in a frame that was filled up is not silence of the speaker's.
         events.append(Pause(silence if silence + FRAME_SAMPLES <= end else end))
         return _ending_at(end, events)
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 SMOOTHED_FRAMES = 7
-"""Width of the median over frames (140 ms): single-frame spikes are no evidence."""
+"""Width of the median over frames (140 ms): spikes of a single frame are not evidence."""
 
 
 def attended_frames(attention: Tensor) -> Tensor:

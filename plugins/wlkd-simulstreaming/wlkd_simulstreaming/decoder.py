@@ -158,7 +158,7 @@ class TextDecoder:
     def forward(
         self, memory: Memory, cache: Cache, tokens: Tensor, real: Tensor, watched: int
     ) -> tuple[Tensor, Tensor]:
-        """Read `tokens` (rows, n), of which `real` (rows, n) are no padding, into `cache`.
+        """Read `tokens` (rows, n), of which `real` (rows, n) are not padding, into `cache`.
 
         Returns hidden states (rows, n, width) before the projection, and the alignment heads' attention over the
         real audio at the last `watched` tokens, averaged: (rows, watched, frames).

@@ -45,7 +45,7 @@ class Int8Linear(Linear):
         weight = weight.float()
         scales = (weight.abs().amax(1) / 127).clamp(min=1e-8)
         with warnings.catch_warnings():
-            # PyTorch announces that these functions will move; there is no other way to this kernel yet.
+            # PyTorch announces that these functions will move; this kernel cannot be reached in another way yet.
             warnings.simplefilter("ignore", UserWarning)
             quantized = torch.quantize_per_channel(
                 weight, scales, torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8

@@ -25,7 +25,7 @@ REACH_FRAMES = 60
 MOST_RIVALS = 3
 """In one step of one stream; each takes a decode."""
 CUT_SHORT_FRAMES = 25
-"""Half a second: a rival that ends so much earlier leaves a word out."""
+"""Half a second: a rival that ends this much earlier leaves a word out."""
 
 Decode = Callable[[Sequence[int], Sequence[Request]], Sequence[Hypothesis]]
 """Decodes requests on these rows of the batch."""

@@ -18,7 +18,7 @@ LEAST_SAMPLES = samples(0.1)
 UNSPOKEN_SECONDS = 2.0
 """Audio kept when a window without words is dropped: a word may just be beginning."""
 STRANGE_SECONDS = 1.0
-"""A decided language is questioned when another one has been likelier for so long."""
+"""A decided language is questioned when another one has been likelier for this time."""
 RECENT_WORDS = 8
 
 
@@ -94,7 +94,7 @@ class State(SpeechState):
         return replace(self, evidence=evidence) if closing else self
 
     def _in_language(self, language: str) -> State:
-        """Decided, and not for the first time. Words of another language are no context."""
+        """Decided, and not for the first time. Words of another language are not used as context."""
         known = replace(self, language=language, before=None, evidence=Evidence())
         return known if language == self.before else replace(known, context=(), draft=())
 

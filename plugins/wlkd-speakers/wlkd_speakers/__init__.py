@@ -1,4 +1,4 @@
-"""wlkd diarizer `campplus`: who speaks, by voice vectors of 1.5 s and a rule that never goes back on its word.
+"""wlkd diarizer `campplus`: tells speakers apart by voice vectors of 1.5 s, with decisions that never change.
 
 `fbank` and `network` turn sound into a voice vector; `cutter` cuts a stream into half seconds, each with its vector;
 `tracker` decides who speaks in them, live; `recording` decides for a whole recording at once.

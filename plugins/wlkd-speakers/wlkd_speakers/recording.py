@@ -1,4 +1,4 @@
-"""Who speaks in a whole recording: everything was heard before anything is told.
+"""The speakers of a whole recording, decided when all of it is known.
 
 First the live rule goes through it, only to find the voices. Voices that turn out to be alike are joined, those that
 said next to nothing are dropped, and with the voices of the end every cell is decided once more.

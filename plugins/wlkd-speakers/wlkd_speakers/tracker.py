@@ -17,7 +17,7 @@ from wlkd_speakers.path import NEW, likely_speakers
 from wlkd_speakers.voices import Vector, Voices, mean
 
 AHEAD = 1
-"""Cells seen beyond the one that is decided: half a second. More is no better."""
+"""Cells seen beyond the one that is decided: half a second. More is not better."""
 HOLD = 4
 """Further cells to wait for while a voice may be new: 2 s. Not longer: the transcript must go on."""
 ENOUGH = 4
@@ -30,11 +30,11 @@ KNOWN = 0.45
 LEARNT_SECONDS = 0.9
 """Speech from which a cell teaches a voice."""
 STAYS = 0.05
-"""A cell that nothing decides goes to whoever speaks already, if he is so little less similar."""
+"""An undecided cell goes to the present speaker, if the similarity is at most this much lower."""
 REMEMBERED = 6
 """Cells back to which a speaker counts as having spoken last."""
 STEEPNESS = 12.0
-"""Of the confidence: the lead over the next best voice, in similarity, to a probability."""
+"""Scale of the confidence: turns the lead over the next best voice, in similarity, into a probability."""
 
 
 @dataclass(frozen=True, slots=True)

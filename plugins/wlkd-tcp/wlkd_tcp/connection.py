@@ -30,7 +30,7 @@ class Connection:
         self._lines: Lines = lines_of(options.format)
 
     async def serve(self) -> None:
-        """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
+        """Serve the client to its end. Raises nothing but cancellation: errors are sent to the client."""
         await self._client.serve(self._converse(), lambda error: self._client.write(self._lines.error(error)))
 
     async def _converse(self) -> None:

@@ -78,7 +78,7 @@ def _number(numeral: str) -> str | None:
         return None
     try:
         value = int(cn2an.cn2an(whole, "normal"))
-    except (ValueError, KeyError):  # what cn2an says of text that is no numeral
+    except (ValueError, KeyError):  # what cn2an raises for text that is not a numeral
         return None
     for name, size in (("亿", 10**8), ("万", 10**4)):
         if not after and value and value % size == 0:

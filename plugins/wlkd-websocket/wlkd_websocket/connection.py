@@ -50,7 +50,7 @@ class Connection:
         self._sessions = sessions
 
     async def serve(self, query: Mapping[str, str], *, peer: str, token: str | None) -> None:
-        """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
+        """Serve the client to its end. Raises nothing but cancellation: errors are sent to the client."""
         await self._socket.serve(self._converse(query, peer, token), peer)
 
     async def _converse(self, asked: Mapping[str, str], peer: str, token: str | None) -> None:

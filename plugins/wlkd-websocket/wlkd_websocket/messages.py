@@ -10,7 +10,7 @@ from wlkd.contract.audio import seconds
 from wlkd.transports.notes import with_notes
 
 SPEAKER = 1
-"""The `speaker` of every line where nobody is told apart."""
+"""The `speaker` of every line if speakers are not told apart."""
 SILENCE = -2
 """The `speaker` of a line in which nobody speaks."""
 

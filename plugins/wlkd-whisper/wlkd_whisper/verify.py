@@ -16,7 +16,7 @@ from wlkd_whisper.folder import decoder_file, encoder_dir
 
 
 def verify(models_dir: Path, size: str, advance: Advance = lambda _: None) -> list[Finding]:
-    """Read every file of `size` to its end and compare; `advance` is told of each piece's length.
+    """Read every file of `size` to its end and compare; `advance` gets each piece's length.
 
     A size that the catalogue does not know (a conversion of one's own) is looked at as far as that goes.
     """

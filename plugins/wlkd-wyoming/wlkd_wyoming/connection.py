@@ -46,7 +46,7 @@ class Connection:
         self._reading: asyncio.Task[Event | None] | None = None
 
     async def serve(self) -> None:
-        """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
+        """Serve the client to its end. Raises nothing but cancellation: errors are sent to the client."""
         await self._client.serve(self._converse(), lambda error: self._write(Error(error.message, error.code).event()))
 
     async def _converse(self) -> None:

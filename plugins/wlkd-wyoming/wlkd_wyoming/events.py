@@ -15,14 +15,14 @@ from wyoming.event import Event
 from wlkd import SessionError
 
 MAX_HEADER_BYTES = 64 * 1024
-"""Of the JSON line, and of the JSON that may follow it."""
+"""Bytes of the JSON line, and of the JSON that may follow it."""
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
 
 
 async def read_event(reader: asyncio.StreamReader) -> Event | None:
     """The next event; None at the end of the connection.
 
-    `reader` is bounded to `MAX_HEADER_BYTES`. Raises `SessionError` for what is no event or too big a one.
+    `reader` is bounded to `MAX_HEADER_BYTES`. Raises `SessionError` for what is not an event, or too large.
     """
     try:
         line = await reader.readline()

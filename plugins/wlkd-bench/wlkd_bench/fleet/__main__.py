@@ -1,4 +1,4 @@
-"""How many machines do so many people at once take? A day of a fleet in virtual time.
+"""How many machines does a given number of people at once take? A day of a fleet in virtual time.
 
   python -m wlkd_bench.fleet --people 100 10000 1000000
 
@@ -32,7 +32,7 @@ REGISTRY_BITS = 10e9
 
 @dataclass(frozen=True)
 class Answer:
-    """For so many people."""
+    """For this number of people."""
 
     people: int
     cells: int

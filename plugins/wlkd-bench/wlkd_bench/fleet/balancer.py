@@ -42,7 +42,7 @@ class Machine:
 
 
 class Balancer:
-    """Leastconn: the least of (connections + 1) / weight is next, whoever has waited longest among equals."""
+    """Leastconn: the least of (connections + 1) / weight is next, among equals the one that has waited longest."""
 
     def __init__(self) -> None:
         self._order = itertools.count()

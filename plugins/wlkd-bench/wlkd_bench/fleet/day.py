@@ -11,7 +11,7 @@ HOUR = 3600.0
 BUSY = {8: 0.2, 9: 0.6, 10: 1.0, 11: 0.9, 12: 0.3, 13: 0.5, 14: 0.9, 15: 0.85, 16: 0.6, 17: 0.2}
 """How many meetings begin in each hour of the day, relative to the busiest."""
 IN_MEETINGS = 0.8
-"""Of all streams; the others are dictations and calls, which begin at any time of the hour."""
+"""Share of all streams; the others are dictations and calls, which begin at any time of the hour."""
 JOIN_SPREAD_SECONDS = 90.0
 CALL_SECONDS = 1200.0
 SAMPLE = 200_000

@@ -35,7 +35,7 @@ class Assumptions:
     moving: float = 5.0
     """Until the next pause; the bound of a drain."""
     patience: float = 120.0
-    """Who is refused tries again for so long."""
+    """How long a person who was refused tries again."""
 
 
 @dataclass(slots=True)

@@ -64,7 +64,7 @@ class Connection:
         """Up to which sample the audio was in turns that ended, or was cleared."""
 
     async def serve(self) -> None:
-        """Serve the client to its end. Raises nothing but cancellation: what goes wrong is told to the client."""
+        """Serve the client to its end. Raises nothing but cancellation: errors are sent to the client."""
         await self._socket.serve(self._converse(), self._peer)
 
     async def _converse(self) -> None:
@@ -99,7 +99,7 @@ class Connection:
             yield message
 
     async def _take(self, message: WSMessage) -> None:
-        """Answer one event. A mistake in it is told, and the conversation goes on."""
+        """Answer one event. A mistake in it is answered with an error, and the conversation goes on."""
         event: dict[str, Any] = {}
         try:
             event = _parse(message)
@@ -181,7 +181,7 @@ class Connection:
 
     async def _clear(self) -> None:
         if self._hearing is not None and self._items.pending:
-            # What was committed already is no more the client's to clear: it waits for those words.
+            # The client can no longer clear what it has committed: it waits for those words.
             await self._hearing.settle()
         await self._close_hearing()
         self._items.clear()

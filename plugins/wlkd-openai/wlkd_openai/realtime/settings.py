@@ -50,7 +50,7 @@ class TurnDetection(_Strict):
 
 
 def _format_tag(value: Any) -> str:
-    """Which format is meant, so that a mistake in it is told as one, not as two."""
+    """Which format is meant, so that a mistake in it is reported once, not twice."""
     if isinstance(value, dict):
         return "g711" if value.get("type") in ("audio/pcmu", "audio/pcma") else "pcm"
     return "g711" if isinstance(value, G711) else "pcm"
