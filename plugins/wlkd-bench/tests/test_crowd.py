@@ -79,9 +79,9 @@ async def test_whoever_comes_and_however_they_go_nothing_is_left() -> None:
     limits = {"sessions": {"idle_timeout_seconds": 0.5, "max_sessions": 14}}
     async with serving(limits) as daemon:
         before = left()
-        ends = await soak(daemon, 15, seed=1)
+        ends = await soak(daemon, 10, seed=1)
         warm = usage(os.getpid()).resident_bytes
-        ends += await soak(daemon, 15, seed=2)
+        ends += await soak(daemon, 10, seed=2)
         grown = (usage(os.getpid()).resident_bytes - warm) / MIB
 
         async def nothing_is_left() -> bool:

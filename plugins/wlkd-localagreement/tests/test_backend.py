@@ -30,11 +30,10 @@ async def test_real_speech_becomes_the_right_words(models_dir: Path, speech_dir:
     await backend.provision(context(models_dir))
     try:
         backend.warm_up()
-        words = check_backend(backend, [speech])
-        said = "".join(word.text for word in words).lower()
-        for word in ("dusk", "deepening", "thoughts", "bell"):
-            assert word in said
-        commits = recognized(backend, [speech], params=RecognitionParams())
+        beginning = speech[: 3 * 16_000]
+        said = "".join(word.text for word in check_backend(backend, [beginning])).lower()
+        assert "dusk" in said and "deepening" in said
+        commits = recognized(backend, [beginning], params=RecognitionParams())
         assert commits[-1].language == "en"
         assert recognized(backend, [np.zeros(16_000, dtype=np.float32)])[0].words == ()
         many = RecognitionParams(static_prompt="one two three", hotwords=("Wlkd",) * 60)
