@@ -123,6 +123,13 @@ class Sessions(Protocol):
     def check(self, *, transport: str, peer: str, token: str | None = None, resuming: bool = False) -> None:
         """Turn a client away in time for an HTTP status; see `refusal`. Raises `SessionRefused`, counted and logged."""
 
+    def grant(self, token: str | None, seconds: int, note: str = "") -> tuple[str, int]:
+        """A key that stands in for `token` for so long, for a page that cannot keep a secret; and the Unix time at
+        which it expires. `note`: what `note()` says of it, up to 16 KiB. Raises `SessionRefused` (`unauthorized`)."""
+
+    def note(self, token: str | None) -> str:
+        """What was noted of a short-lived key that is good; else nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hmac
 import logging
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from wlkd.sessions.making import Asked, Maker, Parts
 from wlkd.sessions.resumption import Resumption
 from wlkd.sessions.seats import Seat
 from wlkd.sessions.session import LiveSession
+from wlkd.sessions.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,8 @@ class Admission:
         self._config = config
         self._plugins = plugins
         self._metrics = metrics
-        self._tokens = tokens
+        self._keys = keys
+        self._tokens = Tokens(tokens, keys)
         self._resumption = Resumption(config, keys, metrics)
         self._maker = Maker(config, plugins, parts, engines, self._resumption, metrics)
         self._open: set[LiveSession] = set()
@@ -74,7 +75,7 @@ class Admission:
     def refusal(
         self, token: str | None = None, peer: str | None = None, *, resuming: bool = False
     ) -> SessionRefused | None:
-        if self._tokens and not self._knows(token):
+        if not self._tokens.good(token):
             return SessionRefused(Code.UNAUTHORIZED, "a valid token is required")
         if self.draining:
             return SessionRefused(Code.DRAINING, "the server is shutting down", RETRY_AFTER_SECONDS)
@@ -95,6 +96,12 @@ class Admission:
         if refusal is not None:
             self._note(refusal, transport, peer)
             raise refusal
+
+    def grant(self, token: str | None, seconds: int, note: str = "") -> tuple[str, int]:
+        return self._tokens.grant(token, seconds, note)
+
+    def note(self, token: str | None) -> str:
+        return self._tokens.note(token)
 
     @asynccontextmanager
     async def open(
@@ -160,7 +167,8 @@ class Admission:
         """Admit by `config` from now on, with the present keys where there are no new ones. Open sessions keep what
         they came in with."""
         self._config = config
-        self._tokens = tokens
+        self._keys = keys or self._keys
+        self._tokens = Tokens(tokens, self._keys)
         self._maker.apply(config)
         self._resumption.apply(config, keys)
 
@@ -260,11 +268,6 @@ class Admission:
         at = "" if engine is None or len(self._engines) == 1 else f" at the model {engine.name}"
         message = f"all {len(self._open)} sessions are taken{at}; try again later"
         return SessionRefused(Code.SERVER_FULL, message, RETRY_AFTER_SECONDS)
-
-    def _knows(self, token: str | None) -> bool:
-        # Compared in constant time, all of them: how long a refusal takes says nothing about the tokens.
-        given = (token or "").encode(errors="surrogateescape")  # Headers may hold any bytes.
-        return any([hmac.compare_digest(given, known.encode()) for known in self._tokens])
 
     async def _dismiss(self, session: LiveSession, reason: str) -> None:
         info = session.info

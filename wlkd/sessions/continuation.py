@@ -64,7 +64,12 @@ class Keys:
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         """`keys`: secrets of any length, at least one."""
+        self._secrets = tuple(keys)
         self._keys = [hashlib.sha256(b"wlkd continuation\0" + key).digest() for key in keys]
+
+    def for_purpose(self, purpose: bytes) -> list[bytes]:
+        """Keys for something else that is sealed, in the same order."""
+        return [hmac.digest(key, purpose, "sha256") for key in self._secrets]
 
     def seal(self, continuation: Continuation) -> str:
         """As text for the client: version, key, seal and content; a few hundred characters."""

@@ -152,6 +152,12 @@ class MadeUpSessions:
             self.counted.append(self.refused)
             raise self.refused
 
+    def grant(self, token: str | None, seconds: int, note: str = "") -> tuple[str, int]:
+        raise SessionRefused(Code.UNAUTHORIZED, "no short-lived keys here")
+
+    def note(self, token: str | None) -> str:
+        return ""
+
 
 @dataclass(frozen=True)
 class Told:

@@ -14,6 +14,7 @@ from wlkd.transports.websocket import SocketOptions
 from wlkd_openai.errors import ApiError, refused
 from wlkd_openai.models import models
 from wlkd_openai.realtime.connection import Connection, Socket
+from wlkd_openai.realtime.keys import beta_session, client_secret, parsed, settings_of
 from wlkd_openai.upload import Upload
 
 MIB = 1 << 20
@@ -54,6 +55,9 @@ class OpenAI(Transport[OpenAIOptions]):
         router.add_post("/v1/audio/transcriptions", _answering(self._transcribe))
         router.add_post("/v1/audio/translations", _answering(self._translate))
         router.add_get("/v1/realtime", _answering(self._realtime))
+        router.add_post("/v1/realtime/client_secrets", _answering(self._client_secret))
+        router.add_post("/v1/realtime/transcription_sessions", _answering(self._beta_session))
+        router.add_post("/v1/realtime/sessions", _answering(self._beta_session))
         router.add_get("/v1/models", _answering(self._list_models))
         router.add_get("/v1/models/{model}", _answering(self._describe_model))
 
@@ -72,9 +76,26 @@ class OpenAI(Transport[OpenAIOptions]):
         if not socket.can_prepare(request).ok:
             raise ApiError(426, "this is a WebSocket: connect with ws:// or wss://", code="upgrade_required")
         beta = "realtime=v1" in request.headers.get("OpenAI-Beta", "") or BETA_PROTOCOL in offered
+        connection = Connection(
+            socket,
+            self.config,
+            self._sessions,
+            peer=peer_of(request),
+            token=token,
+            beta=beta,
+            settings=settings_of(token, self._sessions),
+        )
         await socket.prepare(request)
-        await Connection(socket, self.config, self._sessions, peer=peer_of(request), token=token, beta=beta).serve()
+        await connection.serve()
         return socket
+
+    async def _client_secret(self, request: web.Request) -> web.StreamResponse:
+        body = parsed(await request.text())
+        return web.json_response(client_secret(body, bearer(request), self._sessions))
+
+    async def _beta_session(self, request: web.Request) -> web.StreamResponse:
+        body, kind = parsed(await request.text()), request.path.rpartition("/")[2].removesuffix("s")
+        return web.json_response(beta_session(body, bearer(request), self._sessions, f"realtime.{kind}"))
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
         check_token(self._sessions, bearer(request))

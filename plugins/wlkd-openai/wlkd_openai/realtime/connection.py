@@ -21,7 +21,7 @@ from wlkd_openai.errors import ApiError
 from wlkd_openai.models import model_wish
 from wlkd_openai.realtime.hearing import Hearing
 from wlkd_openai.realtime.items import Event, Items, new_id
-from wlkd_openai.realtime.settings import Settings, from_beta
+from wlkd_openai.realtime.settings import Settings, as_beta, from_beta
 
 if TYPE_CHECKING:
     from wlkd_openai.transport import OpenAIOptions
@@ -47,17 +47,21 @@ class Connection:
         peer: str,
         token: str | None,
         beta: bool,
+        settings: Settings,
     ) -> None:
+        """`settings`: what the session begins with. Raises `ApiError` for a model that is not there."""
         self._socket = socket
         self._options = options
         self._sessions = sessions
         self._peer = peer
         self._token = token
+        self._beta = beta
         self._kind = "transcription_session" if beta else "session"
         self._id = new_id("sess")
-        self._settings = Settings()
-        self._query = self._settings.query
+        self._settings = settings
+        self._query = {**settings.query, **self._model_wish(settings.model)}
         self._items = Items(beta=beta)
+        self._items.finds_turns = settings.finds_turns
         self._hearing: Hearing | None = None
         self._appended_seconds = 0.0
         self._settled = 0
@@ -194,7 +198,9 @@ class Connection:
             self._hearing = None
 
     def _session(self) -> dict[str, Any]:
-        kind = f"realtime.{'transcription_session' if self._kind == 'session' else self._kind}"
+        kind = "realtime.transcription_session"
+        if self._beta:
+            return as_beta(self._settings, self._id, kind)
         return {"id": self._id, "object": kind, **self._settings.model_dump()}
 
     async def _send(self, events: Iterable[Event]) -> None:

@@ -144,6 +144,22 @@ def from_beta(change: Any) -> Any:
     return {**outer, "audio": {"input": inner}}
 
 
+def as_beta(settings: Settings, id: str, object: str) -> dict[str, Any]:
+    """`settings` as the session object of the beta."""
+    sound = settings.audio.input.model_dump()
+    formats = {today: beta for beta, today in BETA_FORMATS.items()}
+    return {
+        "id": id,
+        "object": object,
+        "modalities": ["text"],
+        **{beta: sound[today] for beta, today in BETA_NAMES.items()},
+        "input_audio_format": formats[settings.audio.input.format.type],
+        "include": settings.include,
+        "expires_at": 0,
+        "client_secret": None,
+    }
+
+
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """`old` with what `new` says; a format is replaced whole."""
     result = dict(old)

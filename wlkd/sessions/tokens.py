@@ -1,0 +1,89 @@
+"""Who may connect: tokens from the operator's file, and short-lived keys that stand in for one.
+
+A page that is public cannot hold a token. Its server asks for a key that is good for minutes, and hands it to the page.
+A key is sealed, not stored: every daemon with the same `auth.continuation_key` takes it, and it dies with its token.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import time
+import zlib
+from collections.abc import Callable
+
+from wlkd.contract.errors import Code, SessionRefused
+from wlkd.sessions.continuation import Keys
+
+PREFIX = "ek_"
+"""Of every short-lived key: how OpenAI's begin, so that clients take ours for one."""
+MAC_BYTES, EXPIRY_BYTES, PARENT_BYTES = 16, 5, 8
+MAX_CHARACTERS = 8 * 1024
+MAX_NOTE_BYTES = 16 * 1024
+
+
+class Tokens:
+    """Those that are good now."""
+
+    def __init__(self, tokens: frozenset[str], keys: Keys, clock: Callable[[], float] = time.time) -> None:
+        """`tokens`: empty, everybody may connect. `clock`: Unix time."""
+        self._tokens = tokens
+        self._keys = keys.for_purpose(b"short-lived key 1")
+        self._clock = clock
+
+    def good(self, token: str | None) -> bool:
+        """Whether whoever shows `token` may come in."""
+        if token is not None and token.startswith(PREFIX):
+            return self._opened(token) is not None or self._parent(token) is not None
+        return not self._tokens or self._parent(token) is not None
+
+    def grant(self, token: str | None, seconds: int, note: str) -> tuple[str, int]:
+        """A key that stands in for `token`, and the Unix time at which it expires. Raises `SessionRefused`."""
+        parent = self._parent(token)
+        if self._tokens and parent is None:
+            raise SessionRefused(Code.UNAUTHORIZED, "a valid token is required; a short-lived key makes no others")
+        expiry = int(self._clock()) + seconds
+        key = self._keys[0]
+        body = expiry.to_bytes(EXPIRY_BYTES, "big") + _name(key, parent or "") + zlib.compress(note.encode())
+        sealed = hmac.digest(key, body, "sha256")[:MAC_BYTES] + body
+        return PREFIX + base64.urlsafe_b64encode(sealed).decode().rstrip("="), expiry
+
+    def note(self, token: str | None) -> str:
+        """What was noted when `token` was granted; empty for the tokens of the operator."""
+        return (self._opened(token) or "") if token is not None and token.startswith(PREFIX) else ""
+
+    def _parent(self, token: str | None) -> str | None:
+        # Compared in constant time, all of them: how long a refusal takes says nothing about the tokens.
+        given = (token or "").encode(errors="surrogateescape")  # Headers may hold any bytes.
+        matching = [known for known in self._tokens if hmac.compare_digest(given, known.encode())]
+        return matching[0] if matching else None
+
+    def _opened(self, token: str) -> str | None:
+        """The note of a key that is good."""
+        if len(token) > MAX_CHARACTERS:
+            return None
+        text = token.removeprefix(PREFIX)
+        try:
+            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        mac, body = sealed[:MAC_BYTES], sealed[MAC_BYTES:]
+        for key in self._keys:
+            if hmac.compare_digest(hmac.digest(key, body, "sha256")[:MAC_BYTES], mac):
+                return self._read(key, body)
+        return None
+
+    def _read(self, key: bytes, body: bytes) -> str | None:
+        expiry, rest = int.from_bytes(body[:EXPIRY_BYTES], "big"), body[EXPIRY_BYTES:]
+        parent, packed = rest[:PARENT_BYTES], rest[PARENT_BYTES:]
+        if expiry < self._clock():
+            return None
+        if self._tokens and not any([hmac.compare_digest(_name(key, known), parent) for known in self._tokens]):
+            return None
+        return zlib.decompressobj().decompress(packed, MAX_NOTE_BYTES).decode(errors="ignore")
+
+
+def _name(key: bytes, token: str) -> bytes:
+    """Tells tokens apart and gives nothing away."""
+    return hmac.digest(key, b"name\0" + token.encode(errors="surrogateescape"), "sha256")[:PARENT_BYTES]
