@@ -60,6 +60,34 @@ async def stream(args: argparse.Namespace) -> dict[str, object]:
     return result
 
 
+async def resuming(args: argparse.Namespace) -> dict[str, object]:
+    """The same with wlkd's own client, over as many connections as it takes; `said` is what it said of them."""
+    from wlkd.client import ClientError, LiveAudio, connect_resuming
+
+    audio, live, said = read_audio(args), LiveAudio(), list[str]()
+    result: dict[str, object] = {"text": "", "ended": "", "said": said}
+
+    async def speak() -> None:
+        size = int(RATE * PIECE_SECONDS) * 2
+        for offset in range(0, len(audio), size):
+            await live.add(audio[offset : offset + size])
+            await asyncio.sleep(PIECE_SECONDS / args.pace)
+        await live.end()
+
+    speaking = asyncio.create_task(speak())
+    try:
+        async with connect_resuming(args.url, live, pcm=True, say=said.append) as stream:
+            async for update in stream.updates():
+                result["text"] = update.committed
+                if args.started:
+                    args.started.write_text("started")
+        result["ended"] = "ready_to_stop"
+    except ClientError as error:
+        result["ended"] = str(error)
+    speaking.cancel()
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", nargs="?", default="ws://127.0.0.1:7100/asr")
@@ -67,9 +95,10 @@ def main() -> None:
     parser.add_argument("--file", type=Path, help="mono, 16 kHz")
     parser.add_argument("--pace", type=float, default=1.0)
     parser.add_argument("--started", type=Path, help="made when the first update came")
+    parser.add_argument("--resume", action="store_true", help="survive the connection")
     args = parser.parse_args()
     try:
-        result = asyncio.run(stream(args))
+        result = asyncio.run(resuming(args) if args.resume else stream(args))
     except aiohttp.ClientError as error:
         result = {"text": "", "ended": f"{type(error).__name__}: {error}"}
     print(json.dumps(result))

@@ -10,7 +10,10 @@ import pytest
 pytestmark = pytest.mark.systemd
 
 
-def test_a_restart_refuses_no_connection(container: Any) -> None:
+SCRIPT = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+
+
+def test_a_restart_refuses_no_connection_and_its_own_clients_resume(container: Any) -> None:
     result = container.passes("""
 install_wlkd
 configure 'backend: {name: scripted, options: {load_seconds: 2}}'
@@ -19,8 +22,10 @@ systemctl enable --now wlkd.socket
 stream --seconds 1 --pace 5 >/out/first     # the connection itself starts the service
 [ "$(property ActiveState)" = active ]
 
-stream --seconds 15 --started /out/started >/out/during &
+stream --seconds 10 --started /out/started >/out/during &
+stream --seconds 10 --resume --started /out/resumable >/out/resumed &
 within 20 test -e /out/started
+within 20 test -e /out/resumable
 (while [ ! -e /out/restarted ]; do
     curl -s -o /dev/null -m 60 -w '%{http_code} %{exitcode}\\n' http://127.0.0.1:7100/healthz
     sleep 0.05
@@ -35,11 +40,17 @@ sleep 1
 touch /out/restarted
 wait
 ! said 'error'
+curl -s http://127.0.0.1:7100/metrics | grep 'wlkd_sessions_resumed_total{from="elsewhere"}' >/out/resumptions
 """)
     answers = result.text("answers").split("\n")[:-1]
     assert len(answers) > 20 and set(answers) == {"200 0"}, set(answers)
     assert json.loads(result.text("first"))["text"] == " one two"
     assert json.loads(result.text("during"))["ended"] == "draining"
+    resumed = json.loads(result.text("resumed"))
+    assert resumed["ended"] == "ready_to_stop"
+    assert resumed["text"].split() == 2 * SCRIPT
+    assert resumed["said"][-1] == "connected again, and nothing is lost"
+    assert result.text("resumptions").split()[-1] == "1.0"
     assert json.loads(result.text("waited")) | {"updates": 0} == {
         "text": " one two",
         "ended": "ready_to_stop",

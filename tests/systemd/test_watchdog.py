@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -71,12 +72,18 @@ within 25 systemctl --quiet is-active wlkd
 """)
 
 
-def test_a_killed_process_is_restarted(container: Any) -> None:
-    container.passes("""
+def test_a_killed_process_is_restarted_and_its_clients_resume(container: Any) -> None:
+    result = container.passes("""
 install_wlkd
 configure 'backend: {name: scripted}'
 systemctl start wlkd
+stream --seconds 5 --resume --started /out/resumable >/out/resumed &
+within 20 test -e /out/resumable
 kill -KILL "$(property MainPID)"
 within 25 said 'Scheduled restart job'
 within 25 systemctl --quiet is-active wlkd
+wait
 """)
+    resumed = json.loads(result.text("resumed"))
+    assert resumed["text"].split() == ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    assert resumed["said"][-1] == "connected again, and nothing is lost"
