@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
+import yaml
 from prometheus_client import CollectorRegistry
 
 from tests.in_other_words import Waiting
 from tests.test_session import PCM, pcm, rest
+from wlkd.cli.transcribe import add_arguments, main
 from wlkd.config import make_config
 from wlkd.contract.errors import SessionError
 from wlkd.contract.host import Session
 from wlkd.contract.types import Update
 from wlkd.daemon.pipeline import Core, running_core
 from wlkd.plugins import load_plugins
+from wlkd.testing import speech_like
 
 Translating = Callable[..., AbstractAsyncContextManager[Core]]
 SCRIPT = [" One", " two.", " Three", " four", " five.", " Six", " seven."]
@@ -216,3 +222,44 @@ async def test_an_abandoned_session_leaves_nothing_behind(translating: Translati
             assert (await said(session, 1.0)).lines[0].translation == "ONE TWO."
         await asyncio.sleep(0)
         assert value(core, "wlkd_translation_waiting_sentences") == 0
+
+
+@pytest.fixture
+def transcribe(translating: Translating, tmp_path: Path) -> Callable[..., int]:
+    """Runs `wlkd transcribe --target-language de` with the scripted backend; returns its exit status."""
+
+    def call(*arguments: object) -> int:
+        config = tmp_path / "wlkd.yaml"
+        backend = {"name": "scripted", "options": {"script": SCRIPT}}
+        values = {"vad": {"name": "none"}, "backend": backend, "translator": {"name": "shouting"}}
+        config.write_text(yaml.safe_dump(values))
+        parser = argparse.ArgumentParser()
+        add_arguments(parser)
+        asked = [*map(str, arguments), "--target-language", "de", "--config", str(config)]
+        return main(parser.parse_args(asked))
+
+    return call
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Path:
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, speech_like(2.5), 16_000)
+    return path
+
+
+def test_a_file_is_printed_in_the_listener_s_language(
+    transcribe: Callable[..., int], talk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert transcribe(talk, "--format", "srt") == 0
+    assert capsys.readouterr().out == "1\n00:00:00,000 --> 00:00:02,500\nONE TWO. THREE FOUR FIVE.\n"
+
+
+def test_a_folder_gets_subtitles_in_both_languages(transcribe: Callable[..., int], talk: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert transcribe(talk, "--format", "txt,json", "--output-dir", out) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["talk.de.txt", "talk.json", "talk.txt"]
+    assert (out / "talk.txt").read_text() == "One two. Three four five.\n"
+    assert (out / "talk.de.txt").read_text() == "ONE TWO. THREE FOUR FIVE.\n"
+    [line] = json.loads((out / "talk.json").read_text())["lines"]
+    assert (line["text"], line["translation"]) == (" One two. Three four five.", "ONE TWO. THREE FOUR FIVE.")

@@ -1,12 +1,13 @@
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from wlkd.contract.audio import samples, seconds
-from wlkd.contract.types import Line, Word
-from wlkd.transports.subtitles import MAX_CUE_COLUMNS, ROW_COLUMNS, WRITERS, columns, cues, rows
+from wlkd.contract.types import Line, Translation, Word
+from wlkd.transports.subtitles import MAX_CUE_COLUMNS, ROW_COLUMNS, WRITERS, columns, cues, rows, translated
 
 
 def line(*words: tuple[str, float, float], language: str | None = "en") -> Line:
@@ -85,3 +86,21 @@ def test_two_rows_of_about_equal_width(text, expected):
     assert rows(text) == expected
     assert columns("字") == 2
     assert ROW_COLUMNS == 42
+
+
+def test_subtitles_in_the_listener_s_language_keep_the_time_of_each_sentence():
+    said = line((" How are you?", 1.0, 2.0), (" Where is the station?", 2.0, 4.0), language="en")
+    told = (Translation(16_000, 32_000, "Como vai?"), Translation(32_000, 64_000, " Onde fica a estação?"))
+    lines = [replace(said, translations=told), SILENCE, line((" um", 5.0, 5.2))]
+    assert WRITERS["srt"](translated(lines), "") == "1\n00:00:01,000 --> 00:00:04,000\nComo vai? Onde fica a estação?\n"
+    assert [word.text for word in translated(lines)[0].words] == ["Como", " vai?", " Onde", " fica", " a", " estação?"]
+    assert WRITERS["text"](translated(lines), "") == "Como vai? Onde fica a estação?\n"
+
+
+def test_a_long_translation_without_spaces_is_cut_into_readable_cues():
+    said = line((" a long sentence", 0.0, 12.0))
+    text = "这是一个很长的句子，" * 12
+    made = list(cues(translated([replace(said, translations=(Translation(0, samples(12.0), text),))])))
+    assert len(made) > 2 and "".join(cue.text for cue in made) == text
+    assert all(columns(cue.text) <= MAX_CUE_COLUMNS for cue in made)
+    assert all(not cue.text.startswith("，") for cue in made)

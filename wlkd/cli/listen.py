@@ -22,7 +22,8 @@ from contextlib import asynccontextmanager
 
 from wlkd.cli.microphone import MicrophoneError, Source, StandardInput, microphone
 from wlkd.cli.terminal import Plain, Screen, View
-from wlkd.client import ClientError, LiveAudio, ResumingStream, connect_resuming, joined
+from wlkd.client import ClientError, LiveAudio, ResumingStream, Transcript, connect_resuming
+from wlkd.contract.text import joined, spaced
 from wlkd.contract.types import Line
 from wlkd.transports.subtitles import speaker_name
 
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="read raw PCM (16-bit little-endian, 16 kHz, mono) from standard input")  # fmt: skip
     parser.add_argument("--server", default=DEFAULT_SERVER, metavar="URL", help="default: %(default)s")
     parser.add_argument("--language", metavar="CODE", help="what is spoken, or auto (default: the server's)")
+    parser.add_argument("--target-language", metavar="CODE", help="read in this language, where the server translates")
     parser.add_argument("--diarize", action="store_true", help="tell speakers apart, where the server can")
     parser.add_argument("--device", help="microphone, as parec, arecord or ffmpeg names it (default: the default one)")
 
@@ -55,6 +57,8 @@ def main(args: argparse.Namespace) -> int:
 
 async def _listen(args: argparse.Namespace) -> None:
     wishes = {"language": args.language} if args.language else {}
+    if args.target_language:
+        wishes["target_language"] = args.target_language
     if args.diarize:
         wishes |= {"diarize": "true", "words": "true"}
     if token := os.environ.get("WLKD_TOKEN"):
@@ -69,7 +73,7 @@ async def _listen(args: argparse.Namespace) -> None:
         else:
             view = Plain(sys.stdout)
         try:
-            await _converse(stream, audio, source, view)
+            await _converse(stream, audio, source, view, translated=bool(args.target_language))
         finally:
             view.close()
 
@@ -99,15 +103,23 @@ def _end_on_interrupt(source: Source) -> None:
     loop.add_signal_handler(signal.SIGINT, interrupt)
 
 
-def _readable(line: Line) -> str:
-    return line.text if line.speaker is None else f"{speaker_name(line.speaker)}: {line.text.strip()}"
+def _readable(line: Line, text: str) -> str:
+    return text if line.speaker is None else f"{speaker_name(line.speaker)}: {text.strip()}"
 
 
-async def _converse(stream: ResumingStream, audio: LiveAudio, source: Source, view: View) -> None:
+def _show(update: Transcript, view: View, *, translated: bool) -> None:
+    if translated:
+        lines = [_readable(line, line.translation) for line in update.lines if line.translations]
+        view.show(lines, spaced("".join(lines[-1:]), update.tentative_translation))
+    else:
+        lines = [_readable(line, line.text) for line in update.lines if not line.is_silence]
+        view.show(lines, joined([update.waiting, update.tentative]))
+
+
+async def _converse(stream: ResumingStream, audio: LiveAudio, source: Source, view: View, *, translated: bool) -> None:
     async def show() -> None:
         async for update in stream.updates():
-            lines = [_readable(line) for line in update.lines if not line.is_silence]
-            view.show(lines, joined([update.waiting, update.tentative]))
+            _show(update, view, translated=translated)
 
     reader = asyncio.create_task(show())
     # A server that ends the stream must end a silent standard input too.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wlkd.contract.types import Line
-from wlkd.transports.subtitles import SUFFIXES, WRITERS
+from wlkd.transports.subtitles import SUFFIXES, WRITERS, translated
 
 # fmt: off
 MEDIA_SUFFIXES = frozenset(
@@ -21,6 +21,10 @@ MEDIA_SUFFIXES = frozenset(
 )
 # fmt: on
 """What is looked for in folders. A file that is named itself may be called anything."""
+
+
+BILINGUAL = frozenset({"json"})
+"""Formats that hold what was spoken and its translation together."""
 
 
 class OutputProblem(Exception):
@@ -65,11 +69,12 @@ def _media_in(folder: Path, problems: list[str]) -> list[Path]:
 class Printed:
     """Everything goes to stdout."""
 
-    def __init__(self, formats: Sequence[str], files: Sequence[Source]) -> None:
-        """Raises `OutputProblem`."""
+    def __init__(self, formats: Sequence[str], files: Sequence[Source], target: str | None = None) -> None:
+        """`target`: the language to print, instead of what was spoken. Raises `OutputProblem`."""
         if len(formats) > 1:
             raise OutputProblem(f"{' and '.join(formats)} cannot be printed together; add --output-dir")
         self._format = formats[0]
+        self._target = target
         self._several = len(files) > 1
         if self._several and self._format in ("srt", "vtt"):
             raise OutputProblem(f"several files cannot be printed as one {self._format}; add --output-dir")
@@ -80,7 +85,7 @@ class Printed:
     def write(self, source: Source, lines: Sequence[Line], *, complete: bool) -> None:
         if self._several and self._format == "text":
             print(f"==> {source.path} <==")
-        sys.stdout.write(WRITERS[self._format](lines, str(source.path)))
+        sys.stdout.write(_written(self._format, lines, source, self._target))
         sys.stdout.flush()
 
 
@@ -88,8 +93,17 @@ class Folder:
     """A file, or one in each format, for each source. What is there is complete: it appears under its name when the
     last byte is written, and the words before a failure are called `.partial`."""
 
-    def __init__(self, folder: Path, formats: Sequence[str], files: Sequence[Source], *, overwrite: bool) -> None:
-        """`overwrite`: nothing counts as done. Raises `OutputProblem`."""
+    def __init__(
+        self,
+        folder: Path,
+        formats: Sequence[str],
+        files: Sequence[Source],
+        *,
+        overwrite: bool,
+        target: str | None = None,
+    ) -> None:
+        """`overwrite`: nothing counts as done. `target`: a language that is written too, as `talk.pt.srt` beside
+        `talk.srt`. Raises `OutputProblem`."""
         if folder.exists() and not folder.is_dir():
             raise OutputProblem(f"{folder} is not a folder")
         twice = [stem for stem, times in Counter(source.stem for source in files).items() if times > 1]
@@ -100,6 +114,7 @@ class Folder:
         self._folder = folder
         self._formats = formats
         self._overwrite = overwrite
+        self._target = target
 
     def is_done(self, source: Source) -> bool:
         """Everything is there, and no older than the source."""
@@ -113,10 +128,10 @@ class Folder:
 
     def write(self, source: Source, lines: Sequence[Line], *, complete: bool) -> None:
         """Raises `OSError`."""
-        for name, path in self._paths(source).items():
+        for (name, target), path in self._paths(source).items():
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(f"{path.name}.partial")
-            partial.write_text(WRITERS[name](lines, str(source.path)), encoding="utf-8")
+            partial.write_text(_written(name, lines, source, target), encoding="utf-8")
             if complete:
                 partial.replace(path)
             else:
@@ -124,9 +139,21 @@ class Folder:
                 with suppress(FileNotFoundError):
                     path.unlink()
 
-    def _paths(self, source: Source) -> Mapping[str, Path]:
+    def _paths(self, source: Source) -> Mapping[tuple[str, str | None], Path]:
+        """By format and language; None: what was spoken."""
         stem = self._folder / source.stem
-        return {name: stem.with_name(stem.name + SUFFIXES[name]) for name in self._formats}
+        paths: dict[tuple[str, str | None], Path] = {}
+        for name in self._formats:
+            paths[name, None] = stem.with_name(stem.name + SUFFIXES[name])
+            if self._target is not None and name not in BILINGUAL:
+                paths[name, self._target] = stem.with_name(f"{stem.name}.{self._target}{SUFFIXES[name]}")
+        return paths
+
+
+def _written(name: str, lines: Sequence[Line], source: Source, target: str | None) -> str:
+    """The lines in the format `name`, in the language `target`; None: as they were spoken."""
+    chosen = lines if target is None or name in BILINGUAL else translated(lines)
+    return WRITERS[name](chosen, str(source.path))
 
 
 def formats(text: str) -> list[str]:

@@ -66,6 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", metavar="URL", help="send to this /asr address instead of loading a model")
     parser.add_argument("--language", metavar="CODE", help="what is spoken, or auto (default: as configured)")
     parser.add_argument("--task", choices=("transcribe", "translate"), help="translate: into English")
+    parser.add_argument(
+        "--target-language",
+        metavar="CODE",
+        help="translate into this language (the configuration's translator): printed in the place of what was spoken; "
+        "with --output-dir talk.pt.srt beside talk.srt",
+    )
     parser.add_argument("--diarize", action="store_true", help="tell speakers apart (the configuration's diarizer)")
     parser.add_argument(
         "--format",
@@ -112,8 +118,8 @@ def main(args: argparse.Namespace) -> int:
 
 def _outputs(args: argparse.Namespace, files: Sequence[Source]) -> Outputs:
     if args.output_dir is None:
-        return Printed(args.formats, files)
-    return Folder(args.output_dir, args.formats, files, overwrite=args.overwrite)
+        return Printed(args.formats, files, args.target_language)
+    return Folder(args.output_dir, args.formats, files, overwrite=args.overwrite, target=args.target_language)
 
 
 async def _transcribe_all(
@@ -218,7 +224,7 @@ def clock(seconds: float) -> str:
 @asynccontextmanager
 async def _transcriber(args: argparse.Namespace) -> AsyncIterator[Transcriber]:
     """What turns a file into lines. Raises `ConfigError` and `ProvisionError`."""
-    wishes = {name: vars(args)[name] for name in ("language", "task") if vars(args)[name]}
+    wishes = {name: vars(args)[name] for name in ("language", "task", "target_language") if vars(args)[name]}
     if args.diarize:
         wishes["diarize"] = "true"
     if args.server:

@@ -10,7 +10,6 @@ from wlkd.client.asr import (
     Refused,
     Transcript,
     connect,
-    joined,
 )
 from wlkd.client.resuming import Audio, FileAudio, LiveAudio, ResumingStream, connect_resuming
 
@@ -29,5 +28,4 @@ __all__ = [
     "Transcript",
     "connect",
     "connect_resuming",
-    "joined",
 ]

@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 
 from wlkd.contract.audio import samples
-from wlkd.contract.text import spaced
-from wlkd.contract.types import Line, Note, Word
+from wlkd.contract.text import joined
+from wlkd.contract.types import Line, Note, Translation, Word
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 SILENCE_SECONDS = 60
@@ -83,6 +83,8 @@ class Transcript:
     """The server's own estimate of the audio that it has not transcribed yet."""
     waiting: str = ""
     """Final words that wait for their speaker, before the tentative ones."""
+    tentative_translation: str = ""
+    """Of the sentence that is not finished."""
     new_words: tuple[Word, ...] = ()
     """The words committed since the update before, from servers that say so."""
     notes: tuple[Note, ...] = ()
@@ -94,15 +96,6 @@ class Transcript:
     def committed(self) -> str:
         """All lines as one text."""
         return joined(line.text for line in self.lines)
-
-
-def joined(texts: Iterable[str]) -> str:
-    """wlkd's texts bring their own spacing; other servers strip it, so texts that would run together get a space,
-    except in scripts whose characters are wide and stand without spaces."""
-    whole = ""
-    for text in texts:
-        whole += spaced(whole, text)
-    return whole
 
 
 class AsrStream:
@@ -264,6 +257,7 @@ def _transcript(content: dict[str, Any]) -> Transcript:
             lines=tuple(_line(line) for line in content["lines"]),
             tentative=content["buffer_transcription"] or "",
             waiting=content.get("buffer_diarization") or "",
+            tentative_translation=content.get("buffer_translation") or "",
             lag_seconds=float(content["remaining_time_transcription"] or 0.0),
             new_words=_words(content.get("new_words", ())),
             notes=tuple(_note(note) for note in content.get("notes", ())),
@@ -278,7 +272,18 @@ def _line(line: Mapping[str, Any]) -> Line:
     start = samples(line["start_seconds"]) if "start_seconds" in line else _clock(line["start"])
     end = samples(line["end_seconds"]) if "end_seconds" in line else _clock(line["end"])
     words = _words(line.get("words", ()))
-    return Line(start, end, words or ((Word(text, start, end),) if text else ()), line.get("detected_language"))
+    words = words or ((Word(text, start, end),) if text else ())
+    return Line(start, end, words, line.get("detected_language"), _translations(line, start, end))
+
+
+def _translations(line: Mapping[str, Any], start: int, end: int) -> tuple[Translation, ...]:
+    """Without the times of its sentences, a line has one translation: all of it."""
+    if "translations" in line:
+        return tuple(
+            Translation(samples(one["start"]), samples(one["end"]), one["text"]) for one in line["translations"]
+        )
+    whole = line.get("translation")
+    return (Translation(start, end, whole),) if whole else ()
 
 
 def _note(item: Mapping[str, Any]) -> Note:

@@ -56,6 +56,15 @@ def spaced(before: str, text: str) -> str:
     return text
 
 
+def joined(texts: Iterable[str]) -> str:
+    """wlkd's texts bring their own spacing; other servers strip it, and translations of two lines have none between
+    them: texts that would run together get a space, as `spaced` says."""
+    whole = ""
+    for text in texts:
+        whole += spaced(whole, text)
+    return whole
+
+
 def merged(words: Sequence[Word], text: str) -> Word:
     """One word that reads `text` in the place of `words`, at least one; as sure as the least sure of them."""
     known = [word.confidence for word in words if word.confidence is not None]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from unicodedata import east_asian_width
 
 from wlkd.contract.audio import seconds
-from wlkd.contract.types import SENTENCE_ENDS, UNKNOWN_SPEAKER, Line, Word
+from wlkd.contract.types import SENTENCE_ENDS, UNKNOWN_SPEAKER, Line, Translation, Word
 
 ROW_COLUMNS = 42
 """Width of a subtitle row; wide (East Asian) characters take two columns, as on a terminal."""
@@ -29,6 +30,33 @@ class Cue:
     text: str
     speaker: int | None = None
     """Number of the speaker; None: speakers are not told apart."""
+
+
+def translated(lines: Sequence[Line]) -> list[Line]:
+    """The lines in the listener's language, for all that is made of lines here: what is translated of them, its words
+    spread evenly over the time of their sentence."""
+    return [_translated(line) if line.translations else line for line in lines if line.is_silence or line.translations]
+
+
+def _translated(line: Line) -> Line:
+    words = tuple(word for sentence in line.translations for word in _spread(sentence, line.speaker))
+    return Line(words[0].start, words[-1].end, words)
+
+
+def _spread(sentence: Translation, speaker: int | None) -> Iterator[Word]:
+    pieces = [piece for piece in re.findall(r"\s*\S+", sentence.text) for piece in _characters(piece)]
+    total, before = columns(sentence.text), 0
+    span = sentence.end - sentence.start
+    for piece in pieces:
+        after = before + columns(piece)
+        start, end = (sentence.start + span * at // total for at in (before, after))
+        yield Word(piece, start, end, speaker=speaker)
+        before = after
+
+
+def _characters(piece: str) -> list[str]:
+    """Of a script without spaces each character is a word, with the marks behind it."""
+    return re.findall(r"\s*.[^\w\s]*", piece) if any(map(_is_wide, piece)) else [piece]
 
 
 def cues(lines: Sequence[Line]) -> Iterator[Cue]:
@@ -170,6 +198,7 @@ def _line(line: Line) -> dict[str, Any]:
         "end": round(seconds(line.end), 3),
         "language": line.language,
         "text": line.text,
+        **({"translation": line.translation} if line.translations else {}),
         **_who(line.speaker),
         "words": [
             {

@@ -7,7 +7,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from wlkd.client import AsrStream, ClientError, Refused, connect, joined
+from wlkd.client import AsrStream, ClientError, Refused, connect
+from wlkd.contract.text import joined
 from wlkd.contract.types import Word
 from wlkd_bench.clips import Clip
 from wlkd_bench.pieces import Format, Piece

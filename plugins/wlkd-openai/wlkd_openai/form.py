@@ -19,7 +19,9 @@ OBJECTS = frozenset({"chunking_strategy"})
 """Fields that may be objects: clients write `chunking_strategy[type]`, and so on."""
 NO_EFFECT = frozenset({"chunking_strategy", "include"})
 """Known to the API, and nothing that would change the answer here."""
-ONLY_TRANSCRIPTION = frozenset({"stream", "timestamp_granularities", "keywords", "language", "languages", "diarize"})
+ONLY_TRANSCRIPTION = frozenset(
+    {"stream", "timestamp_granularities", "keywords", "language", "languages", "diarize", "target_language"}
+)
 KNOWN = frozenset({"model", "prompt", "response_format", "temperature"}) | ONLY_TRANSCRIPTION | NO_EFFECT
 
 Fields = Mapping[str, Collection[str]]
@@ -66,6 +68,8 @@ def parse(fields: Fields, task: Literal["transcribe", "translate"]) -> Wishes:
     format = choice(single, "response_format", get_args(Format), "json")
     if format == "diarized_json" or flag(single, "diarize"):
         query["diarize"] = "true"
+    if single.get("target_language"):
+        query["target_language"] = single["target_language"]
     # Only verbose_json has times in it; clients send the granularities with every format.
     granularities = fields.get("timestamp_granularities") or ("segment",)
     for granularity in granularities:

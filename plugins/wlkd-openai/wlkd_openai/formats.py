@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -12,8 +13,9 @@ from aiohttp import web
 from wlkd import Line, Update
 from wlkd.contract.audio import seconds
 from wlkd.contract.languages import english_name
+from wlkd.contract.text import joined
 from wlkd.transports.notes import note_headers, with_notes
-from wlkd.transports.subtitles import as_srt, as_vtt
+from wlkd.transports.subtitles import as_srt, as_vtt, translated
 from wlkd_openai.errors import ApiError
 from wlkd_openai.form import Wishes
 
@@ -24,18 +26,18 @@ def response(update: Update, wishes: Wishes) -> web.Response:
     """The whole answer, from the last update of a session."""
     match wishes.format:
         case "json":
-            fields = {"text": update.text.strip(), "usage": _usage(update), **with_notes(update.notes)}
+            fields = {"text": update.text.strip(), "usage": _usage(update), **_told(update), **with_notes(update.notes)}
             return _json(fields, update)
         case "verbose_json":
             return _json(_verbose(update, wishes), update)
         case "diarized_json":
             return _json(_diarized(update, wishes), update)
         case "text":
-            text = update.text.strip() + "\n"
+            text = "".join(line.text for line in _chosen(update, wishes)).strip() + "\n"
         case "srt":
-            text = as_srt(update.lines, wishes.model)
+            text = as_srt(_chosen(update, wishes), wishes.model)
         case "vtt":
-            text = as_vtt(update.lines, wishes.model)
+            text = as_vtt(_chosen(update, wishes), wishes.model)
     return web.Response(
         text=text, content_type=CONTENT_TYPES[wishes.format], charset="utf-8", headers=note_headers(update.notes)
     )
@@ -69,9 +71,25 @@ class Deltas:
         if update.final:
             if self._segments:
                 delta += b"".join(event(segment) for segment in _turns(update))
-            done = {"type": "transcript.text.done", "text": update.text.lstrip(), **with_notes(update.notes)}
+            done = {
+                "type": "transcript.text.done",
+                "text": update.text.lstrip(),
+                **_told(update),
+                **with_notes(update.notes),
+            }
             delta += event(done)
         return delta
+
+
+def _chosen(update: Update, wishes: Wishes) -> Sequence[Line]:
+    """What a format that holds one language holds: the one that was asked for."""
+    return translated(update.lines) if "target_language" in wishes.query else update.lines
+
+
+def _told(update: Update) -> dict[str, str]:
+    """The translation beside the text; nothing where nothing was translated."""
+    text = joined(line.translation for line in update.lines)
+    return {"translation": text} if text else {}
 
 
 def _json(fields: dict[str, Any], update: Update) -> web.Response:
@@ -91,6 +109,7 @@ def _verbose(update: Update, wishes: Wishes) -> dict[str, Any]:
         "duration": round(seconds(update.received), 3),
         "text": update.text.strip(),
         "usage": _usage(update),
+        **_told(update),
         **with_notes(update.notes),
     }
     if "segment" in wishes.granularities:
@@ -125,6 +144,7 @@ def _segment(number: int, line: Line) -> dict[str, Any]:
         "avg_logprob": sum(math.log(max(c, 1e-6)) for c in confidences) / len(confidences) if confidences else 0.0,
         "compression_ratio": round(len(text) / len(zlib.compress(text)), 3),
         "no_speech_prob": 0.0,
+        **({"translation": line.translation} if line.translations else {}),
         **_who(line.speaker),
     }
 
