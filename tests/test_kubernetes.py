@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +18,7 @@ import pytest
 import yaml
 
 from wlkd.config.options import SessionOptions
-from wlkd.testing import free_port
+from wlkd.testing import free_port, running_daemon
 
 MANIFESTS = Path(__file__).resolve().parents[1] / "container" / "kubernetes"
 BASE = {
@@ -46,6 +48,63 @@ def test_a_wrong_field_would_be_found() -> None:
     wrong = {**BASE["Deployment/wlkd"], "spec": {**BASE["Deployment/wlkd"]["spec"], "maxUnavailable": 0}}
     with pytest.raises(kubernetes_validate.ValidationError):
         valid(wrong)
+
+
+def patched(overlay: str) -> dict[str, Any]:
+    """The Deployment with the overlay's patches, all of which add something (RFC 6902)."""
+    deployment = copy.deepcopy(BASE["Deployment/wlkd"])
+    kustomization = yaml.safe_load((MANIFESTS / overlay / "kustomization.yaml").read_text())
+    for patch in kustomization["patches"]:
+        assert patch["target"] == {"kind": "Deployment", "name": "wlkd"}
+        for change in yaml.safe_load(patch["patch"]):
+            *parents, last = change["path"].strip("/").split("/")
+            place: Any = deployment
+            for key in parents:
+                place = place[int(key)] if isinstance(place, list) else place[key]
+            assert change["op"] == "add" and (last == "-" or last not in place)
+            if last == "-":
+                place.append(change["value"])
+            else:
+                place[last] = change["value"]
+    return deployment
+
+
+@pytest.mark.parametrize("overlay", ["cpu", "gpu"])
+def test_the_api_knows_every_field_of_the_overlays(overlay: str) -> None:
+    deployment = patched(overlay)
+    valid(deployment)
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert ("nvidia.com/gpu" in container["resources"]["limits"]) == (overlay == "gpu")
+    assert container["args"][:3] == CONTAINER["args"]
+    # The command line of the pod is one that wlkd takes.
+    changes = [argument.removeprefix("--set=") for argument in container["args"][3:]]
+    overrides = {name: value for name, _, value in (change.partition("=") for change in changes)}
+    assert set(overrides) == {"backend.options.model", "backend.options.device"}
+
+
+async def test_what_is_scraped_is_there(tmp_path: Path) -> None:
+    """The operator's objects have no schema here: what they name must exist in the other manifests and in /metrics."""
+    monitor = yaml.safe_load((MANIFESTS / "monitoring" / "servicemonitor.yaml").read_text())
+    (endpoint,) = monitor["spec"]["endpoints"]
+    relabelings = {rule.get("targetLabel", "kept"): rule for rule in endpoint["relabelings"]}
+    scraped = BASE[f"Service/{relabelings['kept']['regex']}"]["spec"]
+    assert endpoint["port"] in {port["name"] for port in scraped["ports"]}
+    labels = yaml.safe_load((MANIFESTS / "base" / "kustomization.yaml").read_text())["labels"][0]["pairs"]
+    assert monitor["spec"]["selector"]["matchLabels"] == scraped["selector"] == labels
+    rules = (MANIFESTS.parents[1] / "etc" / "fleet" / "prometheus-rules.yml").read_text()
+    assert f'job="{relabelings["job"]["replacement"]}"' in rules
+    (rule,) = yaml.safe_load((MANIFESTS / "monitoring" / "adapter.yaml").read_text())["rules"]["custom"]
+    (metric,) = BASE["HorizontalPodAutoscaler/wlkd"]["spec"]["metrics"]
+    assert rule["name"]["as"] == metric["pods"]["metric"]["name"]
+    values = {"vad": {"name": "none"}, "transports": {"websocket": {}}}
+    async with (
+        running_daemon(values) as daemon,
+        aiohttp.ClientSession() as http,
+        http.get(f"{daemon.http}{endpoint['path']}") as answer,
+    ):
+        served = set(re.findall(r"^# TYPE (\w+)", await answer.text(), re.M))
+    named = set(re.findall(r"wlkd_sessions_\w+", rule["seriesQuery"] + rule["metricsQuery"]))
+    assert named and named <= served
 
 
 @pytest.mark.parametrize("overlay", ["cpu", "gpu"])
