@@ -122,7 +122,7 @@ async def test_a_format_that_nobody_takes_is_refused_in_a_sentence(plugins: Plug
         message = (await socket.receive_json())["message"]
     assert message == (
         'this server has no decoder for audio of the format "adpcm"; raw formats known: '
-        "s16le, s16be, s24le, s24be, s32le, f32le, u8, mulaw, alaw, s8"
+        "s16le, s16be, s24le, s24be, s32le, f32le, u8, mulaw, alaw, opus, s8"
     )
 
 
