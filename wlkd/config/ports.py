@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPException
 
 from wlkd.config.options import Config
 from wlkd.contract.errors import Problem
@@ -33,11 +35,16 @@ def ports_in_use(config: Config) -> Iterator[Problem]:
 
 def _is_ours(config: Config) -> bool:
     """Whether a wlkd daemon answers there: then a check before its restart must not report a conflict."""
-    if config.server.tls_certificate is not None:
-        return True  # Asking would need its certificate's name; the start tells in the worst case.
-    host = "127.0.0.1" if config.server.host in ("0.0.0.0", "::") else config.server.host
+    server = config.server
+    host = "127.0.0.1" if server.host in ("0.0.0.0", "::") else server.host
+    scheme = "http" if server.tls_certificate is None else "https"
+    anybody = ssl.create_default_context()
+    # Its certificate is for the name that clients use; what is asked is no secret, and nothing is sent.
+    anybody.check_hostname = False
+    anybody.verify_mode = ssl.CERT_NONE
     try:
-        with urllib.request.urlopen(f"http://{host}:{config.server.port}/plugins", timeout=ANSWER_SECONDS) as answer:
+        url = f"{scheme}://{host}:{server.port}/plugins"
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS, context=anybody) as answer:
             return b'"components"' in answer.read(64)
-    except OSError:
+    except (OSError, HTTPException):
         return False
