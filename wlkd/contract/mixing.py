@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from wlkd.contract.errors import BadParameter
 from wlkd.contract.types import Note, Samples
 
 BLOCK = 1600
@@ -38,7 +39,13 @@ class Mono:
     as floats from the client, whose scale is found out.
     """
 
-    def __init__(self, channels: int, *, floats: bool = False) -> None:
+    def __init__(self, channels: int, *, floats: bool = False, only: int | None = None) -> None:
+        """`only`: nothing is mixed, that channel is heard. Raises `BadParameter` where there is none."""
+        if only is not None:
+            if only >= channels:
+                raise BadParameter("channels", f"there is no channel {only}: the audio has {channels}, counted from 0")
+            channels = 1
+        self._only = only
         self._channels = channels
         self._whole = channels == 1 and not floats
         """Nothing to judge: samples go through as they come."""
@@ -52,6 +59,8 @@ class Mono:
 
     def mix(self, samples: Channels) -> Samples:
         """What `samples` complete."""
+        if self._only is not None:
+            samples = samples[:, self._only : self._only + 1]
         if self._whole:
             return finite(samples[:, 0])
         held = np.concatenate([self._held, samples]) if len(self._held) else samples

@@ -43,6 +43,8 @@ class StreamOffer:
     sample_rate: int | None = None
     """Hz; raw formats only."""
     channels: int | None = None
+    channel: int | None = None
+    """Which one is heard, from 0; None: all of them, mixed down."""
     file: IO[bytes] | None = field(default=None, repr=False, compare=False)
     """The bytes of the stream in a file on disk, for decoders that have to jump about in it: what was fed lies there,
     and all of it once the stream ends. To be read by `os.pread`, because others read it too; its owner closes

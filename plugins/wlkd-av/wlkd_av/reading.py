@@ -77,6 +77,8 @@ class Opening:
     format: str | None
     """Its name for the demuxer; None: it finds out."""
     options: dict[str, str] = field(default_factory=dict)
+    channel: int | None = None
+    """Which one is heard; None: all of them, mixed down."""
 
 
 class Reading:
@@ -131,7 +133,7 @@ class Reading:
         )
 
     def _hear(self, container: InputContainer, stream: AudioStream, clock: Clock) -> Iterator[Decoded]:
-        voice = Voice(floats=stream.codec_context.name.startswith("pcm_f"))
+        voice = Voice(floats=stream.codec_context.name.startswith("pcm_f"), only=self._opening.channel)
         for packet in _packets(container, stream, lambda: self._source.position):
             try:
                 frames = stream.decode(packet)
@@ -189,9 +191,10 @@ class Reading:
 class Voice:
     """Decoded frames of any layout, rate and sample type to mono floats at 16 kHz."""
 
-    def __init__(self, *, floats: bool) -> None:
-        """`floats`: the samples are as their writer wrote them."""
+    def __init__(self, *, floats: bool, only: int | None = None) -> None:
+        """`floats`: the samples are as their writer wrote them. `only`: the channel that is heard."""
         self._floats = floats
+        self._only = only
         self._setup: tuple[str, str, int] | None = None
         self._resampler: AudioResampler | None = None
         self._mono: Mono | None = None
@@ -208,7 +211,7 @@ class Voice:
             if not 1 <= channels <= MAX_CHANNELS:
                 raise Undecodable(f"{channels} channels")
             if self._setup is None or self._setup[1] != frame.layout.name or self._mono is None:
-                self._mono = Mono(channels, floats=self._floats)
+                self._mono = Mono(channels, floats=self._floats, only=self._only)
             self._setup = setup
         if self._resampler is None:
             self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=SAMPLE_RATE)

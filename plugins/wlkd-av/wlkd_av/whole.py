@@ -19,17 +19,19 @@ MAX_TAGS = 100
 """Before the recording."""
 
 
-def read_file(file: IO[bytes], size: int, burst_seconds: int) -> Iterator[Decoded]:
+def read_file(file: IO[bytes], size: int, burst_seconds: int, channel: int | None = None) -> Iterator[Decoded]:
     """Everything in the first `size` bytes of `file`. Raises `Undecodable`; what was yielded before counts."""
     begin = _behind_tags(file)
     head = os.pread(file.fileno(), HEAD_BYTES, begin)
     name = container_format(head)
     if name == "wav":
-        yield from _read_wav(file, begin, size, burst_seconds)
+        yield from _read_wav(file, begin, size, burst_seconds, channel)
         return
     parts = mp4_parts(file, begin, size) if name == "mp4" else iter([(begin, size)])
     for start, end in parts:
-        yield from Reading(Window(file, start, end), Opening(name), burst_seconds, seekable=True).items()
+        yield from Reading(
+            Window(file, start, end), Opening(name, channel=channel), burst_seconds, seekable=True
+        ).items()
 
 
 def _behind_tags(file: IO[bytes]) -> int:
@@ -42,7 +44,7 @@ def _behind_tags(file: IO[bytes]) -> int:
     return begin
 
 
-def _read_wav(file: IO[bytes], begin: int, end: int, burst_seconds: int) -> Iterator[Decoded]:
+def _read_wav(file: IO[bytes], begin: int, end: int, burst_seconds: int, channel: int | None) -> Iterator[Decoded]:
     def read_at(offset: int, size: int) -> bytes:
         data = os.pread(file.fileno(), size, begin + offset)
         if len(data) < size:
@@ -54,9 +56,11 @@ def _read_wav(file: IO[bytes], begin: int, end: int, burst_seconds: int) -> Iter
     except EOFError:
         raise Undecodable("cut short: it ends before its samples begin, or without saying how to read them") from None
     if samples is None:
-        yield from Reading(Window(file, begin, end), Opening("wav"), burst_seconds, seekable=True).items()
+        yield from Reading(
+            Window(file, begin, end), Opening("wav", channel=channel), burst_seconds, seekable=True
+        ).items()
         return
     start = begin + samples.offset
     stop = end if samples.length is None else min(start + samples.length, end)
-    opening = Opening(samples.demuxer, samples.options)
+    opening = Opening(samples.demuxer, samples.options, channel)
     yield from Reading(Window(file, start, stop), opening, burst_seconds, seekable=True).items()

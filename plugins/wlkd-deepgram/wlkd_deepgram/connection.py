@@ -12,6 +12,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
 from wlkd import Code, Session, SessionError
 from wlkd.transports import websocket
+from wlkd.transports.channels import Channels
 from wlkd.transports.conversation import cancel, converse
 from wlkd_deepgram.control import configured, unknown_message
 from wlkd_deepgram.errors import CLOSE
@@ -45,17 +46,20 @@ class Connection:
         self._socket = socket
         self._packets = query.offer.encoding == PACKETS
         self._metadata = metadata
-        self._results = Results(query, metadata.request_id, options.final_seconds)
+        count = metadata.channels = query.channels or 1
+        self._results = [
+            Results(query, metadata.request_id, options.final_seconds, (number, count)) for number in range(count)
+        ]
         self._flushes = 0
         self._heard_since_keep_alive = True
-        self._complete = False
-        """All results were sent."""
+        self._finished = 0
+        """Channels of which all results were sent."""
 
-    async def serve(self, session: Session, owner: AsyncExitStack, peer: str) -> None:
+    async def serve(self, session: Channels, owner: AsyncExitStack, peer: str) -> None:
         """Serve the client to its end; `owner` closes the session. Raises nothing but cancellation."""
         await self._socket.serve(self._converse(session, owner), peer)
 
-    async def _converse(self, session: Session, owner: AsyncExitStack) -> None:
+    async def _converse(self, session: Channels, owner: AsyncExitStack) -> None:
         try:
             async with owner:
                 if not await converse(
@@ -64,7 +68,7 @@ class Connection:
                     return
         finally:
             # The place is free before the client reads that it is done: it may come back at once.
-            if self._complete:
+            if self._finished == len(self._results):
                 await self._send_all([{"type": "Metadata", **self._metadata.fields()}])
         await self._socket.hang_up(WSCloseCode.OK)
 
@@ -90,7 +94,8 @@ class Connection:
                     await self._flush(session)
                 self._heard_since_keep_alive = False
             case "Finalize":
-                self._results.finalize(self._flushes + 1)
+                for results in self._results:
+                    results.finalize(self._flushes + 1)
                 await self._flush(session)
             case "CloseStream":
                 await session.finish()
@@ -106,25 +111,40 @@ class Connection:
         self._flushes += 1
         await session.flush()
 
-    async def _send(self, session: Session) -> None:
-        """Send messages to the end. Waiting for a slow client here lets the session merge what it misses."""
+    async def _send(self, session: Channels) -> None:
+        """Send the messages of every channel to the end. When one fails, the audio of the others ends too."""
+
+        async def send(one: Session, results: Results) -> None:
+            try:
+                await self._send_one(one, results)
+            except SessionError:
+                await session.finish()
+                raise
+
+        answers = await asyncio.gather(*map(send, session.each, self._results), return_exceptions=True)
+        for failure in answers:
+            if failure is not None:
+                raise failure
+
+    async def _send_one(self, session: Session, results: Results) -> None:
+        """Waiting for a slow client here lets the session merge what it misses."""
         clock = asyncio.get_running_loop().time
         updates = session.updates()
         upcoming = asyncio.ensure_future(anext(updates, None))
         try:
             while True:
-                await asyncio.wait({upcoming}, timeout=self._results.wait_seconds(clock()))
+                await asyncio.wait({upcoming}, timeout=results.wait_seconds(clock()))
                 if upcoming.done():
                     update = upcoming.result()
                     if update is None:
                         return
                     self._metadata.take(update)
-                    await self._send_all(self._results.on_update(update, clock()))
-                    self._complete = update.final
+                    await self._send_all(results.on_update(update, clock()))
+                    self._finished += update.final
                     upcoming = asyncio.ensure_future(anext(updates, None))
-                await self._send_all(self._results.on_time(clock()))
+                await self._send_all(results.on_time(clock()))
         except SessionError:
-            await self._send_all(self._results.rest())
+            await self._send_all(results.rest())
             raise
         finally:
             await cancel(upcoming)

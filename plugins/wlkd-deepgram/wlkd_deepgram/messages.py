@@ -12,9 +12,6 @@ from wlkd_deepgram.query import Query
 from wlkd_deepgram.text import PUNCTUATION, found
 
 MODEL_INFO = {"name": "wlkd", "version": "1", "arch": "whisper"}
-CHANNEL = [0, 1]
-"""The first of one: channels are mixed down."""
-
 Message = dict[str, Any]
 
 
@@ -26,8 +23,10 @@ class Results:
     monotonic clock, in seconds: silence brings no updates, and what it has to trigger comes by `on_time`.
     """
 
-    def __init__(self, query: Query, request_id: str, final_seconds: float) -> None:
+    def __init__(self, query: Query, request_id: str, final_seconds: float, channel: tuple[int, int] = (0, 1)) -> None:
+        """`channel`: which one of how many; the first of one where all are mixed down."""
         self._query = query
+        self._channel = list(channel)
         self._request_id = request_id
         self._final_samples = round(final_seconds * SAMPLE_RATE)
         self._held: list[Word] = []
@@ -52,7 +51,9 @@ class Results:
             self._endpoint_at = self._utterance_end_at = None
             messages += self._end_utterance_before(update.speech_start)
             if self._query.vad_events:
-                messages.append({"type": "SpeechStarted", "channel": CHANNEL, "timestamp": _time(update.speech_start)})
+                messages.append(
+                    {"type": "SpeechStarted", "channel": self._channel, "timestamp": _time(update.speech_start)}
+                )
         for word in update.committed:
             messages += self._end_utterance_before(word.start)
             self._held.append(word)
@@ -126,7 +127,9 @@ class Results:
     def _end_utterance(self) -> list[Message]:
         messages = [self._final()] if self._held else []
         if self._last_word_end is not None:
-            messages.append({"type": "UtteranceEnd", "channel": CHANNEL, "last_word_end": _time(self._last_word_end)})
+            messages.append(
+                {"type": "UtteranceEnd", "channel": self._channel, "last_word_end": _time(self._last_word_end)}
+            )
         self._utterance_end_at = self._last_word_end = None
         return messages
 
@@ -145,7 +148,7 @@ class Results:
         end = max(words[-1].end, self._position) if words else self._position
         return {
             "type": "Results",
-            "channel_index": CHANNEL,
+            "channel_index": self._channel,
             "start": _time(self._position),
             "duration": _time(end - self._position),
             "is_final": is_final,

@@ -22,6 +22,8 @@ class Metadata:
     """Identity and digest of one stream of audio."""
 
     def __init__(self) -> None:
+        self.channels = 1
+        """That are told apart."""
         self.request_id = new_request_id()
         self._created = datetime.now(UTC)
         self._digest = hashlib.sha256()
@@ -35,7 +37,8 @@ class Metadata:
 
     def take(self, update: Update) -> None:
         """What `update` says of the audio."""
-        self.received, self.notes = update.received, update.notes
+        self.received = max(self.received, update.received)
+        self.notes = tuple(dict.fromkeys((*self.notes, *update.notes)))
 
     def fields(self) -> dict[str, Any]:
         return {
@@ -44,7 +47,7 @@ class Metadata:
             "sha256": self._digest.hexdigest(),
             "created": self._created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "duration": round(seconds(self.received), 3),
-            "channels": 1,
+            "channels": self.channels,
             "models": [self.request_id],
             "model_info": {self.request_id: MODEL_INFO},
             **with_notes(self.notes),

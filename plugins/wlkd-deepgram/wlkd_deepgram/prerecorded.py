@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from wlkd import Code, Session, SessionError, Update
+from wlkd import BadParameter, Code, SessionError, Update
 from wlkd.contract.audio import seconds
+from wlkd.transports.channels import Channels
 from wlkd.transports.conversation import feed_all, last_update, running
 from wlkd.transports.http import while_connected
 from wlkd.transports.notes import note_headers
 from wlkd_deepgram.messages import alternative, who
 from wlkd_deepgram.metadata import Metadata
+from wlkd_deepgram.paragraphs import paragraphs
 from wlkd_deepgram.query import Query
 from wlkd_deepgram.text import found
 
@@ -33,23 +35,35 @@ class Recording:
         self._query = query
         self._metadata = Metadata()
 
-    async def serve(self, session: Session) -> web.Response:
+    async def serve(self, session: Channels) -> web.Response:
         """Raises `SessionError`, or `ConnectionError` when the client left."""
-        update = await while_connected(self._request, self._transcript(session))
-        self._metadata.take(update)
-        results: dict[str, Any] = {"channels": [_channel(update, self._query)]}
+        heard = await while_connected(self._request, self._transcripts(session))
+        for update in heard:
+            self._metadata.take(update)
+        self._metadata.channels = len(heard)
+        results: dict[str, Any] = {"channels": [_channel(update, self._query) for update in heard]}
         if self._query.utterances:
-            results["utterances"] = _utterances(update)
+            said = [one for number, update in enumerate(heard) for one in _utterances(update, number)]
+            results["utterances"] = sorted(said, key=lambda one: float(one["start"]))
         answer = {"metadata": self._metadata.fields(), "results": results}
-        return web.json_response(answer, headers=note_headers(update.notes))
+        return web.json_response(answer, headers=note_headers(self._metadata.notes))
 
-    async def _transcript(self, session: Session) -> Update:
-        async with running(feed_all(session, self._pieces())) as (feeding,), running(last_update(session)) as (heard,):
+    async def _transcripts(self, session: Channels) -> list[Update]:
+        """Of every channel that the recording has."""
+        hearing = asyncio.gather(*map(last_update, session.each), return_exceptions=True)
+        async with running(feed_all(session, self._pieces())) as (feeding,), running(_done(hearing)) as (heard,):
             # An upload that fails ends the request; one that is complete leaves the transcript to wait for.
             await asyncio.wait({feeding, heard}, return_when=asyncio.FIRST_COMPLETED)
             if feeding.done():
                 feeding.result()
-            return await heard
+            answers = await heard
+        updates = [answer for answer in answers if isinstance(answer, Update)]
+        for number, answer in enumerate(answers):
+            # A recording has as many channels as it has; only the live API asks how many.
+            missing = isinstance(answer, BadParameter) and answer.name == "channels" and number > 0
+            if isinstance(answer, BaseException) and not missing:
+                raise answer
+        return updates
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         received = 0
@@ -80,16 +94,23 @@ def too_large(options: DeepgramOptions) -> SessionError:
 def _channel(update: Update, query: Query) -> dict[str, Any]:
     words = [word for line in update.lines for word in line.words]
     found_terms = found(query.search, words)
-    return {"alternatives": [alternative(words)], "detected_language": update.language, **found_terms}
+    best = alternative(words)
+    if query.paragraphs:
+        best["paragraphs"] = paragraphs(update.lines)
+    return {"alternatives": [best], "detected_language": update.language, **found_terms}
 
 
-def _utterances(update: Update) -> list[dict[str, Any]]:
+async def _done(hearing: asyncio.Future[list[Update | BaseException]]) -> list[Update | BaseException]:
+    return await hearing
+
+
+def _utterances(update: Update, channel: int) -> list[dict[str, Any]]:
     return [
         {
             "start": round(seconds(line.start), 3),
             "end": round(seconds(line.end), 3),
-            "channel": 0,
-            "id": str(number),
+            "channel": channel,
+            "id": f"{channel}-{number}",
             **alternative(line.words),
             **({"speaker": who(line.words[0])["speaker"]} if who(line.words[0]) else {}),
         }

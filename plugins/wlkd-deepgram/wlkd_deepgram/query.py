@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from multidict import MultiMapping
 
 from wlkd import BadParameter, StreamOffer
+from wlkd.transports.channels import wanted_channels
 from wlkd.transports.queries import flag, whole_number
 from wlkd_deepgram.text import text_wishes
 
@@ -24,12 +25,10 @@ NO_EFFECT = frozenset(
         "version",
         "tier",
         "punctuate",
-        "smart_format",
         "dictation",
         "measurements",
         "diarize_model",
         "diarize_version",
-        "multichannel",
         "alternatives",
         "detect_entities",
         "language_hint",
@@ -38,7 +37,6 @@ NO_EFFECT = frozenset(
         "mip_opt_out",
         "no_delay",
         "container",
-        "paragraphs",
         "utt_split",
         "sentiment",
         "summarize",
@@ -68,6 +66,10 @@ USED = frozenset(
         "encoding",
         "sample_rate",
         "channels",
+        "multichannel",
+        "paragraphs",
+        "smart_format",
+        "token",
         "language",
         "detect_language",
         "keywords",
@@ -103,6 +105,9 @@ class Query:
     """Silence after a word at which `UtteranceEnd` is sent; None: never."""
     vad_events: bool = False
     utterances: bool = False
+    paragraphs: bool = False
+    channels: int | None = None
+    """That are to be told apart; None: they are mixed down."""
     search: tuple[str, ...] = ()
     """Terms to look for in what was said."""
 
@@ -136,6 +141,9 @@ def parse(query: MultiMapping[str], content_type: str | None = None, *, live: bo
         utterance_end_ms=whole_number(query, "utterance_end_ms"),
         vad_events=flag(query, "vad_events"),
         utterances=flag(query, "utterances"),
+        # Numbers and dates the model formats by itself; paragraphs are what is left of it.
+        paragraphs=flag(query, "paragraphs", flag(query, "smart_format")),
+        channels=wanted_channels(query),
         search=tuple(query.getall("search", [])),
     )
 

@@ -9,6 +9,7 @@ from multidict import MultiMapping
 from pydantic import Field
 
 from wlkd import Code, Http, SessionError, Sessions, Transport
+from wlkd.transports.channels import open_channels
 from wlkd.transports.http import answering, bearer, peer_of, subprotocols
 from wlkd.transports.queries import engine_wish
 from wlkd.transports.websocket import SocketOptions
@@ -56,7 +57,15 @@ class Deepgram(Transport[DeepgramOptions]):
         async with AsyncExitStack() as owner:
             # Opened before the upgrade, so that a refusal has an HTTP status, which is what clients look at.
             session = await owner.enter_async_context(
-                self._sessions.open(query.offer, transport="deepgram", peer=peer, query=query.wishes, token=token)
+                open_channels(
+                    self._sessions,
+                    query.offer,
+                    query.channels,
+                    transport="deepgram",
+                    peer=peer,
+                    query=query.wishes,
+                    token=token,
+                )
             )
             socket.headers["dg-request-id"] = metadata.request_id
             await socket.prepare(request)
@@ -75,8 +84,15 @@ class Deepgram(Transport[DeepgramOptions]):
             raise too_large(self.config)
         content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
         query = self._parse(request.query, content_type if content_type.startswith(("audio/", "video/")) else None)
-        async with self._sessions.open(
-            query.offer, transport="deepgram", peer=peer, query=query.wishes, token=token, priority="upload"
+        async with open_channels(
+            self._sessions,
+            query.offer,
+            query.channels,
+            transport="deepgram",
+            peer=peer,
+            query=query.wishes,
+            token=token,
+            priority="upload",
         ) as session:
             return await Recording(request, self.config, query).serve(session)
 
@@ -90,6 +106,8 @@ class Deepgram(Transport[DeepgramOptions]):
 def _token(request: web.Request) -> tuple[str | None, str | None]:
     """The client's token, and the subprotocol to agree to: browsers can only send a token as one."""
     if token := bearer(request, "token", "bearer"):
+        return token, None
+    if token := request.query.get("token"):
         return token, None
     offered = subprotocols(request)
     if len(offered) == 2 and offered[0] in ("token", "bearer"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from wlkd import BadParameter
+from wlkd.transports.channels import wanted_channels
 from wlkd.transports.queries import choice, flag
 from wlkd_openai.errors import ApiError
 
@@ -20,7 +21,17 @@ OBJECTS = frozenset({"chunking_strategy"})
 NO_EFFECT = frozenset({"chunking_strategy", "include"})
 """Known to the API, and nothing that would change the answer here."""
 ONLY_TRANSCRIPTION = frozenset(
-    {"stream", "timestamp_granularities", "keywords", "language", "languages", "diarize", "target_language"}
+    {
+        "stream",
+        "timestamp_granularities",
+        "keywords",
+        "language",
+        "languages",
+        "diarize",
+        "multichannel",
+        "channels",
+        "target_language",
+    }
 )
 KNOWN = frozenset({"model", "prompt", "response_format", "temperature"}) | ONLY_TRANSCRIPTION | NO_EFFECT
 
@@ -66,10 +77,12 @@ def parse(fields: Fields, task: Literal["transcribe", "translate"]) -> Wishes:
     if fields.get("keywords"):
         query["hotwords"] = ",".join(fields["keywords"])
     format = choice(single, "response_format", get_args(Format), "json")
-    if format == "diarized_json" or flag(single, "diarize"):
+    if wanted_channels(single) is None and (format == "diarized_json" or flag(single, "diarize")):
         query["diarize"] = "true"
     if single.get("target_language"):
         query["target_language"] = single["target_language"]
+    if wanted_channels(single) is not None:
+        query |= {"multichannel": "true", "channels": single.get("channels", "")}
     # Only verbose_json has times in it; clients send the granularities with every format.
     granularities = fields.get("timestamp_granularities") or ("segment",)
     for granularity in granularities:

@@ -12,6 +12,7 @@ from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from wlkd import Session, SessionError, Sessions, StreamOffer
+from wlkd.transports.channels import open_channels, wanted_channels
 from wlkd.transports.conversation import feed_all, last_update, running
 from wlkd.transports.http import peer_of, while_connected
 from wlkd_openai import formats
@@ -132,8 +133,10 @@ class Upload:
     async def _hearing(self, spool: Spool, query: dict[str, str]) -> AsyncIterator[Session]:
         """A session that is being fed the file."""
         async with (
-            self._sessions.open(
+            open_channels(
+                self._sessions,
                 replace(self._offer or StreamOffer(), file=spool.file),
+                wanted_channels(query),
                 transport="openai",
                 peer=peer_of(self._request),
                 query=query,

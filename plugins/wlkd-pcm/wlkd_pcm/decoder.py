@@ -50,18 +50,18 @@ class Pcm(Decoder[PcmOptions]):
                 f"{offer.encoding or offer.content_type!r} is not raw audio known here; "
                 f"known encodings: {', '.join(ENCODINGS)}",
             )
-        return PcmStream(fmt)
+        return PcmStream(fmt, offer.channel)
 
 
 class PcmStream(DecoderStream):
     """Whole sample frames of each piece become samples; the rest waits for the next piece."""
 
-    def __init__(self, fmt: Format) -> None:
+    def __init__(self, fmt: Format, only: int | None = None) -> None:
         self._encoding = ENCODINGS[fmt.encoding]
         self._channels = fmt.channels
         self._block = self._encoding.width * fmt.channels
         self._remainder = b""
-        self._mono = Mono(fmt.channels, floats=self._encoding.floats)
+        self._mono = Mono(fmt.channels, floats=self._encoding.floats, only=only)
         self._rate = fmt.sample_rate
         self._frames = 0
         """Sample frames taken so far."""

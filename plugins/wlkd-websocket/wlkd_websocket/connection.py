@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType
 
 from wlkd import Code, Session, SessionError, SessionInfo, Sessions, TakenUp, Update
 from wlkd.transports import websocket
+from wlkd.transports.channels import open_channels
 from wlkd.transports.conversation import converse
 from wlkd_websocket.messages import (
     PING,
@@ -55,15 +57,7 @@ class Connection:
 
     async def _converse(self, asked: Mapping[str, str], peer: str, token: str | None) -> None:
         query = parse_query(asked, self._options.input)
-        async with self._sessions.open(
-            query.offer,
-            transport="websocket",
-            peer=peer,
-            query=query.wishes,
-            token=token,
-            priority=query.priority,
-            resume=await self._resume(query),
-        ) as session:
+        async with await self._open(query, peer, token) as session:
             taken_up = session.taken_up if query.resume != "no" else None
             await self._socket.send_json(_config(query, taken_up, session.info))
             if not await converse(self._send(session, query), self._receive(session)):
@@ -72,6 +66,13 @@ class Connection:
         await self._socket.say(READY_TO_STOP)
         await self._socket.await_close()
         await self._socket.hang_up(WSCloseCode.OK)
+
+    async def _open(self, query: Query, peer: str, token: str | None) -> AbstractAsyncContextManager[Session]:
+        asked: dict[str, Any] = {"transport": "websocket", "peer": peer, "query": query.wishes, "token": token}
+        asked["priority"] = query.priority
+        if query.channels is not None:
+            return open_channels(self._sessions, query.offer, query.channels, **asked)
+        return self._sessions.open(query.offer, **asked, resume=await self._resume(query))
 
     async def _resume(self, query: Query) -> str | None:
         """What `Sessions.open` wants to know: a client that goes on first says its continuation."""
@@ -141,7 +142,7 @@ def _config(query: Query, taken_up: TakenUp | None, info: SessionInfo) -> dict[s
         message["mode"] = "diff"
     if taken_up is not None:
         message["resume"] = taken_up_fields(taken_up)
-    if info.diarization is not None:
+    if info.diarization is not None or query.channels is not None:
         message["diarization"] = True
     if info.translation is not None:
         message["target_language"] = info.translation.target

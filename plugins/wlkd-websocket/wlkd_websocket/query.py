@@ -8,6 +8,7 @@ from typing import Literal
 
 from wlkd import BadParameter, StreamOffer
 from wlkd.contract.types import Priority
+from wlkd.transports.channels import wanted_channels
 from wlkd.transports.queries import choice, flag, whole_number
 
 Input = Literal["container", "pcm"]
@@ -24,6 +25,7 @@ OWN = frozenset(
         "content_type",
         "sample_rate",
         "channels",
+        "multichannel",
         "mode",
         "words",
         "resume",
@@ -43,6 +45,8 @@ class Query:
     offer: StreamOffer
     wishes: dict[str, str]
     mode: Mode = "full"
+    channels: int | None = None
+    """That are to be told apart, as speakers; None: they are mixed down."""
     words: bool = False
     """Put the words, with times and confidence, into every line."""
     resume: Resume = "no"
@@ -58,10 +62,20 @@ def parse_query(query: Mapping[str, str], default_input: Input) -> Query:
         offer=_offer(query, default_input),
         wishes={name: value for name, value in query.items() if value and name not in OWN},
         mode="diff" if mode == "diff" else "full",
+        channels=_channels(query),
         words=flag(query, "words"),
         resume=RESUME[choice(query, "resume", tuple(RESUME), "false")],
         priority="upload" if choice(query, "priority", ("live", "upload"), "live") == "upload" else "live",
     )
+
+
+def _channels(query: Mapping[str, str]) -> int | None:
+    count = wanted_channels(query)
+    if count is not None and flag(query, "diarize"):
+        raise BadParameter("diarize", "multichannel and diarize: the channels are the speakers already")
+    if count is not None and RESUME.get(query.get("resume", ""), "no") != "no":
+        raise BadParameter("resume", "multichannel: such a stream cannot resume")
+    return count
 
 
 def _offer(query: Mapping[str, str], default_input: Input) -> StreamOffer:
@@ -71,6 +85,8 @@ def _offer(query: Mapping[str, str], default_input: Input) -> StreamOffer:
         rate, channels = whole_number(query, "sample_rate"), whole_number(query, "channels")
         return StreamOffer(content_type, sample_rate=rate, channels=channels)
     if name == "container":
+        if flag(query, "multichannel"):
+            return StreamOffer(content_type)
         if stray := [key for key in ("sample_rate", "channels") if query.get(key)]:
             raise BadParameter(
                 stray[0], f"{stray[0]}: a container says this itself; name a raw format with it (format=s16le)"
@@ -83,5 +99,5 @@ def _offer(query: Mapping[str, str], default_input: Input) -> StreamOffer:
     return StreamOffer(
         encoding=PCM.encoding if name == "pcm" else name,
         sample_rate=whole_number(query, "sample_rate", 16_000),
-        channels=whole_number(query, "channels", 1),
+        channels=whole_number(query, "channels", wanted_channels(query) or 1),
     )

@@ -1,0 +1,192 @@
+"""Each channel of the audio a session of its own, as telephony wants it: the agent is left, the customer right.
+
+`Channels` is a session to whoever feeds it. Its updates tell the channels as speakers, from 1; a transport whose
+protocol has an answer for each channel reads theirs one by one instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+from wlkd.contract.audio import samples
+from wlkd.contract.errors import BadParameter, SessionError
+from wlkd.contract.host import Session, Sessions
+from wlkd.contract.types import (
+    EMPTY_UPDATE,
+    SENTENCE_ENDS,
+    Line,
+    Priority,
+    SessionInfo,
+    StreamOffer,
+    TakenUp,
+    Update,
+    Word,
+)
+from wlkd.transports.conversation import cancel
+from wlkd.transports.queries import flag, whole_number
+
+MAX_CHANNELS = 8
+LINE_PAUSE = samples(2.0)
+"""Between two words of a channel: a new line."""
+LONG_LINE = samples(30.0)
+"""A line that got that long ends with its sentence."""
+
+
+def wanted_channels(query: Mapping[str, str], default: int = 2) -> int | None:
+    """How many channels a client wants apart (`multichannel=1&channels=2`); None: it wants one text.
+
+    `default`: where it does not say how many. Raises `BadParameter`."""
+    if not flag(query, "multichannel"):
+        return None
+    count = whole_number(query, "channels") or default
+    if count > MAX_CHANNELS:
+        raise BadParameter("channels", f"channels={count}: at most {MAX_CHANNELS} can be told apart")
+    return count
+
+
+@asynccontextmanager
+async def open_channels(
+    sessions: Sessions,
+    offer: StreamOffer,
+    count: int | None,
+    *,
+    transport: str,
+    peer: str,
+    query: dict[str, str] | None = None,
+    token: str | None = None,
+    priority: Priority = "live",
+) -> AsyncIterator[Channels]:
+    """As `Sessions.open`, a session for each of `count` channels; None: one for all of them, mixed down."""
+    if count is not None and (query or {}).get("target_language"):
+        raise BadParameter("target_language", "multichannel: the channels cannot be translated; leave one of both out")
+    offers = [offer] if count is None else [replace(offer, channel=number) for number in range(count)]
+    async with AsyncExitStack() as owner:
+        opened = [
+            await owner.enter_async_context(
+                sessions.open(each, transport=transport, peer=peer, query=query, token=token, priority=priority)
+            )
+            for each in offers
+        ]
+        yield Channels(opened)
+
+
+class Channels:
+    """See `wlkd.contract.host.Session`."""
+
+    def __init__(self, sessions: list[Session]) -> None:
+        self.each = tuple(sessions)
+        """The session of each channel."""
+        self._taking = list(sessions)
+        """Those that take audio."""
+
+    @property
+    def info(self) -> SessionInfo:
+        return self.each[0].info
+
+    @property
+    def taken_up(self) -> TakenUp | None:
+        return None
+
+    async def feed(self, data: bytes) -> None:
+        await self._all(lambda session: session.feed(data))
+
+    async def flush(self) -> None:
+        await self._all(lambda session: session.flush())
+
+    def change(self, query: Mapping[str, str]) -> None:
+        for session in self.each:
+            session.change(query)
+
+    async def finish(self, mistake: SessionError | None = None) -> None:
+        for session in self.each:
+            await session.finish(mistake)
+
+    async def updates(self) -> AsyncIterator[Update]:
+        """As one transcript. When a channel fails, the audio of the others ends too; then its error is raised."""
+        if len(self.each) == 1:
+            async for update in self.each[0].updates():
+                yield update
+            return
+        merged = _Merged(len(self.each))
+        error: SessionError | None = None
+        sources = [session.updates() for session in self.each]
+        upcoming = {asyncio.ensure_future(anext(source, None)): number for number, source in enumerate(sources)}
+        try:
+            while upcoming:
+                done, _ = await asyncio.wait(upcoming, return_when=asyncio.FIRST_COMPLETED)
+                for future in done:
+                    number = upcoming.pop(future)
+                    try:
+                        heard = future.result()
+                    except SessionError as failure:
+                        error = error or failure
+                        await self.finish()
+                        continue
+                    if heard is not None:
+                        upcoming[asyncio.ensure_future(anext(sources[number], None))] = number
+                        yield merged.take(number, heard)
+        finally:
+            await cancel(*upcoming)
+        if error is not None:
+            raise error
+
+    async def _all(self, ask: Callable[[Session], Awaitable[None]]) -> None:
+        """Ask every channel that still takes audio. Raises when none does; what one alone raises is for its updates."""
+        asked = self._taking
+        answers = await asyncio.gather(*map(ask, asked), return_exceptions=True)
+        failures = {id(session): answer for session, answer in zip(asked, answers, strict=True) if answer is not None}
+        for failure in failures.values():
+            if not isinstance(failure, SessionError):
+                raise failure
+        self._taking = [session for session in asked if id(session) not in failures]
+        if not self._taking and failures:
+            raise next(iter(failures.values()))
+
+
+class _Merged:
+    """The words of all channels in the order in which they were committed."""
+
+    def __init__(self, count: int) -> None:
+        self._latest = [EMPTY_UPDATE] * count
+        self._lines: list[Line] = []
+
+    def take(self, number: int, update: Update) -> Update:
+        self._latest[number] = update
+        committed = tuple(replace(word, speaker=number + 1) for word in update.committed)
+        for word in committed:
+            self._append(word, update.language)
+        every = self._latest
+        speaking = any(one.speech_start is not None and one.speech_end is None for one in every)
+        ends = [one.speech_end for one in every if one.speech_end is not None]
+        return Update(
+            lines=tuple(self._lines),
+            committed=committed,
+            tentative=tuple(
+                replace(word, speaker=place + 1) for place, one in enumerate(every) for word in one.tentative
+            ),
+            language=next((one.language for one in every if one.language), None),
+            segment_end=update.segment_end,
+            speech_start=max((one.speech_start for one in every if one.speech_start is not None), default=None),
+            speech_end=None if speaking else max(ends, default=None),
+            received=min(one.received for one in every),
+            lag=max(one.lag for one in every),
+            deaf=any(one.deaf for one in every),
+            notes=tuple(dict.fromkeys(note for one in every for note in one.notes)),
+            flushes=min(one.flushes for one in every),
+            final=all(one.final for one in every),
+        )
+
+    def _append(self, word: Word, language: str | None) -> None:
+        last = self._lines[-1] if self._lines else None
+        if last is None or last.speaker != word.speaker or last.language != language or _is_over(last, word):
+            self._lines.append(Line(word.start, word.end, (word,), language))
+        else:
+            self._lines[-1] = replace(last, end=word.end, words=(*last.words, word))
+
+
+def _is_over(line: Line, word: Word) -> bool:
+    sentence_ended = line.text.endswith(SENTENCE_ENDS) and line.end - line.start >= LONG_LINE
+    return sentence_ended or word.start - line.end >= LINE_PAUSE
