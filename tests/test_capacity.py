@@ -1,5 +1,6 @@
 """How many people may speak at once: the arithmetic, in made-up time."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from wlkd.config import make_config
+from wlkd.config.options import WorkerOptions
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.components import Backend, Options, Recognizer, StepPlan
 from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams
@@ -16,6 +18,7 @@ from wlkd.daemon.running_engines import Opening, RunningEngine
 from wlkd.inference.capacity import MOST_SESSIONS, TEST_CHUNK_SECONDS, Capacity, made_up_speech, self_test, sessions_for
 from wlkd.inference.turns import Turns
 from wlkd.inference.utilization import Load, Share
+from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import load_plugins
 
@@ -243,3 +246,46 @@ async def test_nothing_made_up_is_sent_to_another_machine() -> None:
         await running.close()
     assert running.engine.worker.capacity.sessions == 5
     assert backend.batches == [1], "what was said, and no self-test"
+
+
+class BusyAtFirst(Slow):
+    """Other programs keep the machine busy during its first step."""
+
+    def __init__(self, tests: int) -> None:
+        """`tests`: self-tests after which `over` is set."""
+        super().__init__(fixed=0.5, each=0.5)
+        self.loop = asyncio.get_running_loop()
+        self.first, self.over = asyncio.Event(), asyncio.Event()
+        self.expected = [1] + [1, 2, 4, 8] * (tests - 1)
+
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
+        commits = super().run(batch)
+        self.fixed, self.each = 0.04, 0.01
+        self.loop.call_soon_threadsafe(self.first.set)
+        if self.batches == self.expected:
+            self.loop.call_soon_threadsafe(self.over.set)
+        return commits
+
+
+async def test_a_first_guess_of_a_busy_machine_is_corrected_once_it_is_idle() -> None:
+    backend = BusyAtFirst(tests=3)
+    worker = Worker(backend, WorkerOptions(), Metrics(), clock=backend.clock, retests=(0.0, 0.0))
+    await worker.start(warm_up=False, measure=True)
+    async with asyncio.timeout(10):
+        await backend.over.wait()
+    assert worker.capacity.sessions == sessions_for(TEST_CHUNK_SECONDS * 8 / (0.04 + 0.01 * 8))
+    assert worker.capacity.sessions > sessions_for(TEST_CHUNK_SECONDS)
+    await worker.close()
+
+
+async def test_the_self_test_is_repeated_only_when_nobody_is_there() -> None:
+    backend = BusyAtFirst(tests=2)
+    worker = Worker(backend, WorkerOptions(), Metrics(), clock=backend.clock, retests=(0.0,))
+    somebody = worker.open(RecognitionParams(language="de"), lambda outcome: None)
+    await worker.start(warm_up=False, measure=True)
+    async with asyncio.timeout(10):
+        await backend.first.wait()
+        assert backend.batches == [1]
+        somebody.close()
+        await backend.over.wait()
+    await worker.close()

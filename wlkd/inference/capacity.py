@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
 from collections.abc import Callable
@@ -108,9 +109,16 @@ async def _one_step(backend: Backend, rows: int, threads: Executor, clock: Calla
 def _listeners(backend: Backend, rows: int) -> list[StepPlan]:
     """Streams that have just heard a window of speech, in a full house: without time to spare."""
     recognizers = [backend.open(RecognitionParams(language=_a_language(backend))) for _ in range(rows)]
-    for seed, recognizer in enumerate(recognizers):
-        recognizer.accept(Frame(0, made_up_speech(TEST_WINDOW_SECONDS, seed)))
+    # The same speech from another syllable on for each: to make it takes longer than some steps.
+    speech = _test_speech()
+    for number, recognizer in enumerate(recognizers):
+        recognizer.accept(Frame(0, np.roll(speech, number * samples(0.5))))
     return [StepPlan(recognizer, spare=0.0) for recognizer in recognizers]
+
+
+@functools.cache
+def _test_speech() -> Samples:
+    return made_up_speech(TEST_WINDOW_SECONDS)
 
 
 def _a_language(backend: Backend) -> str | None:

@@ -12,7 +12,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
@@ -31,6 +32,12 @@ from wlkd.inference.utilization import Load, Running
 from wlkd.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+
+RETEST_SECONDS = (20.0, 50.0)
+"""After the start the self-test is repeated, as soon as nobody is here: during the first one, the machine may have been
+busy with something else, like the end of an installation."""
+IDLE_BUSY = 0.1
+"""Share of the processors' time that other engines may have during a repeated self-test."""
 
 RELAXED, SATURATED = 0.7, 1.0
 """Busy share up to which the chunk stays at its minimum, and from which on it is at its maximum."""
@@ -56,9 +63,11 @@ class Worker:
         clock: Callable[[], float] = time.monotonic,
         name: str = DEFAULT_ENGINE,
         turns: Turns | None = None,
+        retests: Sequence[float] = RETEST_SECONDS,
     ) -> None:
         """`backend` is provisioned. `capacity`: sessions to expect of it while nothing is measured. `name`: of the
-        engine, for the log and the metrics. `turns`: with whom it shares the processors; None: with nobody."""
+        engine, for the log and the metrics. `turns`: with whom it shares the processors; None: with nobody.
+        `retests`: seconds after the self-test at which it is repeated."""
         self._backend = backend
         self._options = options
         self._metrics = metrics.engine(name)
@@ -81,6 +90,7 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
         self._batches: set[asyncio.Future[list[Outcome]]] = set()
         self._measuring_since: float | None = None
+        self._retests = deque(retests)
         self.failed_steps = 0
         """In a row, of whichever streams."""
 
@@ -155,7 +165,7 @@ class Worker:
         self._streams.discard(stream)
         if not self._streams:
             self._vacated.set()
-        if self._turns.waits(self):
+        if not self._streams or self._turns.waits(self):
             self._wake.set()  # Perhaps it was the one who was due.
 
     # For the other engines -----------------------------------------------------------------------------------
@@ -216,12 +226,17 @@ class Worker:
         try:
             if measure:
                 await self._measure()
+                began = self._clock()
+                self._retests = deque(began + later for later in self._retests)
+            else:
+                self._retests.clear()
             await self._serve()
         except Exception:
             # Nobody awaits this task; who sees that it has ended needs the reason.
             logger.exception("the inference worker failed")
 
-    async def _measure(self) -> None:
+    async def _measure(self, *, again: bool = False) -> None:
+        """`again`: what is found may only raise the estimate, which another program may have lowered before."""
         self._measuring_since = self._clock()
         try:
             throughput = await self_test(self._backend, self._threads, self._clock)
@@ -236,19 +251,31 @@ class Worker:
             return
         finally:
             self._measuring_since = None
-        self.capacity = Capacity(sessions_for(throughput), self.name)
+        found = sessions_for(throughput)
+        if again and found <= self.capacity.sessions:
+            return
+        self.capacity = Capacity(found, self.name)
         logger.info(
             "engine %s: up to %d people can talk at once on this machine (%.1f s of made-up speech recognised in a "
-            "second)",
+            "second%s)",
             self.name,
-            self.capacity.sessions,
+            found,
             throughput,
+            "; the machine was busier at the start" if again else "",
         )
+
+    @property
+    def _is_idle(self) -> bool:
+        """Nobody is here, and other engines leave the processors alone."""
+        return not (self.sessions or self._batches) and self._turns.live_busy(self._clock()) < IDLE_BUSY
 
     async def _serve(self) -> None:
         async with asyncio.TaskGroup() as running:
             while True:
                 self._wake.clear()
+                if self._retests and self._retests[0] <= self._clock() and self._is_idle:
+                    self._retests.popleft()
+                    await self._measure(again=True)
                 free = self._concurrency - len(self._batches)
                 if batch := self._next_batch(free):
                     running.create_task(self._conclude(batch, *self._begin(batch)))
@@ -258,6 +285,8 @@ class Worker:
                 # So it is while other engines have the processors.
                 idle = free and not self._turns.waits(self)
                 wait = self._schedule.seconds_to_next(self._streams, self._clock()) if idle else None
+                if self._retests and self._is_idle:
+                    wait = max(self._retests[0] - self._clock(), 0.0)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._wake.wait()
