@@ -300,7 +300,8 @@ class Config(Settings):
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, Part | dict[str, SerializeAsAny[Options]] | None]
+    # What pydantic asks for in order to check extra fields; pyright knows the base class's annotation only.
+    __pydantic_extra__: dict[str, Part | dict[str, SerializeAsAny[Options]] | None]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def one(self, section: str) -> Part | None:
         """The component in use for a kind of which there is one; None: none is in use."""

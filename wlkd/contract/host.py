@@ -40,6 +40,7 @@ class Session(Protocol):
     @property
     def taken_up(self) -> TakenUp | None:
         """Where the client has to begin, in a resumable session."""
+        ...
 
     async def feed(self, data: bytes) -> None:
         """Hand over bytes. Waits while the session is behind, so that the transport slows its client.
@@ -47,24 +48,28 @@ class Session(Protocol):
         Raises `SessionError` when the session has failed. Stop feeding then, but go on reading `updates()`:
         they deliver what was spoken before, and end with the same error.
         """
+        ...
 
     async def flush(self) -> None:
         """Commit everything received so far and go on, as if the speaker had paused.
 
         Returns when that is done. The words come by `updates()`; the one that completes them counts this flush.
         """
+        ...
 
     def change(self, query: Mapping[str, str]) -> None:
         """Write the words that come from now on as `query` says: `chinese_script`, `filters`, what the filters take.
         What it does not name stays as it is.
 
         Raises `BadParameter` for a value that makes no sense; the session goes on as before."""
+        ...
 
     async def finish(self, mistake: SessionError | None = None) -> None:
         """The audio has ended. `updates()` goes on until everything is committed, then stops.
 
         `mistake`: it ends because of what the client did; `updates()` raises it after the last word.
         """
+        ...
 
     def updates(self) -> AsyncIterator[Update]:
         """The transcript whenever it changed. A slow reader misses intermediate states, never words:
@@ -72,6 +77,7 @@ class Session(Protocol):
 
         Raises `SessionError` after the last word when the session failed, when the client made a mistake, and with
         `draining` when the daemon ended the audio: a client must not take that for its own end."""
+        ...
 
 
 class Sessions(Protocol):
@@ -102,15 +108,19 @@ class Sessions(Protocol):
 
         Raises `SessionError` (`unauthorized`, `server_full`, `draining`, `bad_request`, `cannot_resume`) on entry.
         """
+        ...
 
     def languages(self) -> frozenset[str]:
         """ISO 639-1 codes that a session can be opened with, besides `auto`."""
+        ...
 
     def occupancy(self) -> Occupancy:
         """How full the house is now."""
+        ...
 
     def capabilities(self) -> Capabilities:
         """What a session can ask for now; a reload may change it."""
+        ...
 
     def refusal(
         self, token: str | None = None, peer: str | None = None, *, resuming: bool = False
@@ -119,16 +129,20 @@ class Sessions(Protocol):
 
         `peer`: the client's address, as `open` would get it. `resuming`: it has a continuation, and with it perhaps a
         place already, however full it is."""
+        ...
 
     def check(self, *, transport: str, peer: str, token: str | None = None, resuming: bool = False) -> None:
         """Turn a client away in time for an HTTP status; see `refusal`. Raises `SessionRefused`, counted and logged."""
+        ...
 
     def grant(self, token: str | None, seconds: int, note: str = "") -> tuple[str, int]:
         """A key that stands in for `token` for so long, for a page that cannot keep a secret; and the Unix time at
         which it expires. `note`: what `note()` says of it, up to 16 KiB. Raises `SessionRefused` (`unauthorized`)."""
+        ...
 
     def note(self, token: str | None) -> str:
         """What was noted of a short-lived key that is good; else nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +205,7 @@ class Http(Protocol):
         Sub-paths are matched after repeated slashes are collapsed. To be called in `Transport.start` only:
         listening begins when every transport has started.
         """
+        ...
 
     def bound_socket(self, host: str, port: int) -> socket.socket:
         """A socket bound to `host:port`, for a transport that speaks TCP itself: the one that systemd holds for
@@ -198,3 +213,4 @@ class Http(Protocol):
 
         To be called in `Transport.start` only. Raises `ProvisionError` when the address is taken.
         """
+        ...

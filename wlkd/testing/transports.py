@@ -199,13 +199,15 @@ async def check_transport(transport: Callable[[int], Transport], client: Client)
             await _all_closed(sessions)
     refusals = [SessionRefused(code, f"so that {code} is told", 7) for code in Code if code in REFUSALS]
     async with _rehearsal(transport, _all_goes_well) as (port, sessions):
-        for sessions.refused in refusals:
+        for refusal in refusals:
+            sessions.refused = refusal
             told = await client(port, AUDIO)
-            assert told.error is not None and sessions.refused.message in told.error, f"{sessions.refused.code}: {told}"
+            assert told.error is not None and refusal.message in told.error, f"{refusal.code}: {told}"
         assert sessions.counted == refusals, "a client that is turned away is counted once"
-        sessions.refused, sessions.refuses_to_open = None, SessionError(Code.BAD_REQUEST, "so that it is told")
+        mistake = SessionError(Code.BAD_REQUEST, "so that it is told")
+        sessions.refused, sessions.refuses_to_open = None, mistake
         told = await client(port, AUDIO)
-        assert told.error is not None and sessions.refuses_to_open.message in told.error, told
+        assert told.error is not None and mistake.message in told.error, told
     async with _rehearsal(transport, lambda session: None) as (port, sessions):
         leaving = asyncio.ensure_future(client(port, AUDIO))
         while not sessions.opened:

@@ -84,11 +84,11 @@ def _phrases(words: Sequence[Word]) -> Iterator[list[Word]]:
 
 def _split(phrase: list[Word]) -> list[list[Word]]:
     """The phrase in as few parts as can be read, of about equal width: no last word alone on the screen."""
-    for parts in range(1, len(phrase) + 1):
+    for parts in range(1, len(phrase)):
         groups = _evenly(phrase, parts)
         if all(_is_readable(group) for group in groups):
             return groups
-    return groups  # A single word that is too long stays whole.
+    return _evenly(phrase, len(phrase))  # A single word that is too long stays whole.
 
 
 def _evenly(phrase: Sequence[Word], parts: int) -> list[list[Word]]:
