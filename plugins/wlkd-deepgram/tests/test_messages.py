@@ -118,6 +118,13 @@ def test_speech_that_resumes_in_time_is_not_ended():
     assert made.wait_seconds(5.5) is None
 
 
+def test_words_from_before_a_pause_that_is_over_end_nothing():
+    made = results(endpointing="1000", utterance_end_ms="1000")
+    said = Update(committed=(word("yes", 0, 1),), received=2 * SECOND, segment_end=True, speech_start=SECOND)
+    assert brief(made.on_update(said, 5.0)) == [("F", "yes")]
+    assert made.wait_seconds(5.0) is None
+
+
 def test_an_utterance_ends_once_by_silence_or_by_the_next_word():
     made = results(utterance_end_ms="1000", endpointing="false")
     made.on_update(Update(committed=(word("yes", 0, 1),), received=SECOND, segment_end=True), 5.0)

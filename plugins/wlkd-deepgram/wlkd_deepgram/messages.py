@@ -99,6 +99,9 @@ class Results:
         return {**self._final(speech_final=ends), "from_finalize": True}
 
     def _on_pause(self, update: Update, now: float) -> list[Message]:
+        if update.speech_start is not None and update.speech_end is None and not update.final:
+            # The last words before it came when speech had gone on: nothing has ended.
+            return [self._final()] if self._held and self._finalizing is None else []
         if self._query.utterance_end_ms is not None and self._last_word_end is not None:
             silence = seconds(update.received - self._last_word_end)
             self._utterance_end_at = now + self._query.utterance_end_ms / 1000 - silence

@@ -12,6 +12,23 @@ from wlkd_openai.realtime.items import Items
 from wlkd import Update, Word
 
 
+def test_turns_are_complete_in_order_and_all_of_them_when_nothing_is_owed():
+    items = Items(beta=False)
+    items.on_update(Update(speech_start=0))
+    items.on_update(Update(speech_start=0, speech_end=16_000, lag=16_000))
+    items.on_update(Update(speech_start=24_000, lag=16_000))
+    first = items.on_update(
+        Update(committed=(Word(" one", 0, 8_000),), segment_end=True, speech_start=24_000, received=32_000, lag=8_000)
+    )
+    assert [event["transcript"] for event in first if "transcript" in event] == ["one"]
+    items.on_update(Update(speech_start=24_000, speech_end=32_000, lag=8_000))
+    items.on_update(Update(speech_start=48_000, lag=8_000))
+    assert items.pending
+    last = Update(committed=(Word(" two", 24_000, 30_000),), segment_end=True, speech_start=48_000, speech_end=56_000)
+    assert [event["transcript"] for event in items.on_update(last) if "transcript" in event] == ["two", ""]
+    assert not items.pending
+
+
 class Late:
     """Its flush is over before the update with the flushed words is there."""
 

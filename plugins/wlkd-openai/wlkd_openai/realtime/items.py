@@ -75,6 +75,9 @@ class Items:
             events.append(self._delta(update.committed))
         if self.finds_turns and update.segment_end and self._open:
             events += self._complete(update.received + self._offset)
+            # One end may stand for several: where nothing is owed, all turns that are over have their words.
+            while self._open and self._open[0].committed and not update.lag:
+                events += self._complete(update.received + self._offset)
         return events
 
     def commit(self, until: int) -> list[Event]:
