@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import zlib
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,3 +86,16 @@ def select(clips: Sequence[Clip], sets: Sequence[str] = (), limit: int | None = 
     if not chosen:
         raise ManifestError("the manifest holds no clip to stream")
     return chosen
+
+
+def half_of(clips: Sequence[Clip], half: str) -> list[Clip]:
+    """The clips of one half of the speakers; where a set has one speaker only, of one half of its clips."""
+    speakers: dict[str, set[str]] = defaultdict(set)
+    for clip in clips:
+        speakers[clip.set].add(clip.speaker)
+
+    def side(clip: Clip) -> str:
+        name = clip.speaker if len(speakers[clip.set]) > 1 else clip.id
+        return ("first", "second")[zlib.crc32(name.encode()) % 2]
+
+    return [clip for clip in clips if half in ("both", side(clip))]

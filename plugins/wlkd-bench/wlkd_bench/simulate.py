@@ -17,7 +17,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -27,6 +27,7 @@ from prometheus_client import CollectorRegistry
 
 from wlkd import (
     Backend,
+    Commit,
     Context,
     Frame,
     Pause,
@@ -41,8 +42,9 @@ from wlkd import (
 from wlkd.config.options import WorkerOptions
 from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd.contract.types import LanguageScope
+from wlkd.inference.backlog import HOLD_SECONDS
 from wlkd.plugins import load_plugins
-from wlkd_bench.clips import Clip, read_manifest, select
+from wlkd_bench.clips import Clip, half_of, read_manifest, select
 from wlkd_bench.pieces import PIECE_SECONDS, read_samples
 from wlkd_bench.report import document, table
 from wlkd_bench.score import ClipScore, score
@@ -50,6 +52,9 @@ from wlkd_bench.stream import Event, Recording
 from wlkd_bench.text import unaccented, units
 
 logger = logging.getLogger(__name__)
+
+HELD_SECONDS = 0.5 + HOLD_SECONDS
+"""Silence after which a session has held words committed: half a second until the VAD finds a pause, then a hold."""
 
 
 @dataclass
@@ -67,6 +72,8 @@ class Speaker:
     words: list[dict[str, Any]] = field(default_factory=list)
     speech: int = 0
     """Samples of speech that the recognizer got."""
+    held: int | None = None
+    """The pause that the last step ended with, and left words tentative; None: it did not."""
     language: str | None = None
 
     @property
@@ -76,26 +83,53 @@ class Speaker:
     def feed(self) -> None:
         """One more piece."""
         end = min(self.fed + samples(PIECE_SECONDS), len(self.audio))
-        self.queue += self.vad.feed(Frame(self.fed, self.audio[self.fed : end]))
+        self.queue += (
+            replace(event, over=False) if isinstance(event, Pause) else event
+            for event in self.vad.feed(Frame(self.fed, self.audio[self.fed : end]))
+        )
         self.fed = end
         if self.over:
             self.queue += self.vad.finish()
 
     def due(self, chunk: int) -> bool:
         """Whether there is a chunk of new speech, or a pause; hands the recognizer what comes first."""
+        if self.held is not None and not self.queue and (self.over or self.fed - self.held >= samples(HELD_SECONDS)):
+            self.queue.append(Pause(self.held))
         fresh = sum(len(event.samples) for event in self.queue if isinstance(event, Frame))
         pauses = [place for place, event in enumerate(self.queue) if isinstance(event, Pause)]
         if not pauses and fresh < chunk:
             return False
         taken = self.queue[: pauses[0] + 1] if pauses else self.queue
         self.queue = self.queue[len(taken) :]
+        self.held = None
         for event in taken:
             if isinstance(event, Frame):
                 self.recognizer.accept(event)
                 self.speech += len(event.samples)
-            else:
+            elif event.over:
                 self.recognizer.end_segment(event.at)
+            else:
+                self.recognizer.pause(event.at)
+                self.held = event.at
         return True
+
+    def told(self, commit: Commit) -> None:
+        """What a step said."""
+        self.held = self.held if commit.tentative else None
+        self.language = commit.language or self.language
+        self.committed += "".join(word.text for word in commit.words)
+        self.words += [
+            {
+                "text": word.text,
+                "start": word.start / SAMPLE_RATE,
+                "end": word.end / SAMPLE_RATE,
+                "language": commit.language,
+            }
+            for word in commit.words
+        ]
+        tentative = "".join(word.text for word in commit.tentative)
+        at = self.fed / SAMPLE_RATE
+        self.recording.events.append(Event(at, self.committed, tentative, at - commit.until / SAMPLE_RATE))
 
 
 @dataclass(frozen=True)
@@ -128,22 +162,7 @@ class Simulation:
                 commits = self.backend.run([StepPlan(speaker.recognizer, self.spare) for speaker in due])
                 spent += time.perf_counter() - began
                 for speaker, commit in zip(due, commits, strict=True):
-                    speaker.language = commit.language or speaker.language
-                    speaker.committed += "".join(word.text for word in commit.words)
-                    speaker.words += [
-                        {
-                            "text": word.text,
-                            "start": word.start / SAMPLE_RATE,
-                            "end": word.end / SAMPLE_RATE,
-                            "language": commit.language,
-                        }
-                        for word in commit.words
-                    ]
-                    tentative = "".join(word.text for word in commit.tentative)
-                    at = speaker.fed / SAMPLE_RATE
-                    speaker.recording.events.append(
-                        Event(at, speaker.committed, tentative, at - commit.until / SAMPLE_RATE)
-                    )
+                    speaker.told(commit)
             for speaker in [speaker for speaker in speaking if speaker.over]:
                 speaking.remove(speaker)
                 speaker.recording.audio_end = len(speaker.audio) / SAMPLE_RATE
@@ -197,7 +216,8 @@ async def simulate(args: argparse.Namespace) -> None:
     backend = cast(Backend, await component("backend", args.backend, options, ctx))
     vad = cast(Vad, await component("vad", args.vad, {}, ctx))
     backend.warm_up()
-    clips = select(read_manifest(args.manifest), args.set, args.limit)
+    clips = [clip for manifest in args.manifests for clip in read_manifest(manifest)]
+    clips = select(half_of(clips, args.half), args.set, args.limit)
     spare = spare_at(args.chunk) if args.spare is None else args.spare
     simulation = Simulation(
         backend, vad, args.streams, args.chunk, args.language, args.hotwords, spare, args.language_scope
@@ -232,12 +252,13 @@ async def simulate(args: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("manifest", type=Path)
+    parser.add_argument("manifests", type=Path, nargs="+", metavar="MANIFEST")
     parser.add_argument("--models", type=Path, default=Path("models"), help="the models folder")
     parser.add_argument("--backend", default="simulstreaming")
     parser.add_argument("--vad", default="silero")
     parser.add_argument("--set", action="append", default=[], help="a set of the manifest; repeatable")
     parser.add_argument("--limit", type=int, help="at most this many clips of each set")
+    parser.add_argument("--half", choices=("first", "second", "both"), default="both", help="of the speakers")
     parser.add_argument("--streams", type=int, default=1, help="clips side by side, in one batch")
     parser.add_argument("--chunk", type=float, default=0.25, help="seconds of new speech that make a step")
     parser.add_argument("--spare", type=float, help="the worker's time to spare, 0 to 1")

@@ -19,7 +19,6 @@ import json
 import math
 import sys
 import time
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +32,7 @@ from tqdm import tqdm
 
 from wlkd import Backend, Context, Frame, RecognitionParams, Samples, StepPlan, Vad
 from wlkd.contract.audio import samples
-from wlkd_bench.clips import Clip, ManifestError, read_manifest, select
+from wlkd_bench.clips import Clip, ManifestError, half_of, read_manifest, select
 from wlkd_bench.compare import Difference, Pair, difference, pairs_of
 from wlkd_bench.pieces import read_samples
 from wlkd_bench.report import document, grid
@@ -127,19 +126,6 @@ def in_turns(
 
 def _audio(clip: Clip) -> Samples:
     return np.asarray(read_samples(clip), np.float32) / np.float32(32768)
-
-
-def half_of(clips: Sequence[Clip], half: str) -> list[Clip]:
-    """The clips of one half of the speakers; where a set has one speaker only, of one half of its clips."""
-    speakers: dict[str, set[str]] = defaultdict(set)
-    for clip in clips:
-        speakers[clip.set].add(clip.speaker)
-
-    def side(clip: Clip) -> str:
-        name = clip.speaker if len(speakers[clip.set]) > 1 else clip.id
-        return ("first", "second")[zlib.crc32(name.encode()) % 2]
-
-    return [clip for clip in clips if half in ("both", side(clip))]
 
 
 def sets_in_turn(clips: Sequence[Clip]) -> list[Clip]:
