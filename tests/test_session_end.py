@@ -106,10 +106,45 @@ class Remembering(Worker):
         return stream
 
 
+class Pausing(AllSpeech):
+    """A pause after each piece of audio."""
+
+    def open(self) -> VadStream:
+        return Pausing(Options())
+
+    def feed(self, frame: Frame) -> list[SpeechEvent]:
+        return [frame, Pause(frame.end)]
+
+    def finish(self) -> list[SpeechEvent]:
+        return []
+
+
+class Holding(Counting):
+    """Leaves its word tentative until a pause is over."""
+
+    over = False
+
+    def open(self, params: RecognitionParams) -> Recognizer:
+        return Holding(Options())
+
+    def pause(self, at: int) -> None:
+        pass
+
+    def end_segment(self, at: int) -> None:
+        self.over = True
+
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
+        one = batch[0].recognizer
+        assert isinstance(one, Holding)
+        words = (Word(f" {one.heard}", 0, 1),)
+        return [Commit(words, segment_end=True) if one.over else Commit(tentative=words)]
+
+
 class Setup:
-    def __init__(self, worker: Remembering, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, worker: Remembering, pool: ThreadPoolExecutor, vad: type[AllSpeech] = AllSpeech) -> None:
         self.worker = worker
         self._pool = pool
+        self._vad = vad
         self.decoding = Decoding()
 
     def session(self) -> LiveSession:
@@ -118,7 +153,7 @@ class Setup:
         place = Place(Engines({"default": engine}), engine, params, decides=False)
         return LiveSession(
             SessionInfo("1", "test", "here", StreamOffer(), params, 0.0),
-            Hearing(self.decoding, AllSpeech(Options()), self._pool),
+            Hearing(self.decoding, self._vad(Options()), self._pool),
             Progress(Transcript(line_pause=32_000, silence_line=80_000, max_line=480_000)),
             place,
             Rendering("simplified", Filters({}), {}),
@@ -238,3 +273,19 @@ async def test_who_asks_again_after_the_end_is_told_again(setup: Setup) -> None:
         async with asyncio.timeout(1):
             assert [update async for update in session.updates()][-1].final
     await session.close()
+
+
+async def test_words_held_at_a_pause_are_delivered_when_the_audio_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wlkd.inference.backlog.HOLD_SECONDS", 100)
+    worker = Remembering(Holding(Options()))
+    await worker.start(warm_up=False)
+    with ThreadPoolExecutor(2) as pool:
+        session = Setup(worker, pool, Pausing).session()
+        session.start()
+        await session.feed(b"12")
+        await session.finish()
+        async with asyncio.timeout(5):
+            updates = [update async for update in session.updates()]
+        await session.close()
+    await worker.close()
+    assert (updates[-1].final, updates[-1].text) == (True, " 3200")

@@ -373,3 +373,59 @@ async def test_closing_waits_for_the_running_batch() -> None:
         await asyncio.sleep(0.05)
         assert case.backend.batches == []
     assert case.backend.batches == [1], "the backend may be closed now, and the batch would still run"
+
+
+class Doubtful(Echo):
+    """Holds the word that it has heard before a pause, until that is over."""
+
+    def open(self, params: RecognitionParams) -> Recognizer:
+        return Hesitant()
+
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
+        self.plans += batch
+        return [plan.recognizer.step() for plan in batch if isinstance(plan.recognizer, Hesitant)]
+
+
+class Hesitant(Ear):
+    def pause(self, at: int) -> None: ...
+
+    def step(self) -> Commit:
+        words = (Word(" so", 0, 1),)
+        over, self.ended_at = self.ended_at is not None, None
+        return Commit(words, segment_end=True) if over else Commit(tentative=words)
+
+
+async def test_words_held_at_a_pause_come_in_bounded_time_though_no_more_audio_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wlkd.inference.backlog.HOLD_SECONDS", 0.02)
+    async with Setup(Doubtful(), WorkerOptions()) as case:
+        told: asyncio.Queue[Outcome] = asyncio.Queue()
+        stream = case.worker.open(RecognitionParams(), told.put_nowait)
+        stream.push(speech(1))
+        stream.push(Pause(SAMPLE_RATE, over=False))
+        async with asyncio.timeout(5):
+            assert await told.get() == Commit(tentative=(Word(" so", 0, 1),))
+            assert not stream.idle, "a word is still owed"
+            assert await told.get() == Commit((Word(" so", 0, 1),), segment_end=True)
+        assert stream.idle
+
+
+async def test_words_held_at_a_pause_wait_for_speech_that_goes_on_but_not_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wlkd.inference.backlog.HOLD_SECONDS", 100)
+    async with Setup(Doubtful(), WorkerOptions()) as case:
+        told: asyncio.Queue[Outcome] = asyncio.Queue()
+        stream = case.worker.open(RecognitionParams(), told.put_nowait)
+        async with asyncio.timeout(5):
+            stream.push(speech(1))
+            stream.push(Pause(SAMPLE_RATE, over=False))
+            await told.get()
+            assert stream.holding
+            stream.push(speech(1, SAMPLE_RATE))
+            assert not stream.holding
+            stream.push(Pause(2 * SAMPLE_RATE, over=False))
+            await stream.drained()
+        outcomes = [told.get_nowait() for _ in range(told.qsize())]
+        assert outcomes == [Commit(tentative=(Word(" so", 0, 1),)), Commit((Word(" so", 0, 1),), segment_end=True)]

@@ -160,9 +160,16 @@ class Recognizer(ABC):
 
     @abstractmethod
     def end_segment(self, at: int) -> None:
-        """Speech paused, or the audio ended, at sample index `at`: the next `Backend.run` commits everything
-        accepted so far and closes the segment. No `accept` comes between this and that run, unless the stream is
-        one of those that `Backend.upload_seconds` speaks of."""
+        """Speech is over at sample index `at`: the next `Backend.run` commits everything accepted so far, closes the
+        segment and says so with `Commit.segment_end`. No `accept` comes between this and that run, unless the stream
+        is one of those that `Backend.upload_seconds` speaks of."""
+
+    def pause(self, at: int) -> None:
+        """Speech paused at sample index `at`, perhaps in the middle of a sentence. A backend may take it for an end,
+        which is the default. Or the next run leaves words that it doubts tentative, and does not say `segment_end`:
+        then either speech goes on, and a later run says it once the words before the pause are committed, or
+        `end_segment` comes about a second later, without an `accept` between."""
+        self.end_segment(at)
 
 
 class DiarizerOptions(Options):

@@ -222,9 +222,13 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The VAD heard speech end. `at` is the sample index where it ended."""
+    """The VAD heard speech end."""
 
     at: int
+    """Sample index where it ended."""
+    over: bool = True
+    """Nothing follows that could still tell of the words before: the audio ended, or silence has lasted. False: the
+    speaker may be in the middle of a sentence. The core keeps count of that; a VAD need not say it."""
 
 
 SpeechEvent = Frame | Pause
@@ -286,7 +290,7 @@ class Commit:
     until: int = 0
     """Audio before this sample index needs no more work."""
     segment_end: bool = False
-    """This step closed a stretch of speech; what follows starts afresh."""
+    """All words before a pause are committed now. Tentative words, if there are any, came after it."""
 
 
 @dataclass(frozen=True, slots=True)

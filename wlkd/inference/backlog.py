@@ -17,6 +17,10 @@ logger = logging.getLogger(__name__)
 
 Outcome = Commit | Exception
 
+HOLD_SECONDS = 1.0
+"""For so long after a pause, which a VAD finds half a second after the last word, words that the backend left tentative
+wait for speech to go on. Then they are committed as they are."""
+
 
 class Host(Protocol):
     """What a stream needs of its worker."""
@@ -64,6 +68,12 @@ class Stream:
         """When enough for a step was queued; None: it is not."""
         self.full = False
         """Somebody waits in `room` or `drained`: there will be nothing new before a step takes what is queued."""
+        self._pause: Pause | None = None
+        """Where speech paused; None while it goes on."""
+        self._hold_until = 0.0
+        """By the host's clock."""
+        self._tentative = False
+        """The last step left words tentative."""
 
     @property
     def backlog(self) -> int:
@@ -72,8 +82,13 @@ class Stream:
 
     @property
     def idle(self) -> bool:
-        """Nothing queued, nothing running."""
-        return not self._queue and not self.running
+        """Nothing queued, nothing running, no word held."""
+        return not self._queue and not self.running and not self.holding
+
+    @property
+    def holding(self) -> bool:
+        """The backend holds words from before a pause, and no speech has come since."""
+        return self._pause is not None and self._tentative and not self._queue and not self.running
 
     def push(self, event: SpeechEvent) -> None:
         """Hand in speech, or a pause. Never blocks; await `room()` before the next. Void once closed."""
@@ -82,8 +97,11 @@ class Stream:
         self._queue.append(event)
         if isinstance(event, Frame):
             self.queued += len(event.samples)
+            self._pause = None
         else:
             self.pauses += 1
+            self._pause = None if event.over else event
+            self._hold_until = self._host.clock() + HOLD_SECONDS
         first = self.waiting_since is None
         if first:
             self.waiting_since = self._host.clock()
@@ -92,26 +110,35 @@ class Stream:
     async def room(self, limit: int) -> None:
         """Wait until the backlog is below `limit` samples."""
         limit = max(limit, 2 * self._appetite)
-        await self._wait_while(lambda: self.backlog >= limit)
+        while self.backlog >= limit:
+            await self._step_done()
 
     async def drained(self) -> None:
-        """Wait until everything handed in has been through inference."""
-        await self._wait_while(lambda: not self.idle)
+        """Wait until everything handed in has been through inference, and the words held at a pause too: no speech
+        follows that they could wait for."""
+        while not self.idle:
+            self._let_go(self._pause)
+            await self._step_done()
 
-    async def _wait_while(self, condition: Callable[[], bool]) -> None:
+    async def _step_done(self) -> None:
+        self.full = True
         try:
-            while condition():
-                self.full = True
-                self._host.handed_in(self, first=False)
-                self._changed.clear()
-                await self._changed.wait()
+            self._host.handed_in(self, first=False)
+            self._changed.clear()
+            await self._changed.wait()
         finally:
             self.full = False
+
+    def _let_go(self, pause: Pause | None) -> None:
+        """Have the words before `pause` committed, if they are still held."""
+        if pause is not None and pause is self._pause and self.holding:
+            self.push(Pause(pause.at))
 
     def close(self) -> None:
         """Leave the worker. A step that is running is finished and its outcome dropped."""
         self._closed = True
         self._queue.clear()
+        self._pause = None
         self.queued = self.pauses = 0
         self.waiting_since = self.ready_since = None
         self._host.discard(self)
@@ -153,6 +180,10 @@ class Stream:
         self._changed.set()
         if self._closed:
             return
+        self._tentative = isinstance(outcome, Commit) and bool(outcome.tentative)
+        if self.holding:
+            wait = max(self._hold_until - self._host.clock(), 0.0)
+            asyncio.get_running_loop().call_later(wait, self._let_go, self._pause)
         try:
             self.on_outcome(outcome)
         except Exception as error:

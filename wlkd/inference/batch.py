@@ -23,8 +23,10 @@ def run_batch(backend: Backend, steps: Sequence[Step]) -> list[Outcome]:
             for event in step.events:
                 if isinstance(event, Frame):
                     recognizer.accept(event)
-                else:
+                elif event.over:
                     recognizer.end_segment(event.at)
+                else:
+                    recognizer.pause(event.at)
             ready.append(step)
         except Exception as error:
             outcomes[step.stream] = _failure(error)

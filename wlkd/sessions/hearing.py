@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from wlkd.contract.audio import SAMPLE_RATE, silence
 from wlkd.contract.components import DecoderStream, Vad
-from wlkd.contract.types import Decoded, Frame, Gap, Note, Restart, Samples, SpeechEvent
+from wlkd.contract.types import Decoded, Frame, Gap, Note, Pause, Restart, Samples, SpeechEvent
 from wlkd.sessions.decoding import SLICE_SAMPLES, begin, take
 
 T = TypeVar("T")
@@ -65,8 +65,9 @@ class Hearing:
         self._given_up = True
 
     async def detect(self, frame: Frame) -> list[SpeechEvent]:
-        """What the VAD makes of the next audio."""
-        return await self._call(self._vad_stream.feed, frame)
+        """What the VAD makes of the next audio. After a pause speech may go on."""
+        events = await self._call(self._vad_stream.feed, frame)
+        return [replace(event, over=False) if isinstance(event, Pause) else event for event in events]
 
     async def pause(self) -> list[SpeechEvent]:
         """What the VAD held back, as if the speaker had paused. What follows starts afresh."""

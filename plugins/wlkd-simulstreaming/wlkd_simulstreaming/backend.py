@@ -13,7 +13,7 @@ from wlkd_whisper.stepwise import SteppedBackend, SteppedStream
 
 from wlkd import Abilities, Commit, Context, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan
 from wlkd.contract.audio import SAMPLE_RATE, seconds
-from wlkd_simulstreaming.brief import Brief, Step, first_state, make_brief
+from wlkd_simulstreaming.brief import Brief, Step, first_state, make_brief, with_firm_pauses
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.packing import LONGEST
@@ -100,7 +100,7 @@ class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
         return super().run(batch)
 
     def compute(self, steps: Sequence[Step]) -> list[Conclusion]:
-        heard = self._loaded().inference.hear(steps)
+        heard = self._loaded().inference.hear([with_firm_pauses(step) for step in steps])
         conclusions = [conclude(one) for one in heard]
         if self._metrics is not None:
             for guard in (guard for conclusion in conclusions for guard in conclusion.guards):

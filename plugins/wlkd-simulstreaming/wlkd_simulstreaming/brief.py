@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wlkd_whisper import stepwise
 from wlkd_whisper.dims import WhisperDims
@@ -50,6 +50,11 @@ class Brief:
 
 
 Step = stepwise.Step[Brief, State]
+
+
+def with_firm_pauses(step: Step) -> Step:
+    """`step`; a pause ends the segment for good where what follows may be in another language."""
+    return replace(step, over=True) if step.brief.several_languages or step.state.language is None else step
 
 
 def make_brief(

@@ -148,7 +148,7 @@ class Inference:
                 step, options = steps[row], self._options
                 if step.state.doubts_language(probabilities, options):
                     probabilities = self._try_languages(step, memory, row, probabilities)
-                state = step.state.informed(probabilities, options, closing=step.end is not None)
+                state = step.state.informed(probabilities, options, closing=step.ends)
                 decided[row] = replace(step, state=state)
                 best = max(probabilities, key=lambda code: probabilities[code])
                 languages[row] = state.language or state.before or best

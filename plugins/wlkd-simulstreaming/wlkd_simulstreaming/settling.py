@@ -50,6 +50,8 @@ class Reading:
     ended: bool
     """The model ended the text."""
     guards: frozenset[Guard]
+    closing: bool
+    """`settled` are all that was left of the words before a pause."""
 
 
 def conclude(heard: Heard) -> Conclusion:
@@ -61,8 +63,8 @@ def conclude(heard: Heard) -> Conclusion:
     settled = in_order(reading.settled, state.last_end)
     state = state.saying(settled)
     tail: tuple[Said, ...] = ()
-    if step.end is not None:
-        state = closed(state, step.end, step.brief)
+    if step.end is not None and step.over:
+        state = ended(state, step.end)
         if step.brief.several_languages and state.language is not None:
             state = state.asking_again()
     else:
@@ -74,20 +76,24 @@ def conclude(heard: Heard) -> Conclusion:
             state = unstuck(state, step.brief)
         else:
             state = within_bounds(state, step.brief, unfinished=bool(reading.rest))
+        state = paused(state, step.end, reading)
         tail = in_order(reading.rest, state.last_end)
     commit = Commit(
         words=tuple(said.word for said in settled),
         tentative=tuple(said.word for said in tail),
         language=step.state.language or (heard.language if settled else None),
         until=state.until,
-        segment_end=step.end is not None,
+        segment_end=reading.closing,
     )
-    return Conclusion(state, commit, guards)
+    most = step.brief.dims.max_previous
+    return Conclusion(replace(state, context=state.context[-most:]), commit, guards)
 
 
 def read(heard: Heard) -> Reading:
     """The words of `heard`, less what is made up or was told before, and which of them are settled."""
     step, state, hypothesis = heard.step, heard.step.state, heard.hypothesis
+    if state.held:
+        return Reading(state.held, (), (), ended=True, guards=frozenset(), closing=True)
     guards = hypothesis.guards
     if _made_up(step, hypothesis):
         guards |= {Guard.NO_SPEECH}
@@ -101,10 +107,24 @@ def read(heard: Heard) -> Reading:
         # Nothing settled for a whole window: keep the words rather than lose the audio.
         guards |= {Guard.FORCED}
         count = len(words) - 1
+    count, closing = _closing(step, words, count, again)
     rest = tuple(words[count:])
     used = rest[0].first if rest else (words[-1].stop if words else 0)
     draft = () if again or Guard.LOOP in guards else hypothesis.tokens[used:]
-    return Reading(tuple(words[again:count]), rest, draft, hypothesis.ended, guards)
+    return Reading(tuple(words[again:count]), rest, draft, hypothesis.ended, guards, closing)
+
+
+def _closing(step: Step, words: Sequence[Said], count: int, again: int) -> tuple[int, bool]:
+    """How many of `words` to commit if `count` are settled and `again` were told before, and whether those are all
+    before a pause."""
+    owed = step.state.owed
+    if step.ends:
+        return count, True
+    if owed is None:
+        return count, step.end is not None and count == len(words)
+    # A step tells of one pause, and the words behind it are another stretch's.
+    before = max(sum(said.word.start < owed for said in words), again)
+    return (before, True) if count >= before or step.end is not None else (count, False)
 
 
 def doubted(heard: Heard, start: int) -> int | None:
@@ -124,33 +144,37 @@ def _made_up(step: Step, heard: Hypothesis) -> bool:
 
 def _settled(step: Step, heard: Hypothesis, words: Sequence[Said]) -> int:
     """How many of `words` are to be committed."""
-    if step.end is not None:
+    if step.ends:
         return len(words)
     if Guard.LOOP in heard.guards or step.state.language is None or step.state.strange_from is not None:
         return 0
     options, state = step.brief.options, step.state
-    # The last word may go on in what is not yet heard.
-    for count, said in enumerate(words[:-1]):
+    # The last word may go on in what is not yet heard, unless that is silence.
+    last = len(words) if step.end is not None and heard.ended else max(len(words) - 1, 0)
+    segment = state.segment // FRAME_SAMPLES
+    for count, said in enumerate(words[:last]):
         doubt = -min(heard.logprobs[said.first : said.stop])
         frame = max(heard.frames[said.first : said.stop])
-        segment = state.segment // FRAME_SAMPLES
         if not is_settled(frame, doubt, state.content, segment, options.frame_threshold, options.doubt_threshold):
             return count
-    return max(len(words) - 1, 0)
+    return last
 
 
-def closed(state: State, end: int, brief: Brief) -> State:
-    """The segment ended at session index `end`: what follows starts afresh, with the text as context."""
-    return replace(
-        state.remembering(state.said_tokens, brief.dims.max_previous),
-        window=type(state.window)(),
-        said=(),
-        draft=(),
-        recent=(),
-        segment=0,
-        last_end=max(state.last_end, end),
-        until=max(state.until, end),
-    )
+def ended(state: State, end: int) -> State:
+    """The segment is over, and ended at session index `end`."""
+    return replace(state.closed(), last_end=max(state.last_end, end), until=max(state.until, end))
+
+
+def paused(state: State, end: int | None, reading: Reading) -> State:
+    """After a step that a pause at session index `end` followed, or none did."""
+    if end is None:
+        return replace(state, owed=None) if reading.closing else state
+    if reading.rest:
+        owed = end if reading.closing or state.owed is None else state.owed
+        return replace(state, paused=True, held=reading.rest, owed=owed)
+    if not state.said:
+        return ended(state, end)
+    return replace(state, paused=True, owed=None, until=max(state.until, end))
 
 
 def is_full(state: State, brief: Brief) -> bool:
@@ -191,9 +215,7 @@ def within_bounds(state: State, brief: Brief, *, unfinished: bool) -> State:
         return state if unfinished else state.without_audio()
     gone, kept = state.said[: cut + 1], state.said[cut + 1 :]
     tokens = tuple(token for said in gone for token in said.tokens)
-    return replace(
-        state.remembering(tokens, brief.dims.max_previous), window=state.window.after(words[cut].end), said=kept
-    )
+    return replace(state.remembering(tokens), window=state.window.after(words[cut].end), said=kept)
 
 
 def in_order(words: Sequence[Said], after: int) -> tuple[Said, ...]:

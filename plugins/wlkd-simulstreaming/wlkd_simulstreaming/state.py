@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 from wlkd_whisper.stepwise import SpeechState
+from wlkd_whisper.window import Window
 
 from wlkd import Frame
 from wlkd.contract.audio import samples, seconds
@@ -19,6 +21,8 @@ UNSPOKEN_SECONDS = 2.0
 """Audio kept when a window without words is dropped: a word may just be beginning."""
 STRANGE_SECONDS = 1.0
 """A decided language is questioned when another one has been likelier for this time."""
+BRIDGE_SECONDS = 1.5
+"""Silence after which a window begins anew, besides the half second that makes a pause."""
 RECENT_WORDS = 8
 
 
@@ -48,6 +52,12 @@ class State(SpeechState):
     last_end: int = 0
     """Session index where the last committed word ended."""
     until: int = 0
+    paused: bool = False
+    """The window ends with a pause; what follows soon is heard with what was said before."""
+    held: tuple[Said, ...] = ()
+    """Words before that pause that are in doubt, while nothing follows."""
+    owed: int | None = None
+    """Session index of the first pause before which words are in doubt; None: there is none."""
 
     @property
     def content(self) -> int:
@@ -57,6 +67,8 @@ class State(SpeechState):
     @property
     def worth_decoding(self) -> bool:
         """Whether there is anything to decode: speech, and behind the words that are committed."""
+        if self.held:
+            return False  # Nothing was heard since: it would be the same words.
         return len(self.window) >= LEAST_SAMPLES and (not self.said or self.window.end > self.last_end)
 
     @property
@@ -65,9 +77,35 @@ class State(SpeechState):
         return tuple(token for said in self.said for token in said.tokens)
 
     def hearing(self, frames: Sequence[Frame]) -> State:
+        if not frames:
+            return self
+        state = self._going_on(frames[0].start) if self.paused else self
         heard = sum(len(frame.samples) for frame in frames)
-        longer = super().hearing(frames)
-        return replace(longer, segment=self.segment + heard, wordless=self.wordless + heard)
+        window = state.window.extended(frames)
+        return replace(state, window=window, segment=state.segment + heard, wordless=state.wordless + heard)
+
+    def _going_on(self, at: int) -> State:
+        """Speech goes on at session index `at`, after a pause: in the same window, the silence in it, or in a new
+        one."""
+        silence, most = at - self.window.end, samples(BRIDGE_SECONDS)
+        if silence > most and self.owed is None:
+            return self.closed()
+        gap = Frame(self.window.end, np.zeros(min(silence, most), dtype=np.float32))
+        return replace(self, window=self.window.extended([gap] if silence else []), paused=False, held=())
+
+    def closed(self) -> State:
+        """The segment is over: what follows starts afresh, with the text as context."""
+        return replace(
+            self.remembering(self.said_tokens),
+            window=Window(),
+            said=(),
+            draft=(),
+            recent=(),
+            segment=0,
+            paused=False,
+            held=(),
+            owed=None,
+        )
 
     def doubts_language(self, probabilities: Mapping[str, float], options: SimulStreamingOptions) -> bool:
         """Whether enough was heard to decide the language, and `probabilities`, of the window, do not tell, or tell of
@@ -128,9 +166,9 @@ class State(SpeechState):
             wordless=0,
         )
 
-    def remembering(self, tokens: Sequence[int], most: int) -> State:
-        """With `tokens` as the latest context, of which `most` tokens are kept."""
-        return replace(self, context=(*self.context, *tokens)[-most:])
+    def remembering(self, tokens: Sequence[int]) -> State:
+        """With `tokens` as the latest context."""
+        return replace(self, context=(*self.context, *tokens))
 
     def without_context(self) -> State:
         return replace(self, context=())

@@ -42,11 +42,18 @@ class Step(Generic[BriefT, StateT]):
     state: StateT
     """With all accepted speech in it."""
     end: int | None = None
-    """Session index where the segment ends, or None: it goes on."""
+    """Session index where speech paused or ended, or None: it goes on."""
+    over: bool = True
+    """At `end` the segment ends; False: speech may go on."""
     spare: float = 1.0
     """The worker's time to spare, 0 (saturated) to 1 (idle)."""
     upload: bool = False
     """An uploaded file: nobody waits for its next word."""
+
+    @property
+    def ends(self) -> bool:
+        """The segment ends with this step."""
+        return self.end is not None and self.over
 
 
 @dataclass(frozen=True)
@@ -65,16 +72,20 @@ class SteppedStream(Recognizer, Generic[BriefT, StateT]):
         self._state = state
         self._fresh: list[Frame] = []
         self._end: int | None = None
+        self._over = True
 
     def accept(self, frame: Frame) -> None:
         self._fresh.append(frame)
 
     def end_segment(self, at: int) -> None:
-        self._end = at
+        self._end, self._over = at, True
+
+    def pause(self, at: int) -> None:
+        self._end, self._over = at, False
 
     def plan(self, spare: float = 1.0, *, upload: bool = False) -> Step[BriefT, StateT]:
         """The step that is due now. Changes nothing."""
-        return Step(self.brief, self._state.hearing(self._fresh), self._end, spare, upload)
+        return Step(self.brief, self._state.hearing(self._fresh), self._end, self._over, spare, upload)
 
     def adopt(self, state: StateT) -> None:
         """Make `state` the stream's own; the speech accepted so far is in it."""
