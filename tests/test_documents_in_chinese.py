@@ -24,6 +24,7 @@ TRANSLATED = (
     "docs/text",
     "docs/container",
     "docs/offline",
+    "docs/speakers",
 )
 
 COMMENT = {mark: re.compile(rf"(?:(?<=\s)|^){mark} .*$") for mark in ("#", "//")}
