@@ -27,6 +27,7 @@ class Host(Protocol):
 
     def clock(self) -> float:
         """Seconds, monotonic."""
+        ...
 
     def handed_in(self, stream: Stream, *, first: bool) -> None:
         """`stream` has something new, or is full; `first`: nothing was queued before."""

@@ -14,6 +14,7 @@ class Sharer(Protocol):
     @property
     def share(self) -> Fraction:
         """How much of the processors one of its batches keeps busy: with `n` batches at once they are all busy."""
+        ...
 
     @property
     def load(self) -> Load: ...
