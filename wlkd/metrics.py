@@ -57,71 +57,100 @@ class Metrics:
     """The core's metrics. Components register theirs on `registry` beside them; the backend has its own."""
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
         self._backend = _BackendMetrics()
-        registry.register(self._backend)
+        self.registry.register(self._backend)
+        self._count_sessions()
+        self._count_words()
+        self._count_speakers()
+        self._count_translation()
+        self._count_inference()
+        self._count_daemon()
 
-        self.sessions_open = Gauge("wlkd_sessions_open", "Sessions being served now", ["transport"], registry=registry)
-        self.sessions_limit = Gauge("wlkd_sessions_limit", "Sessions admitted at most", registry=registry)
+    def _count_sessions(self) -> None:
+        self.sessions_open = Gauge(
+            "wlkd_sessions_open", "Sessions being served now", ["transport"], registry=self.registry
+        )
+        self.sessions_limit = Gauge("wlkd_sessions_limit", "Sessions admitted at most", registry=self.registry)
         self.sessions_closed = Counter(
-            "wlkd_sessions_closed_total", "Sessions ended, by reason", ["transport", "reason"], registry=registry
+            "wlkd_sessions_closed_total", "Sessions ended, by reason", ["transport", "reason"], registry=self.registry
         )
         self.sessions_refused = Counter(
-            "wlkd_sessions_refused_total", "Sessions not admitted, by reason", ["reason"], registry=registry
+            "wlkd_sessions_refused_total", "Sessions not admitted, by reason", ["reason"], registry=self.registry
         )
         self.sessions_resumed = Counter(
             "wlkd_sessions_resumed_total",
             "Streams taken up again after a lost connection, by where they had been",
             ["from"],
-            registry=registry,
+            registry=self.registry,
         )
+
+    def _count_words(self) -> None:
         self.audio_seconds = Counter(
-            "wlkd_audio_received_seconds_total", "Audio decoded, silence included", registry=registry
+            "wlkd_audio_received_seconds_total", "Audio decoded, silence included", registry=self.registry
         )
-        self.speech_seconds = Counter("wlkd_speech_seconds_total", "Speech handed to the backend", registry=registry)
-        self.words = Counter("wlkd_words_committed_total", "Words committed", registry=registry)
+        self.speech_seconds = Counter(
+            "wlkd_speech_seconds_total", "Speech handed to the backend", registry=self.registry
+        )
+        self.words = Counter("wlkd_words_committed_total", "Words committed", registry=self.registry)
         self.deaf = Gauge(
-            "wlkd_sessions_deaf", "Live sessions with 30 s of speech and no committed word, now", registry=registry
+            "wlkd_sessions_deaf", "Live sessions with 30 s of speech and no committed word, now", registry=self.registry
         )
-        self.deaf_alarms = Counter("wlkd_deaf_alarms_total", "Times a live session came to be deaf", registry=registry)
-        self.diarization_failures = Counter(
-            "wlkd_diarization_failures_total", "Sessions whose diarizer failed; words go on without", registry=registry
-        )
-        self.diarization_skipped = Counter(
-            "wlkd_diarization_skipped_seconds_total", "Speech that came too fast for the diarizer", registry=registry
-        )
-        self.guessed_speakers = Counter(
-            "wlkd_diarization_guessed_words_total", "Words told before their speaker was settled", registry=registry
-        )
-        self.translation_delay = Histogram(
-            "wlkd_translation_delay_seconds",
-            "From the last word of a sentence to its translation",
-            buckets=_LATENCY_BUCKETS,
-            registry=registry,
-        )
-        self.translation_waiting = Gauge(
-            "wlkd_translation_waiting_sentences", "Finished sentences that wait for the translator", registry=registry
-        )
-        self.translation_seconds = Counter(
-            "wlkd_translation_busy_seconds_total", "Time that the translator has taken", registry=registry
-        )
-        self.translation_failures = Counter(
-            "wlkd_translation_failures_total", "Sentences at which the translator failed", registry=registry
-        )
-        self.translation_skipped = Counter(
-            "wlkd_translation_skipped_total",
-            "Sentences left untranslated because the translator was too late",
-            registry=registry,
+        self.deaf_alarms = Counter(
+            "wlkd_deaf_alarms_total", "Times a live session came to be deaf", registry=self.registry
         )
         self.commit_lag = Histogram(
             "wlkd_commit_lag_seconds",
             "Audio received and not yet settled, at each inference step",
             buckets=_LATENCY_BUCKETS,
-            registry=registry,
+            registry=self.registry,
         )
-        of_engine: dict[str, Any] = {"labelnames": ["engine"], "registry": registry}
+
+    def _count_speakers(self) -> None:
+        self.diarization_failures = Counter(
+            "wlkd_diarization_failures_total",
+            "Sessions whose diarizer failed; words go on without",
+            registry=self.registry,
+        )
+        self.diarization_skipped = Counter(
+            "wlkd_diarization_skipped_seconds_total",
+            "Speech that came too fast for the diarizer",
+            registry=self.registry,
+        )
+        self.guessed_speakers = Counter(
+            "wlkd_diarization_guessed_words_total",
+            "Words told before their speaker was settled",
+            registry=self.registry,
+        )
+
+    def _count_translation(self) -> None:
+        self.translation_delay = Histogram(
+            "wlkd_translation_delay_seconds",
+            "From the last word of a sentence to its translation",
+            buckets=_LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.translation_waiting = Gauge(
+            "wlkd_translation_waiting_sentences",
+            "Finished sentences that wait for the translator",
+            registry=self.registry,
+        )
+        self.translation_seconds = Counter(
+            "wlkd_translation_busy_seconds_total", "Time that the translator has taken", registry=self.registry
+        )
+        self.translation_failures = Counter(
+            "wlkd_translation_failures_total", "Sentences at which the translator failed", registry=self.registry
+        )
+        self.translation_skipped = Counter(
+            "wlkd_translation_skipped_total",
+            "Sentences left untranslated because the translator was too late",
+            registry=self.registry,
+        )
+
+    def _count_inference(self) -> None:
+        of_engine: dict[str, Any] = {"labelnames": ["engine"], "registry": self.registry}
         self._steps = Counter("wlkd_inference_steps_total", "Session steps run by the backend", **of_engine)
         self._batch_seconds = Histogram(
             "wlkd_inference_batch_seconds", "Duration of one batch", buckets=_LATENCY_BUCKETS, **of_engine
@@ -144,18 +173,24 @@ class Metrics:
             "Sessions whose language the default engine decided, and which this one took over",
             **of_engine,
         )
+
+    def _count_daemon(self) -> None:
         self.loop_delay = Histogram(
             "wlkd_event_loop_delay_seconds",
             "How late the event loop woke a timer",
             buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
-            registry=registry,
+            registry=self.registry,
         )
         self.observer_errors = Counter(
-            "wlkd_observer_errors_total", "Exceptions raised by plugins' observers", ["plugin"], registry=registry
+            "wlkd_observer_errors_total", "Exceptions raised by plugins' observers", ["plugin"], registry=self.registry
         )
-        build_info = Gauge("wlkd_build_info", "1; the labels say what runs", ["version", "commit"], registry=registry)
+        build_info = Gauge(
+            "wlkd_build_info", "1; the labels say what runs", ["version", "commit"], registry=self.registry
+        )
         build_info.labels(__version__, commit()).set(1)
-        self.plugin_failures = Gauge("wlkd_plugin_load_failures", "Plugins that could not be loaded", registry=registry)
+        self.plugin_failures = Gauge(
+            "wlkd_plugin_load_failures", "Plugins that could not be loaded", registry=self.registry
+        )
 
     def engine(self, name: str) -> EngineMetrics:
         """What the engine `name` counts."""
