@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from wlkd_bench.clips import Clip
@@ -26,21 +27,22 @@ async def run(
     streams: int = 1,
     duration: float | None = None,
     on_sent: Callable[[float], None] = _ignore,
+    clock: Callable[[], float] = time.monotonic,
 ) -> list[Recording]:
     """Stream every clip once, `streams` at a time; with `duration`, again and again for this number of seconds.
 
     No clip is begun after `duration`; those under way are finished. With `duration`, a stream that failed before any
-    update came ends its lane. Returns the recordings in the order in which they began.
+    update came ends its lane. `clock`: seconds. Returns the recordings in the order in which they began.
     """
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+    began = asyncio.get_running_loop().time()
+    latest = None if duration is None else clock() + duration
     queue: Iterator[Clip] = iter(clips) if duration is None else itertools.cycle(clips)
     recordings: list[Recording] = []
 
     async def lane(number: int) -> None:
         await asyncio.sleep(number * STAGGER_SECONDS / streams)
         for clip in queue:
-            if duration is not None and loop.time() - began >= duration:
+            if latest is not None and clock() >= latest:
                 return
             recording = await stream_clip(target, clip, pieces[clip], run_began=began, on_sent=on_sent)
             recordings.append(recording)
