@@ -78,7 +78,7 @@ async def fleet(folder: Path, **places: int) -> AsyncIterator[Fleet]:
         front = await stack.enter_async_context(balancer(nodes, folder))
         made = Fleet(nodes, daemons, stacks, front, http)
         for name in places:
-            await front.shows(name, pool="files" if name == "files1" else "live", status="UP", weight="100")
+            await front.shows(name, pool="files" if name == "files1" else "live", status="UP", weight=str(places[name]))
         try:
             yield made
         finally:
@@ -90,9 +90,8 @@ async def test_unequal_machines_fill_up_together_and_nobody_is_refused_while_a_p
     async with fleet(tmp_path, speech1=8, speech2=4) as running:
         await running.connect(2)
         assert [await running.open(name) for name in running.daemons] == [1, 1]
-        # The same number of streams is another share of another machine.
-        await running.balancer.shows("speech1", weight="88")
-        await running.balancer.shows("speech2", weight="75")
+        await running.balancer.shows("speech1", weight="7")
+        await running.balancer.shows("speech2", weight="3")
         # Faster than the agent is asked: those that a full machine refuses are brought to the other one.
         await running.connect(10)
         assert [await running.open(name) for name in running.daemons] == [8, 4]
@@ -136,7 +135,7 @@ async def test_a_machine_that_is_gone_costs_newcomers_nothing(tmp_path: Path) ->
         await running.balancer.shows("speech1", status="DOWN")
         running.stacks["speech1"] = AsyncExitStack()
         async with running.stacks["speech1"], started(running.nodes["speech1"], 8):
-            await running.balancer.shows("speech1", status="UP", weight="100")
+            await running.balancer.shows("speech1", status="UP", weight="8")
 
 
 @pytest.mark.parametrize("files", [True, False])

@@ -120,7 +120,7 @@ async def test_one_machine_drains_and_one_dies_at_random_moments(tmp_path: Path,
         await asyncio.gather(*map(ready, nodes.values()))
         front = await stack.enter_async_context(balancer(nodes, tmp_path))
         for name in nodes:
-            await front.shows(name, status="UP", weight="100")
+            await front.shows(name, status="UP", weight=str(2 * CLIENTS))
         listeners = [
             Listener(front.url, sorted(moments.randrange(len(AUDIO)) for _ in range(2))) for _ in range(CLIENTS)
         ]

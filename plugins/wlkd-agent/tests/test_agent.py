@@ -15,15 +15,16 @@ from wlkd.testing import free_port, running_daemon
 @pytest.mark.parametrize(
     ("occupancy", "told"),
     [
-        (Occupancy(0, 24, False), "ready up 100%\n"),
-        (Occupancy(6, 24, False), "ready up 75%\n"),
+        (Occupancy(0, 24, False), "ready up 24%\n"),
+        (Occupancy(6, 24, False), "ready up 18%\n"),
         (Occupancy(999, 1000, False), "ready up 1%\n"),
+        (Occupancy(0, 1000, False), "ready up 100%\n"),
         (Occupancy(24, 24, False), "ready up 0%\n"),
         (Occupancy(9, 7, False), "ready up 0%\n"),  # the estimate fell below what is open
         (Occupancy(3, 24, True), "drain\n"),
     ],
 )
-def test_the_weight_is_the_share_of_free_places(occupancy: Occupancy, told: str) -> None:
+def test_the_weight_is_the_number_of_free_places(occupancy: Occupancy, told: str) -> None:
     assert line(occupancy) == told
 
 
@@ -38,9 +39,9 @@ async def test_a_balancer_hears_of_each_session() -> None:
     port = free_port()
     transports = {"websocket": {}, "agent": {"host": "127.0.0.1", "port": port}}
     async with running_daemon({"transports": transports, "sessions": {"max_sessions": 4}}) as running:
-        assert await asked(port) == "ready up 100%\n"
+        assert await asked(port) == "ready up 4%\n"
         async with aiohttp.ClientSession() as client, client.ws_connect(f"{running.ws}/asr?format=pcm") as socket:
             await socket.receive_json()
-            assert await asked(port) == "ready up 75%\n"
+            assert await asked(port) == "ready up 3%\n"
         # The daemon may not have seen the socket close yet; each question gives it a turn.
-        assert "ready up 100%\n" in [await asked(port) for _ in range(100)]
+        assert "ready up 4%\n" in [await asked(port) for _ in range(100)]

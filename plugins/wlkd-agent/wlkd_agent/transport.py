@@ -52,10 +52,13 @@ class Agent(Transport[AgentOptions]):
 
 
 def line(occupancy: Occupancy) -> str:
-    """The line for HAProxy. A full daemon has the weight 0: no new streams come, and open ones stay."""
+    """The line for HAProxy. A full daemon has the weight 0: no new streams come, and open ones stay.
+
+    The weight is the number of free places, not their share: with `leastconn`, machines of different size then fill up
+    evenly. With shares, the smallest would be the fullest.
+    """
     if occupancy.draining:
         return "drain\n"
-    free = max(occupancy.limit - occupancy.open, 0)
-    # At least 1 while a place is free: 0 means none.
-    percent = -(-100 * free // occupancy.limit) if occupancy.limit else 0
-    return f"ready up {percent}%\n"
+    # HAProxy takes no more than 100.
+    free = min(max(occupancy.limit - occupancy.open, 0), 100)
+    return f"ready up {free}%\n"

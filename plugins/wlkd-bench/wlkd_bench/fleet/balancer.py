@@ -21,7 +21,7 @@ class Machine:
     draining: bool = False
     streams: set[int] = field(default_factory=set)
     weight: int = 100
-    """What the agent told last, in per cent; 0: nobody new."""
+    """What the agent told last; 0: nobody new."""
     connections: int = 0
     """As the balancer counts them."""
     version: int = 0
@@ -38,7 +38,7 @@ class Machine:
         """What it would tell now; see wlkd_agent.transport."""
         if not self.up or self.draining:
             return 0
-        return -(-100 * max(self.places - len(self.streams), 0) // self.places)
+        return min(max(self.places - len(self.streams), 0), 100)
 
 
 class Balancer:
