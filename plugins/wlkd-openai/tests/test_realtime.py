@@ -92,6 +92,18 @@ async def test_the_client_commits_its_turns(serving, says, format):
     assert (first[3], second[3]) == (2, 2)
 
 
+async def test_how_sure_each_word_is_where_it_is_asked_for(serving):
+    wish = {**MANUAL, "include": ["item.input_audio_transcription.logprobs"]}
+    async with serving() as daemon, connected(daemon) as connection:
+        await connection.session.update(session=wish)
+        await append(connection, SECOND["audio/pcm"] * 2)
+        await connection.input_audio_buffer.commit()
+        *events, completed = await receive(connection, COMPLETED)
+    assert [(each.token, each.logprob) for each in completed.logprobs[:2]] == [(" one", 0.0), (" two", 0.0)]
+    told = [each.token for event in events if event.type == DELTA for each in event.logprobs]
+    assert "".join(told).strip() == completed.transcript
+
+
 async def test_words_come_before_the_commit(serving):
     async with serving() as daemon, connected(daemon) as connection:
         await connection.session.update(session=MANUAL)

@@ -101,6 +101,20 @@ async def test_a_stream_of_deltas_adds_up_to_the_text(serving, make_wav, says):
     assert len(deltas) > 3
     assert done.type == "transcript.text.done"
     assert "".join(event.delta for event in deltas) == done.text == says(9)
+    assert (done.usage.type, done.usage.seconds) == ("duration", 9)
+    assert done.logprobs is None
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_how_sure_each_word_is_where_it_is_asked_for(serving, make_wav, stream):
+    async with serving() as daemon, client(daemon) as api:
+        file = ("a.wav", make_wav(2))
+        answer = await api.audio.transcriptions.create(model="m", file=file, include=["logprobs"], stream=stream)
+        if stream:
+            *deltas, answer = [event async for event in answer]
+            assert "".join(each.token for event in deltas for each in event.logprobs).strip() == answer.text
+    assert [(each.token, each.logprob) for each in answer.logprobs[:2]] == [(" one", 0.0), (" two", 0.0)]
+    assert bytes(map(int, answer.logprobs[0].bytes)) == b" one"
 
 
 async def test_translation_asks_the_backend_to_translate(serving, make_wav, says):

@@ -18,7 +18,7 @@ LISTS = frozenset({"timestamp_granularities", "include", "keywords", "languages"
 """Fields that may come several times; clients write them with `[]` or without."""
 OBJECTS = frozenset({"chunking_strategy"})
 """Fields that may be objects: clients write `chunking_strategy[type]`, and so on."""
-NO_EFFECT = frozenset({"chunking_strategy", "include"})
+NO_EFFECT = frozenset({"chunking_strategy"})
 """Known to the API, and nothing that would change the answer here."""
 ONLY_TRANSCRIPTION = frozenset(
     {
@@ -33,7 +33,7 @@ ONLY_TRANSCRIPTION = frozenset(
         "target_language",
     }
 )
-KNOWN = frozenset({"model", "prompt", "response_format", "temperature"}) | ONLY_TRANSCRIPTION | NO_EFFECT
+KNOWN = frozenset({"model", "prompt", "response_format", "temperature", "include"}) | ONLY_TRANSCRIPTION | NO_EFFECT
 
 Fields = Mapping[str, Collection[str]]
 
@@ -48,6 +48,7 @@ class Wishes:
     """For `Sessions.open`."""
     format: Format = "json"
     stream: bool = False
+    logprobs: bool = False
     granularities: frozenset[str] = frozenset({"segment"})
     task: Literal["transcribe", "translate"] = "transcribe"
 
@@ -92,6 +93,7 @@ def parse(fields: Fields, task: Literal["transcribe", "translate"]) -> Wishes:
         query=query,
         format=format,  # type: ignore[arg-type]
         stream=flag(single, "stream"),
+        logprobs="logprobs" in fields.get("include", ()),
         granularities=frozenset(granularities),
         task=task,
     )

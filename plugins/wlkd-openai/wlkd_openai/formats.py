@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aiohttp import web
 
-from wlkd import Line, Update
+from wlkd import Line, Update, Word
 from wlkd.contract.audio import seconds
 from wlkd.contract.languages import english_name
 from wlkd.contract.text import joined
@@ -18,6 +18,7 @@ from wlkd.transports.notes import note_headers, with_notes
 from wlkd.transports.subtitles import as_srt, as_vtt, translated
 from wlkd_openai.errors import ApiError
 from wlkd_openai.form import Wishes
+from wlkd_openai.logprobs import logprob, logprobs
 
 CONTENT_TYPES = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 
@@ -26,7 +27,13 @@ def response(update: Update, wishes: Wishes) -> web.Response:
     """The whole answer, from the last update of a session."""
     match wishes.format:
         case "json":
-            fields = {"text": update.text.strip(), "usage": _usage(update), **_told(update), **with_notes(update.notes)}
+            fields = {
+                "text": update.text.strip(),
+                "usage": _usage(update),
+                **_how_sure(_words(update), wishes),
+                **_told(update),
+                **with_notes(update.notes),
+            }
             return _json(fields, update)
         case "verbose_json":
             return _json(_verbose(update, wishes), update)
@@ -58,6 +65,7 @@ class Deltas:
 
     def __init__(self, wishes: Wishes) -> None:
         self._begun = False
+        self._wishes = wishes
         self._segments = wishes.format == "diarized_json"
 
     def write(self, update: Update) -> bytes:
@@ -67,13 +75,16 @@ class Deltas:
             text = text.lstrip()
         if text:
             self._begun = True
-        delta = event({"type": "transcript.text.delta", "delta": text}) if text else b""
+        sure = _how_sure(update.committed, self._wishes)
+        delta = event({"type": "transcript.text.delta", "delta": text, **sure}) if text else b""
         if update.final:
             if self._segments:
                 delta += b"".join(event(segment) for segment in _turns(update))
             done = {
                 "type": "transcript.text.done",
                 "text": update.text.lstrip(),
+                "usage": _usage(update),
+                **_how_sure(_words(update), self._wishes),
                 **_told(update),
                 **with_notes(update.notes),
             }
@@ -94,6 +105,15 @@ def _told(update: Update) -> dict[str, str]:
 
 def _json(fields: dict[str, Any], update: Update) -> web.Response:
     return web.json_response(text=json.dumps(fields, ensure_ascii=False), headers=note_headers(update.notes))
+
+
+def _words(update: Update) -> Iterator[Word]:
+    return (word for line in update.lines for word in line.words)
+
+
+def _how_sure(words: Iterable[Word], wishes: Wishes) -> dict[str, Any]:
+    """The member `logprobs`, where it is asked for."""
+    return {"logprobs": logprobs(words)} if wishes.logprobs else {}
 
 
 def _usage(update: Update) -> dict[str, Any]:
@@ -120,6 +140,7 @@ def _verbose(update: Update, wishes: Wishes) -> dict[str, Any]:
                 "word": word.text.strip(),
                 "start": round(seconds(word.start), 3),
                 "end": round(seconds(word.end), 3),
+                "confidence": word.confidence,
                 **_who(word.speaker),
             }
             for line in spoken
@@ -140,8 +161,7 @@ def _segment(number: int, line: Line) -> dict[str, Any]:
         "text": line.text,
         "tokens": [],
         "temperature": 0.0,
-        # A word of confidence 0 would make the mean minus infinity, which JSON does not know.
-        "avg_logprob": sum(math.log(max(c, 1e-6)) for c in confidences) / len(confidences) if confidences else 0.0,
+        "avg_logprob": sum(map(logprob, confidences)) / len(confidences) if confidences else 0.0,
         "compression_ratio": round(len(text) / len(zlib.compress(text)), 3),
         "no_speech_prob": 0.0,
         **({"translation": line.translation} if line.translations else {}),

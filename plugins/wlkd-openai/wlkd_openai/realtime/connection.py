@@ -61,7 +61,7 @@ class Connection:
         self._settings = settings
         self._query = {**settings.query, **self._model_wish(settings.model)}
         self._items = Items(beta=beta)
-        self._items.finds_turns = settings.finds_turns
+        self._follow(settings)
         self._hearing: Hearing | None = None
         self._appended_seconds = 0.0
         self._settled = 0
@@ -137,8 +137,12 @@ class Connection:
             await self._hearing.finish()
             await self._close_hearing()
         self._settings, self._query = settings, query
-        self._items.finds_turns = settings.finds_turns
+        self._follow(settings)
         await self._send([{"type": f"{self._kind}.updated", "session": self._session()}])
+
+    def _follow(self, settings: Settings) -> None:
+        self._items.finds_turns = settings.finds_turns
+        self._items.logprobs = bool(settings.include)
 
     def _model_wish(self, model: str) -> dict[str, str]:
         try:

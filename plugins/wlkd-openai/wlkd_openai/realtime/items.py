@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import uuid
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from wlkd import SessionError, Update, Word
 from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd_openai.errors import ApiError
+from wlkd_openai.logprobs import logprobs
 
 Event = dict[str, Any]
 
@@ -51,6 +53,8 @@ class Items:
         self._position = 0
         """Where the last turn ended."""
         self.finds_turns = True
+        self.logprobs = False
+        """Events say how sure each word is."""
 
     @property
     def pending(self) -> bool:
@@ -157,9 +161,13 @@ class Items:
             "content_index": 0,
             # The deltas of an item, put together, are its transcript.
             "delta": text if item.words else text.lstrip(),
+            **self._how_sure(words),
         }
         item.words += words
         return event
+
+    def _how_sure(self, words: Iterable[Word]) -> dict[str, Any]:
+        return {"logprobs": logprobs(words)} if self.logprobs else {}
 
     def _complete(self, until: int) -> list[Event]:
         item = self._turn()
@@ -170,6 +178,7 @@ class Items:
             "item_id": item.id,
             "content_index": 0,
             "transcript": item.text,
+            **self._how_sure(item.words),
             "usage": {"type": "duration", "seconds": math.ceil(seconds(item.end - item.start))},
         }
         return [*events, completed]
