@@ -306,12 +306,13 @@ def recognized(
     return commits
 
 
-def check_backend(backend: Backend, speech: Sequence[Samples]) -> list[Word]:
+def check_backend(backend: Backend, speech: Sequence[Samples], language: str = "en") -> list[Word]:
     """The contract of backends: words in order, times inside the audio, every stretch closed, streams independent.
 
     `speech`: stretches, each at least a second. Returns the words.
     """
-    commits = recognized(backend, speech)
+    params = RecognitionParams(language=language)
+    commits = recognized(backend, speech, params=params)
     words = [word for commit in commits for word in commit.words]
     assert all(word.start <= word.end for word in words)
     assert [word.start for word in words] == sorted(word.start for word in words)
@@ -321,7 +322,7 @@ def check_backend(backend: Backend, speech: Sequence[Samples]) -> list[Word]:
     untils = [commit.until for commit in commits]
     assert untils == sorted(untils), "settled audio became unsettled"
 
-    first, second = (backend.open(RecognitionParams(language="en")) for _ in range(2))
+    first, second = (backend.open(params) for _ in range(2))
     for recognizer in (first, second):
         recognizer.accept(Frame(0, speech[0]))
         recognizer.end_segment(len(speech[0]))

@@ -47,6 +47,7 @@ def fetch(
 
 def _fetch_one(file: PinnedFile, folder: Path, source: Source) -> None:
     part = folder / f"{file.name}.part"
+    make_folder(part.parent)
     resumed = part.exists()
     try:
         _complete(file, part, source)
