@@ -69,9 +69,8 @@ def line_fields(line: Line, with_words: bool) -> dict[str, Any]:
         fields["detected_language"] = line.language
     if line.translations:
         fields["translation"] = line.translation
+        fields["translations"] = [translation_fields(one) for one in line.translations]
     if with_words:
-        if line.translations:
-            fields["translations"] = [translation_fields(one) for one in line.translations]
         fields["words"] = [word_fields(word) for word in line.words]
     return fields
 

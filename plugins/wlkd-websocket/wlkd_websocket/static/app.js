@@ -16,9 +16,11 @@ import { save, serverUrl, settings } from "./settings.js";
 import { Sound, SoundError, mayAsk, microphones, prepare } from "./sound.js";
 import { Transcript } from "./transcript.js";
 import { Upload } from "./upload.js";
+import { lockTarget, showReading, showTargets, whenReadingChanges } from "./translation.js";
 import { TranscriptView } from "./view.js";
 
 const SHOWN_LAG_S = 1;
+const SHOWN_TRANSLATION_LAG_S = 15; // a sentence may be that long
 const DEAF_MS = 6000; // this long without any sound at all: the wrong or a muted microphone
 const DEAF_LEVEL = 0.05; // -57 dB
 const CONNECTION = ["lost", "unreachable", "full", "draining", "failed"];
@@ -60,6 +62,8 @@ function showStatus() {
   $("progress").value = stream?.progress ?? 0;
   $("elapsed").textContent = clock(live ? stream.elapsed : transcript.end);
   lockChoices(live || starting);
+  lockTarget(live || starting);
+  showReading(transcript.isTranslated);
   $("file").disabled = live || starting;
   showFiles();
 }
@@ -71,9 +75,11 @@ function showFiles() {
   $("kept").hidden = empty || stream !== null;
 }
 
-function showLag(seconds) {
-  $("lag").hidden = seconds < SHOWN_LAG_S;
-  $("lag").textContent = t("lag", { s: seconds.toFixed(1) });
+/** How far the words are behind, or else their translation. */
+function showLag(seconds, translation = 0) {
+  const late = seconds >= SHOWN_LAG_S;
+  $("lag").hidden = !late && translation < SHOWN_TRANSLATION_LAG_S;
+  $("lag").textContent = late ? t("lag", { s: seconds.toFixed(1) }) : t("translationLag", { s: translation.toFixed(0) });
 }
 
 function showHost() {
@@ -92,6 +98,7 @@ function translatePage() {
   $("ui-language").lang = other;
   showSources();
   showLanguages();
+  showTargets();
   showHost();
   showTheme();
   showStatus();
@@ -102,6 +109,8 @@ function translatePage() {
 async function meetServer() {
   await askServer();
   showLanguages();
+  showTargets();
+  showReading(transcript.isTranslated);
 }
 
 function tick() {
@@ -205,7 +214,8 @@ function onState() {
 function onUpdate({ detail }) {
   dismiss(...CONNECTION);
   heard ||= detail.status === "active_transcription";
-  showLag(stream instanceof Upload ? 0 : detail.remaining_time_transcription);
+  if (stream instanceof Upload) showLag(0);
+  else showLag(detail.remaining_time_transcription, detail.remaining_time_translation);
   showDeafness(detail.deaf === true);
   archive.touch();
   view.render(transcript);
@@ -320,6 +330,10 @@ $("ui-language").addEventListener("click", () => {
   settings.ui = uiLanguage() === "zh" ? "en" : "zh";
   save();
   translatePage();
+});
+whenReadingChanges(() => {
+  showReading(transcript.isTranslated);
+  view.render(transcript);
 });
 $("source").addEventListener("change", () => dismiss(...SOURCE));
 $("language").addEventListener("change", () => dismiss("refused"));

@@ -85,6 +85,30 @@ export function cues(lines) {
   );
 }
 
+/** Of a script without spaces each character is a word, with the marks behind it. */
+function characters(piece) {
+  return [...piece].some(isWide) ? piece.match(/\s*.[^\p{L}\p{N}_\s]*/gu) : [piece];
+}
+
+/** The words of a translated sentence, spread evenly over its time. */
+function spread({ start, end, text }) {
+  const total = columns(text);
+  let before = 0;
+  return (text.match(/\s*\S+/gu) ?? []).flatMap(characters).map((piece) => {
+    const from = before;
+    before += columns(piece);
+    const at = (place) => start + ((end - start) * place) / total;
+    return { text: piece, start: at(from), end: at(before), confidence: null };
+  });
+}
+
+/** Lines with words in the listener's language: what is translated of `lines`. */
+export function translated(lines) {
+  return lines
+    .map((line) => ({ ...line, text: line.translation, language: line.target, words: line.translations.flatMap(spread) }))
+    .filter((line) => line.words.length);
+}
+
 /** The text on one row, or on two of about equal width. */
 export function rows(text) {
   const total = columns(text);

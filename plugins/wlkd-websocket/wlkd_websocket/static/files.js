@@ -1,7 +1,8 @@
 // The transcript as a file: plain text, SRT, WebVTT, JSON. What they hold is what `wlkd transcribe` writes.
 
-import { cues, rows } from "./cues.js";
+import { cues, rows, translated } from "./cues.js";
 import { speakerName } from "./speakers.js";
+import { shownReading } from "./translation.js";
 
 /** The name of whoever says `line`, or of the cue, as it stands before the text; empty where nobody is told apart. */
 const before = ({ speaker }) => (speaker === null || speaker === undefined ? "" : `${speakerName(speaker)}: `);
@@ -13,9 +14,10 @@ function stamp(seconds, point) {
   return `${two(h)}:${two(m)}:${two(s)}${point}${String(ms % 1000).padStart(3, "0")}`;
 }
 
-/** One line of text for each line that has words. */
+/** One line of text for each line that has words, and one for its translation where both are read. */
 export function toText(lines, tail = "") {
-  return [...lines.map((line) => before(line) + line.text.trim()), tail]
+  const both = shownReading() === "both" ? (line) => [line.translation ?? ""] : () => [];
+  return [...lines.flatMap((line) => [before(line) + line.text.trim(), ...both(line)]), tail]
     .map((text) => text.trim())
     .filter((text) => text)
     .join("\n")
@@ -49,17 +51,23 @@ export function toJson(lines, source) {
       speaker: line.speaker,
       name: before(line) ? speakerName(line.speaker) : undefined,
       text: line.text,
+      translation: line.translation || undefined,
       words: line.words.map((word) => ({ ...span(word), text: word.text, confidence: word.confidence ?? null })),
     })),
   };
   return JSON.stringify(document) + "\n";
 }
 
+/** The lines as they are read: in the listener's language, where nothing else is shown. */
+const read = (transcript) => (onlyTranslation() ? translated(transcript.spoken) : transcript.spoken);
+const onlyTranslation = () => shownReading() === "translation";
+const text = (transcript) => toText(read(transcript), onlyTranslation() ? "" : transcript.tail);
+
 /** What can be downloaded: by the end of the file's name, its type and its content. */
 export const FORMATS = {
-  txt: ["text/plain", (transcript) => toText(transcript.spoken, transcript.tail)],
-  srt: ["application/x-subrip", (transcript) => toSrt(transcript.spoken)],
-  vtt: ["text/vtt", (transcript) => toVtt(transcript.spoken)],
+  txt: ["text/plain", text],
+  srt: ["application/x-subrip", (transcript) => toSrt(read(transcript))],
+  vtt: ["text/vtt", (transcript) => toVtt(read(transcript))],
   json: ["application/json", (transcript, name) => toJson(transcript.spoken, name)],
 };
 
@@ -88,10 +96,10 @@ function copyBySelection(text) {
 
 /** Put the transcript's text on the clipboard. */
 export async function copy(transcript) {
-  const text = toText(transcript.spoken, transcript.tail);
+  const copied = text(transcript);
   try {
-    await navigator.clipboard.writeText(text);
+    await navigator.clipboard.writeText(copied);
   } catch {
-    copyBySelection(text);
+    copyBySelection(copied);
   }
 }

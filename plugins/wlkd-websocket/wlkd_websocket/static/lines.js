@@ -26,23 +26,32 @@ export function makeLine() {
   who.type = "button";
   who.hidden = true;
   words.append(who, make("span", "text"));
-  item.append(make("span", "when"), words);
+  const translation = make("p", "translation");
+  translation.append(make("span", "translated"), make("span", "draft"));
+  translation.lastChild.setAttribute("aria-hidden", "true"); // it changes all the time
+  item.append(make("span", "when"), words, translation);
   return item;
 }
 
-/** Show `line` in `item`; `before` is the line above it. Only what changed is touched: screen readers say that once. */
-export function fillLine(item, line, before) {
+/** Show `line` in `item`; `before` is the line above it, `draft` what its translation may go on with. Only what changed
+ * is touched: screen readers say that once. */
+export function fillLine(item, line, before, draft) {
   item.classList.toggle("silence", line.text === null);
   item.classList.toggle("unconfirmed", line.unconfirmed === true);
   fillWhen(item.querySelector(".when"), line, before);
   fillWho(item.querySelector(".who"), line, before);
-  const text = item.querySelector(".text");
-  if (line.language) text.lang = line.language;
-  const wanted = line.text === null ? t("silence", { s: Math.round(line.end - line.start) }) : line.text.trimStart();
-  const shown = text.textContent;
+  const said = line.text === null ? t("silence", { s: Math.round(line.end - line.start) }) : line.text.trimStart();
+  fillText(item.querySelector(".text"), said, line.language);
+  fillText(item.querySelector(".translated"), line.translation ?? "", line.target);
+  fillText(item.querySelector(".draft"), draft && line.translation ? ` ${draft}` : draft, line.target);
+}
+
+function fillText(element, wanted, language) {
+  if (language) element.lang = language;
+  const shown = element.textContent;
   if (wanted === shown) return;
-  if (shown && wanted.startsWith(shown)) text.append(wanted.slice(shown.length));
-  else text.replaceChildren(wanted);
+  if (shown && wanted.startsWith(shown)) element.append(wanted.slice(shown.length));
+  else element.replaceChildren(wanted);
 }
 
 /** The speaker's name, where he begins to speak; his colour is on every line of his. */

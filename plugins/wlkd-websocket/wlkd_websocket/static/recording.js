@@ -125,7 +125,7 @@ export class Recording extends Stream {
       // A continuation that the server cannot use settles less than its words: it would have heard them again as told.
       const told = Math.min(this.#first + Math.floor(RATE * this.transcript.committedSeconds), this.#next);
       this.#first = this.#next = Math.max(this.#settled, this.#kept.start, told);
-      this.transcript.begin(this.#base + this.#first / RATE);
+      this.transcript.begin(this.#base + this.#first / RATE, config.target_language);
     }
     if (!["paused", "finishing"].includes(this.state)) this.setState("recording");
   }

@@ -25,14 +25,15 @@ function withWords(lines, words) {
 }
 
 export class Transcript {
-  /** @type {{offset: number, lines: object[], words: object[], tail: string}[]} */
+  /** @type {{offset: number, target: string | null, lines: object[], words: object[], tail: string, draft: string}[]} */
   #parts = [];
 
-  /** A new connection begins; its second 0 is second `offset` of the transcript. */
-  begin(offset) {
+  /** A new connection begins; its second 0 is second `offset` of the transcript. `target`: the language that it is
+   * translated into, or null. */
+  begin(offset, target = null) {
     // The tail of the connection before was never confirmed, and its sound is sent again.
-    if (this.#parts.length) this.#parts.at(-1).tail = "";
-    this.#parts.push({ offset, lines: [], words: [], tail: "" });
+    if (this.#parts.length) Object.assign(this.#parts.at(-1), { tail: "", draft: "" });
+    this.#parts.push({ offset, target, lines: [], words: [], tail: "", draft: "" });
   }
 
   /** Take an update of the current connection. */
@@ -46,11 +47,16 @@ export class Transcript {
       text: line.speaker === -2 ? null : line.text,
       speaker: part.diarized && line.speaker !== -2 ? line.speaker : null,
       language: line.detected_language ?? null,
+      translation: line.translation ?? "",
+      translations: line.translations ?? [],
+      target: part.target,
     }));
     // A connection that goes on says its lines from the first one on that may still change.
     part.lines = [...part.lines.slice(0, message.first_line ?? 0), ...lines];
     // Words that wait for their speaker are final, and shown with those that are not.
     part.tail = (message.buffer_diarization ?? "") + message.buffer_transcription;
+    // What the sentence that goes on would be.
+    part.draft = message.buffer_translation ?? "";
     part.words.push(...(message.new_words ?? []));
   }
 
@@ -62,6 +68,7 @@ export class Transcript {
   /** Nothing will confirm the tail any more: it is kept as it is. */
   seal() {
     const part = this.#parts.at(-1);
+    if (part) part.draft = "";
     if (!part?.tail.trim()) return;
     const start = this.committedSeconds;
     const word = { text: part.tail, start, end: start + 1, confidence: null };
@@ -73,30 +80,45 @@ export class Transcript {
 
   /** The current connection begins anew, with the same sound from its start. */
   restart() {
-    Object.assign(this.#parts.at(-1), { lines: [], words: [], tail: "" });
+    Object.assign(this.#parts.at(-1), { lines: [], words: [], tail: "", draft: "" });
   }
 
   clear() {
     this.#parts = [];
   }
 
-  /** Lines on one clock, in seconds: `{start, end, text, speaker, language, unconfirmed}`; `text` is null for silence,
-   * `speaker` where nobody is told apart. */
+  /** Lines on one clock, in seconds: `{start, end, text, speaker, language, unconfirmed, translation, target}`; `text`
+   * is null for silence, `speaker` where nobody is told apart. */
   get lines() {
     return this.#parts.flatMap(({ offset, lines }) => lines.map((line) => later(line, offset)));
   }
 
-  /** The lines in which something is said, each with its `words`: `{start, end, text, confidence}`. */
+  /** The lines in which something is said, each with its `words`: `{start, end, text, confidence}`, and the
+   * `translations` of its sentences, `{start, end, text}`. */
   get spoken() {
     return this.#parts.flatMap(({ offset, lines, words }) =>
       withWords(lines, words)
         .filter((line) => line.text)
-        .map((line) => ({ ...later(line, offset), words: line.words.map((word) => later(word, offset)) })),
+        .map((line) => ({
+          ...later(line, offset),
+          words: line.words.map((word) => later(word, offset)),
+          translations: (line.translations ?? []).map((sentence) => later(sentence, offset)),
+        })),
     );
   }
 
   get tail() {
     return this.#parts.at(-1)?.tail ?? "";
+  }
+
+  /** The translation of the sentence that goes on, as it may be. */
+  get draft() {
+    return this.#parts.at(-1)?.draft ?? "";
+  }
+
+  /** Whether any of it is translated, or shall be. */
+  get isTranslated() {
+    return this.#parts.some(({ target }) => target);
   }
 
   /** Where the next recording may begin: after everything so far. */

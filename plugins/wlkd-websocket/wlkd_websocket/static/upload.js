@@ -67,9 +67,9 @@ export class Upload extends Stream {
     return true;
   }
 
-  begin() {
+  begin(config) {
     if (this.#begun) this.transcript.restart();
-    else this.transcript.begin(this.#base);
+    else this.transcript.begin(this.#base, config.target_language);
     this.#begun = true;
     this.#sent = 0;
     this.setState("uploading");

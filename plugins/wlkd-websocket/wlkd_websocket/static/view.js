@@ -32,7 +32,7 @@ export class TranscriptView {
     }
     lines.forEach((line, index) => {
       if (index === this.#list.children.length) this.#list.append(makeLine());
-      fillLine(this.#list.children[index], line, lines[index - 1]);
+      fillLine(this.#list.children[index], line, lines[index - 1], index === lines.length - 1 ? transcript.draft : "");
     });
     this.#showTail(transcript.tail, lines.at(-1));
     this.#empty.hidden = !transcript.isEmpty || lines.length > 0;
