@@ -65,7 +65,7 @@ class Capacity:
         step = (target - self.sessions) / 4
         revised = self.sessions + (math.ceil(step) if step > 0 else math.floor(step))
         logger.info(
-            "engine %s: up to %d people can talk at once, not %d: %.1f s of speech recognised in a second, "
+            "engine %s: up to %d people can talk at once, not %d: %.1f s of speech recognized in a second, "
             "%.0f %% of the time",
             self._engine,
             revised,

@@ -26,7 +26,7 @@ from wlkd.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 NICENESS = 10
-"""Of the thread: beside a busy recogniser it gets a tenth of a processor. Less, and it could keep the interpreter's
+"""Of the thread: beside a busy recognizer it gets a tenth of a processor. Less, and it could keep the interpreter's
 lock for long while it waits for its turn."""
 SPARE = 0.5
 """Time to spare, of 0 to 1, below which sentences that still grow are not translated."""

@@ -256,7 +256,7 @@ class Worker:
             return
         self.capacity = Capacity(found, self.name)
         logger.info(
-            "engine %s: up to %d people can talk at once on this machine (%.1f s of made-up speech recognised in a "
+            "engine %s: up to %d people can talk at once on this machine (%.1f s of test speech recognized in a "
             "second%s)",
             self.name,
             found,

@@ -51,7 +51,7 @@ class Progress:
         self.received = settled
         """Samples heard so far."""
         self.deaf = False
-        """Speech is heard, and no word comes of it."""
+        """Somebody speaks, and no word is committed."""
         self._translating = translating
         if translating is not None:
             translating.report_to(self.tell, self.noted)

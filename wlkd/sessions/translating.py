@@ -52,7 +52,7 @@ class Translating:
         english: bool,
         upload: bool,
     ) -> None:
-        """`english`: the recogniser writes English, whatever is spoken. `upload`: nobody reads along."""
+        """`english`: the recognizer writes English, whatever is spoken. `upload`: nobody reads along."""
         self._params = params
         self._sources = service.targets[params.target]
         self._service = service

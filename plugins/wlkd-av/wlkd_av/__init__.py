@@ -19,6 +19,6 @@ def wlkd_register_decoders(register: Registry) -> None:
 
 @hookimpl(trylast=True)
 def wlkd_choose_decoder(offer: StreamOffer) -> str | None:
-    # Last, for everything that no other decoder recognised: libav looks at the bytes, not at the type. Not for raw
+    # Last, for everything that no other decoder recognized: libav looks at the bytes, not at the type. Not for raw
     # samples of an encoding that nobody knows: it would look for a container in them. `opus`: packets (packets.py).
     return "av" if offer.encoding in (None, "opus") else None

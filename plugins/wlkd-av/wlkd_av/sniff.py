@@ -74,7 +74,7 @@ SIGNATURES = (
     (0, b"TTA1", "tta"),
     (0, b"MAC ", "ape"),
 )
-"""Offset, bytes, and libav's name of the demuxer. What is not here libav recognises itself, from more bytes."""
+"""Offset, bytes, and libav's name of the demuxer. What is not here libav recognizes itself, from more bytes."""
 TS_PACKET, M2TS_PACKET = 188, 192
 
 OTHER_THINGS = (

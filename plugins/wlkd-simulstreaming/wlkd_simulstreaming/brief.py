@@ -45,7 +45,7 @@ class Brief:
     @property
     def most_said(self) -> int:
         """Committed tokens a window may hold: with a full prompt before them there is still room for new ones. Only a
-        recogniser gone astray says so much in a window."""
+        recognizer gone astray says so much in a window."""
         return self.dims.n_text_ctx - self.dims.max_previous - ROOM_TOKENS
 
 

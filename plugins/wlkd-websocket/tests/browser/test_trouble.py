@@ -255,7 +255,7 @@ async def test_a_server_that_hears_speech_and_writes_nothing_is_explained(script
     async with scripted(core) as daemon, browse() as visit:
         await visit.goto(daemon.http)
         await visit.click("#record")
-        await visit.sees(NOTICE, "Speech is heard, but no words come of it")
+        await visit.sees(NOTICE, "Somebody speaks, but no words are recognized")
         await visit.click(f"{NOTICE} button")
         await visit.sees_no(NOTICE)
         assert await visit.finishes() == []

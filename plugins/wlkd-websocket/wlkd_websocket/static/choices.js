@@ -35,7 +35,7 @@ export function showLanguages() {
   const configured = offer?.language ?? "auto";
   const byDefault = configured === "auto" ? t("auto") : t("configured", { name: languageName(configured) });
   const known = spokenLanguages(offer?.languages);
-  // Nothing to recognise where the model knows one language.
+  // Nothing to recognize where the model knows one language.
   const automatic = configured === "auto" ? [] : known.length > 1 ? [["auto", t("auto")]] : [];
   fill(language, known.length === 1 ? known : [["", byDefault], ...automatic, ...known], settings.language);
   const script = offer?.chinese_script ?? SCRIPTS[0];
