@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -67,6 +67,8 @@ class TranslationService:
     ) -> None:
         """`translator` is provisioned."""
         self._translator = translator
+        self.targets = translator.targets()
+        """See `Translator.targets`."""
         self._metrics = metrics
         self._spare: Callable[[], float] = lambda: 1.0
         self._clock = clock
@@ -76,6 +78,7 @@ class TranslationService:
         self._task: asyncio.Task[None] | None = None
         self._since: float | None = None
         """When the call that goes on began."""
+        self._told_stuck = False
         metrics.translation_waiting.set_function(
             lambda: sum(len(self._waiting[rank]) for rank in (Rank.LIVE, Rank.UPLOAD))
         )
@@ -102,11 +105,6 @@ class TranslationService:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     @property
-    def targets(self) -> Mapping[str, frozenset[str]]:
-        """See `Translator.targets`."""
-        return self._translator.targets()
-
-    @property
     def max_wait_seconds(self) -> float:
         """How long the end of a live stream waits for its last translations."""
         return self._translator.config.max_wait_seconds
@@ -120,6 +118,15 @@ class TranslationService:
         """Have a passage translated; `request.done` hears of it, unless it is cancelled meanwhile."""
         self._waiting[request.rank].append(request)
         self._wake.set()
+        if self.stuck and not self._told_stuck:
+            self._told_stuck = True
+            logger.error("the translator has not come back for %g s; nothing is translated any more", STUCK_SECONDS)
+
+    def cancel(self, request: Request) -> None:
+        """Nobody waits for it any more."""
+        request.cancelled = True
+        with contextlib.suppress(ValueError):  # It is being translated.
+            self._waiting[request.rank].remove(request)
 
     async def _work(self) -> None:
         try:
@@ -139,8 +146,6 @@ class TranslationService:
             batch: list[Request] = []
             while waiting and len(batch) < self._translator.max_batch:
                 request = waiting.popleft()
-                if request.cancelled:
-                    continue
                 if rank is Rank.DRAFT and self._spare() < SPARE:
                     request.done(None)
                     continue

@@ -116,8 +116,7 @@ class Translating:
         """Nobody reads any more."""
         self._stop_drafts()
         for item in self._waiting:
-            if item.request is not None:
-                item.request.cancelled = True
+            self._cancel(item)
 
     # Finished sentences --------------------------------------------------------------------------------------
 
@@ -160,11 +159,14 @@ class Translating:
         return text_of(Script(self._params.chinese_script).write([word], (), self._params.target)[0])
 
     def _skip(self, item: _Waiting) -> None:
-        if item.request is not None:
-            item.request.cancelled = True
+        self._cancel(item)
         self._metrics.translation_skipped.inc()
         self._explain("translation is too far behind; some sentences are left out")
         self._finished(item, None)
+
+    def _cancel(self, item: _Waiting) -> None:
+        if item.request is not None:
+            self._service.cancel(item.request)
 
     def _give_up(self) -> None:
         """What waits stays untranslated."""
@@ -182,7 +184,7 @@ class Translating:
             self._note(Note("untranslated", message, start=start))
 
     async def _last_ones(self) -> None:
-        deadline = self._now() + self._service.max_wait_seconds
+        deadline = self._now() + (0.0 if self._service.stuck else self._service.max_wait_seconds)
         while self._waiting and (left := deadline - self._now()) > 0:
             await self._change(left)
         self._give_up()
@@ -205,7 +207,7 @@ class Translating:
             if not self._waiting:
                 self.tentative = ""
             return
-        if passage.text == self._drafted or self._timer is not None:
+        if passage.text == self._drafted or self._timer is not None or self._draft is not None:
             return
         now = self._now()
         if now < self._draft_due:
@@ -213,7 +215,6 @@ class Translating:
             return
         self._draft_due = now + DRAFT_SECONDS
         self._drafted = passage.text
-        self._drop_draft()
         draft = Request(passage, Rank.DRAFT, lambda text: self._on_draft(draft, text))
         self._draft = draft
         self._service.ask(draft)
@@ -237,10 +238,11 @@ class Translating:
             if text is not None:
                 self.tentative = self._written(text)
                 self._tell()
+            self._redraft()
 
     def _drop_draft(self) -> None:
         if self._draft is not None:
-            self._draft.cancelled = True
+            self._service.cancel(self._draft)
             self._draft = None
 
     def _stop_drafts(self) -> None:

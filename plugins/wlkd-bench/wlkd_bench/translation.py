@@ -1,10 +1,10 @@
 """How far is the translation behind the transcript, what does it cost, and does it hurt the words? A daemon of its own.
 
   .venv/bin/python -m wlkd_bench.translation --manifest speech/manifest.jsonl --set en_librispeech_long \\
-      --target pt --streams 1 4 --seconds 60 -- --set models_dir=$PWD/models --set translator.name=fasttranslate
+      --set en_ljspeech_long --target pt --streams 1 4 --seconds 60 -- --config translating.yaml
 
-Each number of streams is tried without and with translation, by turns, with the same clips at the pace of speech.
-Arguments behind `--` go to `wlkd run`.
+Each number of streams is tried without and with translation, by turns, with the same clips at the pace of speech, the
+first --seconds of each. Arguments behind `--` go to `wlkd run`.
 
   words     from the end of a word in the sound to its being committed, seconds: median and 95th percentile
   behind    from a sentence's last word to its translation, at the client
@@ -122,7 +122,7 @@ async def try_out(
     wishes: Mapping[str, str],
     turn: Turn,
 ) -> None:
-    """`streams` at once for so many seconds; a clip that was begun is finished. Raises `ClientError`."""
+    """`streams` at once for about so many seconds: a clip that was begun is finished. Raises `ClientError`."""
     loop = asyncio.get_running_loop()
     until = loop.time() + duration
     queue = itertools.cycle(clips)
@@ -132,16 +132,21 @@ async def try_out(
         while loop.time() < until:
             clip = next(queue)
             turn.watches.append(await speak(process.asr, pieces[clip], {"language": clip.language, **wishes}))
-            turn.minutes += clip.seconds / 60
+            turn.minutes += pieces[clip][-1].end / 60
 
     before = usage(process.pid)
     await asyncio.gather(*(lane(number) for number in range(streams)))
     turn.cores.append(cpu_share(before, usage(process.pid)))
 
 
+def beginning(pieces: Sequence[Piece], seconds: float) -> Sequence[Piece]:
+    """The first so many seconds."""
+    return [piece for piece in pieces if piece.end <= seconds]
+
+
 async def measure(args: argparse.Namespace) -> int:
     clips = select(read_manifest(args.manifest), args.sets, args.limit)
-    pieces = {clip: cut(read_samples(clip), "pcm") for clip in clips}
+    pieces = {clip: beginning(cut(read_samples(clip), "pcm"), args.seconds) for clip in clips}
     most = ["--set", f"sessions.max_sessions={max(args.streams) + 1}"]
     async with daemon([*args.daemon, *most]) as process:
         print("streams  what        words:50   95%  cores  behind:50  95%  drafts")

