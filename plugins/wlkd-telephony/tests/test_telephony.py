@@ -1,0 +1,182 @@
+"""Calls as Twilio, FreeSWITCH and Asterisk send them, message by message after their documentation."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from wlkd_telephony import audiosocket, freeswitch, twilio
+from wlkd_telephony.transport import Telephony, TelephonyOptions
+
+from wlkd import SessionError
+from wlkd.testing import RunningDaemon, Told, check_transport, free_port, running_daemon
+
+SPOKEN = "one two three four five six"
+START = {
+    "event": "start",
+    "sequenceNumber": "2",
+    "start": {
+        "streamSid": "MZ18ad3ab5a668481ce02b83e7395059f0",
+        "accountSid": "AC0123456789",
+        "callSid": "CA0123456789",
+        "tracks": ["inbound", "outbound"],
+        "customParameters": {"language": "en"},
+        "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+    },
+    "streamSid": "MZ18ad3ab5a668481ce02b83e7395059f0",
+}
+
+
+@asynccontextmanager
+async def serving(values: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[RunningDaemon]:
+    values = {"vad": {"name": "none"}, "transports": {"telephony": options}, **(values or {})}
+    async with running_daemon(values) as daemon:
+        yield daemon
+
+
+async def heard(socket: aiohttp.ClientWebSocketResponse) -> dict[int, str]:
+    """The final words of each channel, to the end of the call."""
+    said: dict[int, str] = {}
+    async with asyncio.timeout(20):
+        async for message in socket:
+            fields = json.loads(message.data)
+            assert fields["type"] == "transcription", fields
+            if fields["data"]["is_final"]:
+                channel = fields["data"]["channel"]
+                said[channel] = said.get(channel, "") + fields["data"]["text"]
+    return {channel: text.strip() for channel, text in said.items()}
+
+
+def media(track: str, audio: bytes) -> dict[str, Any]:
+    payload = base64.b64encode(audio).decode()
+    return {"event": "media", "media": {"track": track, "chunk": "1", "timestamp": "5", "payload": payload}}
+
+
+async def test_twilio_and_an_application_that_listens_to_the_call() -> None:
+    async with serving() as daemon, aiohttp.ClientSession() as http:
+        listening = http.ws_connect(f"{daemon.ws}/telephony/calls/CA0123456789")
+        async with listening as listener, http.ws_connect(f"{daemon.ws}/telephony/twilio") as caller:
+            await caller.send_json({"event": "connected", "protocol": "Call", "version": "1.0.0"})
+            await caller.send_json(START)
+            for number in range(150):
+                for track in ("inbound", "outbound"):
+                    await caller.send_json(media(track, b"\xff" * 160))
+                if number == 40:
+                    await caller.send_json({"event": "dtmf", "dtmf": {"track": "inbound_track", "digit": "1"}})
+            await caller.send_json({"event": "stop", "stop": {"callSid": "CA0123456789"}})
+            assert await heard(listener) == {0: SPOKEN, 1: SPOKEN}
+
+
+async def test_twilio_brings_its_token_in_a_parameter(tmp_path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+    values = {"auth": {"tokens_file": str(tokens)}}
+    async with serving(values) as daemon, aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"{daemon.ws}/telephony/twilio") as caller:
+            await caller.send_json(START)
+            answer = await caller.receive_json(timeout=5)
+            assert (answer["type"], answer["data"]["code"]) == ("error", "unauthorized")
+        async with http.ws_connect(f"{daemon.ws}/telephony/twilio") as caller:
+            start = {**START, "start": {**START["start"], "customParameters": {"token": "sesame"}}}  # type: ignore[dict-item]
+            await caller.send_json(start)
+            await caller.send_json({"event": "stop"})
+            assert (await caller.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await http.ws_connect(f"{daemon.ws}/telephony/calls/CA0123456789")
+
+
+@pytest.mark.parametrize(
+    "text", ["hello", "[]", '{"event": 1}', '{"event": "media", "media": {"payload": "!"}}', '{"start": {}}']
+)
+def test_what_twilio_would_not_send(text: str) -> None:
+    with pytest.raises(SessionError):
+        twilio.parse(text)
+
+
+async def test_freeswitch_sends_metadata_first_and_takes_text_back() -> None:
+    async with serving() as daemon, aiohttp.ClientSession() as http:
+        address = f"{daemon.ws}/telephony/freeswitch?sample_rate=16k&mix=stereo"
+        async with http.ws_connect(address, protocols=["audio.drachtio.org"]) as switch:
+            assert switch.protocol == "audio.drachtio.org"
+            await switch.send_str(json.dumps({"callId": "c-1", "language": "en", "other": {"a": 1}}))
+            for _ in range(150):
+                await switch.send_bytes(bytes(2 * 2 * 320))
+            await switch.send_bytes(b"")
+            assert await heard(switch) == {0: SPOKEN, 1: SPOKEN}
+
+
+async def test_a_caller_who_hangs_up_is_heard_to_the_last_word() -> None:
+    async with serving() as daemon, aiohttp.ClientSession() as http:
+        listener = await http.ws_connect(f"{daemon.ws}/telephony/calls/c-2")
+        async with http.ws_connect(f"{daemon.ws}/telephony/freeswitch?call=c-2") as switch:
+            for _ in range(150):
+                await switch.send_bytes(bytes(320))
+        assert await heard(listener) == {0: SPOKEN}
+
+
+def test_metadata_that_says_nothing() -> None:
+    assert freeswitch.metadata("just text") == freeswitch.metadata("[1]") == {}
+    assert freeswitch.opening({}, {}).offer.sample_rate == 8_000
+
+
+async def test_asterisk() -> None:
+    port, call = free_port(), uuid.uuid4()
+    async with serving(audiosocket_port=port) as daemon, aiohttp.ClientSession() as http:
+        listening = http.ws_connect(f"{daemon.ws}/telephony/calls/{call}")
+        async with listening as listener:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            stream = b"\x01\x00\x10" + call.bytes + (b"\x10\x01\x40" + bytes(320)) * 150 + b"\x03\x00\x01" + b"5"
+            for start in range(0, len(stream), 1001):
+                writer.write(stream[start : start + 1001])
+            writer.write(b"\x00\x00\x00")
+            await writer.drain()
+            assert await heard(listener) == {0: SPOKEN}
+            writer.close()
+
+
+def test_frames_are_cut_anywhere_and_other_rates_are_known() -> None:
+    stream = b"\x01\x00\x10" + bytes(16) + b"\x12\x00\x04abcd" + b"\xff\x00\x01\x02"
+    whole = [type(event).__name__ for event in audiosocket.Frames().feed(stream)]
+    frames = audiosocket.Frames()
+    bytewise = [event for place in range(len(stream)) for event in frames.feed(stream[place : place + 1])]
+    assert whole == [type(event).__name__ for event in bytewise] == ["Identity", "Audio", "Hangup"]
+    assert bytewise[1] == audiosocket.Audio(16_000, b"abcd")
+    with pytest.raises(SessionError, match="0x47"):
+        list(audiosocket.Frames().feed(b"GET / HTTP/1.1\r\n" + bytes(20_000)))
+
+
+async def test_what_is_not_audiosocket_ends_its_own_connection_only() -> None:
+    port = free_port()
+    async with serving(audiosocket_port=port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\n" + bytes(70_000))
+        assert await asyncio.wait_for(reader.read(), 5) == b"\x00\x00\x00"
+        writer.close()
+
+
+async def test_the_contract() -> None:
+    async def talk(port: int, audio: bytes) -> Told:
+        text = ""
+        try:
+            async with connect(f"ws://127.0.0.1:{port}/telephony/freeswitch") as switch:
+                await switch.send(audio)
+                await switch.send(b"")
+                async for message in switch:
+                    fields = json.loads(message)
+                    if fields["type"] == "error":
+                        return Told(text, fields["data"]["message"])
+                    text += fields["data"]["text"] if fields["data"]["is_final"] else ""
+        except InvalidStatus as error:
+            return Told("", json.loads(error.response.body)["data"]["message"])
+        return Told(text.strip())
+
+    await check_transport(lambda port: Telephony(TelephonyOptions(close_timeout_seconds=1)), talk)
