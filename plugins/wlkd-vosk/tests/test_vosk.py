@@ -13,9 +13,10 @@ from wlkd_vosk.backend import Vosk
 from wlkd_vosk.catalogue import FAMILY, KOREAN
 from wlkd_vosk.options import VoskOptions
 from wlkd_vosk.stream import VoskStream
-from wlkd_vosk.words import Clock, words_in
+from wlkd_vosk.words import words_in
 
 from wlkd import SAMPLE_RATE, Commit, Frame, ProvisionError, RecognitionParams, Samples, SessionError, StepPlan
+from wlkd.contract.clock import SpeechClock
 from wlkd.testing import check_backend, provisioned, recognized
 
 SECOND = np.zeros(SAMPLE_RATE, np.float32)
@@ -91,7 +92,7 @@ def test_an_utterance_that_vosk_closes_is_committed_and_is_no_pause_of_the_speak
 
 
 def test_words_lie_on_the_clock_of_the_session_and_noise_is_none() -> None:
-    clock = Clock()
+    clock = SpeechClock()
     clock.give(Frame(16_000, SECOND))
     clock.give(Frame(32_000, SECOND))
     clock.give(Frame(160_000, SECOND))

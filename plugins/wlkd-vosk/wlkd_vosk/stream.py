@@ -14,7 +14,8 @@ import numpy as np
 
 from wlkd import Commit, Frame, Recognizer, Word
 from wlkd.contract.audio import samples
-from wlkd_vosk.words import Clock, words_in
+from wlkd.contract.clock import SpeechClock
+from wlkd_vosk.words import words_in
 
 HOLD_BACK = samples(0.5)
 """Newer words change too often, even probable ones."""
@@ -40,7 +41,7 @@ class VoskStream(Recognizer):
         self._language = language
         self._sure = sure
         self._search: Search | None = None
-        self._clock = Clock()
+        self._clock = SpeechClock()
         self._frames: list[Frame] = []
         self._ended_at: int | None = None
         self._committed_until = 0
