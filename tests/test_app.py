@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.waiting import until, until_metric
 from wlkd.config import make_config
 from wlkd.config.options import Config
 from wlkd.contract.errors import ConfigError, Problem, SessionError
@@ -133,11 +134,11 @@ async def test_the_metrics_of_the_worker_are_those_of_this_moment() -> None:
     def busy() -> float:
         return it.core.metrics.registry.get_sample_value("wlkd_inference_busy_ratio", {"engine": "default"}) or 0.0
 
-    async with rig({"backend": {"name": "scripted", "options": {"step_seconds": 0.2}}}) as it:
+    async with rig({"backend": {"name": "scripted", "options": {"step_seconds": 0.05}}}) as it:
         await it.words()
         first = busy()
-        await asyncio.sleep(0.2)
-        assert 0 < busy() < first, "it does not fade while nobody speaks"
+        await until(lambda: busy() < first)  # it fades while nobody speaks
+        assert busy() > 0
         it.next = configuration({"backend": {"name": "scripted", "options": {"script": [" new"]}}})
         assert await it.reload.run()
         assert busy() == 0, "that of the model that was replaced"
@@ -155,8 +156,7 @@ async def test_a_new_model_takes_over_and_the_old_one_leaves_with_its_last_sessi
             await session.feed(HALF_SECOND)
             await session.finish()
             assert [update async for update in session.updates()][-1].text == " old old"
-        await asyncio.sleep(0.1)
-        assert len(list(it.core.workers())) == 1
+        await until(lambda: len(list(it.core.workers())) == 1)
         assert await it.words() == " new new"
 
 
@@ -173,13 +173,14 @@ async def test_a_model_that_does_not_fit_is_refused_with_the_figures(caplog: pyt
         assert await it.reload.run() and await it.words() == " new new"
 
 
-async def test_a_stop_while_starting_does_not_wait_for_the_model() -> None:
+async def test_a_stop_while_starting_does_not_wait_for_the_model(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     backend = {"name": "scripted", "options": {"load_seconds": 600}}
     plugins = load_plugins()
     config = make_config({**BASE, "backend": backend, "server": {"port": free_port()}}, plugins)
     daemon = Daemon(config, plugins)
     running = asyncio.create_task(daemon.run(lambda: pytest.fail("it is not ready")))
-    await asyncio.sleep(0.2)
+    await until(lambda: "loading the script" in caplog.text)
     daemon.stop()
     async with asyncio.timeout(5):
         await running
@@ -187,23 +188,31 @@ async def test_a_stop_while_starting_does_not_wait_for_the_model() -> None:
 
 async def test_a_drain_delivers_every_word_and_refuses_newcomers() -> None:
     values = {**BASE, "transports": {"websocket": {"input": "pcm"}}}
-    values["backend"] = {"name": "scripted", "options": {"step_seconds": 0.3}}
-    async with running_daemon(values) as running, aiohttp.ClientSession() as http:
-        async with http.ws_connect(f"{running.ws}/asr") as socket:
-            for _ in range(8):
-                await socket.send_bytes(HALF_SECOND)
-            while "lines" not in json.loads((await socket.receive()).data):
-                pass
-            await asyncio.sleep(0.3)  # what is in the socket is received
-            running.daemon.stop()
-            await asyncio.sleep(0.05)
-            async with http.get(f"{running.http}/readyz") as ready, http.get(f"{running.http}/asr") as refused:
-                assert (ready.status, await ready.text()) == (503, "draining\n")
-                assert (refused.status, (await refused.json())["code"]) == (503, "draining")
-            messages = [json.loads(message.data) async for message in socket]
+    async with (
+        running_daemon(values) as running,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{running.ws}/asr") as socket,
+        http.ws_connect(f"{running.ws}/asr?priority=upload") as upload,
+    ):
+        for _ in range(8):
+            await socket.send_bytes(HALF_SECOND)
+        await until_metric(running.http, "wlkd_audio_received_seconds_total", 4.0)
+        await until_metric(running.http, "wlkd_sessions_open", 2.0)
+        running.daemon.stop()
+        messages = [json.loads(message.data) async for message in socket]
         text = [message for message in messages if "lines" in message][-1]["lines"][-1]["text"]
         assert text == " one two three four five six seven eight"
         assert messages[-1]["code"] == "draining"
+        # The upload may go on, and keeps the daemon.
+        async with http.get(f"{running.http}/readyz") as ready, http.get(f"{running.http}/asr") as refused:
+            assert (ready.status, await ready.text()) == (503, "draining\n")
+            assert (refused.status, (await refused.json())["code"]) == (503, "draining")
+        await upload.send_bytes(HALF_SECOND)
+        await upload.send_bytes(b"")
+        said = [await upload.receive_json()]
+        while said[-1]["type"] != "ready_to_stop":
+            said.append(await upload.receive_json())
+        assert said[-2]["lines"][-1]["text"] == " one"
 
 
 async def test_a_drain_ends_live_audio_and_lets_uploads_go_on() -> None:
@@ -229,11 +238,26 @@ async def test_a_drain_ends_live_audio_and_lets_uploads_go_on() -> None:
         assert texts == [" one", " one two"]
 
 
-async def test_a_stuck_worker_is_seen_and_does_not_hold_the_end_up() -> None:
+async def tells_of_a_stuck_worker(http: aiohttp.ClientSession, url: str) -> None:
+    """Wait until the page says that something is wrong; it is that."""
+    text = ""
+
+    async def sick() -> bool:
+        nonlocal text
+        async with http.get(url) as answer:
+            text = await answer.text()
+            return answer.status == 503
+
+    await until(sick)
+    assert "inference has been stuck for" in text
+
+
+async def test_a_stuck_worker_is_seen_and_does_not_hold_the_end_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wlkd.inference.worker.STUCK_SECONDS", 0.1)
     values = {**BASE, "transports": {"websocket": {"input": "pcm"}}}
     values["backend"] = {"name": "scripted", "options": {"step_seconds": 8}}
-    values["worker"] = {"stall_seconds": 0.3}
-    values["sessions"] = {"drain_seconds": 0.2}
+    values["worker"] = {"stall_seconds": 0.1}
+    values["sessions"] = {"drain_seconds": 0.1}
     async with (
         asyncio.timeout(6),
         running_daemon(values) as running,
@@ -242,17 +266,13 @@ async def test_a_stuck_worker_is_seen_and_does_not_hold_the_end_up() -> None:
     ):
         for _ in range(4):
             await socket.send_bytes(HALF_SECOND)
-        await asyncio.sleep(1.5)
         for page in ("/healthz", "/readyz"):
-            async with http.get(running.http + page) as answer:
-                assert answer.status == 503 and "inference has been stuck for" in await answer.text()
+            await tells_of_a_stuck_worker(http, running.http + page)
 
 
 async def test_a_self_test_that_hangs_is_seen() -> None:
-    values = {**BASE, "warmup": True, "sessions": {"drain_seconds": 0.2}}
+    values = {**BASE, "warmup": True, "sessions": {"drain_seconds": 0.1}}
     values["backend"] = {"name": "scripted", "options": {"step_seconds": 4}}
-    values["worker"] = {"stall_seconds": 0.3}
+    values["worker"] = {"stall_seconds": 0.1}
     async with asyncio.timeout(6), running_daemon(values) as running, aiohttp.ClientSession() as http:
-        await asyncio.sleep(1)
-        async with http.get(f"{running.http}/healthz") as answer:
-            assert answer.status == 503 and "inference has been stuck for" in await answer.text()
+        await tells_of_a_stuck_worker(http, f"{running.http}/healthz")

@@ -7,6 +7,7 @@ import asyncio
 import numpy as np
 from wlkd_scripted.backend import Scripted, ScriptedOptions
 
+from tests.waiting import until
 from wlkd.config import make_config
 from wlkd.config.options import WorkerOptions
 from wlkd.contract.types import Frame, Pause, RecognitionParams
@@ -38,7 +39,7 @@ async def test_a_worker_that_a_defect_has_ended_is_sick() -> None:
         stream = worker.open(RecognitionParams(), defect)
         stream.push(Frame(0, np.zeros(16_000, dtype=np.float32)))
         stream.push(Pause(16_000))
-        await asyncio.sleep(0.3)
+        await until(lambda: worker.ended)
         assert health.sick_because() == "the inference worker has ended"
         assert health.status() == "the inference worker has ended"
 

@@ -3,8 +3,16 @@
 import asyncio
 import socket
 
+from tests.waiting import until
 from wlkd.contract.errors import SessionError
 from wlkd.transports.tcp import Client, PortOptions
+
+TCP_CLOSE = 7
+"""A connection that was reset, as Linux numbers the states of one (include/net/tcp_states.h)."""
+
+
+def state(connection: socket.socket) -> int:
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
 
 
 async def test_hanging_up_on_a_client_who_is_gone_is_no_defect() -> None:
@@ -16,7 +24,7 @@ async def test_hanging_up_on_a_client_who_is_gone_is_no_defect() -> None:
             # Nobody has the other end any more: the system resets the connection, which asyncio, past the end of what
             # it reads, does not notice before it closes its own.
             writer.write(b"one two\n")
-            await asyncio.sleep(0.05)
+            await until(lambda: state(writer.get_extra_info("socket")) == TCP_CLOSE)
 
         async def tell(error: SessionError) -> None:
             ended.set_exception(error)

@@ -42,6 +42,9 @@ class Echo(Backend):
     def __init__(self, step_seconds: float = 0.0) -> None:
         super().__init__(Options())
         self.step_seconds = step_seconds
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
         self.batches: list[int] = []
         self.plans: list[StepPlan] = []
         self.threads: set[str] = set()
@@ -54,6 +57,8 @@ class Echo(Backend):
 
     def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
         self.threads.add(threading.current_thread().name)
+        self.begun.set()
+        assert self.go_on.wait(10)
         time.sleep(self.step_seconds)
         ears = [plan.recognizer for plan in batch if isinstance(plan.recognizer, Ear)]
         for ear in ears:
@@ -69,6 +74,11 @@ class Echo(Backend):
             ear.frames.clear()
             ear.ended_at = None
         return commits
+
+    async def begins(self) -> None:
+        """Wait until a step has begun since the last call."""
+        assert await asyncio.to_thread(self.begun.wait, 10)
+        self.begun.clear()
 
 
 def speech(seconds: float, start: int = 0, value: float = 0.1) -> Frame:
@@ -99,9 +109,10 @@ def setup(step_seconds: float = 0.0, **options: float) -> Setup:
 
 async def test_nothing_runs_before_there_is_a_chunk() -> None:
     async with setup(min_chunk_seconds=0.5, max_chunk_seconds=3) as case:
-        stream, outcomes = case.stream()
+        (stream, outcomes), (other, _) = case.stream(), case.stream()
         stream.push(speech(0.4))
-        await asyncio.sleep(0.05)
+        other.push(speech(0.5))
+        await other.drained()
         assert outcomes == []
         stream.push(speech(0.1, start=6400))
         await stream.drained()
@@ -297,13 +308,15 @@ async def test_the_self_test_runs_on_the_inference_thread() -> None:
 
 
 async def test_a_closed_stream_frees_its_place_and_is_not_called_again() -> None:
-    async with setup(step_seconds=0.05) as case:
+    async with setup() as case:
+        case.backend.go_on.clear()
         stream, outcomes = case.stream()
         stream.push(speech(1))
-        await asyncio.sleep(0.01)
+        await case.backend.begins()
         stream.close()
         other, _ = case.stream()
         other.push(speech(1))
+        case.backend.go_on.set()
         await other.drained()
         assert case.backend.batches == [1, 1], "one thread: the closed stream's step was over first"
         assert outcomes == []
@@ -311,11 +324,15 @@ async def test_a_closed_stream_frees_its_place_and_is_not_called_again() -> None
 
 
 async def test_a_running_batch_shows_its_age() -> None:
-    async with setup(step_seconds=0.1) as case:
+    watch = Watch()
+    async with Setup(Echo(), WorkerOptions(), watch) as case:
+        case.backend.go_on.clear()
         stream, _ = case.stream()
         stream.push(speech(1))
-        await asyncio.sleep(0.05)
-        assert 0 < case.worker.stalled_for() < 1
+        await case.backend.begins()
+        watch.now += 5
+        assert case.worker.stalled_for() == 5
+        case.backend.go_on.set()
         await stream.drained()
         assert case.worker.stalled_for() == 0
 
@@ -355,23 +372,32 @@ async def test_a_backend_that_can_gets_several_batches_at_once() -> None:
 
 
 async def test_a_free_thread_does_not_wait_for_the_other_ones_batch() -> None:
-    case = Setup(Wide(step_seconds=0.3), WorkerOptions(min_chunk_seconds=0.5, max_chunk_seconds=0.5))
+    case = Setup(Wide(), WorkerOptions(min_chunk_seconds=0.5, max_chunk_seconds=0.5))
     async with case:
+        case.backend.go_on.clear()
         (one, _), (other, _) = case.stream(), case.stream()
         one.push(speech(0.5))
-        await asyncio.sleep(0.1)
+        await case.backend.begins()
         other.push(speech(0.5))
+        await case.backend.begins()
+        case.backend.go_on.set()
         await asyncio.gather(one.drained(), other.drained())
         assert case.backend.most == 2, "the second began when the first was over"  # type: ignore[attr-defined]
 
 
 async def test_closing_waits_for_the_running_batch() -> None:
-    case = setup(step_seconds=0.2)
-    async with case:
-        stream, _ = case.stream()
-        stream.push(speech(1))
-        await asyncio.sleep(0.05)
-        assert case.backend.batches == []
+    case = setup()
+    await case.worker.start(warm_up=True)
+    case.backend.go_on.clear()
+    stream, _ = case.stream()
+    stream.push(speech(1))
+    await case.backend.begins()
+    closing = asyncio.create_task(case.worker.close())
+    for _ in range(10):  # turns of the event loop: what does not wait for the batch would be over
+        await asyncio.sleep(0)
+    assert not closing.done() and case.backend.batches == []
+    case.backend.go_on.set()
+    await closing
     assert case.backend.batches == [1], "the backend may be closed now, and the batch would still run"
 
 

@@ -179,7 +179,8 @@ class Worker:
     def stalled_for(self) -> float:
         """Seconds since the oldest running batch, or the self-test, began; 0 when all threads are free."""
         now = self._clock()
-        since = self.load.running_since or self._measuring_since
+        running_since = self.load.running_since
+        since = self._measuring_since if running_since is None else running_since
         stalled = 0.0 if since is None else now - since
         upload_since = None if self._uploads is None else self._uploads.running_since
         return max(stalled, 0.0 if upload_since is None else (now - upload_since) / UPLOAD_PATIENCE)
