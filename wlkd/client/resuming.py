@@ -242,7 +242,8 @@ class ResumingStream:
 
 def _later(line: Line, by: int) -> Line:
     words = tuple(replace(word, start=word.start + by, end=word.end + by) for word in line.words)
-    return replace(line, start=line.start + by, end=line.end + by, words=words)
+    told = tuple(replace(one, start=one.start + by, end=one.end + by) for one in line.translations)
+    return replace(line, start=line.start + by, end=line.end + by, words=words, translations=told)
 
 
 def _before(line: Line, end: int) -> Line | None:
@@ -252,5 +253,6 @@ def _before(line: Line, end: int) -> Line | None:
     if line.start >= end or not line.words:
         return None if line.start >= end else replace(line, end=end)
     words = tuple(word for word in line.words if word.end <= end)
+    told = tuple(one for one in line.translations if one.end <= end)
     # Without times of its words, as `words=true` brings them, rather told twice than lost.
-    return replace(line, end=end, words=words) if words else line
+    return replace(line, end=end, words=words, translations=told) if words else line

@@ -101,7 +101,6 @@ class Translating:
     async def finish(self) -> None:
         """The last word is written: wait until all is translated, of an upload as long as it takes."""
         self._transcript.end_sentence()
-        self._stop_drafts()
         self.wrote(())
         self._stop_drafts()
         if self._rank is Rank.UPLOAD:
