@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import soundfile
 from wlkd_wyoming.transport import Wyoming, WyomingOptions
 from wyoming.asr import Transcribe, Transcript, TranscriptChunk, TranscriptStart
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
@@ -134,6 +135,27 @@ async def test_one_connection_serves_one_request_after_the_other():
             await wyoming.read_event()
             await wyoming.write_event(Ping("still there?").event())
             assert Pong.from_event(await wyoming.read_event()).text == "still there?"
+
+
+async def test_the_server_ends_a_request_when_its_speaker_pauses(speech_dir):
+    clip = speech_dir / "en_librispeech_test_clean/1089-134686-0005.flac"
+    spoken = soundfile.read(clip, dtype="int16")[0][:48_000].tobytes()
+    values = {"vad": {"name": "silero"}}
+    async with (
+        listening(values, endpoint_seconds=0.5, streaming=False) as port,
+        AsyncTcpClient("127.0.0.1", port) as wyoming,
+    ):
+        await wyoming.write_event(Describe().event())
+        assert Info.from_event(await wyoming.read_event()).asr[0].requires_external_vad is False
+        for _ in range(2):
+            await wyoming.write_event(AudioStart(16_000, 2, 1).event())
+            await wyoming.write_event(AudioChunk(16_000, 2, 1, spoken + bytes(32_000)).event())
+            assert (await transcript(wyoming)).text.startswith("one two")
+            # Until it has read that, a satellite goes on sending.
+            await wyoming.write_event(AudioChunk(16_000, 2, 1, bytes(32_000)).event())
+            await wyoming.write_event(AudioStop().event())
+        await wyoming.write_event(Ping().event())
+        assert Pong.is_type((await wyoming.read_event()).type), "nothing was answered twice"
 
 
 async def test_no_audio_is_an_empty_transcript():

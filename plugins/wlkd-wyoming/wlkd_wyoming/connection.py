@@ -42,6 +42,8 @@ class Connection:
         self._wishes: dict[str, str] = {}
         self._offer: StreamOffer | None = None
         self._utterance: Utterance | None = None
+        self._answered = False
+        """The request ended by its speaker's silence: what is still sent of it is dropped."""
         self._session = AsyncExitStack()
         self._reading: asyncio.Task[Event | None] | None = None
 
@@ -83,13 +85,16 @@ class Connection:
 
     async def _take(self, event: Event) -> None:
         if Describe.is_type(event.type):
-            await self._write(info(self._sessions.capabilities()).event())
+            endpointing = self._options.endpoint_seconds is not None
+            await self._write(info(self._sessions.capabilities(), endpointing=endpointing).event())
         elif Ping.is_type(event.type):
             await self._write(Pong(_text(event, "text")).event())
         elif Transcribe.is_type(event.type):
+            self._answered = False
             self._wishes = _wishes(event, self._sessions.capabilities())
         elif AudioStart.is_type(event.type):
             await self._abandon()
+            self._answered = False
             self._offer = _offer(event)
         elif AudioChunk.is_type(event.type):
             await self._hear(event)
@@ -100,6 +105,8 @@ class Connection:
             logger.debug("%s: %s ignored", self._client.peer, event.type)
 
     async def _hear(self, event: Event) -> None:
+        if self._answered:
+            return
         offer = _offer(event)
         if self._offer is not None and offer != self._offer:
             raise SessionError("bad_request", f"audio-chunk: the format changed from {self._offer} to {offer}")
@@ -108,7 +115,9 @@ class Connection:
             session = await self._session.enter_async_context(
                 self._sessions.open(offer, transport="wyoming", peer=self._client.peer, query=self._wishes)
             )
-            self._utterance = Utterance(session, self._write, streaming=self._options.streaming)
+            self._utterance = Utterance(
+                session, self._write, streaming=self._options.streaming, endpoint=self._options.endpoint_seconds
+            )
             self._session.push_async_callback(self._utterance.cancel)
         try:
             await self._utterance.feed(event.payload or b"")
@@ -117,7 +126,9 @@ class Connection:
             await self._end(self._utterance)
 
     async def _finish(self) -> None:
-        if self._utterance is None:
+        if self._answered:
+            self._answered = False
+        elif self._utterance is None:
             await self._write(Transcript("").event())
         else:
             await self._utterance.finish()
@@ -127,12 +138,14 @@ class Connection:
             if left and not self._utterance.hearing.done():
                 raise ConnectionResetError("the client left before its transcript was ready")
             await self._end(self._utterance)
+            self._answered = False
         self._offer = None
         self._wishes = {}
 
     async def _end(self, utterance: Utterance) -> None:
         """Wait until everything is transcribed, close the session, send the transcript."""
         await asyncio.wait({utterance.hearing})
+        self._answered = utterance.ended_by_silence
         await self._abandon()
         await utterance.send_transcript()
         utterance.hearing.result()

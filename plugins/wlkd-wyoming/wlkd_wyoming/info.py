@@ -17,8 +17,10 @@ USUAL_MODELS = re.compile("wlkd")
 """The default engine, or that of the language."""
 
 
-def info(capabilities: Capabilities) -> Info:
-    """The answer to `describe`: one program with a model for each engine, the first for all languages."""
+def info(capabilities: Capabilities, *, endpointing: bool = False) -> Info:
+    """The answer to `describe`: one program with a model for each engine, the first for all languages.
+
+    `endpointing`: the server ends a request when its speaker pauses."""
     default, *further = capabilities.engines
     models = [_model("wlkd", default, capabilities.languages)]
     models += [_model(engine.name, engine, engine.languages) for engine in further]
@@ -30,6 +32,7 @@ def info(capabilities: Capabilities) -> Info:
         version=__version__,
         models=models,
         supports_transcript_streaming=True,
+        requires_external_vad=not endpointing,
     )
     return Info(asr=[program])
 

@@ -17,6 +17,12 @@ class WyomingOptions(PortOptions):
 
     port: int = Field(PORT, ge=1, le=65535, description="TCP port.")
     streaming: bool = Field(True, description="Send `transcript-chunk` events while somebody still speaks.")
+    endpoint_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="Silence after speech that ends a request, without waiting for `audio-stop`; announced in "
+        "`describe`. null: the client's own VAD decides.",
+    )
     idle_timeout_seconds: float = Field(
         300.0, gt=0, description="A client that requests nothing for longer than this is disconnected."
     )

@@ -9,6 +9,7 @@ from wyoming.asr import Transcript, TranscriptChunk, TranscriptStart, Transcript
 from wyoming.event import Event
 
 from wlkd import Session, Update
+from wlkd.contract.audio import seconds
 from wlkd.transports.conversation import cancel
 
 Write = Callable[[Event], Awaitable[None]]
@@ -17,7 +18,10 @@ Write = Callable[[Event], Awaitable[None]]
 class Utterance:
     """Sends the words that a session commits, while it is still being fed."""
 
-    def __init__(self, session: Session, write: Write, *, streaming: bool) -> None:
+    def __init__(self, session: Session, write: Write, *, streaming: bool, endpoint: float | None = None) -> None:
+        """`endpoint`: seconds of silence after speech that end it; None: the client does."""
+        self._endpoint = endpoint
+        self.ended_by_silence = False
         self._session = session
         self._write = write
         self._streaming = streaming
@@ -49,12 +53,37 @@ class Utterance:
             await self._write(TranscriptStop().event())
 
     async def _hear(self) -> None:
-        async for update in self._session.updates():
-            self._heard = update
-            text = "".join(word.text for word in update.committed)
-            if self._streaming and text:
-                await self._begin(update)
-                await self._write(TranscriptChunk(text).event())
+        updates = self._session.updates()
+        upcoming = asyncio.ensure_future(anext(updates, None))
+        try:
+            while True:
+                # Silence brings no updates.
+                await asyncio.wait({upcoming}, timeout=self._patience())
+                if not upcoming.done():
+                    self.ended_by_silence = True
+                    await self._session.finish()
+                    await asyncio.wait({upcoming})
+                update = upcoming.result()
+                if update is None:
+                    return
+                await self._take(update)
+                upcoming = asyncio.ensure_future(anext(updates, None))
+        finally:
+            await cancel(upcoming)
+
+    def _patience(self) -> float | None:
+        """Seconds of further silence after which the speaker is taken to have ended; None: he has not."""
+        heard = self._heard
+        if self._endpoint is None or self.ended_by_silence or heard.speech_end is None or not heard.text.strip():
+            return None
+        return max(self._endpoint - seconds(heard.received - heard.speech_end), 0.0)
+
+    async def _take(self, update: Update) -> None:
+        self._heard = update
+        text = "".join(word.text for word in update.committed)
+        if self._streaming and text:
+            await self._begin(update)
+            await self._write(TranscriptChunk(text).event())
 
     async def _begin(self, update: Update) -> None:
         if not self._begun:
