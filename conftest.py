@@ -12,6 +12,10 @@ REPOSITORY = Path(__file__).resolve().parent
 
 pytest_plugins = ["wlkd.testing", "tests.fake_asr"]
 
+# Several processes at a time on few cores: OpenMP's threads, which spin while they wait, take most of the time from
+# each other. Read when PyTorch and CTranslate2 are loaded, here and in the daemons that tests start.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # A deadline in milliseconds measures the machine, not the code.
 settings.register_profile("wlkd", deadline=None)
 settings.load_profile("wlkd")

@@ -36,7 +36,15 @@ def program(name: str) -> str:
 def certificate(folder: Path) -> Path:
     """Chain and key in one file, as HAProxy wants them."""
     key, chain, both = folder / "key.pem", folder / "chain.pem", folder / "wlkd.pem"
-    command = [program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command: list[str | Path] = [
+        program("openssl"),
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+    ]
     command += ["-nodes", "-keyout", key, "-out", chain, "-days", "2", "-subj", "/CN=speech.example.org"]
     subprocess.run(command, check=True, capture_output=True)
     both.write_text(chain.read_text() + key.read_text())
