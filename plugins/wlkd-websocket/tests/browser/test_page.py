@@ -230,6 +230,19 @@ async def test_only_what_the_model_can_do_is_offered(scripted, browse):
         await visit.sees_no("#translate")
 
 
+async def test_a_server_with_several_models_lets_people_choose(scripted, browse):
+    korean = {"name": "scripted", "options": {"languages": ["ko"], "script": [" hana", " dul"]}}
+    async with scripted({"engines": {"korean": korean}, "routing": {"ko": "korean"}}) as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.sees("#model", re.compile("korean"))
+        await visit.select_option("#model", "korean")
+        codes = await visit.eval_on_selector_all("#language option", "options => options.map((each) => each.value)")
+        assert codes == ["ko"], "what this model knows"
+        await visit.keyboard.press("Space")
+        await visit.hears("dul")
+        await visit.finishes()
+
+
 async def test_captions_fill_the_screen(scripted, browse):
     async with scripted() as daemon, browse(viewport={"width": 1280, "height": 720}) as visit:
         await visit.goto(f"{daemon.http}/?view=captions")

@@ -8,6 +8,7 @@ import { BOTH, SHARED, mayShare, microphones } from "./sound.js";
 const source = document.getElementById("source");
 const language = document.getElementById("language");
 const scripts = document.getElementById("script");
+const models = document.getElementById("model");
 const SCRIPTS = ["simplified", "traditional", "traditional_hk", "as_heard"];
 
 function fill(select, options, chosen) {
@@ -34,7 +35,7 @@ export function showLanguages() {
   const offer = offered();
   const configured = offer?.language ?? "auto";
   const byDefault = configured === "auto" ? t("auto") : t("configured", { name: languageName(configured) });
-  const known = spokenLanguages(offer?.languages);
+  const known = spokenLanguages((showModels(offer) ?? offer)?.languages);
   // Nothing to recognize where the model knows one language.
   const automatic = configured === "auto" ? [] : known.length > 1 ? [["auto", t("auto")]] : [];
   fill(language, known.length === 1 ? known : [["", byDefault], ...automatic, ...known], settings.language);
@@ -46,6 +47,16 @@ export function showLanguages() {
   showScript();
 }
 
+/** Offer the models of a server that has several. Returns the chosen one; null: that of the language. */
+function showModels(offer) {
+  const engines = offer?.engines ?? [];
+  const named = engines.map(({ name, model, backend }) => [name, `${name} (${model || backend})`]);
+  fill(models, [["", t("modelOfLanguage")], ...named], settings.model);
+  settings.model = models.value;
+  document.getElementById("model-choice").hidden = engines.length < 2;
+  return engines.find(({ name }) => name === settings.model) ?? null;
+}
+
 /** Chinese is written in several ways; asked only where Chinese may be spoken and the server can choose. */
 function showScript() {
   const chosen = settings.language;
@@ -55,7 +66,7 @@ function showScript() {
 
 /** Choices are for the next recording. */
 export function lockChoices(locked) {
-  for (const select of [source, language, scripts]) select.disabled = locked;
+  for (const select of [source, language, scripts, models]) select.disabled = locked;
 }
 
 function remember(select, key) {
@@ -69,3 +80,5 @@ function remember(select, key) {
 remember(source, "source");
 remember(language, "language");
 remember(scripts, "script");
+remember(models, "model");
+models.addEventListener("change", showLanguages);

@@ -6,6 +6,7 @@ export const DEFAULTS = {
   source: "", // of sound; empty: the default microphone
   language: "", // empty: as the server is configured
   script: "", // of Chinese; empty: as the server is configured
+  model: "", // which of the server's; empty: that of the language
   target: "", // to translate into; empty: nothing is translated
   reading: "both", // of what is translated: both, spoken, translation
   server: "",
@@ -54,6 +55,7 @@ export function serverUrl() {
     task: settings.translate ? "translate" : "",
     diarize: settings.diarize ? "true" : "",
     chinese_script: settings.script,
+    model: settings.model,
     target_language: settings.target,
   };
   for (const [name, value] of Object.entries(wishes)) if (value) url.searchParams.set(name, value);
