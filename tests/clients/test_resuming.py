@@ -8,13 +8,15 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.relay import relay
-from wlkd.client import ClientError, FileAudio, LiveAudio, Lost, Transcript, connect, connect_resuming
+from wlkd.client import ClientError, FileAudio, LiveAudio, Lost, Refused, Transcript, connect, connect_resuming
+from wlkd.client.resuming import next_pause
 from wlkd.testing import free_port, running_daemon, speech_like
 
 SECRET = "a secret of at least thirty-two characters\n"
@@ -192,6 +194,22 @@ async def test_a_file_is_read_again_from_where_it_was(key: Path, tmp_path: Path)
                         cuts += 1
                 last = update
     assert last.committed.split() == SPOKEN
+
+
+def test_a_client_waits_twice_as_long_each_time_but_no_longer_than_a_full_server_says() -> None:
+    pauses = {
+        "away": [Lost("connection refused")] * 8,
+        "full": [Refused("full", 5.0)] * 8,
+        "full at once": [Refused("full", 0.0)] * 2,
+        "full without a word": [Refused("full")] * 8,
+    }
+    waited = {
+        how: list(accumulate(errors, next_pause, initial=0.0))[1:]  # the first attempt, after `moving`, comes at once
+        for how, errors in pauses.items()
+    }
+    assert waited["away"] == waited["full without a word"] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert waited["full"] == [0.5, 1.0, 2.0, 4.0, 5.0, 5.0, 5.0, 5.0]
+    assert waited["full at once"] == [0.5, 0.5]
 
 
 async def test_a_server_that_cannot_resume_is_served_as_ever(fake_asr: Any) -> None:

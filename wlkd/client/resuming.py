@@ -224,7 +224,7 @@ class ResumingStream:
             except (Lost, Refused) as error:
                 if asyncio.get_running_loop().time() > deadline:
                     raise lost from error
-                pause = min(2 * (pause or FIRST_PAUSE_SECONDS / 2), LONGEST_PAUSE_SECONDS)
+                pause = next_pause(pause, error)
 
     def _begin_anew(self) -> None:
         settled = 0 if self._place is None else self._place.settled
@@ -238,6 +238,16 @@ class ResumingStream:
         told = (_before(line, settled + shift) for line in self._lines)
         self._lines = tuple(line for line in told if line is not None)
         self._anew = (self._lines, settled + shift)
+
+
+def next_pause(pause: float, error: Lost | Refused) -> float:
+    """Seconds before the next attempt, after one that came `pause` seconds after the one before.
+
+    Twice as long, but no longer than a server that is full asks for: it is there, and may have a place soon.
+    """
+    asked = error.retry_after_seconds if isinstance(error, Refused) else None
+    longest = LONGEST_PAUSE_SECONDS if asked is None else max(asked, FIRST_PAUSE_SECONDS)
+    return min(2 * (pause or FIRST_PAUSE_SECONDS / 2), longest)
 
 
 def _later(line: Line, by: int) -> Line:

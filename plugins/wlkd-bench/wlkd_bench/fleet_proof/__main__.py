@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import secrets
 import sys
 import tempfile
@@ -196,6 +197,8 @@ def main() -> int:
         arguments(sys.argv[1:])
         enter("wlkd_bench.fleet_proof", ["haproxy"])
     args = arguments(sys.argv[2:])
+    # Machines of their own would not spin on each other's cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         if args.keep is not None:
             args.keep.mkdir(parents=True, exist_ok=True)
