@@ -65,15 +65,20 @@ class Capacity:
         step = (target - self.sessions) / 4
         revised = self.sessions + (math.ceil(step) if step > 0 else math.floor(step))
         logger.info(
-            "engine %s: up to %d people can talk at once, not %d: %.1f s of speech recognized in a second, "
+            "engine %s: up to %s can talk at once, not %d: %.1f s of speech recognized in a second, "
             "%.0f %% of the time",
             self._engine,
-            revised,
+            people(revised),
             self.sessions,
             load.throughput,
             100 * busy,
         )
         self.sessions = revised
+
+
+def people(number: int) -> str:
+    """As a sentence says it."""
+    return "1 person" if number == 1 else f"{number} people"
 
 
 def sessions_for(throughput: float) -> int:

@@ -24,7 +24,7 @@ from wlkd.contract.errors import SessionError
 from wlkd.contract.types import RecognitionParams
 from wlkd.inference.backlog import Outcome, Step, Stream
 from wlkd.inference.batch import run_batch
-from wlkd.inference.capacity import Capacity, self_test, sessions_for
+from wlkd.inference.capacity import Capacity, people, self_test, sessions_for
 from wlkd.inference.schedule import Schedule
 from wlkd.inference.turns import Turns
 from wlkd.inference.uploads import Uploads
@@ -244,23 +244,23 @@ class Worker:
         except Exception as error:
             # A failure with test audio must not stop the daemon; real audio may work, and also shows the capacity.
             logger.warning(
-                "engine %s: self-test failed; assuming that %d people can talk at once",
+                "engine %s: self-test failed; assuming that %s can talk at once",
                 self.name,
-                self.capacity.sessions,
+                people(self.capacity.sessions),
                 exc_info=error,
             )
             return
         finally:
             self._measuring_since = None
         found = sessions_for(throughput)
+        logger.debug("engine %s: self-test: %.1f s of speech recognized in a second", self.name, throughput)
         if again and found <= self.capacity.sessions:
             return
         self.capacity = Capacity(found, self.name)
         logger.info(
-            "engine %s: up to %d people can talk at once on this machine (%.1f s of test speech recognized in a "
-            "second%s)",
+            "engine %s: up to %s can talk at once on this machine (%.1f s of test speech recognized in a second%s)",
             self.name,
-            found,
+            people(found),
             throughput,
             "; the machine was busier at the start" if again else "",
         )
