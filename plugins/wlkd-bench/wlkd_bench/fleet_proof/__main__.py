@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import secrets
 import sys
 import tempfile
@@ -120,7 +119,9 @@ class Proof:
             finally:
                 watching.cancel()
             heard = [each for task in people for each in task.result()]
-            return Run(name, began, self._args.seconds, heard, planned, taken)
+            run = Run(name, began, self._args.seconds, heard, planned, taken)
+            (self._folder / f"{name}.json").write_text(json.dumps(asdict(run)))
+            return run
 
     async def _people(self, host: str, began: float) -> list[Heard]:
         """Those of one host: every fourth is on the train."""
@@ -182,7 +183,6 @@ async def prove(args: argparse.Namespace, folder: Path) -> int:
     again = [await proof.run("undisturbed again", [])] if real else []
     disturbed = [await proof.run(name, plan) for name, plan in plans.items()]
     runs = [undisturbed, *again, *disturbed]
-    (folder / "runs.json").write_text(json.dumps([asdict(run) for run in runs]))
     print(verdict.resumable(undisturbed, [*again, *disturbed], proof.resumes))
     print(f"\n{verdict.plain(undisturbed, disturbed, proof.resumes)}")
     for run in disturbed:
@@ -197,8 +197,6 @@ def main() -> int:
         arguments(sys.argv[1:])
         enter("wlkd_bench.fleet_proof", ["haproxy"])
     args = arguments(sys.argv[2:])
-    # Machines of their own would not spin on each other's cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         if args.keep is not None:
             args.keep.mkdir(parents=True, exist_ok=True)
