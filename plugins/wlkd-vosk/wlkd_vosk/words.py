@@ -11,7 +11,7 @@ from wlkd.contract.clock import SpeechClock
 from wlkd.contract.text import UNSPACED_LANGUAGES
 
 NOISE = ("[", "<")
-"""How tokens begin that stand for what is not a word: `[unk]`, `<eps>`, Korean models' `[3]`."""
+"""How tokens begin that stand for what is not a word: `[unk]`, `<eps>`, the Korean model's `[3]`. It has `-`, too."""
 
 
 def words_in(told: str, key: str, clock: SpeechClock, language: str) -> list[Word]:
@@ -26,5 +26,5 @@ def words_in(told: str, key: str, clock: SpeechClock, language: str) -> list[Wor
             round(min(one["conf"], 1.0), 3),
         )
         for one in said
-        if not one["word"].startswith(NOISE)
+        if not one["word"].startswith(NOISE) and any(map(str.isalnum, one["word"]))
     ]
