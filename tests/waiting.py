@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import aiohttp
@@ -19,7 +20,7 @@ async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
             holds = condition()
             if await holds if isinstance(holds, Awaitable) else holds:
                 return
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
 
 
 async def metric(base: str, name: str, **labels: str) -> float:
@@ -34,6 +35,6 @@ async def until_metric(base: str, name: str, value: float, **labels: str) -> Non
     """Wait until `metric` is `value`."""
 
     async def reached() -> bool:
-        return await metric(base, name, **labels) == value
+        return math.isclose(await metric(base, name, **labels), value)  # a sum of seconds is not exact
 
     await until(reached)

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from tests.waiting import until
 from wlkd.cli import microphone
 from wlkd.cli.terminal import Plain, Screen
 
@@ -136,11 +137,12 @@ async def test_a_microphone_that_complains_for_hours_is_heard_all_the_same(fake_
     assert err.decode() == "wlkd listen: parec stopped: overrun\noverrun\nunplugged; try --device\n"
 
 
-async def test_a_microphone_that_nobody_reads_any_more_ends(recorder, monkeypatch):
-    monkeypatch.setenv("PATH", recorder("parec", "exec cat /dev/zero")["PATH"])
-    async with asyncio.timeout(10), microphone.microphone(None) as source:
-        await source.read()
-        await asyncio.sleep(0.2)  # asyncio has read ahead as far as it does.
+async def test_a_microphone_that_nobody_reads_any_more_ends(recorder, monkeypatch, tmp_path):
+    # Of that much, the pipe holds 64 KiB, and asyncio the rest, which is more than 128 KiB: it reads no further.
+    script = f"head -c 198000 /dev/zero; : >{tmp_path}/full; exec cat /dev/zero"
+    monkeypatch.setenv("PATH", recorder("parec", script)["PATH"])
+    async with asyncio.timeout(10), microphone.microphone(None):
+        await until((tmp_path / "full").exists)
 
 
 async def test_no_recording_program_names_those_that_would_do(monkeypatch, tmp_path):

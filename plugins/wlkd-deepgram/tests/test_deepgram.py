@@ -22,6 +22,7 @@ from deepgram.listen.v1.types import ListenV1Configure
 from websockets.exceptions import ConnectionClosedError
 from wlkd_deepgram.transport import Deepgram, DeepgramOptions
 
+from tests.waiting import metric, until_metric
 from wlkd.testing import RunningDaemon, Told, check_transport, running_daemon
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -237,8 +238,8 @@ async def test_keep_alive_keeps_a_silent_client():
     values = {"sessions": {"idle_timeout_seconds": 0.5}}
     async with serving(values) as daemon, client(daemon).listen.v1.connect(**LINEAR) as socket:
         await socket.send_media(bytes(32_000))
-        for _ in range(6):
-            await asyncio.sleep(0.2)
+        for _ in range(8):  # longer than the limit, each pause far shorter
+            await asyncio.sleep(0.1)
             await socket.send_keep_alive()
         await socket.send_media(bytes(32_000))
         await socket.send_close_stream()
@@ -388,7 +389,7 @@ async def test_a_client_that_comes_back_at_once_finds_its_place():
 async def test_a_drain_delivers_what_was_received():
     async with serving() as daemon, client(daemon).listen.v1.connect(**LINEAR) as socket:
         await socket.send_media(bytes(32_000 * 4))
-        await asyncio.sleep(0.3)
+        await until_metric(daemon.http, "wlkd_audio_received_seconds_total", 4)
         daemon.daemon.stop()
         messages = []
         with pytest.raises(Exception, match="1013"):
@@ -442,16 +443,17 @@ async def test_recordings_that_cannot_be():
 
 async def test_a_client_that_leaves_frees_its_place(caplog):
     values = {
-        "backend": {"name": "scripted", "options": {"step_seconds": 0.3}},
+        "backend": {"name": "scripted", "options": {"step_seconds": 0.1}},
         "sessions": {"max_sessions": 1},
         "worker": {"max_chunk_seconds": 1},
     }
     async with serving(values) as daemon, aiohttp.ClientSession() as http:
         leaving = asyncio.create_task(http.post(f"{daemon.http}/v1/listen", data=wav(20)))
-        await asyncio.sleep(0.6)
+        await until_metric(daemon.http, "wlkd_sessions_open", 1)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
-        await asyncio.sleep(1.5)
+        await until_metric(daemon.http, "wlkd_sessions_open", 0)
+        assert await metric(daemon.http, "wlkd_words_committed_total") < 40, "it was transcribed to its end"
         async with http.post(f"{daemon.http}/v1/listen", data=wav(1)) as answer:
             assert answer.status == 200
     assert not [record for record in caplog.records if record.levelname == "ERROR"]

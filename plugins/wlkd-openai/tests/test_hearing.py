@@ -9,6 +9,7 @@ from typing import Any
 from wlkd_openai.realtime.hearing import Hearing
 from wlkd_openai.realtime.items import Items
 
+from tests.waiting import until
 from wlkd import Update, Word
 
 
@@ -34,6 +35,7 @@ class Late:
 
     def __init__(self) -> None:
         self.flushing = asyncio.Event()
+        self.later = asyncio.Event()
 
     async def flush(self) -> None:
         self.flushing.set()
@@ -41,7 +43,7 @@ class Late:
     async def updates(self):
         await self.flushing.wait()
         yield Update(committed=(Word(" one", 0, 8_000),))
-        await asyncio.sleep(0.1)
+        await self.later.wait()
         yield Update(committed=(Word(" two", 8_000, 16_000),), flushes=1)
         await asyncio.Event().wait()
 
@@ -52,8 +54,13 @@ async def test_a_flush_waits_for_its_own_words_not_for_older_ones():
     async def send(events):
         sent.extend(events)
 
-    hearing = Hearing(Late(), AsyncExitStack(), Items(beta=False), send)
+    session = Late()
+    hearing = Hearing(session, AsyncExitStack(), Items(beta=False), send)
+    flushing = asyncio.create_task(hearing.flush())
+    await until(lambda: bool(sent))
+    assert not flushing.done()
+    session.later.set()
     async with asyncio.timeout(5):
-        await hearing.flush()
+        await flushing
     assert [event["delta"].strip() for event in sent if "delta" in event] == ["one", "two"]
     await hearing.close()

@@ -17,6 +17,7 @@ import soxr
 from websockets.exceptions import InvalidStatus
 from wlkd_openai.transport import OpenAI, OpenAIOptions
 
+from tests.waiting import metric, until
 from wlkd.testing import Told, check_transport
 
 MANUAL = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
@@ -149,7 +150,7 @@ async def test_what_is_cleared_is_never_completed(serving, says):
 async def test_a_turn_that_is_over_is_not_cleared(serving, speech_dir):
     audio, rate = soundfile.read(speech_dir / CLIP, dtype="float32")
     spoken = np.pad(soxr.resample(audio, rate, 24_000), (0, 24_000))
-    values = {"vad": {"name": "silero"}, "backend": {"name": "scripted", "options": {"step_seconds": 0.5}}}
+    values = {"vad": {"name": "silero"}, "backend": {"name": "scripted", "options": {"step_seconds": 0.2}}}
     async with serving(values) as daemon, connected(daemon) as connection:
         await append(connection, (spoken * 32767).astype("<i2").tobytes(), 4800)
         [*_, committed] = await receive(connection, "input_audio_buffer.committed")
@@ -325,7 +326,12 @@ async def test_a_drain_completes_the_item(serving, says):
     async with serving() as daemon, connected(daemon) as connection:
         await append(connection, SECOND["audio/pcm"] * 3)
         await receive(connection, DELTA)
-        await asyncio.sleep(0.3)
+
+        async def all_is_received() -> bool:
+            # But for what the resampler holds back, which is less than the last piece.
+            return await metric(daemon.http, "wlkd_audio_received_seconds_total") > 2.95
+
+        await until(all_is_received)
         daemon.daemon.stop()
         events = await receive(connection, "error")
         [completed] = [event for event in events if event.type == COMPLETED]

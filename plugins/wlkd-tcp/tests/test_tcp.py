@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from wlkd_tcp.transport import Tcp, TcpOptions
 
+from tests.waiting import until_metric
 from wlkd import ConfigError
-from wlkd.testing import Told, check_transport, free_port, running_daemon
+from wlkd.testing import RunningDaemon, Told, check_transport, free_port, running_daemon
 
 SECOND = bytes(32_000)
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -28,11 +29,18 @@ def spoken(seconds: float) -> str:
 
 
 @asynccontextmanager
-async def listening(values: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[int]:
-    """The daemon's TCP port."""
+async def serving(values: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[tuple[RunningDaemon, int]]:
+    """The daemon, and its TCP port."""
     port = free_port()
     transports = {"tcp": {"host": "127.0.0.1", "port": port, **options}}
-    async with running_daemon({"vad": {"name": "none"}, "transports": transports, **(values or {})}):
+    async with running_daemon({"vad": {"name": "none"}, "transports": transports, **(values or {})}) as daemon:
+        yield daemon, port
+
+
+@asynccontextmanager
+async def listening(values: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[int]:
+    """The daemon's TCP port."""
+    async with serving(values, **options) as (_, port):
         yield port
 
 
@@ -176,13 +184,13 @@ async def test_a_client_faster_than_recognition_is_slowed_down_and_loses_nothing
 
 
 async def test_a_client_that_reads_late_gets_merged_lines_with_every_word():
-    async with listening() as port:
+    async with serving() as (daemon, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
         for _ in range(100):
             writer.write(SECOND)
             await writer.drain()
         writer.write_eof()
-        await asyncio.sleep(0.5)
+        await until_metric(daemon.http, "wlkd_audio_received_seconds_total", 100)
         async with asyncio.timeout(20):
             lines = (await reader.read()).splitlines()
         writer.close()
@@ -198,33 +206,31 @@ async def test_a_client_that_never_reads_is_dropped():
             await asyncio.to_thread(stuck.sendall, SECOND * 30)
             answer = await talk(port, SECOND)  # meanwhile, another one is served
             assert len(text_of(answer)) == 10 * 200_001
-            await asyncio.sleep(1.0)
+            stuck.settimeout(20)
             with pytest.raises(ConnectionError):
-                for _ in range(100):
-                    stuck.sendall(SECOND)
+                for _ in range(1000):
+                    await asyncio.to_thread(stuck.sendall, SECOND)
 
 
 async def test_clients_that_vanish_free_their_place():
-    async with listening({"sessions": {"max_sessions": 1}}) as port:
+    async with serving({"sessions": {"max_sessions": 1}}) as (daemon, port):
         for _ in range(3):
             rude = socket.create_connection(("127.0.0.1", port))
             rude.sendall(SECOND)
-            await asyncio.sleep(0.1)
+            await until_metric(daemon.http, "wlkd_sessions_open", 1)
             # Reset instead of close.
             rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             rude.close()
-            await asyncio.sleep(0.1)
+            await until_metric(daemon.http, "wlkd_sessions_open", 0)
         assert text_of(await talk(port, SECOND)) == " one two"
 
 
 async def test_a_drain_delivers_what_was_received_and_says_why_it_ends():
-    port = free_port()
-    transports = {"tcp": {"host": "127.0.0.1", "port": port, "close_timeout_seconds": 0.5}}
-    async with running_daemon({"vad": {"name": "none"}, "transports": transports}) as daemon:
+    async with serving(close_timeout_seconds=0.5) as (daemon, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(SECOND * 4)
         await reader.readline()
-        await asyncio.sleep(0.3)
+        await until_metric(daemon.http, "wlkd_audio_received_seconds_total", 4)
         daemon.daemon.stop()
         async with asyncio.timeout(10):
             *words, error = [json.loads(line) for line in (await reader.read()).splitlines()]

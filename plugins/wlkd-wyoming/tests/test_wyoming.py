@@ -19,8 +19,9 @@ from wyoming.event import Event
 from wyoming.info import Describe, Info
 from wyoming.ping import Ping, Pong
 
+from tests.waiting import until_metric
 from wlkd import ConfigError
-from wlkd.testing import Told, check_transport, free_port, running_daemon
+from wlkd.testing import RunningDaemon, Told, check_transport, free_port, running_daemon
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
@@ -31,10 +32,18 @@ def spoken(seconds: float) -> str:
 
 
 @asynccontextmanager
-async def listening(values: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[int]:
+async def serving(values: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[tuple[RunningDaemon, int]]:
+    """The daemon, and the transport's port."""
     port = free_port()
     transports = {"wyoming": {"host": "127.0.0.1", "port": port, **options}}
-    async with running_daemon({"vad": {"name": "none"}, "transports": transports, **(values or {})}):
+    async with running_daemon({"vad": {"name": "none"}, "transports": transports, **(values or {})}) as daemon:
+        yield daemon, port
+
+
+@asynccontextmanager
+async def listening(values: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[int]:
+    """The transport's port."""
+    async with serving(values, **options) as (_, port):
         yield port
 
 
@@ -182,7 +191,7 @@ async def test_clients_hear_only_themselves():
 
 
 async def test_a_client_too_many_is_told_so_and_a_place_is_freed_by_leaving():
-    async with listening({"sessions": {"max_sessions": 1}}) as port:
+    async with serving({"sessions": {"max_sessions": 1}}) as (daemon, port):
         async with client(port) as first:
             await first.write_event(AudioChunk(16_000, 2, 1, bytes(96_000)).event())
             await first.read_event()
@@ -190,7 +199,7 @@ async def test_a_client_too_many_is_told_so_and_a_place_is_freed_by_leaving():
                 await speak(second, 30)
                 [refusal] = await answer(second)
                 assert Error.from_event(refusal).code == "server_full"
-        await asyncio.sleep(0.2)
+        await until_metric(daemon.http, "wlkd_sessions_open", 0)
         async with client(port) as third:
             await speak(third, 1)
             assert (await transcript(third)).text == spoken(1)
@@ -206,14 +215,15 @@ async def test_a_client_that_comes_back_at_once_finds_its_place():
 
 async def test_a_client_that_leaves_takes_its_transcription_along():
     values = {
-        "backend": {"name": "scripted", "options": {"step_seconds": 0.2}},
+        "backend": {"name": "scripted", "options": {"step_seconds": 0.1}},
         "sessions": {"max_sessions": 1},
         "worker": {"max_chunk_seconds": 1},
     }
-    async with listening(values) as port:
+    async with serving(values) as (daemon, port):
         async with client(port) as leaving:
             await speak(leaving, 25)
-        await asyncio.sleep(0.5)
+            await until_metric(daemon.http, "wlkd_sessions_open", 1)
+        await until_metric(daemon.http, "wlkd_sessions_open", 0)
         async with client(port) as wyoming:
             await speak(wyoming, 1)
             assert (await transcript(wyoming)).text == spoken(1)
@@ -296,11 +306,9 @@ async def test_silent_clients_are_sent_away():
 
 
 async def test_a_drain_sends_the_transcript_of_what_was_received():
-    port = free_port()
-    transports = {"wyoming": {"host": "127.0.0.1", "port": port, "close_timeout_seconds": 0.5}}
-    async with running_daemon({"vad": {"name": "none"}, "transports": transports}) as daemon, client(port) as wyoming:
+    async with serving(close_timeout_seconds=0.5) as (daemon, port), client(port) as wyoming:
         await wyoming.write_event(AudioChunk(16_000, 2, 1, bytes(32_000 * 4)).event())
-        await asyncio.sleep(0.3)
+        await until_metric(daemon.http, "wlkd_audio_received_seconds_total", 4)
         daemon.daemon.stop()
         assert (await transcript(wyoming)).text == spoken(4)
         assert (await wyoming.read_event()).type == "transcript-stop"
