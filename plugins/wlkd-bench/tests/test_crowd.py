@@ -6,7 +6,7 @@ import gc
 import os
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from wlkd_bench.crowd import KINDS, Crowd, idle_connections
 from wlkd_bench.process import MIB, cpu_share, usage
 
+from tests.waiting import metric, until, until_metric
 from wlkd.testing import RunningDaemon, running_daemon, speech_like
 
 AUDIO = (speech_like(20.0) * 32767).astype("<i2").tobytes()
@@ -26,32 +27,13 @@ async def serving(values: Mapping[str, Any] = {}) -> AsyncIterator[RunningDaemon
     complete = {
         "vad": {"name": "none"},
         "decoders": {"pcm": {}, "av": {}},
-        "transports": {"websocket": {}},
+        # Its clients leave the closing to the server.
+        "transports": {"websocket": {"close_timeout_seconds": 0.2}},
         "backend": {"name": "scripted", "options": {"step_seconds": 0.01}},
         **values,
     }
     async with running_daemon(complete) as daemon:
         yield daemon
-
-
-async def open_sessions(daemon: RunningDaemon) -> float:
-    async with aiohttp.ClientSession() as http, http.get(f"{daemon.http}/metrics") as answer:
-        lines = (await answer.text()).splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("wlkd_sessions_open{"))
-
-
-async def reasons(daemon: RunningDaemon) -> str:
-    """The part of the metrics that says why sessions ended."""
-    async with aiohttp.ClientSession() as http, http.get(f"{daemon.http}/metrics") as answer:
-        lines = (await answer.text()).splitlines()
-    closed = (line for line in lines if line.startswith("wlkd_sessions_closed_total{"))
-    return "\n".join(line for line in closed if not line.endswith(" 0.0"))
-
-
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - what it waits for sends no event
-            await asyncio.sleep(0.1)
 
 
 def left() -> dict[str, int]:
@@ -67,11 +49,7 @@ def left() -> dict[str, int]:
 async def soak(daemon: RunningDaemon, seconds: float, seed: int) -> Counter[str]:
     crowd = Crowd(f"{daemon.ws}/asr", AUDIO, size=16, pace=PACE, seed=seed)
     await crowd.visit(seconds)
-
-    async def everybody_has_left() -> bool:
-        return await open_sessions(daemon) == 0
-
-    await until(everybody_has_left)
+    await until_metric(daemon.http, "wlkd_sessions_open", 0)
     return crowd.ends
 
 
@@ -79,16 +57,12 @@ async def test_whoever_comes_and_however_they_go_nothing_is_left() -> None:
     limits = {"sessions": {"idle_timeout_seconds": 0.5, "max_sessions": 14}}
     async with serving(limits) as daemon:
         before = left()
-        ends = await soak(daemon, 10, seed=1)
+        ends = await soak(daemon, 5, seed=1)
         warm = usage(os.getpid()).resident_bytes
-        ends += await soak(daemon, 10, seed=2)
+        ends += await soak(daemon, 5, seed=2)
         grown = (usage(os.getpid()).resident_bytes - warm) / MIB
-
-        async def nothing_is_left() -> bool:
-            return left() == before
-
         try:
-            await until(nothing_is_left)
+            await until(lambda: left() == before)
         except TimeoutError:
             assert left() == before
     assert grown < 8, f"{grown:.1f} MiB more after as many sessions again"
@@ -158,10 +132,10 @@ async def test_a_client_that_never_reads_is_dropped_and_holds_little() -> None:
             with contextlib.suppress(ConnectionError):
                 writer.write(frame(AUDIO[:16000]))
                 await asyncio.wait_for(writer.drain(), 1)
-            return "too_slow" in await reasons(daemon)
+            return await metric(daemon.http, "wlkd_sessions_closed_total", reason="too_slow") == 1
 
         await until(dropped)
-        assert await open_sessions(daemon) == 0
+        assert await metric(daemon.http, "wlkd_sessions_open") == 0
         writer.close()
         del reader
     # Each of its updates repeats a transcript of megabytes; what it has not read is merged, not queued.
@@ -184,4 +158,4 @@ async def test_idle_connections_that_were_closed_are_noticed() -> None:
     async with serving({"sessions": {"idle_timeout_seconds": 0.2}}) as daemon:
         with pytest.raises(ConnectionError, match="3 of 3"):
             async with idle_connections(f"{daemon.ws}/asr", 3):
-                await asyncio.sleep(1.5)
+                await until_metric(daemon.http, "wlkd_sessions_closed_total", 3, reason="idle_timeout")
