@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -214,6 +215,22 @@ async def test_a_reload_adds_and_replaces_engines_and_keeps_the_others() -> None
         await before["korean"].worker.vacant()
         assert await rig.to({"engines": {}, "routing": {}})
         assert await text(running, language="en") == " d1 d2 d3 d4"
+
+
+async def test_a_session_is_handed_over_to_an_engine_that_came_while_it_began() -> None:
+    async with core() as running:
+        rig = Rig(running)
+        async with running.admission.open(PCM, transport="test", peer="here") as session:
+            await session.feed(HALF_SECOND)
+            old = running.engines.engines.named("english")
+            assert await rig.to({"engines": {**BASE["engines"], "english": scripted("n", languages=["en"])}})
+            while old.worker in running.workers():  # noqa: ASYNC110 (nothing tells that it is closed)
+                await asyncio.sleep(0)
+            for _ in range(3):
+                await session.feed(HALF_SECOND)
+            await session.finish()
+            async with asyncio.timeout(5):
+                assert [update async for update in session.updates()][-1].text == " n1 n2 n3 n4"
 
 
 async def test_routing_alone_changes_at_once() -> None:

@@ -150,7 +150,7 @@ class Setup:
     def session(self) -> LiveSession:
         params = RecognitionParams()
         engine = Engine("default", Counting(Options()), self.worker)
-        place = Place(Engines({"default": engine}), engine, params, decides=False)
+        place = Place(lambda: Engines({"default": engine}), engine, params, decides=False)
         return LiveSession(
             SessionInfo("1", "test", "here", StreamOffer(), params, 0.0),
             Hearing(self.decoding, self._vad(Options()), self._pool),

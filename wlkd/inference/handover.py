@@ -24,14 +24,15 @@ class Place:
 
     def __init__(
         self,
-        engines: Engines,
+        engines: Callable[[], Engines],
         engine: Engine,
         params: RecognitionParams,
         *,
         decides: bool,
         on_handover: Callable[[Engine, str], None] = lambda engine, language: None,
     ) -> None:
-        """At `engine`; `decides`: until the language is known. `on_handover` is told the new one and the language."""
+        """At `engine`; `decides`: until the language is known. `engines`: those of that moment, as one that a reload
+        replaced may be closed by then. `on_handover` is told the new one and the language."""
         self._engines = engines
         self.engine = engine
         self._params = params
@@ -97,8 +98,9 @@ class Place:
     def _hand_over(self, language: str, heard: list[SpeechEvent]) -> bool:
         """To the engine of `language`, if it is another one and takes what the session asks for."""
         params = replace(self._params, language=language)
-        engine = self._engines.route(params)
-        if engine is self.engine:
+        engines = self._engines()
+        engine = engines.route(params)
+        if engine in (self.engine, engines.default):
             return False
         continues = engine.backend.continues
         try:

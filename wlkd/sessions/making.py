@@ -178,7 +178,7 @@ class Maker:
                 hearing,
                 progress,
                 Place(
-                    self.engines,
+                    lambda: self.engines,
                     choice.engine,
                     params,
                     decides=choice.decides,
