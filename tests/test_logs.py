@@ -53,3 +53,9 @@ def test_on_a_terminal_lines_have_the_time_and_words() -> None:
 @pytest.mark.parametrize("journal", [True, False])
 def test_libraries_are_quiet_below_warnings(journal: bool) -> None:
     assert not any("chatter" in line or "too much" in line for line in output(journal=journal))
+
+
+def test_what_a_plugin_prints_is_written_at_once() -> None:
+    source = "import os; from wlkd.host.logs import set_up_logging; set_up_logging('info'); print('said'); os._exit(0)"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert done.stdout == "said\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 
@@ -32,6 +33,9 @@ def complain(problem: object) -> None:
 
 def set_up_logging(level: str) -> None:
     """Send wlkd's records of `level` and above to standard error, and the libraries' warnings."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a plugin prints must reach the journal when it is printed, not when a buffer is full.
+        sys.stdout.reconfigure(line_buffering=True)
     handler = logging.StreamHandler(sys.stderr)
     if under_systemd():
         handler.setFormatter(_JournalFormatter("%(name)s: %(message)s"))
