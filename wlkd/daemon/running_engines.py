@@ -67,7 +67,7 @@ class RunningEngine:
             worker = Worker(backend, config.worker, opening.metrics, expected, name=name, turns=turns)
             stack.push_async_callback(worker.close)
             if config.warmup:
-                status(f"warming up {part.name}")
+                status(f"warming up {part.name}" if name == DEFAULT_ENGINE else f"warming up the engine {name}")
             # Without the warm-up a self-test would measure just that; the first minutes correct the guess.
             measure = config.warmup and not backend.waits and config.sessions.max_sessions == "auto"
             await worker.start(warm_up=config.warmup, measure=measure)
