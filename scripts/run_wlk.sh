@@ -56,6 +56,10 @@ done
 [ -n "$program" ] || fail "wlkd is not installed: run scripts/install.sh" 69
 
 configuration=/etc/wlkd.yaml
+# In a checkout without an installation, the foreground takes the configuration of the checkout.
+if [ -n "$foreground" ] && [ ! -f "$configuration" ] && [ -f "$here/../etc/wlkd.yaml" ]; then
+    configuration=$here/../etc/wlkd.yaml
+fi
 if [ -z "$models" ] && [ -f "$configuration" ]; then
     models=$("$program" check --config "$configuration" --get models_dir) || fail "$configuration cannot be used" 78
 fi

@@ -83,3 +83,16 @@ def test_the_choice_reaches_the_program(installed: Path, tmp_path: Path) -> None
         *("--set", "backend.options.device=cuda", "--set", "backend.options.device_index=2"),
         *("--set", "recognition.language=zh", "--set", "server.port=7200", "--set", "log_level=debug"),
     ]
+
+
+@pytest.mark.skipif(Path("/etc/wlkd.yaml").exists(), reason="wlkd is installed here")
+def test_a_checkout_runs_with_its_own_configuration(installed: Path, tmp_path: Path) -> None:
+    configuration = tmp_path / "opt" / "etc" / "wlkd.yaml"
+    configuration.parent.mkdir()
+    configuration.touch()
+    for name in ("faster-whisper-small/model.bin", "pytorch-whisper-small/small.pt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    status, said = run_wlk("small", "-f", "--models", str(tmp_path), script=installed)
+    assert status == 0
+    assert Path(said.split("--config ")[1].split()[0]).resolve() == configuration
