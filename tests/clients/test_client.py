@@ -44,7 +44,7 @@ async def test_a_full_server_says_when_to_come_back(fake_asr):
     [
         ({"pcm": False}, True, "takes no raw PCM"),
         ({"pcm": True}, False, "takes raw PCM only"),
-        ({"config": {"type": "hello"}}, True, "no config message"),
+        ({"config": {"type": "hello"}}, True, "not a config message"),
         ({"config": {"type": "error", "code": "bad_request", "message": "no such language"}}, True, "no such language"),
         ({"config": {"type": "error", "code": "server_full", "message": "later"}}, True, "server_full: later"),
         ({"fail_after": 0.1}, True, "undecodable_audio: what was that?"),

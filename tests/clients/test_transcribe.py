@@ -96,7 +96,7 @@ async def test_the_words_before_a_damage_of_the_disk_are_kept(fake_asr):
         (["a.mp3", "b.mp3", "--format", "srt"], "add --output-dir"),
         (["x/a.mp3", "y/a.mp3", "--output-dir", "."], "both become a.txt"),
         (["a.mp3", "--format", "srt,txt"], "srt and text cannot be printed together"),
-        (["a.mp3", "--output-dir", __file__], "is no folder"),
+        (["a.mp3", "--output-dir", __file__], "is not a folder"),
     ],
 )
 async def test_wishes_that_make_no_sense(wlkd_transcribe, capsys, arguments, message):
