@@ -171,6 +171,8 @@ def wlkd_register_filters(register): calls.append(("wlkd_register_filters", regi
 @hookimpl
 def wlkd_register_diarizers(register): calls.append(("wlkd_register_diarizers", register))
 @hookimpl
+def wlkd_register_turn_detectors(register): calls.append(("wlkd_register_turn_detectors", register))
+@hookimpl
 def wlkd_register_translators(register): calls.append(("wlkd_register_translators", register))
 @hookimpl
 def wlkd_register_transports(register): calls.append(("wlkd_register_transports", register))
@@ -217,6 +219,7 @@ def test_every_hook_is_called_in_order_with_what_its_spec_says(install: Install)
         "wlkd_register_backends",
         "wlkd_register_filters",
         "wlkd_register_diarizers",
+        "wlkd_register_turn_detectors",
         "wlkd_register_translators",
         "wlkd_register_transports",
         "wlkd_check_config",

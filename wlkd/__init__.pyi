@@ -55,6 +55,9 @@ from .contract.components import (
     Transport as Transport,
 )
 from .contract.components import (
+    TurnDetector as TurnDetector,
+)
+from .contract.components import (
     Vad as Vad,
 )
 from .contract.components import (

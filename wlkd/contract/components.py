@@ -339,6 +339,19 @@ class Filter(Component[FilterOptionsT]):
         Cheap, on the event loop. Raises `BadParameter` for a wish that makes no sense."""
 
 
+class TurnDetector(Component[OptionsT]):
+    """Tells whether somebody who is silent has ended, or only pauses. For live sessions, at each pause that the VAD
+    hears."""
+
+    samples: ClassVar[int]
+    """How much audio it wants to judge by, at most."""
+
+    @abstractmethod
+    def judge(self, samples: Samples) -> float:
+        """How likely the turn is over, 0 to 1: `samples` are the last ones up to 0.2 s behind the last
+        speech. Blocking, in a thread pool, for several sessions at once."""
+
+
 class TranslatorOptions(Options):
     """What every translator can be told; base of its own options."""
 

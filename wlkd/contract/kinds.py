@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wlkd.contract.components import Backend, Component, Decoder, Diarizer, Filter, Translator, Transport, Vad
+from wlkd.contract.components import (
+    Backend,
+    Component,
+    Decoder,
+    Diarizer,
+    Filter,
+    Translator,
+    Transport,
+    TurnDetector,
+    Vad,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,12 @@ KINDS: Mapping[str, Kind] = {
             "diarizer",
             Diarizer,
             "Tells the speakers apart, for clients that ask for it; null: no speaker labels.",
+        ),
+        Kind(
+            "turn_detector",
+            TurnDetector,
+            "Tells a pause for thought from the end of a turn: for Deepgram's `endpointing`, OpenAI's `semantic_vad`, "
+            "and `turn_over` of `/asr`; null: silence alone decides.",
         ),
         Kind(
             "translator",

@@ -205,6 +205,8 @@ class SessionInfo:
     """None: speakers are not told apart."""
     translation: TranslationParams | None = None
     """None: nothing is translated."""
+    turns: bool = False
+    """Updates say how likely a turn is over (`Update.turn_over`), a moment after they say that speech has ended."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -363,6 +365,8 @@ class Update:
     """Sample index of the latest onset of speech; None: none heard yet."""
     speech_end: int | None = None
     """Sample index where the latest stretch of speech ended; None while it goes on."""
+    turn_over: float | None = None
+    """How likely the speaker has ended with it, 0 to 1; None: not judged, or not yet."""
     received: int = 0
     """Samples received so far."""
     lag: int = 0

@@ -147,9 +147,12 @@ async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExi
         diarizer = await provision("diarizer", config.diarizer.name, config.diarizer.options)
         # Apart from recognition and VAD: a diarizer that is late must be late alone.
         speakers = DiarizerService(diarizer, pool(max(cores() // 2, 1), "speakers"))
+    turns = None
+    if (part := config.one("turn_detector")) is not None:
+        turns = await provision("turn_detector", part.name, part.options)
     translation = None
     if (part := config.one("translator")) is not None:
         translation = TranslationService(await provision("translator", part.name, part.options), metrics)
         stack.push_async_callback(translation.close)
         await translation.start(warm_up=config.warmup)
-    return Parts(decoders, vad, Filters(filters), pools, speakers, translation)
+    return Parts(decoders, vad, Filters(filters), pools, speakers, turns, translation)

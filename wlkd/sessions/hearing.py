@@ -13,8 +13,10 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
+
 from wlkd.contract.audio import SAMPLE_RATE, silence
-from wlkd.contract.components import DecoderStream, Vad
+from wlkd.contract.components import DecoderStream, TurnDetector, Vad
 from wlkd.contract.types import Decoded, Frame, Gap, Note, Pause, Restart, Samples, SpeechEvent
 from wlkd.sessions.decoding import SLICE_SAMPLES, begin, take
 
@@ -25,6 +27,10 @@ Heard = Frame | Gap | Note
 SHORT_GAP = SAMPLE_RATE
 """A gap up to this length is passed to the VAD as silence; a longer one begins with a pause."""
 FROM_THE_BEGINNING = Restart()
+TURN_SILENCE = SAMPLE_RATE // 5
+"""Behind the last speech, that a turn detector hears."""
+LATE = 10 * SAMPLE_RATE
+"""The VAD tells a pause no later than this behind it."""
 MAX_RESTARTS = 4096
 """Places to resume from that are remembered; beyond, every other one is forgotten."""
 
@@ -33,13 +39,22 @@ class Hearing:
     """Decoder, VAD and clock of one session."""
 
     def __init__(
-        self, decoder: DecoderStream, vad: Vad, pool: Executor, restart: Restart = FROM_THE_BEGINNING, settled: int = 0
+        self,
+        decoder: DecoderStream,
+        vad: Vad,
+        pool: Executor,
+        restart: Restart = FROM_THE_BEGINNING,
+        settled: int = 0,
+        turns: TurnDetector | None = None,
     ) -> None:
         """`restart`: where the bytes of a resumed stream begin; what comes of them before `settled` is not heard."""
         self._decoder = decoder
         self._vad = vad
         self._vad_stream = vad.open()
         self._pool = pool
+        self._turns = turns
+        self._recent: deque[Frame] = deque()
+        """What `turns` may have to judge by."""
         self._given_up = False
         self.clock = restart.at
         """Samples heard, and left out by gaps, so far."""
@@ -66,8 +81,20 @@ class Hearing:
 
     async def detect(self, frame: Frame) -> list[SpeechEvent]:
         """What the VAD makes of the next audio. After a pause speech may go on."""
+        if self._turns is not None:
+            self._recent.append(frame)
+            while self._recent[0].end < frame.end - self._turns.samples - LATE:
+                self._recent.popleft()
         events = await self._call(self._vad_stream.feed, frame)
         return [replace(event, over=False) if isinstance(event, Pause) else event for event in events]
+
+    async def judge(self, at: int) -> float | None:
+        """How likely a turn is over whose last speech ended at sample index `at`; None: nothing judges that."""
+        if self._turns is None or not self._recent:
+            return None
+        audio = np.concatenate([frame.samples for frame in self._recent])
+        audio = audio[: max(at + TURN_SILENCE - self._recent[0].start, 0)]
+        return await self._call(self._turns.judge, audio[-self._turns.samples :])
 
     async def pause(self) -> list[SpeechEvent]:
         """What the VAD held back, as if the speaker had paused. What follows starts afresh."""

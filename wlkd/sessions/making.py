@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from wlkd.config.options import Config
 from wlkd.contract.audio import samples
-from wlkd.contract.components import Decoder, Vad
+from wlkd.contract.components import Decoder, TurnDetector, Vad
 from wlkd.contract.errors import SessionError
 from wlkd.contract.host import Capabilities, EngineInfo
 from wlkd.contract.types import (
@@ -74,6 +74,8 @@ class Parts:
     """Where decoders and the VAD run."""
     speakers: DiarizerService | None = None
     """None: speakers are not told apart."""
+    turns: TurnDetector | None = None
+    """None: silence alone says when a turn is over."""
     translation: TranslationService | None = None
     """None: nothing is translated."""
 
@@ -156,11 +158,14 @@ class Maker:
             time.time(),
             diarization,
             self._translation(asked, choice.params),
+            # Nobody waits for the end of a turn in a recording.
+            turns=self._parts.turns is not None and asked.priority == "live",
         )
         decoder = self._decoder(asked.offer).open(asked.offer)
         try:
             pool = self._parts.pools[asked.priority]
-            hearing = Hearing(decoder, self._parts.vad, pool, begin.restart, begin.settled)
+            turns = self._parts.turns if info.turns else None
+            hearing = Hearing(decoder, self._parts.vad, pool, begin.restart, begin.settled, turns)
             transcript = self._transcript(begin, info)
             translating = self._translating(info, transcript)
             progress = Progress(

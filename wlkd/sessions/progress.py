@@ -43,6 +43,7 @@ class Progress:
         spoken = settled if transcript.words else None
         self._speech_start: int | None = spoken
         self._speech_end: int | None = spoken
+        self._turn_over: float | None = None
         self._segment_ended = False
         self._flushes = 0
         self._notes: tuple[Note, ...] = ()
@@ -73,11 +74,16 @@ class Progress:
     def heard(self, event: SpeechEvent) -> None:
         """The VAD heard speech, or a pause."""
         if not isinstance(event, Frame):
-            self._speech_end = event.at
+            self._speech_end, self._turn_over = event.at, None
             self.tell()
         elif self._in_silence:
-            self._speech_start, self._speech_end = event.start, None
+            self._speech_start, self._speech_end, self._turn_over = event.start, None, None
             self.tell()
+
+    def judged(self, turn_over: float) -> None:
+        """How likely the speaker has ended with the latest speech."""
+        self._turn_over = turn_over
+        self.tell()
 
     def committed(self, commit: Commit) -> None:
         """The backend has made a step."""
@@ -202,6 +208,7 @@ class Progress:
             segment_end=segment_ended or final,
             speech_start=self._speech_start,
             speech_end=self._speech_end,
+            turn_over=self._turn_over,
             received=self.received,
             lag=0 if final else self._told_lag,
             speaker_lag=waiting[-1].end - waiting[0].start if waiting else 0,

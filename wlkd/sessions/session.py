@@ -16,7 +16,7 @@ from dataclasses import replace
 from wlkd.config.options import SessionOptions
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.errors import Code, SessionError
-from wlkd.contract.types import Commit, Frame, Gap, Note, SessionInfo, SpeechEvent, TakenUp, Update
+from wlkd.contract.types import Commit, Frame, Gap, Note, Pause, SessionInfo, SpeechEvent, TakenUp, Update
 from wlkd.inference.backlog import Outcome
 from wlkd.inference.engines import Engine
 from wlkd.inference.handover import Place
@@ -282,8 +282,16 @@ class LiveSession:
             case Frame():
                 self._progress.received_up_to(heard.end)
                 self._metrics.audio_seconds.inc(seconds(len(heard.samples)))
-                self._hand_in(await self._hearing.detect(heard))
+                events = await self._hearing.detect(heard)
+                self._hand_in(events)
+                # After the worker has what there is: judging takes a moment, for which words need not wait.
+                if events and isinstance(events[-1], Pause):
+                    self._judged(await self._hearing.judge(events[-1].at))
                 await self._catch_up()
+
+    def _judged(self, turn_over: float | None) -> None:
+        if turn_over is not None:
+            self._progress.judged(turn_over)
 
     def _ends_recording(self, error: SessionError) -> bool:
         """Whether `error` only means that a recording has ended. A client that still speaks must get the error."""

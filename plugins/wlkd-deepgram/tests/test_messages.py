@@ -241,3 +241,17 @@ def test_a_model_is_an_engine_or_one_of_deepgrams(model: str, wish: dict[str, st
     with pytest.raises(SessionError, match="no model 'japanese'; known: default, korean"):
         engine_wish("japanese", sessions.capabilities(), USUAL_MODELS)
     assert engine_wish("japanese", MadeUpSessions().capabilities(), USUAL_MODELS) == {}, "there is one engine"
+
+
+def test_a_pause_for_thought_does_not_end_the_turn_and_a_turn_that_is_over_does():
+    thinking = results(endpointing="100")
+    thinking.judged = True
+    pause = Update(committed=(word("But", 0, 1),), received=SECOND, segment_end=True, speech_end=SECOND)
+    assert brief(thinking.on_update(pause, 0.0)) == [("F", "But")]
+    assert thinking.wait_seconds(0.0) == pytest.approx(2.0), "not judged yet"
+    judged = replace(pause, committed=(), segment_end=False)
+    thinking.on_update(replace(judged, turn_over=0.1), 0.1)
+    assert thinking.wait_seconds(0.1) == pytest.approx(1.9)
+    thinking.on_update(replace(judged, turn_over=0.9), 0.2)
+    assert thinking.wait_seconds(0.2) == 0.0
+    assert brief(thinking.on_time(0.2)) == [("FS", "")]

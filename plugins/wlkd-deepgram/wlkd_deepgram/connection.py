@@ -121,6 +121,8 @@ class Connection:
                 await session.finish()
                 raise
 
+        for results in self._results:
+            results.judged = session.info.turns
         answers = await asyncio.gather(*map(send, session.each, self._results), return_exceptions=True)
         for failure in answers:
             if failure is not None:

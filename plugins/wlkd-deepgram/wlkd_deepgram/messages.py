@@ -8,6 +8,7 @@ from typing import Any
 from wlkd import Update, Word
 from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd.contract.types import SENTENCE_ENDS, UNKNOWN_SPEAKER
+from wlkd.transports.turns import patience
 from wlkd_deepgram.query import Query
 from wlkd_deepgram.text import PUNCTUATION, found
 
@@ -27,6 +28,8 @@ class Results:
         """`channel`: which one of how many; the first of one where all are mixed down."""
         self._query = query
         self._channel = list(channel)
+        self.judged = False
+        """A turn detector says how likely a pause ends the turn."""
         self._request_id = request_id
         self._final_samples = round(final_seconds * SAMPLE_RATE)
         self._held: list[Word] = []
@@ -39,6 +42,8 @@ class Results:
         self._last_word_end: int | None = None
         """Words of the utterance whose end was not sent yet."""
         self._endpoint_at: float | None = None
+        self._silent_since = 0.0
+        """When the latest pause began."""
         self._utterance_end_at: float | None = None
         self._finalizing: int | None = None
         """The flush that `Finalize` asked for, by its number."""
@@ -63,6 +68,10 @@ class Results:
             messages += self._on_pause(update, now)
         elif self._held and self._finalizing is None and self._is_long():
             messages.append(self._final())
+        if self._endpoint_at is not None and update.turn_over is not None:
+            # The judgement may come after the pause.
+            silence = (self._query.endpointing_ms or 0) / 1000
+            self._endpoint_at = self._silent_since + patience(silence, update, judged=self.judged)
         shown = (*self._held, *update.waiting, *update.tentative)
         if self._query.interim_results and shown and shown != self._interim:
             messages.append(self._result(shown))
@@ -111,9 +120,11 @@ class Results:
         if threshold is None:
             return [self._final()] if self._held else []
         silence = 0.0 if update.speech_end is None else seconds(update.received - update.speech_end)
-        if silence >= threshold / 1000 or update.final:
+        wanted = patience(threshold / 1000, update, judged=self.judged)
+        if silence >= wanted or update.final:
             return [self._final(speech_final=True)]
-        self._endpoint_at = now + threshold / 1000 - silence
+        self._silent_since = now - silence
+        self._endpoint_at = self._silent_since + wanted
         return [self._final()] if self._held else []
 
     def _is_long(self) -> bool:

@@ -86,7 +86,7 @@ def test_every_query_name_and_format_is_documented():
     asking = section("Asking")
     prompts = {"hotwords", "initial_prompt", "static_prompt"}
     text = {"chinese_script", "filters", "replace", "profanity"}
-    others = {"diarize", "max_speakers", "target_language"}
+    others = {"diarize", "max_speakers", "target_language", "model"}
     assert first_column(asking) == {*OWN, "language", "languages", "language_scope", "task", *prompts, *text, *others}
     assert {*RAW_ENCODINGS, "container", "pcm"} <= set(re.findall(r"`(\w+)`", asking))
 
@@ -106,7 +106,7 @@ def test_every_field_of_every_message_is_documented():
     word = Word(" a", 0, 1, 0.5)
     notes = (Note("damaged", "2.0 s", 32_000),)
     line = Line(0, 1, (word,), "en", (Translation(0, 1, "um"),))
-    update = Update(lines=(line,), committed=(word,), language="en", deaf=True, notes=notes)
+    update = Update(lines=(line,), committed=(word,), language="en", deaf=True, notes=notes, turn_over=0.5)
     full = json.loads(FullMessages(with_words=True).write(update))
     parts = [full, full["lines"][0], full["new_words"][0], full["notes"][0]]
     assert first_column(section("`transcript_update`")) == {name for part in parts for name in part} - {"type"}

@@ -208,6 +208,7 @@ def _message(head: dict[str, Any], lines: str, update: Update) -> str:
         "received_seconds": round(seconds(update.received), 3),
         "final": update.final,
         **({"deaf": True} if update.deaf else {}),
+        **({} if update.turn_over is None else {"turn_over": round(update.turn_over, 3)}),
         **with_notes(update.notes),
     }
     if update.seam is not None:

@@ -1,0 +1,66 @@
+"""A turn detector is asked at each pause of a live session, and its answer reaches the transports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from wlkd import StreamOffer, Update
+from wlkd.config import make_config
+from wlkd.daemon.pipeline import running_core
+from wlkd.plugins import load_plugins
+from wlkd.transports.turns import UNSURE_SECONDS, patience
+
+CLIP = "en_librispeech_test_clean/1089-134686-0005.flac"
+PCM = StreamOffer(encoding="s16le", sample_rate=16_000, channels=1)
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tests.of_turns`, installed as a plugin from outside would be."""
+    info = tmp_path / "of_turns-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: of-turns\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[wlkd]\nof_turns = tests.of_turns\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.parametrize("priority", ["live", "upload"])
+async def test_a_pause_of_live_speech_is_judged(plugin: None, speech_dir: Path, priority: Any) -> None:
+    spoken = soundfile.read(speech_dir / CLIP, dtype="int16")[0][:32_000]
+    quiet = np.zeros(24_000, np.int16)
+    audio = np.concatenate([spoken, quiet, spoken, quiet])
+    plugins = load_plugins()
+    values = {
+        "decoders": {"pcm": {}},
+        "vad": {"name": "silero"},
+        "backend": {"name": "scripted"},
+        "turn_detector": {"name": "ears"},
+        "warmup": False,
+    }
+    updates: list[Update] = []
+    async with (
+        running_core(make_config(values, plugins), plugins) as core,
+        core.admission.open(PCM, transport="test", peer="here", priority=priority) as session,
+    ):
+        assert session.info.turns is (priority == "live")
+        for piece in np.array_split(audio, 28):
+            await session.feed(piece.tobytes())
+        await session.finish()
+        async for update in session.updates():
+            updates.append(update)
+    judged = {update.turn_over for update in updates if update.turn_over is not None}
+    assert judged == ({1.0} if priority == "live" else set())
+    assert all(update.turn_over is None for update in updates if update.speech_end is None)
+
+
+def test_how_long_silence_has_to_be() -> None:
+    assert patience(0.1, Update(), judged=False) == 0.1
+    assert patience(0.1, Update(), judged=True) == UNSURE_SECONDS, "not judged yet"
+    assert patience(0.1, Update(turn_over=0.2), judged=True) == UNSURE_SECONDS
+    assert patience(0.1, Update(turn_over=0.8), judged=True) == 0.1
+    assert patience(5.0, Update(turn_over=0.2), judged=True) == 5.0
