@@ -50,7 +50,7 @@ curl -s http://127.0.0.1:7100/metrics | grep 'wlkd_sessions_resumed_total{from="
     assert resumed["ended"] == "ready_to_stop"
     assert resumed["text"].split() == 2 * SCRIPT
     assert resumed["said"][-1] == "connected again, and nothing is lost"
-    assert result.text("resumptions").split()[-1] == "1.0"
+    assert float(result.text("resumptions").split()[-1]) >= 1
     assert json.loads(result.text("waited")) | {"updates": 0} == {
         "text": " one two",
         "ended": "ready_to_stop",
