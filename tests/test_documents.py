@@ -89,6 +89,8 @@ def check_call(call: Call) -> None:
         return
     if call.program.startswith("wlkd_"):
         found = importlib.util.find_spec(call.program)
+        if found and found.submodule_search_locations:
+            found = importlib.util.find_spec(f"{call.program}.__main__")
         assert found and found.origin, call.program
         text = Path(found.origin).read_text(encoding="utf-8")
     else:
