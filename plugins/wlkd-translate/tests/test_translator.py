@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 from wlkd_models.family import families
 from wlkd_translate.dialects import Marked, nllb
@@ -17,7 +18,7 @@ from wlkd_translate.translator import CTranslate2, CTranslate2Options
 from wlkd import Passage, ProvisionError
 from wlkd.config import make_config
 from wlkd.plugins import load_plugins
-from wlkd.testing import check_translator, provisioned
+from wlkd.testing import check_translator, provisioned, running_daemon, speech_like
 
 SENTENCES = ("hello big world", "no", "how are you today")
 
@@ -94,3 +95,24 @@ def test_nllb_s_marks_become_the_codes_that_speech_models_use() -> None:
     known = {"ar", "fa", "no", "nn", "ps", "tl", "yue", "zh", "lv", "ms", "mn", "sw"}
     assert set(dialect.targets()) == known
     assert dialect.answer_begins("zh") == ["zho_Hans"] and dialect.answer_begins("fa") == ["pes_Arab"]
+
+
+async def test_a_daemon_translates_with_it(models: Path) -> None:
+    values = {
+        "models_dir": str(models),
+        "vad": {"name": "none"},
+        "backend": {"name": "scripted", "options": {"script": [" how", " are", " you"]}},
+        "translator": {"name": "ctranslate2", "options": {"models": ["opus-mt-en-pt"]}},
+    }
+    audio = (speech_like(1.5) * 32767).astype("<i2").tobytes()
+    async with (
+        running_daemon(values) as daemon,
+        aiohttp.ClientSession() as client,
+        client.ws_connect(f"{daemon.ws}/asr?format=pcm&target_language=pt") as socket,
+    ):
+        await socket.send_bytes(audio)
+        await socket.send_bytes(b"")
+        lines: list[dict[str, str]] = []
+        while (message := await socket.receive_json())["type"] != "ready_to_stop":
+            lines = message.get("lines", lines)
+    assert [line["translation"] for line in lines] == ["HOW ARE YOU"]
