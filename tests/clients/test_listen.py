@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 from wlkd.cli import microphone
 from wlkd.cli.terminal import Plain, Screen
 
@@ -61,7 +61,7 @@ async def test_standard_input_that_cannot_be_read_says_so(fake_asr, tmp_path):
     with (tmp_path / "log").open("wb") as only_for_writing:
         async with fake_asr() as server:
             process = await start("-", "--server", server.url, stdin=only_for_writing)
-            _, err = await asyncio.wait_for(process.communicate(), 10)
+            _, err = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
     assert err.decode() == "wlkd listen: standard input cannot be read: Bad file descriptor\n"
     assert process.returncode == 1
 
@@ -70,9 +70,9 @@ async def test_ctrl_c_ends_the_audio_and_prints_the_rest(fake_asr):
     async with fake_asr(script=[(1.0, " Good", "")], rest=" Good morning.") as server:
         process = await start("-", "--server", server.url)
         process.stdin.write(SECOND)
-        assert await asyncio.wait_for(process.stdout.readexactly(4), 10) == b"Good"
+        assert await asyncio.wait_for(process.stdout.readexactly(4), PATIENCE_SECONDS) == b"Good"
         process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(process.stdout.read(), 10) == b" morning.\n"
+        assert await asyncio.wait_for(process.stdout.read(), PATIENCE_SECONDS) == b" morning.\n"
         assert await process.wait() == 0
     assert server.ended == 1
 
@@ -81,18 +81,18 @@ async def test_a_second_ctrl_c_quits(fake_asr):
     async with fake_asr(script=[(1.0, " Good", "")], silent_end=True) as server:
         process = await start("-", "--server", server.url)
         process.stdin.write(SECOND)
-        await asyncio.wait_for(process.stdout.readexactly(4), 10)
+        await asyncio.wait_for(process.stdout.readexactly(4), PATIENCE_SECONDS)
         process.send_signal(signal.SIGINT)
-        await asyncio.wait_for(server.told_the_end.wait(), 10)
+        await asyncio.wait_for(server.told_the_end.wait(), PATIENCE_SECONDS)
         process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(process.wait(), 10) == 130
+        assert await asyncio.wait_for(process.wait(), PATIENCE_SECONDS) == 130
 
 
 async def test_a_server_that_gives_up_ends_a_silent_input_too(fake_asr):
     async with fake_asr(fail_after=1.0) as server:
         process = await start("-", "--server", server.url)
         process.stdin.write(SECOND)
-        err = await asyncio.wait_for(process.stderr.read(), 10)
+        err = await asyncio.wait_for(process.stderr.read(), PATIENCE_SECONDS)
     assert err.decode() == "wlkd listen: undecodable_audio: what was that?\n"
     assert await process.wait() == 1
 
@@ -101,9 +101,9 @@ async def test_the_microphone_comes_from_a_recording_program(fake_asr, recorder,
     env = recorder("arecord", 'echo "$@" > "$0.called"; head -c 32000 /dev/zero; exec sleep 60')
     async with fake_asr(script=[(1.0, " Hi", "")], rest=" Hi there.") as server:
         process = await start("--server", server.url, "--device", "hw:1", stdin=None, env=env)
-        assert await asyncio.wait_for(process.stdout.readexactly(2), 10) == b"Hi"
+        assert await asyncio.wait_for(process.stdout.readexactly(2), PATIENCE_SECONDS) == b"Hi"
         process.send_signal(signal.SIGINT)
-        out, err = await asyncio.wait_for(process.communicate(), 10)
+        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
     assert (out, err, process.returncode) == (b" there.\n", b"", 0)
     assert (tmp_path / "arecord.called").read_text().split()[-2:] == ["-D", "hw:1"]
 
@@ -112,7 +112,7 @@ async def test_a_microphone_that_fails_says_why(fake_asr, recorder):
     env = recorder("parec", "echo no such device >&2; exit 1")
     async with fake_asr() as server:
         process = await start("--server", server.url, stdin=None, env=env)
-        _, err = await asyncio.wait_for(process.communicate(), 10)
+        _, err = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
     assert err.decode() == "wlkd listen: parec stopped: no such device; try --device\n"
     assert process.returncode == 1
 
@@ -121,7 +121,7 @@ async def test_what_was_spoken_before_the_microphone_failed_is_still_printed(fak
     env = recorder("parec", "head -c 32000 /dev/zero; echo unplugged >&2; exit 1")
     async with fake_asr(rest=" Hi there.") as server:
         process = await start("--server", server.url, stdin=None, env=env)
-        out, err = await asyncio.wait_for(process.communicate(), 10)
+        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
     assert (out.decode(), process.returncode) == ("Hi there.\n", 1)
     assert err.decode() == "wlkd listen: parec stopped: unplugged; try --device\n"
     assert b"".join(server.heard) == SECOND
@@ -132,7 +132,7 @@ async def test_a_microphone_that_complains_for_hours_is_heard_all_the_same(fake_
     env = recorder("parec", "yes overrun | head -c 400000 >&2; head -c 32000 /dev/zero; echo unplugged >&2; exit 1")
     async with fake_asr(rest=" Hi there.") as server:
         process = await start("--server", server.url, stdin=None, env=env)
-        out, err = await asyncio.wait_for(process.communicate(), 10)
+        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
     assert out.decode() == "Hi there.\n"
     assert err.decode() == "wlkd listen: parec stopped: overrun\noverrun\nunplugged; try --device\n"
 
@@ -141,7 +141,7 @@ async def test_a_microphone_that_nobody_reads_any_more_ends(recorder, monkeypatc
     # Of that much, the pipe holds 64 KiB, and asyncio the rest, which is more than 128 KiB: it reads no further.
     script = f"head -c 198000 /dev/zero; : >{tmp_path}/full; exec cat /dev/zero"
     monkeypatch.setenv("PATH", recorder("parec", script)["PATH"])
-    async with asyncio.timeout(10), microphone.microphone(None):
+    async with asyncio.timeout(PATIENCE_SECONDS), microphone.microphone(None):
         await until((tmp_path / "full").exists)
 
 
