@@ -143,6 +143,7 @@ class Connection:
     def _follow(self, settings: Settings) -> None:
         self._items.finds_turns = settings.finds_turns
         self._items.logprobs = bool(settings.include)
+        self._items.unsure_seconds = settings.unsure_seconds
 
     def _model_wish(self, model: str) -> dict[str, str]:
         try:
@@ -176,6 +177,7 @@ class Connection:
             )
         )
         self._items.begin_stream(self._appended)
+        self._items.judged = session.info.turns
         return Hearing(session, owner, self._items, self._send)
 
     async def _commit(self) -> None:

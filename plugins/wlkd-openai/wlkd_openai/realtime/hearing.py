@@ -71,7 +71,21 @@ class Hearing:
                 return
 
     async def _send_all(self) -> None:
-        async for update in self._session.updates():
-            await self._send(self._items.on_update(update))
-            self._flushed = update.flushes
-            self._told.set()
+        clock = asyncio.get_running_loop().time
+        updates = self._session.updates()
+        upcoming = asyncio.ensure_future(anext(updates, None))
+        try:
+            while True:
+                # Silence brings no updates.
+                await asyncio.wait({upcoming}, timeout=self._items.wait_seconds(clock()))
+                if upcoming.done():
+                    update = upcoming.result()
+                    if update is None:
+                        return
+                    await self._send(self._items.on_update(update, clock()))
+                    self._flushed = update.flushes
+                    upcoming = asyncio.ensure_future(anext(updates, None))
+                await self._send(self._items.on_time(clock()))
+                self._told.set()
+        finally:
+            await cancel(upcoming)

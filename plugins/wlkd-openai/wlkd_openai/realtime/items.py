@@ -11,6 +11,7 @@ from typing import Any
 
 from wlkd import SessionError, Update, Word
 from wlkd.contract.audio import SAMPLE_RATE, seconds
+from wlkd.transports.turns import patience
 from wlkd_openai.errors import ApiError
 from wlkd_openai.logprobs import logprobs
 
@@ -32,6 +33,8 @@ class Item:
     id: str = field(default_factory=lambda: new_id("item"))
     words: list[Word] = field(default_factory=list)
     committed: bool = False
+    heard: bool = False
+    """All of its words so far have come."""
 
     @property
     def text(self) -> str:
@@ -53,6 +56,12 @@ class Items:
         self._position = 0
         """Where the last turn ended."""
         self.finds_turns = True
+        self.unsure_seconds: float | None = None
+        """`semantic_vad`: silence that ends a turn which is not over by sense; None: every pause ends it."""
+        self.judged = False
+        """A turn detector judges the pauses."""
+        self._due: tuple[float, int] | None = None
+        """When silence ends the open turn, by the clock, and where its speech ended."""
         self.logprobs = False
         """Events say how sure each word is."""
 
@@ -66,23 +75,59 @@ class Items:
         self._offset = offset
         self._speech_start = None
 
-    def on_update(self, update: Update) -> list[Event]:
-        """What `update` adds."""
+    def on_update(self, update: Update, now: float = 0.0) -> list[Event]:
+        """What `update` adds. `now`: seconds of a monotonic clock."""
         events: list[Event] = []
         if update.speech_start is not None and update.speech_start != self._speech_start:
-            self._speech_start = update.speech_start
-            if self.finds_turns:
+            self._speech_start, self._due = update.speech_start, None
+            if self._thinking:
+                self._open[-1].heard = False
+            elif self.finds_turns:
                 events += self._start(update.speech_start + self._offset)
         if self.finds_turns and update.speech_end is not None and self._open and not self._open[-1].committed:
-            events += self._stop(self._open[-1], update.speech_end + self._offset)
+            events += self._pause(update, now, update.speech_end + self._offset)
         if update.committed:
             events.append(self._delta(update.committed))
-        if self.finds_turns and update.segment_end and self._open:
+        if self._open:
+            self._open[0].heard |= update.segment_end
+        if self._thinking and not update.final:
+            return events
+        if self.finds_turns and self._open and self._open[0].heard:
             events += self._complete(update.received + self._offset)
             # One end may stand for several: where nothing is owed, all turns that are over have their words.
             while self._open and self._open[0].committed and not update.lag:
                 events += self._complete(update.received + self._offset)
         return events
+
+    def on_time(self, now: float) -> list[Event]:
+        """What the silence since the last update adds."""
+        if self._due is None or self._due[0] > now or not self._thinking:
+            return []
+        _, at = self._due
+        self._due = None
+        item = self._open[-1]
+        return [*self._stop(item, at), *(self._complete(at) if item.heard else [])]
+
+    def wait_seconds(self, now: float) -> float | None:
+        """When `on_time` has something to say; None: only after another update."""
+        return None if self._due is None else max(self._due[0] - now, 0.0)
+
+    @property
+    def _thinking(self) -> bool:
+        """Whether a turn is open that a pause alone does not end."""
+        by_sense = self.judged and self.unsure_seconds is not None
+        return self.finds_turns and by_sense and bool(self._open) and not self._open[-1].committed
+
+    def _pause(self, update: Update, now: float, at: int) -> list[Event]:
+        """Speech has ended at sample index `at`; perhaps the turn has."""
+        if self._thinking and not update.final:
+            wanted = patience(0.0, update, judged=True, unsure_seconds=self.unsure_seconds or 0.0)
+            silence = max(seconds(update.received + self._offset - at), 0.0)
+            if silence < wanted:
+                self._due = (now + wanted - silence, at)
+                return []
+        self._due = None
+        return self._stop(self._open[-1], at)
 
     def commit(self, until: int) -> list[Event]:
         """The client ends a turn at sample index `until`; its last words are still to come."""
@@ -90,7 +135,7 @@ class Items:
 
     def committed(self, until: int) -> list[Event]:
         """All words of the turn that the client ended have come."""
-        return [] if self.finds_turns else self._complete(until)
+        return [] if self.finds_turns and not self._thinking else self._complete(until)
 
     def clear(self) -> None:
         """The client does not want to know what became of its audio."""

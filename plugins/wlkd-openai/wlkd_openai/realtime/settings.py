@@ -36,6 +36,10 @@ class Transcription(_Strict):
     delay: str | None = None
 
 
+EAGERNESS = {"low": 8.0, "medium": 4.0, "high": 2.0, "auto": 4.0}
+"""Seconds of silence, as the API has them."""
+
+
 class TurnDetection(_Strict):
     """When a turn ends is decided by the daemon's VAD; its tuning by a client is accepted and has no effect."""
 
@@ -101,6 +105,14 @@ class Settings(_Strict):
     def finds_turns(self) -> bool:
         """Whether pauses end a turn; else the client commits."""
         return self.audio.input.turn_detection is not None
+
+    @property
+    def unsure_seconds(self) -> float | None:
+        """`semantic_vad`: silence that ends a turn which is not over by sense."""
+        detection = self.audio.input.turn_detection
+        if detection is None or detection.type != "semantic_vad":
+            return None
+        return EAGERNESS[detection.eagerness or "auto"]
 
     def updated(self, change: Any, languages: Collection[str]) -> Settings:
         """With what the `session` of a `session.update` says. Raises `ApiError`."""
