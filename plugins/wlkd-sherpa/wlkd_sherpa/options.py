@@ -23,8 +23,8 @@ class SherpaOptions(Options):
     languages: tuple[LanguageCode, ...] = Field(
         default=("en",),
         min_length=1,
-        description="ISO 639-1 codes of what the model was trained on, which its files do not say; the most usual one "
-        "first.",
+        description="ISO 639-1 codes of the languages that the model was trained on, because its files do not say; "
+        "the most usual one first.",
         json_schema_extra=shown(decide=True),
     )
     provider: Literal["cpu", "cuda"] = Field(

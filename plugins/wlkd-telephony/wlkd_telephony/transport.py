@@ -30,7 +30,10 @@ class TelephonyOptions(SocketOptions):
 
     audiosocket_host: str = Field("127.0.0.1", description="Address to listen on for Asterisk's AudioSocket.")
     audiosocket_port: int | None = Field(
-        None, ge=1, le=65535, description="TCP port for Asterisk's AudioSocket; null: none. It knows no tokens."
+        None,
+        ge=1,
+        le=65535,
+        description="TCP port for Asterisk's AudioSocket; null: none. That protocol has no tokens.",
     )
 
 

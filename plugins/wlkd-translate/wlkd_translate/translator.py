@@ -37,14 +37,14 @@ class CTranslate2Options(TranslatorOptions):
     models: tuple[str, ...] = Field(
         default=("nllb-200-distilled-600M",),
         min_length=1,
-        description="Folders in the models folder: NLLB-200, M2M-100, or OPUS-MT models such as opus-mt-en-de. Of "
-        "several that know a pair of languages the first translates.",
+        description="Folders in the models folder: NLLB-200, M2M-100, or OPUS-MT models such as opus-mt-en-de. If "
+        "several know a pair of languages, the first one translates it.",
     )
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="`cuda` fails where there is no GPU.")
     device_index: int = Field(default=0, ge=0, description="Which GPU.")
     compute_type: str = Field(default="auto", description="Precision; `auto`: int8 on the CPU, float16 on a GPU.")
     threads: int = Field(
-        default=0, ge=0, description="CPU threads; 0: half of what an inference of speech has, which goes first."
+        default=0, ge=0, description="CPU threads; 0: half as many as speech recognition uses, which has priority."
     )
     beam_size: int = Field(default=2, ge=1, le=10, description="More: a little better, and as many times slower.")
 

@@ -34,7 +34,7 @@ class VoskOptions(Options):
         default=0.7,
         gt=0,
         le=1,
-        description="A word is final before the next pause when the model gives it at least that probability.",
+        description="A word becomes final before the next pause if the model gives it at least this probability.",
     )
 
     @property
