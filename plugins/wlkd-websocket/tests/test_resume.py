@@ -152,6 +152,16 @@ async def test_the_examples_lose_nothing_over_broken_connections_and_another_nod
     assert [line["start_seconds"] for line in lines] == sorted(line["start_seconds"] for line in lines)
 
 
+async def test_the_examples_give_up_where_they_are_not_wanted(key: Path, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+    async with node(key, auth={"continuation_key": str(key), "tokens_file": str(tokens)}) as daemon:
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+            await asyncio.wait_for(Python(f"{daemon.ws}/asr").run(), 10)
+        with pytest.raises(AssertionError):
+            await asyncio.wait_for(JavaScript(f"{daemon.ws}/asr").run(), 10)
+
+
 async def test_the_examples_move_to_another_node_when_theirs_is_stopped(key: Path) -> None:
     async with node(key) as second, relay() as way:
         async with node(key) as first:
