@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ SHIPPED = ROOT / "etc" / "wlkd.yaml"
 def shipped_components(plugins: Plugins) -> list[Registered]:
     """Those of the distributions in this repository, whatever else is installed beside them."""
     projects = [tomllib.loads(path.read_text())["project"]["name"] for path in ROOT.glob("plugins/*/pyproject.toml")]
+    absent = set(projects) - {distribution.name for distribution in distributions()}
+    assert not absent, f"the file would not be whole, install them first (scripts/setup): {sorted(absent)}"
     missing = [failure for failure in plugins.failures if failure.distribution in projects]
     assert not missing, f"the file would not be whole: {missing}"
     return [entry for entry in plugins.components if entry.distribution in projects]
