@@ -1,9 +1,12 @@
 """What the proof of a fleet makes of its runs. The runs themselves take minutes, root and HAProxy."""
 
+import numpy as np
 import pytest
+import soundfile
+from wlkd_bench.clips import Clip
 from wlkd_bench.fleet_proof import verdict
 from wlkd_bench.fleet_proof.people import Heard
-from wlkd_bench.fleet_proof.speech import numbered, scripted
+from wlkd_bench.fleet_proof.speech import numbered, recorded, scripted
 from wlkd_bench.fleet_proof.troubles import troubles
 from wlkd_bench.fleet_proof.verdict import Run, edits
 from wlkd_bench.text import units
@@ -56,3 +59,22 @@ def test_machines_are_told_by_the_share_of_their_places():
         "a                     4           25%             38%         25%",
         "b                     4            0%              0%          0%",
     ]
+
+
+def test_recordings_follow_each_other_until_the_time_is_over(tmp_path):
+    clips = []
+    for number, text in enumerate(("Apple.", "Pear, plum.")):
+        path = tmp_path / f"{number}.wav"
+        soundfile.write(path, np.full(16_000, number + 1, np.int16), 16_000)
+        clips.append(Clip("set", str(number), path, 1.0, "en", text))
+    first, second = recorded(clips, 2, 4.0, tmp_path)
+    assert first.reference == ["apple", "pear", "plum", "apple"]
+    assert second.reference == ["pear", "plum", "apple", "pear", "plum"]
+    samples = np.fromfile(first.audio, np.int16)
+    assert len(samples) == 3 * 24_000 and set(samples[:16_000]) == {1} and not samples[16_000:24_000].any()
+
+
+def test_real_speech_is_told_against_its_reference_and_only_where_it_was_heard_whole():
+    heard = run(("first", [" ".join(WORDS[1:])]), ("second", [WORDS[0], WORDS[1]]))
+    told = verdict.accuracy([heard], {"first": WORDS, "second": WORDS}).splitlines()[-1]
+    assert told.split() == ["seed", "0", "1", "12.50", "(12.50-12.50)"]
