@@ -25,9 +25,8 @@ from wlkd.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-NICENESS = 10
-"""Of the thread, above that of the others: beside a busy recognizer it gets a tenth of a processor. With less it could
-keep the interpreter's lock for long, while it waits for its turn."""
+LOWEST_PRIORITY = 19
+"""Of the thread: beside a busy recognizer it gets what is left of the processors, and a little more."""
 SPARE = 0.5
 """Time to spare, of 0 to 1, below which sentences that still grow are not translated."""
 STUCK_SECONDS = 60.0
@@ -191,8 +190,7 @@ class TranslationService:
 
 def _give_way() -> None:
     """Let recognition go first, on the processors. Threads that this one starts inherit that."""
-    thread = threading.get_native_id()
     try:
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
     except OSError as error:
         logger.warning("translation competes with recognition: its thread cannot give way (%s)", error)
