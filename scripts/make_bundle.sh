@@ -2,13 +2,14 @@
 # Pack everything that a machine without internet needs into one file, for scripts/install.sh --offline.
 usage() {
     cat <<'TEXT'
-Usage: scripts/make_bundle.sh [--model SIZE]… [--out FILE] [--python 3.N] [--arch ARCH] [--cuda]
+Usage: scripts/make_bundle.sh [--model NAME]… [--out FILE] [--python 3.N] [--arch ARCH] [--cuda]
                               [--minisign SECRET_KEY | --gpg KEY_ID]
 
 The bundle holds wheels of wlkd, its plugins and everything they need, models, units, scripts, documentation, and a
 manifest with the SHA-256 of each file. FILE.sha256 is written beside it, and the signature, if one is asked for.
 
-  --model SIZE     tiny.en, base, small, medium, large-v3, large-v3-turbo; may be repeated (default: base)
+  --model NAME     any that `wlkd models get` fetches: tiny.en, base, small, medium, large-v3, large-v3-turbo; campplus
+                   to tell speakers apart; may be repeated (default: base)
   --no-models      only the program, e.g. to update a machine that has its models
   --out FILE       default: wlkd-offline.tar
   --python 3.N     Python of the target: 3.11 for Debian 12, 3.12 for Ubuntu 24.04, 3.13 for Debian 13
@@ -29,7 +30,7 @@ set -euo pipefail
 fail() { echo "make_bundle.sh: $*" >&2; exit 1; }
 say() { echo "make_bundle.sh: $*" >&2; }
 
-sizes=() no_models='' out=wlkd-offline.tar python='' arch=$(uname -m) accelerator=cpu minisign='' gpg=''
+names=() no_models='' out=wlkd-offline.tar python='' arch=$(uname -m) accelerator=cpu minisign='' gpg=''
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) usage; exit 0 ;;
@@ -38,7 +39,7 @@ while [ $# -gt 0 ]; do
         --model | --out | --python | --arch | --minisign | --gpg)
             [ $# -ge 2 ] || { echo "make_bundle.sh: $1 needs a value" >&2; exit 2; }
             case $1 in
-                --model) sizes+=("$2") ;;
+                --model) names+=("$2") ;;
                 --out) out=$2 ;;
                 --python) python=$2 ;;
                 --arch) arch=$2 ;;
@@ -57,8 +58,8 @@ case $arch in x86_64 | aarch64) ;; *) fail "--arch takes x86_64 or aarch64, not 
 [ -z "$gpg" ] || gpg --list-secret-keys "$gpg" >/dev/null 2>&1 || fail "gpg has no secret key $gpg"
 mkdir -p "$(dirname "$out")"
 out=$(realpath -- "$out")
-[ ${#sizes[@]} -gt 0 ] || sizes=(base)
-[ -z "$no_models" ] || sizes=()
+[ ${#names[@]} -gt 0 ] || names=(base)
+[ -z "$no_models" ] || names=()
 
 cd "$(dirname "$0")/.."
 models=$(realpath -m -- "${WLKD_MODELS_DIR:-models}")
@@ -68,10 +69,10 @@ python=${python:-$("$venv" -c 'import sys; print("%d.%d" % sys.version_info[:2])
 case $accelerator in cpu) torch=torch==2.13.0+cpu ;; cuda) torch=torch==2.13.0 ;; esac
 torch=${WLKD_TORCH:-$torch}
 pip=("$venv" -m pip --disable-pip-version-check)
-for size in "${sizes[@]}"; do
-    "$PWD/.venv/bin/wlkd" models get "$size" --models "$models"
+for name in "${names[@]}"; do
+    "$PWD/.venv/bin/wlkd" models get "$name" --models "$models"
 done
-[ ${#sizes[@]} = 0 ] || "$PWD/.venv/bin/wlkd" models verify "${sizes[@]}" --models "$models" >&2
+[ ${#names[@]} = 0 ] || "$PWD/.venv/bin/wlkd" models verify "${names[@]}" --models "$models" >&2
 
 # Beside the result: there must be room for it anyway, and /tmp is small on many machines.
 stage=$(mktemp -d "$(dirname "$out")/.wlkd-bundle-XXXXXX")
@@ -124,10 +125,12 @@ download_wheels() {
 }
 
 add_files() {
-    local size part file
+    local name part file
     mkdir -p "$folder/models"
-    for size in "${sizes[@]}"; do
-        for part in {faster,pytorch}-whisper-"$size"; do
+    for name in "${names[@]}"; do
+        # A Whisper model is two folders; every other one has its name.
+        for part in {faster,pytorch}-whisper-"$name" "$name"; do
+            [ -d "$models/$part" ] || continue
             mkdir "$folder/models/$part"
             for file in "$models/$part"/*; do
                 # As links: the models need not lie here twice.
