@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ pytest_plugins = ["wlkd.testing", "tests.fake_asr"]
 # Several processes at a time on few cores: OpenMP's threads, which spin while they wait, take most of the time from
 # each other. Read when PyTorch and CTranslate2 are loaded, here and in the daemons that tests start.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# Where an environment forbids it, each of the many processes that tests start would compile all of wlkd anew, and every
+# worker all tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A deadline in milliseconds measures the machine, not the code.
 settings.register_profile("wlkd", deadline=None)
