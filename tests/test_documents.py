@@ -65,7 +65,7 @@ def test_every_block_says_what_it_is(page: Path) -> None:
     assert not unknown, f"say what it is, one of {sorted(LANGUAGES)}: {unknown}"
 
 
-@pytest.mark.parametrize(("page", "test"), {(page, test) for (page, _), test in ELSEWHERE.items()})
+@pytest.mark.parametrize(("page", "test"), sorted({(page, test) for (page, _), test in ELSEWHERE.items()}))
 def test_examples_tested_elsewhere_are(page: str, test: str) -> None:
     assert Path(page).name in (ROOT / test).read_text(encoding="utf-8")
 
