@@ -38,7 +38,7 @@ within 5 status_says '^serving . of 3 sessions'
 stream --seconds 1 --pace 5 >/out/switched
 ! said 'closed the backend scripted'
 wait %1
-within 5 said 'closed the backend scripted that a reload had replaced'
+within 5 said 'closed the backend scripted (engine default) that a reload had replaced'
 
 # No room.
 configure 'backend: {name: scripted, options: {memory_bytes: 900000000000000}}'
