@@ -299,7 +299,7 @@ def test_former_names_are_read_with_a_warning_that_says_the_new_one(tmp_path, ca
     file = tmp_path / "wlkd.yaml"
     file.write_text("decoders:\n  av:\n    max_mp4_bytes: 5000000\n    max_bad_packets: 50\n")
     config = load_config(file, load_plugins(), {"backend.name": "scripted"})
-    assert config.many("decoders")["av"].max_file_bytes == 5_000_000
+    assert config.many("decoders")["av"].model_dump()["max_file_bytes"] == 5_000_000
     assert [record.message for record in caplog.records] == [
         f"{file}:3: decoders.av.max_mp4_bytes: is called max_file_bytes now; rename it",
         f"{file}:4: decoders.av.max_bad_packets: has no effect any more; remove it",

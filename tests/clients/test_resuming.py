@@ -197,7 +197,7 @@ async def test_a_file_is_read_again_from_where_it_was(key: Path, tmp_path: Path)
 
 
 def test_a_client_waits_twice_as_long_each_time_but_no_longer_than_a_full_server_says() -> None:
-    pauses = {
+    pauses: dict[str, list[Lost | Refused]] = {
         "away": [Lost("connection refused")] * 8,
         "full": [Refused("full", 5.0)] * 8,
         "full at once": [Refused("full", 0.0)] * 2,
