@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,13 +18,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from wlkd.contract.components import Translator
+from wlkd.contract.priority import give_way
 from wlkd.contract.types import Passage
 from wlkd.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-LOWEST_PRIORITY = 19
-"""Of the thread: beside a busy recognizer it gets what is left of the processors, and a little more."""
 SPARE = 0.5
 """Time to spare, of 0 to 1, below which sentences that still grow are not translated."""
 STUCK_SECONDS = 60.0
@@ -73,7 +70,7 @@ class TranslationService:
         self._clock = clock
         self._waiting: dict[Rank, deque[Request]] = {rank: deque() for rank in Rank}
         self._wake = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="translation", initializer=_give_way)
+        self._thread = ThreadPoolExecutor(1, "translation", give_way, ("translation competes with recognition",))
         self._task: asyncio.Task[None] | None = None
         self._since: float | None = None
         """When the call that goes on began."""
@@ -186,11 +183,3 @@ class TranslationService:
             )
             logger.debug("the translator failed", exc_info=error)
             return [None]
-
-
-def _give_way() -> None:
-    """Let recognition go first, on the processors. Threads that this one starts inherit that."""
-    try:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
-    except OSError as error:
-        logger.warning("translation competes with recognition: its thread cannot give way (%s)", error)

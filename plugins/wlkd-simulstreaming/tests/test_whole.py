@@ -16,11 +16,12 @@ from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.tokens import Vocabulary
 from wlkd_simulstreaming.upload import Upload
-from wlkd_simulstreaming.whole import LOWEST_PRIORITY, WholeHearing
+from wlkd_simulstreaming.whole import WholeHearing
 from wlkd_whisper.dims import WhisperDims
 
 from wlkd import Commit, Frame, RecognitionParams, Samples
 from wlkd.contract.audio import SAMPLE_RATE, samples
+from wlkd.contract.priority import LOWEST_PRIORITY
 
 pytestmark = pytest.mark.model
 

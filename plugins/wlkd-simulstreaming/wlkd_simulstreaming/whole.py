@@ -7,11 +7,7 @@ Linux knows; then the processors are theirs only while no live stream wants them
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import ctranslate2
@@ -19,6 +15,7 @@ import torch
 
 from wlkd import Commit, Word
 from wlkd.contract.audio import seconds
+from wlkd.contract.priority import in_background
 from wlkd_simulstreaming.beam import ROWS, BeamSearch, States, Text, confidence
 from wlkd_simulstreaming.brief import start_sequence
 from wlkd_simulstreaming.language import TRIED_LANGUAGES, tried
@@ -28,9 +25,7 @@ from wlkd_simulstreaming.packing import Piece
 from wlkd_simulstreaming.tokens import Vocabulary, split_words
 from wlkd_simulstreaming.upload import State, Step, Upload
 
-logger = logging.getLogger(__name__)
-
-LOWEST_PRIORITY = 19
+COMPETE = "uploads compete with live streams"
 
 
 class WholeHearing:
@@ -156,20 +151,6 @@ class WholeHearing:
         if self._beam is None or self._gives_way != self._wanted_to:
             self._beam = None
             self._gives_way = self._wanted_to
-            model = _in_background(self._load) if self._gives_way else self._load()
+            model = in_background(self._load, COMPETE) if self._gives_way else self._load()
             self._beam = BeamSearch(model, self._vocabulary)
         return self._beam
-
-
-def _in_background(load: Callable[[], ctranslate2.models.Whisper]) -> ctranslate2.models.Whisper:
-    """What `load` makes on a thread of the lowest priority, which the threads that it starts inherit."""
-
-    def lower_and_load() -> ctranslate2.models.Whisper:
-        try:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
-        except OSError as error:
-            logger.warning("uploads compete with live streams: their threads cannot give way (%s)", error)
-        return load()
-
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lower_and_load).result()

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 from wlkd_whisper.cuda import cublas_fault
 
 from wlkd import Context, Passage, ProvisionError, Translator, TranslatorOptions
+from wlkd.contract.priority import in_background
 from wlkd_translate.dialects import Dialect
 from wlkd_translate.folder import FolderError, ModelFolder
 
@@ -23,12 +21,11 @@ if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 MOST_PIECES = 256
 """Of a passage and of its translation; twelve seconds of speech take some 80. Bounds what a loop costs."""
 END = "</s>"
-LOWEST_PRIORITY = 19
+COMPETES = "translation competes with recognition"
 
 
 class CTranslate2Options(TranslatorOptions):
@@ -152,21 +149,6 @@ class CTranslate2(Translator[CTranslate2Options]):
         try:
             source, target = folder.pieces()
             spoken, written = pieces(source), pieces(target)
-            return Model(_in_background(load), folder.dialect(), spoken, written, folder.adds_end())
+            return Model(in_background(load, COMPETES), folder.dialect(), spoken, written, folder.adds_end())
         except (FolderError, OSError, RuntimeError, ValueError) as error:
             raise ProvisionError(f"translator: {folder.path} cannot be loaded: {error}") from error
-
-
-def _in_background(load: Callable[[], T]) -> T:
-    """What `load` makes on a thread of the lowest priority, which the threads that it starts inherit: they compute
-    without the interpreter, so that nobody waits for them."""
-
-    def lower_and_load() -> T:
-        try:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
-        except OSError as error:
-            logger.warning("translation competes with recognition: its threads cannot give way (%s)", error)
-        return load()
-
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lower_and_load).result()
