@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from aiohttp import hdrs, web
 from multidict import MultiMapping
 from pydantic import Field
 
 from wlkd import Code, Http, SessionError, Sessions, Transport
-from wlkd.transports.channels import open_channels
+from wlkd.contract.types import Priority
+from wlkd.transports.channels import Channels, open_channels
 from wlkd.transports.http import answering, bearer, peer_of, subprotocols
 from wlkd.transports.queries import engine_wish
 from wlkd.transports.websocket import SocketOptions
@@ -56,17 +57,7 @@ class Deepgram(Transport[DeepgramOptions]):
         query = self._parse(request.query, live=True)
         async with AsyncExitStack() as owner:
             # Opened before the upgrade, so that a refusal has an HTTP status, which is what clients look at.
-            session = await owner.enter_async_context(
-                open_channels(
-                    self._sessions,
-                    query.offer,
-                    query.channels,
-                    transport="deepgram",
-                    peer=peer,
-                    query=query.wishes,
-                    token=token,
-                )
-            )
+            session = await owner.enter_async_context(self._open(query, peer, token))
             socket.headers["dg-request-id"] = metadata.request_id
             await socket.prepare(request)
             await Connection(socket, self.config, query, metadata).serve(session, owner.pop_all(), peer)
@@ -84,7 +75,13 @@ class Deepgram(Transport[DeepgramOptions]):
             raise too_large(self.config)
         content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
         query = self._parse(request.query, content_type if content_type.startswith(("audio/", "video/")) else None)
-        async with open_channels(
+        async with self._open(query, peer, token, "upload") as session:
+            return await Recording(request, self.config, query).serve(session)
+
+    def _open(
+        self, query: Query, peer: str, token: str | None, priority: Priority = "live"
+    ) -> AbstractAsyncContextManager[Channels]:
+        return open_channels(
             self._sessions,
             query.offer,
             query.channels,
@@ -92,9 +89,8 @@ class Deepgram(Transport[DeepgramOptions]):
             peer=peer,
             query=query.wishes,
             token=token,
-            priority="upload",
-        ) as session:
-            return await Recording(request, self.config, query).serve(session)
+            priority=priority,
+        )
 
     def _parse(self, asked: MultiMapping[str], content_type: str | None = None, *, live: bool = False) -> Query:
         """Raises `SessionError("bad_request")`."""
