@@ -29,6 +29,8 @@ BASE = {
 }
 POD: dict[str, Any] = BASE["Deployment/wlkd"]["spec"]["template"]["spec"]
 CONTAINER: dict[str, Any] = POD["containers"][0]
+AUTOSCALER: dict[str, Any] = BASE["HorizontalPodAutoscaler/wlkd"]["spec"]
+KEDA: dict[str, Any] = yaml.safe_load((MANIFESTS / "keda" / "scaledobject.yaml").read_text())["spec"]
 CONFIGURATION: dict[str, Any] = yaml.safe_load((MANIFESTS / "base" / "wlkd.yaml").read_text())
 API = "1.31"
 
@@ -94,8 +96,9 @@ async def test_what_is_scraped_is_there(tmp_path: Path) -> None:
     rules = (MANIFESTS.parents[1] / "etc" / "fleet" / "prometheus-rules.yml").read_text()
     assert f'job="{relabelings["job"]["replacement"]}"' in rules
     (rule,) = yaml.safe_load((MANIFESTS / "monitoring" / "adapter.yaml").read_text())["rules"]["custom"]
-    (metric,) = BASE["HorizontalPodAutoscaler/wlkd"]["spec"]["metrics"]
+    (metric,) = AUTOSCALER["metrics"]
     assert rule["name"]["as"] == metric["pods"]["metric"]["name"]
+    (trigger,) = KEDA["triggers"]
     values = {"vad": {"name": "none"}, "transports": {"websocket": {}}}
     async with (
         running_daemon(values) as daemon,
@@ -103,19 +106,60 @@ async def test_what_is_scraped_is_there(tmp_path: Path) -> None:
         http.get(f"{daemon.http}{endpoint['path']}") as answer,
     ):
         served = set(re.findall(r"^# TYPE (\w+)", await answer.text(), re.M))
-    named = set(re.findall(r"wlkd_sessions_\w+", rule["seriesQuery"] + rule["metricsQuery"]))
-    assert named and named <= served
+    for query in (rule["seriesQuery"] + rule["metricsQuery"], trigger["metadata"]["query"]):
+        assert (
+            set(re.findall(r"wlkd_\w+", query)) - {rule["name"]["as"]}
+            == {
+                "wlkd_sessions_open",
+                "wlkd_sessions_limit",
+            }
+            <= served
+        )
+
+
+def test_keda_scales_as_the_autoscaler_does() -> None:
+    """KEDA's objects have no schema here, but it makes a HorizontalPodAutoscaler of them: the same one."""
+    (trigger,) = KEDA["triggers"]
+    (metric,) = AUTOSCALER["metrics"]
+    # Kubernetes refuses numbers and booleans there.
+    assert all(isinstance(value, str) for value in trigger["metadata"].values())
+    target = {"type": trigger["metricType"], trigger["metricType"].lower(): trigger["metadata"]["threshold"]}
+    made = {
+        "scaleTargetRef": KEDA["scaleTargetRef"],
+        "minReplicas": KEDA["minReplicaCount"],
+        "maxReplicas": KEDA["maxReplicaCount"],
+        "metrics": [{"type": "External", "external": {"metric": {"name": "s0-prometheus"}, "target": target}}],
+        "behavior": KEDA["advanced"]["horizontalPodAutoscalerConfig"]["behavior"],
+    }
+    valid({**BASE["HorizontalPodAutoscaler/wlkd"], "spec": made})
+    assert {**made, "metrics": [metric]} == AUTOSCALER
+    assert float(target["value"]) * 1000 == int(metric["pods"]["target"]["averageValue"].removesuffix("m"))
+    (patch,) = yaml.safe_load((MANIFESTS / "keda" / "kustomization.yaml").read_text())["patches"]
+    removed = yaml.safe_load(patch["patch"])
+    assert removed["$patch"] == "delete" and f"{removed['kind']}/{removed['metadata']['name']}" in BASE
+
+
+def built(folder: Path) -> list[dict[str, Any]]:
+    """What `kubectl apply -k` would send."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed")
+    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def test_keda_replaces_the_autoscaler(tmp_path: Path) -> None:
+    shutil.copytree(MANIFESTS, tmp_path / "kubernetes")
+    (tmp_path / "mine").mkdir()
+    mine = {"resources": ["../kubernetes/cpu"], "components": ["../kubernetes/keda"]}
+    (tmp_path / "mine" / "kustomization.yaml").write_text(yaml.safe_dump(mine))
+    kinds = [document["kind"] for document in built(tmp_path / "mine")]
+    assert "ScaledObject" in kinds and "HorizontalPodAutoscaler" not in kinds
 
 
 @pytest.mark.parametrize("overlay", ["cpu", "gpu"])
 def test_overlays_are_complete(overlay: str) -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed")
-    done = subprocess.run(
-        ["kubectl", "kustomize", MANIFESTS / overlay], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    documents = list(yaml.safe_load_all(done.stdout))
+    documents = built(MANIFESTS / overlay)
     for document in documents:
         valid(document)
     (deployment,) = (document for document in documents if document["kind"] == "Deployment")
@@ -130,7 +174,7 @@ def test_a_pod_has_as_long_as_its_drain_takes() -> None:
     (_, pre_stop) = CONTAINER["lifecycle"]["preStop"]["exec"]["command"]
     needed = float(pre_stop) + sessions.linger_seconds + sessions.drain_seconds
     assert needed + 5 <= POD["terminationGracePeriodSeconds"] <= needed + 60
-    (down,) = BASE["HorizontalPodAutoscaler/wlkd"]["spec"]["behavior"]["scaleDown"]["policies"]
+    (down,) = AUTOSCALER["behavior"]["scaleDown"]["policies"]
     assert (down["type"], down["value"]) == ("Pods", 1)
     assert down["periodSeconds"] >= POD["terminationGracePeriodSeconds"]
 
