@@ -97,8 +97,8 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             "turn_detector",
             TurnDetector,
-            "Tells a pause for thought from the end of a turn: for Deepgram's `endpointing`, OpenAI's `semantic_vad`, "
-            "and `turn_over` of `/asr`; null: silence alone decides.",
+            "Tells a pause for thought from the end of a turn: for Deepgram's `endpointing` and `/v2/listen`, "
+            "OpenAI's `semantic_vad`, and `turn_over` of `/asr`; null: silence alone decides.",
         ),
         Kind(
             "translator",

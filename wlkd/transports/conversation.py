@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -96,3 +96,28 @@ async def last_update(session: Session) -> Update:
     async for update in session.updates():
         last = update
     return last
+
+
+async def timed_updates(
+    session: Session, wait_seconds: Callable[[], float | None]
+) -> AsyncGenerator[Update | None, None]:
+    """Every update, and None where `wait_seconds` passed without one (None: nothing is due before the next update).
+
+    For protocols in which silence has something to say: silence brings no updates. To be closed
+    (`contextlib.aclosing`). Waiting for a slow client between two updates lets the session merge what it misses.
+    """
+    updates = session.updates()
+    upcoming = asyncio.ensure_future(anext(updates, None))
+    try:
+        while True:
+            await asyncio.wait({upcoming}, timeout=wait_seconds())
+            if not upcoming.done():
+                yield None
+                continue
+            update = upcoming.result()
+            if update is None:
+                return
+            yield update
+            upcoming = asyncio.ensure_future(anext(updates, None))
+    finally:
+        await cancel(upcoming)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType
@@ -13,7 +13,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType
 from wlkd import Code, Session, SessionError
 from wlkd.transports import websocket
 from wlkd.transports.channels import Channels
-from wlkd.transports.conversation import cancel, converse
+from wlkd.transports.conversation import converse, timed_updates
 from wlkd_deepgram.control import configured, unknown_message
 from wlkd_deepgram.errors import CLOSE
 from wlkd_deepgram.messages import Message, Results
@@ -86,7 +86,7 @@ class Connection:
         return bool(message.data)
 
     async def _control(self, session: Session, text: str) -> bool:
-        control = _object(text)
+        control = control_object(text)
         match control.get("type"):
             case "KeepAlive":
                 if not self._heard_since_keep_alive:
@@ -129,27 +129,18 @@ class Connection:
                 raise failure
 
     async def _send_one(self, session: Session, results: Results) -> None:
-        """Waiting for a slow client here lets the session merge what it misses."""
         clock = asyncio.get_running_loop().time
-        updates = session.updates()
-        upcoming = asyncio.ensure_future(anext(updates, None))
         try:
-            while True:
-                await asyncio.wait({upcoming}, timeout=results.wait_seconds(clock()))
-                if upcoming.done():
-                    update = upcoming.result()
-                    if update is None:
-                        return
-                    self._metadata.take(update)
-                    await self._send_all(results.on_update(update, clock()))
-                    self._finished += update.final
-                    upcoming = asyncio.ensure_future(anext(updates, None))
-                await self._send_all(results.on_time(clock()))
+            async with aclosing(timed_updates(session, lambda: results.wait_seconds(clock()))) as updates:
+                async for update in updates:
+                    if update is not None:
+                        self._metadata.take(update)
+                        await self._send_all(results.on_update(update, clock()))
+                        self._finished += update.final
+                    await self._send_all(results.on_time(clock()))
         except SessionError:
             await self._send_all(results.rest())
             raise
-        finally:
-            await cancel(upcoming)
 
     async def _send_all(self, messages: Iterable[Message]) -> None:
         for message in messages:
@@ -161,7 +152,7 @@ def packet(data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + data
 
 
-def _object(text: str) -> dict[str, Any]:
+def control_object(text: str) -> dict[str, Any]:
     """A control message. Raises `SessionError`."""
     try:
         message = json.loads(text)

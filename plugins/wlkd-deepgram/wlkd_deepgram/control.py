@@ -12,9 +12,9 @@ FILTERS = {"numerals": "numbers", "profanity_filter": "profanity", "filler_words
 """Features that are text filters here; `filler_words: true` is the filter's absence."""
 
 
-def unknown_message(kind: object) -> Message:
+def unknown_message(kind: object, known: str = KNOWN) -> Message:
     """Said of a message that this server does not know; the stream goes on."""
-    text = f"message type {kind!r} is not known here and has no effect; known: {KNOWN}"
+    text = f"message type {kind!r} is not known here and has no effect; known: {known}"
     return {"type": "Warning", "code": "UNKNOWN_MESSAGE", "description": text, "message": text}
 
 

@@ -57,7 +57,7 @@ class Results:
             messages += self._end_utterance_before(update.speech_start)
             if self._query.vad_events:
                 messages.append(
-                    {"type": "SpeechStarted", "channel": self._channel, "timestamp": _time(update.speech_start)}
+                    {"type": "SpeechStarted", "channel": self._channel, "timestamp": in_seconds(update.speech_start)}
                 )
         for word in update.committed:
             messages += self._end_utterance_before(word.start)
@@ -142,7 +142,7 @@ class Results:
         messages = [self._final()] if self._held else []
         if self._last_word_end is not None:
             messages.append(
-                {"type": "UtteranceEnd", "channel": self._channel, "last_word_end": _time(self._last_word_end)}
+                {"type": "UtteranceEnd", "channel": self._channel, "last_word_end": in_seconds(self._last_word_end)}
             )
         self._utterance_end_at = self._last_word_end = None
         return messages
@@ -163,8 +163,8 @@ class Results:
         return {
             "type": "Results",
             "channel_index": self._channel,
-            "start": _time(self._position),
-            "duration": _time(end - self._position),
+            "start": in_seconds(self._position),
+            "duration": in_seconds(end - self._position),
             "is_final": is_final,
             "speech_final": speech_final,
             "from_finalize": False,
@@ -181,8 +181,8 @@ def alternative(words: Sequence[Word]) -> Message:
         "words": [
             {
                 "word": word.text.strip().strip(PUNCTUATION).lower() or word.text.strip(),
-                "start": _time(word.start),
-                "end": _time(word.end),
+                "start": in_seconds(word.start),
+                "end": in_seconds(word.end),
                 "confidence": confidence([word]),
                 "punctuated_word": word.text.strip(),
                 **who(word),
@@ -205,5 +205,6 @@ def confidence(words: Sequence[Word]) -> float:
     return round(sum(known) / len(known), 4) if known else 0.0
 
 
-def _time(samples: int) -> float:
+def in_seconds(samples: int) -> float:
+    """As the API writes times."""
     return round(seconds(samples), 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from multidict import MultiMapping
@@ -114,11 +115,7 @@ class Query:
 
 def parse(query: MultiMapping[str], content_type: str | None = None, *, live: bool = False) -> Query:
     """Read the query of one request. Raises `SessionError("bad_request")` for what makes no sense."""
-    for name in query:
-        if name in REFUSED:
-            raise BadParameter(name, f"{name} is not available here ({REFUSED[name]}); leave it out")
-        if name not in USED and name not in NO_EFFECT:
-            raise BadParameter(name, f"unknown parameter {name}; known: {', '.join(sorted(USED))}")
+    check_names(query, USED, NO_EFFECT)
     wishes = text_wishes(query)
     language = query.get("language", "")
     if language == "multi":
@@ -133,7 +130,7 @@ def parse(query: MultiMapping[str], content_type: str | None = None, *, live: bo
     if hotwords:
         wishes["hotwords"] = ",".join(hotwords)
     return Query(
-        offer=_offer(query, content_type, live),
+        offer=audio_offer(query, content_type, live),
         model=query.get("model", ""),
         wishes=wishes,
         interim_results=flag(query, "interim_results"),
@@ -148,7 +145,17 @@ def parse(query: MultiMapping[str], content_type: str | None = None, *, live: bo
     )
 
 
-def _offer(query: MultiMapping[str], content_type: str | None, live: bool) -> StreamOffer:
+def check_names(query: MultiMapping[str], used: Set[str], no_effect: Set[str]) -> None:
+    """Raises `BadParameter` for a parameter that is neither."""
+    for name in query:
+        if name in REFUSED:
+            raise BadParameter(name, f"{name} is not available here ({REFUSED[name]}); leave it out")
+        if name not in used and name not in no_effect:
+            raise BadParameter(name, f"unknown parameter {name}; known: {', '.join(sorted(used))}")
+
+
+def audio_offer(query: MultiMapping[str], content_type: str | None, live: bool) -> StreamOffer:
+    """What the query says of the audio. Raises `BadParameter`."""
     encoding = query.get("encoding", "").lower()
     rate, channels = whole_number(query, "sample_rate"), whole_number(query, "channels")
     if encoding == PACKETS and live:

@@ -16,12 +16,15 @@ from wlkd.transports.queries import engine_wish
 from wlkd.transports.websocket import SocketOptions
 from wlkd_deepgram.connection import Connection, Socket
 from wlkd_deepgram.errors import refused
+from wlkd_deepgram.flux.connection import FluxConnection, FluxSocket
+from wlkd_deepgram.flux.query import MODELS, parse_flux
 from wlkd_deepgram.metadata import Metadata, new_request_id
 from wlkd_deepgram.prerecorded import Recording, too_large
 from wlkd_deepgram.query import USUAL_MODELS, Query, parse
 
 MIB = 1 << 20
 PATH = "/v1/listen"
+FLUX_PATH = "/v2/listen"
 
 
 class DeepgramOptions(SocketOptions):
@@ -39,13 +42,14 @@ class DeepgramOptions(SocketOptions):
 
 
 class Deepgram(Transport[DeepgramOptions]):
-    """`/v1/listen`: a WebSocket for live audio, POST for recordings."""
+    """`/v1/listen`: a WebSocket for live audio, POST for recordings. `/v2/listen`: a WebSocket for conversations."""
 
     async def start(self, sessions: Sessions, http: Http) -> None:
         self._sessions = sessions
         router = http.app(self.config.host, self.config.port).router
         router.add_get(PATH, answering(self._live, _refused))
         router.add_post(PATH, answering(self._recording, _refused))
+        router.add_get(FLUX_PATH, answering(self._flux, _refused))
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         token, subprotocol = _token(request)
@@ -61,6 +65,23 @@ class Deepgram(Transport[DeepgramOptions]):
             socket.headers["dg-request-id"] = metadata.request_id
             await socket.prepare(request)
             await Connection(socket, self.config, query, metadata).serve(session, owner.pop_all(), peer)
+        return socket
+
+    async def _flux(self, request: web.Request) -> web.StreamResponse:
+        token, subprotocol = _token(request)
+        peer = peer_of(request)
+        self._sessions.check(transport="deepgram", peer=peer, token=token)
+        socket = FluxSocket(self.config, (subprotocol,) if subprotocol else (), new_request_id())
+        if not socket.can_prepare(request).ok:
+            raise SessionError(Code.BAD_REQUEST, f"{FLUX_PATH} is for WebSockets; send recordings to {PATH}")
+        query = parse_flux(request.query)
+        query.wishes.update(engine_wish(query.model, self._sessions.capabilities(), MODELS))
+        async with AsyncExitStack() as owner:
+            session = await owner.enter_async_context(
+                self._sessions.open(query.offer, transport="deepgram", peer=peer, query=query.wishes, token=token)
+            )
+            await socket.prepare(request)
+            await FluxConnection(socket, query).serve(session, owner.pop_all(), peer)
         return socket
 
     async def _recording(self, request: web.Request) -> web.StreamResponse:

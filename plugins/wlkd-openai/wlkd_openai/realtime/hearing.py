@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 
 from wlkd import Session, SessionError
-from wlkd.transports.conversation import cancel
+from wlkd.transports.conversation import cancel, timed_updates
 from wlkd_openai.realtime.items import Event, Items
 
 Send = Callable[[Iterable[Event]], Awaitable[None]]
@@ -72,20 +72,10 @@ class Hearing:
 
     async def _send_all(self) -> None:
         clock = asyncio.get_running_loop().time
-        updates = self._session.updates()
-        upcoming = asyncio.ensure_future(anext(updates, None))
-        try:
-            while True:
-                # Silence brings no updates.
-                await asyncio.wait({upcoming}, timeout=self._items.wait_seconds(clock()))
-                if upcoming.done():
-                    update = upcoming.result()
-                    if update is None:
-                        return
+        async with aclosing(timed_updates(self._session, lambda: self._items.wait_seconds(clock()))) as updates:
+            async for update in updates:
+                if update is not None:
                     await self._send(self._items.on_update(update, clock()))
                     self._flushed = update.flushes
-                    upcoming = asyncio.ensure_future(anext(updates, None))
                 await self._send(self._items.on_time(clock()))
                 self._told.set()
-        finally:
-            await cancel(upcoming)
