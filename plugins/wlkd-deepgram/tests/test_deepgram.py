@@ -441,14 +441,15 @@ async def test_recordings_that_cannot_be():
             assert (await answer.json())["results"]["channels"][0]["alternatives"][0]["transcript"] == "one two"
 
 
-async def test_a_client_that_leaves_frees_its_place(caplog):
+@pytest.mark.parametrize("seconds", [20, 600], ids=["all of it sent", "in the middle of its upload"])
+async def test_a_client_that_leaves_frees_its_place(seconds, caplog):
     values = {
         "backend": {"name": "scripted", "options": {"step_seconds": 0.1}},
         "sessions": {"max_sessions": 1},
         "worker": {"max_chunk_seconds": 1},
     }
     async with serving(values) as daemon, aiohttp.ClientSession() as http:
-        leaving = asyncio.create_task(http.post(f"{daemon.http}/v1/listen", data=wav(20)))
+        leaving = asyncio.create_task(http.post(f"{daemon.http}/v1/listen", data=wav(seconds)))
         await until_metric(daemon.http, "wlkd_sessions_open", 1)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)

@@ -91,7 +91,7 @@ def test_an_eager_end_that_was_right_ends_with_the_same_words():
     made = turns(eager_eot_threshold="0.5")
     made.on_update(SPEECH, 1.0)
     made.on_update(PAUSE, 1.5)
-    eager, end = [*made.on_time(1.6), *made.on_time(1.9)]
+    [eager], [end] = made.on_time(1.6), made.on_time(1.9)
     assert (eager["event"], end["event"]) == ("EagerEndOfTurn", "EndOfTurn")
     assert eager["transcript"] == end["transcript"]
 

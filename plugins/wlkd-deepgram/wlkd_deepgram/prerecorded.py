@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -14,6 +13,7 @@ from wlkd.transports.channels import Channels
 from wlkd.transports.conversation import feed_all, last_update, running
 from wlkd.transports.http import while_connected
 from wlkd.transports.notes import note_headers
+from wlkd.transports.spool import Spool
 from wlkd_deepgram.messages import alternative, who
 from wlkd_deepgram.metadata import Metadata
 from wlkd_deepgram.paragraphs import paragraphs
@@ -27,12 +27,14 @@ PIECE_BYTES = 64 * 1024
 
 
 class Recording:
-    """Hears the body while it arrives; a busy session slows its client down."""
+    """Hears the body while it arrives."""
 
-    def __init__(self, request: web.Request, options: DeepgramOptions, query: Query) -> None:
+    def __init__(self, request: web.Request, options: DeepgramOptions, query: Query, spool: Spool) -> None:
+        """`spool`: where the body is kept; the session's decoder may look into it."""
         self._request = request
         self._options = options
         self._query = query
+        self._spool = spool
         self._metadata = Metadata()
 
     async def serve(self, session: Channels) -> web.Response:
@@ -50,31 +52,27 @@ class Recording:
 
     async def _transcripts(self, session: Channels) -> list[Update]:
         """Of every channel that the recording has."""
-        hearing = asyncio.gather(*map(last_update, session.each), return_exceptions=True)
-        async with running(feed_all(session, self._pieces())) as (feeding,), running(_done(hearing)) as (heard,):
-            # An upload that fails ends the request; one that is complete leaves the transcript to wait for.
-            await asyncio.wait({feeding, heard}, return_when=asyncio.FIRST_COMPLETED)
-            if feeding.done():
-                feeding.result()
-            answers = await heard
-        updates = [answer for answer in answers if isinstance(answer, Update)]
-        for number, answer in enumerate(answers):
-            # A recording has as many channels as it has; only the live API asks how many.
-            missing = isinstance(answer, BadParameter) and answer.name == "channels" and number > 0
-            if isinstance(answer, BaseException) and not missing:
-                raise answer
-        return updates
+        async with (
+            running(self._receive(), feed_all(session, self._spool.read())) as uploading,
+            running(_last_updates(session)) as (hearing,),
+        ):
+            # An upload that fails ends the request, and so does a session that fails in the middle of the upload.
+            await asyncio.wait({*uploading, hearing}, return_when=asyncio.FIRST_EXCEPTION)
+            for task in uploading:
+                if task.done():
+                    task.result()
+            return await hearing
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
-        received = 0
+    async def _receive(self) -> None:
+        """At the client's speed, whatever recognition does: a client that leaves is noticed while its body is read."""
         while piece := await self._read():
-            received += len(piece)
-            if received > self._options.max_upload_bytes:
+            if self._spool.size + len(piece) > self._options.max_upload_bytes:
                 raise too_large(self._options)
             self._metadata.hear(piece)
-            yield piece
-        if not received:
+            await self._spool.write(piece)
+        if not self._spool.size:
             raise SessionError(Code.BAD_REQUEST, "the body is empty; send the recording as the body")
+        await self._spool.complete()
 
     async def _read(self) -> bytes:
         try:
@@ -84,6 +82,16 @@ class Recording:
             raise SessionError(Code.IDLE_TIMEOUT, "the upload stopped arriving") from None
         except web.RequestPayloadError as error:
             raise SessionError(Code.BAD_REQUEST, f"the body cannot be read: {error}") from error
+
+
+async def _last_updates(session: Channels) -> list[Update]:
+    """Of every channel that there is: a recording has as many as it has; only the live API asks how many."""
+    answers = await asyncio.gather(*map(last_update, session.each), return_exceptions=True)
+    for number, answer in enumerate(answers):
+        missing = isinstance(answer, BadParameter) and answer.name == "channels" and number > 0
+        if isinstance(answer, BaseException) and not missing:
+            raise answer
+    return [answer for answer in answers if isinstance(answer, Update)]
 
 
 def too_large(options: DeepgramOptions) -> SessionError:
@@ -98,10 +106,6 @@ def _channel(update: Update, query: Query) -> dict[str, Any]:
     if query.paragraphs:
         best["paragraphs"] = paragraphs(update.lines)
     return {"alternatives": [best], "detected_language": update.language, **found_terms}
-
-
-async def _done(hearing: asyncio.Future[list[Update | BaseException]]) -> list[Update | BaseException]:
-    return await hearing
 
 
 def _utterances(update: Update, channel: int) -> list[dict[str, Any]]:

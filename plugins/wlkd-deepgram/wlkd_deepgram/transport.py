@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
 
 from aiohttp import hdrs, web
 from multidict import MultiMapping
@@ -13,6 +14,7 @@ from wlkd.contract.types import Priority
 from wlkd.transports.channels import Channels, open_channels
 from wlkd.transports.http import answering, bearer, peer_of, subprotocols
 from wlkd.transports.queries import engine_wish
+from wlkd.transports.spool import Spool
 from wlkd.transports.websocket import SocketOptions
 from wlkd_deepgram.connection import Connection, Socket
 from wlkd_deepgram.errors import refused
@@ -96,8 +98,10 @@ class Deepgram(Transport[DeepgramOptions]):
             raise too_large(self.config)
         content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
         query = self._parse(request.query, content_type if content_type.startswith(("audio/", "video/")) else None)
-        async with self._open(query, peer, token, "upload") as session:
-            return await Recording(request, self.config, query).serve(session)
+        async with Spool() as spool:
+            query = replace(query, offer=replace(query.offer, file=spool.file))
+            async with self._open(query, peer, token, "upload") as session:
+                return await Recording(request, self.config, query, spool).serve(session)
 
     def _open(
         self, query: Query, peer: str, token: str | None, priority: Priority = "live"

@@ -15,11 +15,11 @@ from wlkd import Session, SessionError, Sessions, StreamOffer
 from wlkd.transports.channels import open_channels, wanted_channels
 from wlkd.transports.conversation import feed_all, last_update, running
 from wlkd.transports.http import peer_of, while_connected
+from wlkd.transports.spool import Spool
 from wlkd_openai import formats
 from wlkd_openai.errors import ApiError
 from wlkd_openai.form import Wishes, field_name, parse
 from wlkd_openai.models import model_wish
-from wlkd_openai.spool import Spool, too_large
 
 if TYPE_CHECKING:
     from wlkd_openai.transport import OpenAIOptions
@@ -57,8 +57,8 @@ class Upload:
         if not self._request.content_type.startswith("multipart/"):
             raise ApiError(400, "send multipart/form-data, with the audio in 'file'", code="invalid_content_type")
         if (self._request.content_length or 0) > self._options.max_upload_bytes + FORM_BYTES:
-            raise too_large(self._options.max_upload_bytes)
-        async with Spool(self._options.max_upload_bytes) as spool, AsyncExitStack() as recognition:
+            raise self._too_large()
+        async with Spool() as spool, AsyncExitStack() as recognition:
             early: tuple[Session, dict[str, str]] | None = None
             async for part in self._parts():
                 name = field_name(part.name or "")
@@ -117,8 +117,14 @@ class Upload:
 
     async def _read_file(self, part: BodyPartReader, spool: Spool) -> None:
         while piece := await self._in_time(part.read_chunk(64 * 1024)):
+            if spool.size + len(piece) > self._options.max_upload_bytes:
+                raise self._too_large()
             await spool.write(piece)
         await spool.complete()
+
+    def _too_large(self) -> ApiError:
+        text = f"the file is larger than {self._options.max_upload_bytes} bytes"
+        return ApiError(413, text, code="message_too_big", param="file")
 
     async def _in_time(self, reading: Awaitable[T]) -> T:
         try:

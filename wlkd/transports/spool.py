@@ -1,7 +1,7 @@
 """An uploaded file on its way to a session: written as it arrives, read from the start while it still grows.
 
 Kept on disk, not in memory, and read behind the writer: the client sends at its own speed, whatever recognition does,
-and a field that comes after the file can start the recognition again.
+so that a client which leaves is noticed. Recognition can start again from the beginning.
 """
 
 from __future__ import annotations
@@ -13,16 +13,14 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import IO
 
-from wlkd_openai.errors import ApiError
-
 READ_BYTES = 256 * 1024
 
 
 class Spool:
-    """A nameless temporary file, gone when the `async with` ends. One writer, any number of readers."""
+    """A nameless temporary file, gone when the `async with` ends. One writer, which limits its size; any number of
+    readers."""
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self) -> None:
         self._file: IO[bytes] | None = None
         self._complete = False
         self._grown = asyncio.Condition()
@@ -40,9 +38,7 @@ class Spool:
             self._file.close()
 
     async def write(self, data: bytes) -> None:
-        """Append `data`. Raises `ApiError` with status 413 when the file grows beyond its bound."""
-        if self.size + len(data) > self._max_bytes:
-            raise too_large(self._max_bytes)
+        """Append `data`."""
         await asyncio.to_thread(_write, self._descriptor, data, self.size)
         async with self._grown:
             self.size += len(data)
@@ -76,11 +72,6 @@ class Spool:
     @property
     def _descriptor(self) -> int:
         return self.file.fileno()
-
-
-def too_large(max_bytes: int) -> ApiError:
-    """The refusal of a file that is larger than `max_bytes`."""
-    return ApiError(413, f"the file is larger than {max_bytes} bytes", code="message_too_big", param="file")
 
 
 def _write(descriptor: int, data: bytes, position: int) -> None:
