@@ -95,7 +95,7 @@ build_own_wheels() {
     find "$stage/plugins" -mindepth 1 -maxdepth 1 -type d '!' -exec test -e '{}/pyproject.toml' ';' -exec rm -rf '{}' +
     "${pip[@]}" wheel --quiet --no-deps --wheel-dir "$wheels" "$stage" "$stage"/plugins/*/
     # Published as source only, and pure Python: one wheel serves everywhere.
-    "${pip[@]}" wheel --quiet --no-deps --wheel-dir "$wheels" sdnotify srt
+    "${pip[@]}" wheel --quiet --no-deps --wheel-dir "$wheels" docopt sdnotify srt
 }
 
 download() { "${pip[@]}" download --quiet --dest "$wheels" --find-links "$wheels" "${target[@]}" "$@"; }

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 from wlkd_bench.clips import Clip
-from wlkd_bench.languages import LONGEST_SECONDS, SHORTEST_SECONDS, errors_of, turns
+from wlkd_bench.languages import LONGEST_SECONDS, SHORTEST_SECONDS, Stretch, errors_of, in_pieces, tally, turns
 
 
 def test_turns_keep_the_order_of_the_clips_and_are_as_long_as_people_speak() -> None:
@@ -22,3 +22,23 @@ def test_turns_keep_the_order_of_the_clips_and_are_as_long_as_people_speak() -> 
 def test_chinese_is_compared_in_one_script() -> None:
     assert errors_of([{"text": "為"}, {"text": "什"}, {"text": "麼"}], "zh", "为什么").total == 0
     assert errors_of([{"text": " the"}, {"text": " hat"}], "en", "THE CAT").total == 1
+
+
+def test_recordings_of_one_language_hold_each_clip_once() -> None:
+    clips = [Clip("set", f"{number}", Path("x"), 4.0, "en", "text") for number in range(7)]
+    pieces = list(in_pieces(clips, 10.0, random.Random(1)))
+    assert [len(piece) for piece in pieces] == [3, 3, 1]
+    assert sorted(clip.id for piece in pieces for [clip] in piece) == [clip.id for clip in clips]
+
+
+def test_a_run_of_words_in_a_wrong_language_is_one_false_switch() -> None:
+    stretches = [Stretch(0.0, 4.0, "en", "a b c d", ("1",)), Stretch(4.0, 6.0, "zh", "好 好", ("2",))]
+    languages = ["cy", "en", "cy", "cy", "cy", "zh"]
+    heard = [
+        {"text": f" {text}", "start": float(at), "end": at + 0.5, "language": language}
+        for at, (text, language) in enumerate(zip("abcd好好", languages, strict=True))
+    ]
+    found = tally(stretches, heard, {}, tell=False)
+    assert (found.seconds, found.stretches, found.right, found.false_switches) == (6.0, 2, 0, 2)
+    alone = tally(stretches[:1], heard[:4], {"1": [{"text": "a b c"}]}, tell=False)
+    assert (alone.edits, alone.edits_alone, alone.units) == (0, 1, 4)

@@ -145,6 +145,8 @@ class Simulation:
     spare: float = 1.0
     """The worker's time to spare, 0 to 1."""
     language_scope: LanguageScope = "session"
+    languages: tuple[str, ...] = ()
+    """Those that detection may choose; empty: all that the model knows."""
 
     def run(self, clips: Sequence[Clip]) -> Iterator[tuple[Speaker, float]]:
         """Each clip's speaker when it is over, and the seconds of computing since the one before."""
@@ -177,7 +179,9 @@ class Simulation:
         if language is not None and language not in self.backend.languages():
             language = None
         recognizer = self.backend.open(
-            RecognitionParams(language=language, language_scope=self.language_scope, hotwords=hotwords)
+            RecognitionParams(
+                language=language, languages=self.languages, language_scope=self.language_scope, hotwords=hotwords
+            )
         )
         audio = read_samples(clip).astype(np.float32) / np.float32(32768)
         return Speaker(clip, audio, self.vad.open(), recognizer, Recording(clip, 0.0))
@@ -219,23 +223,24 @@ async def simulate(args: argparse.Namespace) -> None:
     clips = [clip for manifest in args.manifests for clip in read_manifest(manifest)]
     clips = select(half_of(clips, args.half), args.set, args.limit)
     spare = spare_at(args.chunk) if args.spare is None else args.spare
+    languages = tuple(filter(None, args.languages.split(",")))
     simulation = Simulation(
-        backend, vad, args.streams, args.chunk, args.language, args.hotwords, spare, args.language_scope
+        backend, vad, args.streams, args.chunk, args.language, args.hotwords, spare, args.language_scope, languages
     )
     folded = unaccented(clips)
-    scores, words, spent, languages = [], {}, 0.0, []
+    scores, words, spent, right = [], {}, 0.0, []
     for speaker, seconds in simulation.run(clips):
         clip, spent = speaker.clip, spent + seconds
         scores.append(score(speaker.recording, fold=(clip.set, clip.language) in folded))
         words[clip.id] = speaker.words
         if clip.is_speech and speaker.speech >= samples(2.0):
-            languages.append(speaker.language == clip.language)
-            if not languages[-1]:
+            right.append(speaker.language == clip.language)
+            if not right[-1]:
                 print(f"{clip.set}/{clip.id}: {clip.language} was taken for {speaker.language}")
         if args.verbose and scores[-1].errors is not None and scores[-1].errors.total:
             print(f"{clip.id}: {scores[-1].errors}\n  {clip.text}\n {speaker.committed}")
     print(table(scores))
-    print(f"\nlanguage right: {sum(languages)} of {len(languages)} clips with 2 s of speech or more")
+    print(f"\nlanguage right: {sum(right)} of {len(right)} clips with 2 s of speech or more")
     print("rare words recognized: {} of {}".format(*rare_words_heard(scores)))
     audio = sum(clip.seconds for clip in clips)
     print(f"computing {spent:.1f} s for {audio:.1f} s of audio: ratio {spent / audio:.3f}")
@@ -263,6 +268,7 @@ def main() -> None:
     parser.add_argument("--chunk", type=float, default=0.25, help="seconds of new speech that make a step")
     parser.add_argument("--spare", type=float, help="the worker's time to spare, 0 to 1")
     parser.add_argument("--language", default="manifest", help="manifest, auto, or a code for all")
+    parser.add_argument("--languages", default="", metavar="CODES", help="for auto: choose among these, as in en,zh")
     parser.add_argument("--language-scope", choices=get_args(LanguageScope), default="session", help="for auto")
     parser.add_argument("--hotwords", action="store_true", help="give each clip its rare words")
     parser.add_argument("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the backend")

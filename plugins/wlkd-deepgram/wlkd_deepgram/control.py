@@ -35,8 +35,9 @@ def configured(session: Session, message: dict[str, Any], request_id: str) -> Me
             text = f"features.{name}: not available here; known: {', '.join(FILTERS)}, each true or false"
             return _failure(request_id, "CONFIGURE_INTERNAL_ERROR", text)
         wishes.append(_wish(FILTERS[name], value))
+    query = {"filters": ",".join(wishes)} if wishes else {}
     try:
-        session.change({"filters": ",".join(wishes)} if wishes else {})
+        session.change(query | ({"numbers": "digits"} if features.get("numerals") else {}))
     except SessionError as error:
         return _failure(request_id, "CONFIGURE_INTERNAL_ERROR", error.message)
     return {"type": "ConfigureSuccess", "request_id": request_id}

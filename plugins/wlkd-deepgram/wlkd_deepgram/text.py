@@ -27,6 +27,8 @@ def text_wishes(query: MultiMapping[str]) -> dict[str, str]:
     ]
     if switches:
         wishes["filters"] = ",".join(switches)
+    if "numbers" in switches:
+        wishes["numbers"] = "digits"
     if pairs := [pair.replace(",", " ") for pair in query.getall("replace", []) if pair]:
         wishes["replace"] = ",".join(pairs)
     return wishes

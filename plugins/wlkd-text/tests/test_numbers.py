@@ -1,7 +1,8 @@
-"""Numbers as digits, in a whole text and in one that comes word by word."""
+"""Numbers as digits and as words, in a whole text and in one that comes word by word."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,20 @@ from wlkd.testing import check_filter, spoken_words
 
 
 @pytest.fixture
-async def numbers(tmp_path: Path) -> TextFilter:
+async def component(tmp_path: Path) -> Numbers:
     component = Numbers(NumbersOptions())
     await component.provision(Context(tmp_path, CollectorRegistry(), lambda words: None))
+    return component
+
+
+@pytest.fixture
+def numbers(component: Numbers) -> TextFilter:
     return component.open("")
+
+
+@pytest.fixture
+def spelling(component: Numbers) -> TextFilter:
+    return component.open("words")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +75,64 @@ def test_a_number_that_may_go_on_waits(numbers: TextFilter) -> None:
     assert numbers.settled(spoken_words("利润的百分之二十的", "zh"), "zh") == 9
 
 
-def test_it_takes_no_value() -> None:
-    with pytest.raises(SessionError, match="takes no value"):
-        Numbers(NumbersOptions()).open("roman")
+@pytest.mark.parametrize(
+    ("language", "written", "said"),
+    [
+        (
+            "en",
+            " I have 23 apples, and 1,105 pears.",
+            " I have twenty-three apples, and one thousand one hundred and five pears.",
+        ),
+        (
+            "en",
+            " from 1999 to 2024, in 1905 and 2005",
+            " from nineteen ninety-nine to twenty twenty-four, in nineteen oh five and two thousand and five",
+        ),
+        (
+            "en",
+            " call 5551204 or 555-1204, agent 007",
+            " call five five five one two zero four or five five five one two zero four, agent zero zero seven",
+        ),
+        ("en", " the 21st, in the 1990s and 80s", " the twenty-first, in the nineteen nineties and eighties"),
+        ("en", " 3.14, 25% and 1.5 %", " three point one four, twenty-five percent and one point five percent"),
+        (
+            "en",
+            " $5, $1.50, £0.01, $2.5 million.",
+            " five dollars, one dollar and fifty cents, one penny, two point five million dollars.",
+        ),
+        ("en", " at 2:30, 2:05, 2:00, and 2:00 p.m.", " at two thirty, two oh five, two o'clock, and two p.m."),
+        ("en", " They left. 20 came, No. 5 stayed.", " They left. Twenty came, No. five stayed."),
+        ("en", " a 5-year plan", " a five-year plan"),
+        ("en", " 10-12, 3/4, 2024-03-05, A380, COVID-19, 1.2.3, 10:20:30, 5kg, #1, 6'2, 1990's", None),
+        ("zh", "二零二四年, 2024年3月5日3点15分", "二零二四年, 二零二四年三月五日三点十五分"),
+        ("zh", "25.3%，1/3，-5度，第3名", "百分之二十五点三，三分之一，负五度，第三名"),
+        ("zh", "10年前，电话13150881807，007", "十年前，电话一三一五零八八一八零七，零零七"),
+        ("zh", "1000万，12000万，3.5亿，1,234，3萬", "一千万，一亿二千万，三点五亿，一千二百三十四，三萬"),
+        (
+            "zh",
+            "2个人，2月，200块，2万，￥99.5，$5万，￥20元",
+            "两个人，二月，二百块，两万，九十九点五元，五万美元，二十元",
+        ),
+        ("zh", "F015，3-5天，3:30，5G，没有数字", None),
+        ("de", " 23 Häuser", None),
+    ],
+)
+def test_numbers_become_words(spelling: TextFilter, language: str, written: str, said: str | None) -> None:
+    words = spoken_words(written, language)
+    assert check_filter(spelling, words, language) == (written if said is None else said)
+
+
+def test_words_for_a_number_keep_its_time(spelling: TextFilter) -> None:
+    words = spoken_words(" I have 23.", "en")
+    assert spelling.rewrite(words, "en")[-1] == replace(words[-1], text=" twenty-three.")
+
+
+def test_a_number_in_digits_waits_for_what_follows(spelling: TextFilter) -> None:
+    assert spelling.settled(spoken_words(" It cost $5", "en"), "en") == 2
+    assert spelling.settled(spoken_words(" It cost $5 million", "en"), "en") == 4
+    assert spelling.settled(spoken_words("去年有2", "zh"), "zh") == 3
+
+
+def test_another_form_is_refused(component: Numbers) -> None:
+    with pytest.raises(SessionError, match="unknown form 'roman'; known: digits, words"):
+        component.open("roman")

@@ -1,4 +1,4 @@
-"""Filters of the text: fillers left out, numbers as digits, words replaced, profanity masked. See docs/text.md."""
+"""Text filters: fillers left out, numbers as digits or words, words replaced, profanity masked. See docs/text.md."""
 
 from __future__ import annotations
 

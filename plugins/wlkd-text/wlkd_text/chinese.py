@@ -28,12 +28,15 @@ ALONE = re.compile(f"[{DIGIT}{SCALE}]|百分")
 
 
 class Numerals:
-    """See the module."""
+    """See the module; numbers below `least` that stand alone stay."""
 
-    def edits(self, text: str, least: int) -> list[Edit]:
+    def __init__(self, least: int) -> None:
+        self._least = least
+
+    def edits(self, text: str) -> list[Edit]:
         edits = []
         for match in PATTERN.finditer(text):
-            if written := _written(match, least):
+            if written := _written(match, self._least):
                 edits.append(Edit(match.start(), match.end(), written))
         return edits
 

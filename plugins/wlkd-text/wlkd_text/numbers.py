@@ -1,31 +1,38 @@
-"""Numbers that were said, as digits (inverse text normalisation)."""
+"""Numbers that were said, as digits (inverse text normalisation), or numbers in digits as words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol, cast, get_args
 
 from pydantic import Field
 
 from wlkd import BadParameter, Context, Filter, FilterOptions, TextFilter, Word
 from wlkd.contract.text import Edit, edited, text_of, whole_words
 
+Form = Literal["digits", "words"]
+
 
 class NumbersOptions(FilterOptions):
-    """What is written as digits."""
+    """How numbers are written."""
 
+    form: Form = Field(
+        default="digits",
+        description="digits: twenty-three becomes 23; words: 23 becomes twenty-three, in English and Chinese.",
+    )
     least: int = Field(
         default=10,
         ge=0,
-        description='A number below this that stands alone stays a word, as in "one of them". 0: all become digits.',
+        description='With digits: a number below this that stands alone stays a word, as in "one of them". '
+        "0: all become digits.",
     )
 
 
 class Reader(Protocol):
     """Finds the numbers of one language in a text."""
 
-    def edits(self, text: str, least: int) -> list[Edit]:
-        """Digits for the numbers in `text`, in order; numbers below `least` that stand alone are left."""
+    def edits(self, text: str) -> list[Edit]:
+        """The numbers in `text` in their other form, in order."""
 
     def settled(self, text: str) -> int:
         """How many characters from the start hold no number that may go on in what follows."""
@@ -33,33 +40,41 @@ class Reader(Protocol):
 
 class Numbers(Filter[NumbersOptions]):
     """Writes numbers as digits: twenty-three as 23, 二十三 as 23; in Chinese, Dutch, English, French, German, Italian,
-    Portuguese and Spanish."""
+    Portuguese and Spanish. Or as words, in Chinese and English."""
 
     def __init__(self, config: NumbersOptions) -> None:
         super().__init__(config)
-        self._readers: dict[str, Reader] = {}
+        self._readers: dict[Form, Mapping[str, Reader]] = {}
 
     async def provision(self, ctx: Context) -> None:
-        from wlkd_text import chinese, spoken
+        from wlkd_text import chinese, chinese_words, english_words, spoken
 
-        self._readers = {"zh": chinese.Numerals(), **{code: spoken.Numerals(code) for code in spoken.LANGUAGES}}
+        least = self.config.least
+        digits: dict[str, Reader] = {
+            "zh": chinese.Numerals(least),
+            **{code: spoken.Numerals(code, least) for code in spoken.LANGUAGES},
+        }
+        self._readers = {
+            "digits": digits,
+            "words": {"en": english_words.Spelling(), "zh": chinese_words.Spelling()},
+        }
 
     def open(self, wish: str) -> TextFilter:
-        if wish:
-            raise BadParameter("numbers", f"numbers takes no value, and got {wish!r}")
-        return Digits(self._readers, self.config.least)
+        """`wish`: another form than the configured one."""
+        if wish and wish not in get_args(Form):
+            raise BadParameter("numbers", f"numbers: unknown form {wish!r}; known: {', '.join(get_args(Form))}")
+        return Rewriting(self._readers[cast(Form, wish) or self.config.form])
 
 
-class Digits(TextFilter):
+class Rewriting(TextFilter):
     """See `Numbers`. Text in other languages passes."""
 
-    def __init__(self, readers: dict[str, Reader], least: int) -> None:
+    def __init__(self, readers: Mapping[str, Reader]) -> None:
         self._readers = readers
-        self._least = least
 
     def rewrite(self, words: Sequence[Word], language: str | None) -> Sequence[Word]:
         reader = self._readers.get(language or "")
-        return edited(words, reader.edits(text_of(words), self._least)) if reader else words
+        return edited(words, reader.edits(text_of(words))) if reader else words
 
     def settled(self, words: Sequence[Word], language: str | None) -> int:
         reader = self._readers.get(language or "")

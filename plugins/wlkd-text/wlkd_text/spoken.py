@@ -63,16 +63,17 @@ class _Number:
 
 
 class Numerals:
-    """See the module; for text in `language`."""
+    """See the module; for text in `language`. Numbers below `least` that stand alone stay."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, least: int) -> None:
         self._language = language
+        self._least = least
 
-    def edits(self, text: str, least: int) -> list[Edit]:
+    def edits(self, text: str) -> list[Edit]:
         tokens = _tokens(text)
         edits = []
         for group in self._groups(tokens):
-            for first, stop, digits in self._written(group, tokens, least):
+            for first, stop, digits in self._written(group, tokens):
                 edits.append(Edit(tokens[first].match.start(), tokens[stop - 1].match.end(), digits))
         return edits
 
@@ -102,25 +103,23 @@ class Numerals:
     def _adjoin(self, between: Sequence[_Token]) -> bool:
         return not between or (self._language == "en" and len(between) == 1 and between[0].text().casefold() in OH)
 
-    def _written(
-        self, group: Sequence[_Number], tokens: Sequence[_Token], least: int
-    ) -> Iterator[tuple[int, int, str]]:
+    def _written(self, group: Sequence[_Number], tokens: Sequence[_Token]) -> Iterator[tuple[int, int, str]]:
         """First token, the one behind the last, and the digits, for what is written as digits."""
         together = _together(group)
         if together is not None:
             yield group[0].first, group[-1].stop, together
             return
         for number in group:
-            if not self._stays(number, tokens, least):
+            if not self._stays(number, tokens):
                 yield number.first, number.stop, number.text
 
-    def _stays(self, number: _Number, tokens: Sequence[_Token], least: int) -> bool:
+    def _stays(self, number: _Number, tokens: Sequence[_Token]) -> bool:
         if number.stop - number.first == 1 and (
             number.value in SCALES or (number.first and tokens[number.first - 1].text().isdigit())
         ):
             # A hundred, a million; 25 thousand.
             return True
-        return number.value < least and number.value.is_integer() and not number.text.startswith("0")
+        return number.value < self._least and number.value.is_integer() and not number.text.startswith("0")
 
 
 def _together(group: Sequence[_Number]) -> str | None:
