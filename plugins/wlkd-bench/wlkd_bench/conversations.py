@@ -5,7 +5,9 @@
 
 Clips are cut at pauses into utterances; people take turns, 15 % of the changes overlap. `--back` keeps one speaker
 silent but for the first and the last minute. The manifest `conversations.jsonl` has who speaks when, and each word's
-times where the clips have `word_ends`; else every half second of speech counts as a word.
+times where the clips have `word_ends`; else every half second of speech counts as a word. With `word_ends` it also has
+the text, in the order in which the words begin, so that it is a manifest for `python -m wlkd_bench.simulate` and
+`python -m wlkd_bench.uploads` too: how well overlapping speech is recognized.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from typing import Any
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+
+from wlkd_bench.text import units
 
 RATE = 16_000
 STEP = RATE // 100
@@ -44,6 +48,8 @@ class Utterance:
     samples: Samples
     spoken: Sequence[tuple[float, float]]
     words: Sequence[tuple[float, float]]
+    text: Sequence[str]
+    """Of each word, normalised."""
 
 
 def utterances(manifest: Path, row: dict[str, Any], longest: float) -> Iterator[Utterance]:
@@ -51,7 +57,7 @@ def utterances(manifest: Path, row: dict[str, Any], longest: float) -> Iterator[
     samples, rate = soundfile.read(manifest.parent / row["path"], dtype="float32")
     assert rate == RATE, f"{row['path']} has {rate} Hz"
     ends = [float(end) for end in row.get("word_ends") or ()]
-    words = list(zip([0.0, *ends[:-1]], ends, strict=True)) if ends else []
+    words = list(zip([0.0, *ends[:-1]], ends, units(row["text"], row["language"]), strict=True)) if ends else []
     piece: list[tuple[float, float]] = []
     runs = spoken_runs(samples)
     for run, following in zip(runs, [*runs[1:], None], strict=True):
@@ -76,17 +82,18 @@ def spoken_runs(samples: Samples) -> list[tuple[float, float]]:
 
 
 def _cut(
-    speaker: str, samples: Samples, runs: Sequence[tuple[float, float]], words: Sequence[tuple[float, float]]
+    speaker: str, samples: Samples, runs: Sequence[tuple[float, float]], words: Sequence[tuple[float, float, str]]
 ) -> Utterance:
     first, last = runs[0][0], runs[-1][1]
     sound = samples[round(first * RATE) : round(last * RATE)]
     loudness = 10 * np.log10((sound**2).mean() + 1e-10)
-    inside = [(max(start, first) - first, end - first) for start, end in words if first <= (start + end) / 2 <= last]
+    inside = [word for word in words if first <= (word[0] + word[1]) / 2 <= last]
     return Utterance(
         speaker,
         np.asarray(sound * 10 ** ((LEVEL_DBFS - loudness) / 20), np.float32),
         [(start - first, end - first) for start, end in runs],
-        inside,
+        [(max(start, first) - first, end - first) for start, end, _ in inside],
+        [text for _, _, text in inside],
     )
 
 
@@ -118,13 +125,15 @@ class Conversation:
 
     def row(self) -> dict[str, Any]:
         """Its references, for a manifest."""
-        segments, words = [], []
+        segments, words, text = [], [], []
         for start, utterance in self._placed:
             segments += [[round(start + a, 3), round(start + b, 3), utterance.speaker] for a, b in utterance.spoken]
             timed = utterance.words or [half for run in utterance.spoken for half in _halves(run)]
             words += [[round(start + a, 3), round(start + b, 3), utterance.speaker] for a, b in timed]
+            text += [(start + a, word) for (a, _), word in zip(utterance.words, utterance.text, strict=True)]
         speakers = sorted({utterance.speaker for _, utterance in self._placed})
-        return {"speakers": speakers, "segments": sorted(segments), "words": sorted(words)}
+        said = {"text": " ".join(word for _, word in sorted(text))} if text else {}
+        return {"speakers": speakers, "segments": sorted(segments), "words": sorted(words), **said}
 
 
 def _halves(run: tuple[float, float]) -> Iterator[tuple[float, float]]:
