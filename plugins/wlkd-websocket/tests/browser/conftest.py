@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from wlkd.testing import RunningDaemon, running_daemon
 
@@ -25,6 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
             item.add_marker(missing)
+            # One event loop for all: that of the browser which they share.
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 def words(text: str) -> list[str]:
@@ -85,34 +88,58 @@ class Visit:
 
 
 Browse = Callable[..., AbstractAsyncContextManager[Visit]]
+Launch = Callable[..., Awaitable[Any]]
 Serve = Callable[..., AbstractAsyncContextManager[RunningDaemon]]
 
 
-@pytest.fixture
-def browse() -> Browse:
-    """`async with browse() as visit:`: a page of a fresh browser that fails the test for any script error."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def launch() -> AsyncIterator[Launch]:
+    """Starts a Chromium with further arguments."""
     playwright_api = pytest.importorskip("playwright.async_api", reason="pip install playwright")
+    async with playwright_api.async_playwright() as playwright:
+
+        async def launch(*further: str) -> Any:
+            arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", *further]
+            return await playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
+
+        yield launch
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium(launch: Launch) -> AsyncIterator[Any]:
+    """The one of most tests: starting it costs as much as a test."""
+    browser = await launch(FAKE_DEVICE)
+    yield browser
+    await browser.close()
+
+
+@pytest.fixture
+def browse(launch: Launch, chromium: Any) -> Browse:
+    """`async with browse() as visit:`: a page of somebody new, which fails the test for any script error.
+
+    What a Chromium cannot change once it runs (arguments, the recording that its microphone plays, no microphone at
+    all) takes one of its own.
+    """
 
     @asynccontextmanager
     async def browse(
-        *extra: str, wav: Path | None = None, device: bool = True, path: Path = CHROMIUM, **context: Any
+        *arguments: str, wav: Path | None = None, device: bool = True, **options: Any
     ) -> AsyncIterator[Visit]:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", *extra]
-        if device:
-            arguments.append(FAKE_DEVICE)
         if wav is not None:
-            arguments.append(f"--use-file-for-fake-audio-capture={wav}%noloop")
+            arguments = (*arguments, f"--use-file-for-fake-audio-capture={wav}%noloop")
+        shared = device and not arguments
+        browser = chromium if shared else await launch(*arguments, *([FAKE_DEVICE] if device else []))
         problems: list[str] = []
-        async with playwright_api.async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=str(path), args=arguments)
-            options = {"permissions": ["microphone"], "locale": "en-US", **context}
-            page = await (await browser.new_context(**options)).new_page()
+        context = await browser.new_context(**{"permissions": ["microphone"], "locale": "en-US", **options})
+        try:
+            page = await context.new_page()
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.on("console", lambda message: message.type == "error" and problems.append(message.text))
             page.set_default_timeout(WAIT_MS)
-            try:
-                yield Visit(page)
-            finally:
+            yield Visit(page)
+        finally:
+            await context.close()
+            if not shared:
                 await browser.close()
         # A refused connection is reported by the browser itself, whatever the page does about it.
         assert [problem for problem in problems if "WebSocket" not in problem and "Failed to load" not in problem] == []
