@@ -9,6 +9,8 @@ from wlkd import hookimpl
 if TYPE_CHECKING:
     from wlkd import Config, Problem, Registry
 
+HOME_ASSISTANT = ("home_assistant_url", "home_assistant_token_file")
+
 
 @hookimpl
 def wlkd_register_transports(register: Registry) -> None:
@@ -21,7 +23,15 @@ def wlkd_register_transports(register: Registry) -> None:
 def wlkd_check_config(config: Config) -> list[Problem]:
     from wlkd import Problem
 
-    if "wyoming" in config.transports and config.auth.tokens_file is not None:
+    if "wyoming" not in config.transports:
+        return []
+    problems = []
+    if config.auth.tokens_file is not None:
         message = "Wyoming cannot carry a token, so nobody could connect; remove this transport, or auth.tokens_file"
-        return [Problem("transports.wyoming", message)]
-    return []
+        problems.append(Problem("transports.wyoming", message))
+    options = config.transports["wyoming"]
+    given = [name for name in HOME_ASSISTANT if getattr(options, name) is not None]
+    if len(given) == 1:
+        [missing] = set(HOME_ASSISTANT) - set(given)
+        problems.append(Problem(f"transports.wyoming.{given[0]}", f"needs {missing} beside it"))
+    return problems

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from wyoming.event import Event, async_write_event
 from wyoming.info import Describe
 from wyoming.ping import Ping, Pong
 
-from wlkd import SessionError, Sessions, StreamOffer
+from wlkd import Code, Session, SessionError, Sessions, StreamOffer
 from wlkd.contract.host import Capabilities
 from wlkd.transports.conversation import cancel
 from wlkd.transports.queries import engine_wish
@@ -35,8 +36,10 @@ ENCODINGS = {1: "u8", 2: "s16le", 3: "s24le", 4: "s32le"}
 class Connection:
     """Answers events, until the client leaves or makes a mistake."""
 
-    def __init__(self, client: Client, options: WyomingOptions, sessions: Sessions) -> None:
+    def __init__(self, client: Client, options: WyomingOptions, sessions: Sessions, names: Sequence[str] = ()) -> None:
+        """`names`: words to expect where the client names none."""
         self._client = client
+        self._names = ",".join(names)
         self._options = options
         self._sessions = sessions
         self._wishes: dict[str, str] = {}
@@ -112,9 +115,7 @@ class Connection:
             raise SessionError("bad_request", f"audio-chunk: the format changed from {self._offer} to {offer}")
         self._offer = offer
         if self._utterance is None:
-            session = await self._session.enter_async_context(
-                self._sessions.open(offer, transport="wyoming", peer=self._client.peer, query=self._wishes)
-            )
+            session = await self._open(offer)
             self._utterance = Utterance(
                 session, self._write, streaming=self._options.streaming, endpoint=self._options.endpoint_seconds
             )
@@ -124,6 +125,23 @@ class Connection:
         except SessionError:
             # `updates()` raises it too, after the words of the audio before.
             await self._end(self._utterance)
+
+    async def _open(self, offer: StreamOffer) -> Session:
+        if self._names and "hotwords" not in self._wishes:
+            try:
+                return await self._enter(offer, {**self._wishes, "hotwords": self._names})
+            except SessionError as error:
+                if error.code is not Code.BAD_REQUEST:
+                    raise
+                # More than the model takes, beside a prompt of the configuration. Nobody asked for them.
+                logger.warning("the names of Home Assistant are left out: %s", error.message)
+        return await self._enter(offer, self._wishes)
+
+    async def _enter(self, offer: StreamOffer, query: dict[str, str]) -> Session:
+        peer = self._client.peer
+        return await self._session.enter_async_context(
+            self._sessions.open(offer, transport="wyoming", peer=peer, query=query)
+        )
 
     async def _finish(self) -> None:
         if self._answered:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 from wyoming.asr import Transcript, TranscriptChunk, TranscriptStart, TranscriptStop
 from wyoming.event import Event
 
 from wlkd import Session, Update
 from wlkd.contract.audio import seconds
-from wlkd.transports.conversation import cancel
+from wlkd.transports.conversation import cancel, timed_updates
 
 Write = Callable[[Event], Awaitable[None]]
 
@@ -53,23 +54,13 @@ class Utterance:
             await self._write(TranscriptStop().event())
 
     async def _hear(self) -> None:
-        updates = self._session.updates()
-        upcoming = asyncio.ensure_future(anext(updates, None))
-        try:
-            while True:
-                # Silence brings no updates.
-                await asyncio.wait({upcoming}, timeout=self._patience())
-                if not upcoming.done():
+        async with aclosing(timed_updates(self._session, self._patience)) as updates:
+            async for update in updates:
+                if update is None:
                     self.ended_by_silence = True
                     await self._session.finish()
-                    await asyncio.wait({upcoming})
-                update = upcoming.result()
-                if update is None:
-                    return
-                await self._take(update)
-                upcoming = asyncio.ensure_future(anext(updates, None))
-        finally:
-            await cancel(upcoming)
+                else:
+                    await self._take(update)
 
     def _patience(self) -> float | None:
         """Seconds of further silence after which the speaker is taken to have ended; None: he has not."""
