@@ -174,6 +174,16 @@ def test_a_force_outside_of_a_turn_and_the_end_of_the_audio():
     assert made.rest() == []
 
 
+def test_words_that_the_model_takes_back_are_no_turn_to_answer():
+    made = turns()
+    shown = replace(SPEECH, committed=(), tentative=(word("uh", 0.1, 0.3),))
+    assert brief(made.on_update(shown, 1.0)) == [("StartOfTurn", 0, "uh")]
+    made.on_update(replace(PAUSE, tentative=()), 1.5)
+    assert made.on_time(3.0) == [] and made.wait_seconds(3.0) == pytest.approx(3.0)
+    again = replace(SPEECH, speech_start=4 * SECOND, committed=(word("hello", 4, 4.5),), received=5 * SECOND)
+    assert brief(made.on_update(again, 5.0)) == [("Update", 0, "hello")]
+
+
 def test_a_turn_without_an_end_is_bounded():
     made = turns()
     words = tuple(word("on", number, number + 1) for number in range(MAX_WORDS))

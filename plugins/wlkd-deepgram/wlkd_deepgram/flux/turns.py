@@ -85,7 +85,9 @@ class Turns:
         if not self._may_end:
             return []
         sure, eager = self._confidence(now), self.thresholds.eager_eot_threshold
-        if trigger := self._trigger(self._silence(now)):
+        trigger = self._trigger(self._silence(now))
+        # A turn that began with words which the model took back may still get some; nobody has to answer it.
+        if trigger == "timeout" or (trigger and self._words):
             return self._end(trigger, sure)
         if eager is not None and sure >= eager and self._words and not self._eager:
             self._eager = True
@@ -98,10 +100,10 @@ class Turns:
             return None
         wanted = self.thresholds
         waits = [wanted.eot_timeout_ms / 1000]
-        if wanted.eot_threshold < 1:
-            waits.append(self._silence_for(wanted.eot_threshold))
-        if wanted.eager_eot_threshold is not None and self._words and not self._eager:
-            waits.append(self._silence_for(wanted.eager_eot_threshold))
+        if self._words:
+            waits += [self._silence_for(wanted.eot_threshold)] if wanted.eot_threshold < 1 else []
+            if wanted.eager_eot_threshold is not None and not self._eager:
+                waits.append(self._silence_for(wanted.eager_eot_threshold))
         return max(min(waits) - self._silence(now), 0.0)
 
     def force(self, flush: int) -> None:
@@ -158,7 +160,9 @@ class Turns:
     def _end_late(self) -> list[Message]:
         """The turn has all its words, and the next one has begun."""
         assert self._next_turn is not None
-        start, trigger, sure = self._next_turn
+        (start, trigger, sure), self._next_turn = self._next_turn, None
+        if not self._words:
+            return []
         messages = self._end(trigger, sure)
         self._begins = start
         return messages
