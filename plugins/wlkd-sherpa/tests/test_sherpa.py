@@ -12,6 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 from wlkd_sherpa.backend import Sherpa
+from wlkd_sherpa.catalogue import FAMILY, MODELS
+from wlkd_sherpa.folder import ModelFiles
 from wlkd_sherpa.options import SherpaOptions
 from wlkd_sherpa.words import Token, tokens_of, words_of
 
@@ -121,6 +123,18 @@ async def test_an_incomplete_folder_says_what_is_missing(
     with pytest.raises(ProvisionError, match=message):
         async with sherpa(tmp_path):
             pass
+
+
+def test_every_model_of_the_catalogue_is_one_that_the_backend_takes(tmp_path: Path) -> None:
+    for name, model in MODELS.items():
+        for file in model.files:
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / file.name).touch()
+        files = ModelFiles.find(tmp_path / name)
+        assert (files.joiner is None) == ("paraformer" in name)
+        assert all(len(file.sha256) == 64 for file in model.files)
+        [problem, *_] = FAMILY.states(tmp_path)[-1].problems
+        assert "0 bytes instead of" in problem
 
 
 async def test_hotwords_need_the_spelling_of_the_model(models: Path) -> None:

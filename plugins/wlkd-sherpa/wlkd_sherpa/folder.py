@@ -24,7 +24,9 @@ class ModelFiles:
     def find(cls, folder: Path) -> ModelFiles:
         """Raises `NoModelError`."""
         if not folder.is_dir():
-            raise NoModelError(f"{folder} is missing; unpack a streaming model of sherpa-onnx there")
+            raise NoModelError(
+                f"{folder} is missing; `wlkd models get --help` names models, or unpack a streaming one there"
+            )
         encoder, decoder, joiner = (_network(folder, part) for part in ("encoder", "decoder", "joiner"))
         tokens, bpe = folder / "tokens.txt", folder / "bpe.vocab"
         lacking = [name for name, path in (("encoder*.onnx", encoder), ("decoder*.onnx", decoder)) if path is None]
