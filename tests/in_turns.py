@@ -34,6 +34,16 @@ class Reluctant(Diarizer):
         return InTurns(prompt=False)
 
 
+class Acquainted(Diarizer):
+    """Hears the second of those who are known first, then somebody new."""
+
+    knows_voices = True
+
+    def open(self, params: DiarizationParams) -> DiarizerStream:
+        assert [len(speech) // TURN for speech in params.known] == [2, 3]
+        return InTurns(prompt=not params.whole, people=(2, 7))
+
+
 class Failing(Diarizer):
     """Has a defect."""
 
@@ -51,8 +61,9 @@ class Hanging(Diarizer):
 
 
 class InTurns(DiarizerStream):
-    def __init__(self, *, prompt: bool) -> None:
+    def __init__(self, *, prompt: bool, people: Sequence[int] = (1, 2)) -> None:
         self._prompt = prompt
+        self._people = people
         self._heard = self._told = 0
 
     def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
@@ -62,7 +73,7 @@ class InTurns(DiarizerStream):
     def settle(self) -> Diarization:
         turns = []
         while self._told < self._heard:
-            turns.append(Turn(self._told, self._told + TURN, self._told // TURN % 2 + 1, 0.9))
+            turns.append(Turn(self._told, self._told + TURN, self._people[self._told // TURN % 2], 0.9))
             self._told += TURN
         return Diarization(tuple(turns), self._heard)
 
@@ -85,5 +96,6 @@ class Stuck(InTurns):
 def wlkd_register_diarizers(register: Registry) -> None:
     register("prompt", Prompt)
     register("reluctant", Reluctant)
+    register("acquainted", Acquainted)
     register("failing", Failing)
     register("hanging", Hanging)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,8 +14,8 @@ import pytest
 from tests.in_turns import Hanging
 from tests.test_session import PCM, core, pcm, rest
 from wlkd.contract.components import DiarizerOptions
-from wlkd.contract.errors import SessionError
-from wlkd.contract.types import UNKNOWN_SPEAKER, Update
+from wlkd.contract.errors import BadParameter, SessionError
+from wlkd.contract.types import UNKNOWN_SPEAKER, KnownSpeaker, Update
 from wlkd.sessions.admission import Admission
 
 Diarizing = Callable[..., AbstractAsyncContextManager[Admission]]
@@ -29,10 +31,10 @@ def diarizing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diarizing:
     monkeypatch.syspath_prepend(tmp_path)
 
     @asynccontextmanager
-    async def running(name: str, max_wait: float = 20.0) -> AsyncIterator[Admission]:
+    async def running(name: str, max_wait: float = 20.0, **values: Any) -> AsyncIterator[Admission]:
         Hanging.gate.clear()
         options = {"max_wait_seconds": max_wait}
-        async with core({"diarizer": {"name": name, "options": options}}) as admission:
+        async with core({"diarizer": {"name": name, "options": options}, **values}) as admission:
             try:
                 yield admission
             finally:
@@ -105,6 +107,82 @@ async def test_a_diarizer_that_hangs_holds_words_back_no_longer_than_allowed(dia
         await session.feed(pcm(2.5))
         await session.finish()
         assert (await rest(session))[-1].text == " one two three four five"
+
+
+def sound(seconds: float, rate: int = 16_000) -> bytes:
+    """A recording in a file."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(pcm(seconds))
+    return buffer.getvalue()
+
+
+KNOWN = [KnownSpeaker("Ann", sound(2.0), "audio/wav"), KnownSpeaker("Bob", sound(3.0))]
+
+
+async def test_those_who_are_known_have_their_numbers_before_they_speak(diarizing: Diarizing) -> None:
+    async with (
+        diarizing("acquainted", decoders={"pcm": {}, "av": {}}) as admission,
+        opened(admission, known_speakers=KNOWN) as session,
+    ):
+        await session.feed(pcm(2.5))
+        await session.finish()
+        updates = await rest(session)
+        assert session.info.diarization.known == ()
+    assert [(line.text, line.speaker) for line in updates[-1].lines] == [
+        (" one two", 2),
+        (" three four", 3),
+        (" five", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recording", "complaint"),
+    [
+        (sound(1.5), r"\[1\], of 'Bob': it lasts 1.5 s; a reference has 2 to 10 s"),
+        (sound(11.0), r"\[1\], of 'Bob': it is longer; a reference has 2 to 10 s"),
+        (b"no sound" * 500, r"\[1\], of 'Bob': "),
+    ],
+)
+async def test_a_recording_that_cannot_be_used_is_refused(
+    diarizing: Diarizing, recording: bytes, complaint: str
+) -> None:
+    known = [KNOWN[0], KnownSpeaker("Bob", recording)]
+    async with diarizing("acquainted", decoders={"pcm": {}, "av": {}}) as admission:
+        with pytest.raises(BadParameter, match=complaint) as refused:
+            async with opened(admission, known_speakers=known):
+                pass
+        assert refused.value.name == "known_speaker_references"
+
+
+async def test_a_recording_without_speech_is_refused(diarizing: Diarizing) -> None:
+    quiet = io.BytesIO()
+    with wave.open(quiet, "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(96_000))
+    known = [KnownSpeaker("Ann", quiet.getvalue())]
+    async with diarizing("acquainted", decoders={"pcm": {}, "av": {}}, vad={"name": "silero"}) as admission:
+        with pytest.raises(BadParameter, match=r"only 0\.0 s of it are speech"):
+            async with opened(admission, known_speakers=known):
+                pass
+
+
+async def test_who_can_know_nobody_says_so(diarizing: Diarizing) -> None:
+    async with diarizing("prompt") as admission:
+        with pytest.raises(BadParameter, match="takes no known ones"):
+            async with opened(admission, known_speakers=KNOWN):
+                pass
+        with pytest.raises(BadParameter, match="only where speakers are to be told apart"):
+            async with opened(admission, query={}, known_speakers=KNOWN):
+                pass
+    async with diarizing("acquainted") as admission:
+        query = {"diarize": "true", "max_speakers": "1"}
+        with pytest.raises(BadParameter, match="2 speakers; at most 1 can be known"):
+            async with opened(admission, query=query, known_speakers=KNOWN):
+                pass
 
 
 async def test_speakers_are_asked_for_where_there_are_none() -> None:

@@ -124,6 +124,9 @@ from .contract.types import (
     Gap as Gap,
 )
 from .contract.types import (
+    KnownSpeaker as KnownSpeaker,
+)
+from .contract.types import (
     Line as Line,
 )
 from .contract.types import (

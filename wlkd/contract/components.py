@@ -214,6 +214,9 @@ class Diarizer(Component[DiarizerOptionsT]):
 
     Config = DiarizerOptions
 
+    knows_voices: ClassVar[bool] = False
+    """It makes use of `DiarizationParams.known`. A client that knows somebody is refused by one that does not."""
+
     @abstractmethod
     def open(self, params: DiarizationParams) -> DiarizerStream:
         """Start a stream. Cheap, on the event loop. Raises `SessionError("bad_request")`."""

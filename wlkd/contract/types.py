@@ -169,6 +169,17 @@ class Seam:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownSpeaker:
+    """Somebody whom a client knows, and how he sounds."""
+
+    name: str
+    recording: bytes = field(repr=False)
+    """A file in which he alone speaks."""
+    content_type: str | None = None
+    """Its MIME type; None: it is to be probed."""
+
+
+@dataclass(frozen=True, slots=True)
 class DiarizationParams:
     """What one session asks of the diarizer."""
 
@@ -178,6 +189,9 @@ class DiarizationParams:
     """The recording is an upload: everything may be told at its end, by then from the whole of it."""
     memory: Mapping[str, Any] = field(default_factory=dict)
     """`DiarizerStream.memory` of the stream that this one continues, perhaps from another process. Empty: it is new."""
+    known: tuple[Samples, ...] = field(default=(), repr=False, compare=False)
+    """Speech of each person who is known beforehand: the first is speaker 1, and so on; others are numbered after them.
+    Only for a diarizer that says `knows_voices`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +428,7 @@ __all__ = [
     "DiarizationParams",
     "Frame",
     "Gap",
+    "KnownSpeaker",
     "Line",
     "Note",
     "NoteCode",

@@ -7,7 +7,7 @@ import functools
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from wlkd.config.options import Config
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.errors import Code, SessionError, SessionRefused
 from wlkd.contract.host import Capabilities, Occupancy, Session
-from wlkd.contract.types import Priority, StreamOffer
+from wlkd.contract.types import KnownSpeaker, Priority, StreamOffer
 from wlkd.inference.engines import Engine, Engines
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
@@ -114,8 +114,11 @@ class Admission:
         token: str | None = None,
         priority: Priority = "live",
         resume: str | None = None,
+        known_speakers: Sequence[KnownSpeaker] = (),
     ) -> AsyncIterator[Session]:
         asked = Asked(offer, transport, peer, query or {}, token, priority, resumable=resume is not None)
+        if known_speakers:
+            asked = await self._acquainted(asked, known_speakers)
         seat: Seat | None = None
         if resume is None:
             session = self._admit(asked)
@@ -214,6 +217,16 @@ class Admission:
             asked = replace(asked, offer=continuation.offer, query=continuation.wishes, continuation=continuation)
         session = self._admit(asked)
         return self._resumption.seat(session, continuation)
+
+    async def _acquainted(self, asked: Asked, known: Sequence[KnownSpeaker]) -> Asked:
+        """With the voices of those whom the client knows. Raises `SessionError`."""
+        try:
+            # Before anything is decoded for somebody who may not come in.
+            self._check(asked)
+            return replace(asked, known=await self._maker.voices(asked, known))
+        except SessionError as error:
+            self._note(error, asked.transport, asked.peer)
+            raise
 
     def _admit(self, asked: Asked) -> LiveSession:
         try:

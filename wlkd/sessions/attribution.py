@@ -33,15 +33,15 @@ class _Waiting:
 class Attribution:
     """The speakers of one session. Times are seconds on the caller's clock."""
 
-    def __init__(self, max_wait: float | None, memory: Mapping[str, Any] = {}) -> None:
+    def __init__(self, max_wait: float | None, memory: Mapping[str, Any] = {}, known: int = 0) -> None:
         """`max_wait`: seconds that a word waits for its speaker; None: as long as it takes. `memory`: of the session
-        that this one goes on."""
+        that this one goes on. `known`: speakers who have their numbers from the beginning."""
         self._max_wait = max_wait
         self._queue: deque[_Waiting] = deque()
         self._turns: deque[Turn] = deque(maxlen=MAX_TURNS)
         self._settled = 0
         self._failed = False
-        self._numbers: dict[int, int] = dict(memory.get("numbers", []))
+        self._numbers: dict[int, int] = dict(memory.get("numbers", [(one, one) for one in range(1, known + 1)]))
         """The number that clients get for each of the diarizer's: in the order of first words, not of first sounds."""
         self._last: int = memory.get("last", UNKNOWN_SPEAKER)
         self.guessed = 0

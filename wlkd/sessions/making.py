@@ -7,7 +7,7 @@ import functools
 import itertools
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any, get_args
@@ -19,8 +19,10 @@ from wlkd.contract.errors import SessionError
 from wlkd.contract.host import Capabilities, EngineInfo
 from wlkd.contract.types import (
     DiarizationParams,
+    KnownSpeaker,
     Priority,
     RecognitionParams,
+    Samples,
     SessionInfo,
     StreamOffer,
     Task,
@@ -37,6 +39,7 @@ from wlkd.sessions.beginning import Beginning
 from wlkd.sessions.continuation import Continuation
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.hearing import Hearing
+from wlkd.sessions.known_speakers import check_known, voices_of
 from wlkd.sessions.params import diarization_wish, translation_wish, wishes
 from wlkd.sessions.progress import Progress
 from wlkd.sessions.rendering import Rendering
@@ -61,6 +64,8 @@ class Asked:
     priority: Priority
     resumable: bool = False
     continuation: Continuation | None = None
+    known: tuple[Samples, ...] = ()
+    """Speech of those whom the client knows; see `DiarizationParams.known`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +176,7 @@ class Maker:
             progress = Progress(
                 transcript,
                 begin.settled,
-                self._attribution(diarization, begin.speakers),
+                self._attribution(diarization, begin.speakers, len(asked.known)),
                 asyncio.get_running_loop().time,
                 translating,
             )
@@ -194,7 +199,7 @@ class Maker:
                 self._metrics,
                 self._updated,
                 resuming if asked.resumable else None,
-                self._listening(info, progress),
+                self._listening(info, progress, asked.known),
                 translating,
             )
         except Exception:
@@ -233,22 +238,33 @@ class Maker:
 
     # Speakers ------------------------------------------------------------------------------------------------
 
+    async def voices(self, asked: Asked, known: Sequence[KnownSpeaker]) -> tuple[Samples, ...]:
+        """Speech of each of `known`. Raises `BadParameter`."""
+        speakers, parts = self._parts.speakers, self._parts
+        wish = diarization_wish(asked.query, possible=speakers is not None, priority=asked.priority)
+        check_known(known, wish, possible=speakers is not None and speakers.diarizer.knows_voices)
+        return await voices_of(known, lambda offer: self._decoder(offer).open(offer), parts.vad, parts.pools["upload"])
+
     def _diarization(self, asked: Asked, begin: Beginning) -> DiarizationParams | None:
         possible = self._parts.speakers is not None
         wish = diarization_wish(asked.query, possible=possible, priority=asked.priority)
         return None if wish is None else replace(wish, memory=begin.speakers.get("voices", {}))
 
-    def _attribution(self, diarization: DiarizationParams | None, memory: Mapping[str, Any]) -> Attribution | None:
+    def _attribution(
+        self, diarization: DiarizationParams | None, memory: Mapping[str, Any], known: int
+    ) -> Attribution | None:
         speakers = self._parts.speakers
         if diarization is None or speakers is None:
             return None
-        return Attribution(None if diarization.whole else speakers.max_wait_seconds, memory)
+        return Attribution(None if diarization.whole else speakers.max_wait_seconds, memory, known)
 
-    def _listening(self, info: SessionInfo, progress: Progress) -> Listening | None:
+    def _listening(self, info: SessionInfo, progress: Progress, known: tuple[Samples, ...]) -> Listening | None:
         speakers = self._parts.speakers
         if info.diarization is None or speakers is None:
             return None
-        return Listening(info.id, speakers, info.diarization, progress, self._metrics)
+        # Only here: what observers and the log get of a session does not hold sound.
+        params = replace(info.diarization, known=known)
+        return Listening(info.id, speakers, params, progress, self._metrics)
 
     # Translation ---------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from wlkd.contract.errors import Code, SessionError, SessionRefused
 from wlkd.contract.host import Capabilities, EngineInfo, Occupancy
 from wlkd.contract.types import (
     Abilities,
+    KnownSpeaker,
     Line,
     Priority,
     RecognitionParams,
@@ -118,6 +119,7 @@ class MadeUpSessions:
         token: str | None = None,
         priority: Priority = "live",
         resume: str | None = None,
+        known_speakers: Sequence[KnownSpeaker] = (),
     ) -> AsyncIterator[MadeUpSession]:
         if (error := self.refuses_to_open or self.refused) is not None:
             self.counted.append(error)

@@ -7,7 +7,7 @@ protocol has an answer for each channel reads theirs one by one instead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -17,6 +17,7 @@ from wlkd.contract.host import Session, Sessions
 from wlkd.contract.types import (
     EMPTY_UPDATE,
     SENTENCE_ENDS,
+    KnownSpeaker,
     Line,
     Priority,
     SessionInfo,
@@ -58,6 +59,7 @@ async def open_channels(
     query: dict[str, str] | None = None,
     token: str | None = None,
     priority: Priority = "live",
+    known_speakers: Sequence[KnownSpeaker] = (),
 ) -> AsyncIterator[Channels]:
     """As `Sessions.open`, a session for each of `count` channels; None: one for all of them, mixed down."""
     if count is not None and (query or {}).get("target_language"):
@@ -66,7 +68,15 @@ async def open_channels(
     async with AsyncExitStack() as owner:
         opened = [
             await owner.enter_async_context(
-                sessions.open(each, transport=transport, peer=peer, query=query, token=token, priority=priority)
+                sessions.open(
+                    each,
+                    transport=transport,
+                    peer=peer,
+                    query=query,
+                    token=token,
+                    priority=priority,
+                    known_speakers=known_speakers,
+                )
             )
             for each in offers
         ]

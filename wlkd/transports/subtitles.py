@@ -148,36 +148,36 @@ def as_text(lines: Sequence[Line], source: str) -> str:
     return "".join(f"{_prefix(line.speaker)}{line.text.strip()}\n" for line in lines if not line.is_silence)
 
 
-def as_srt(lines: Sequence[Line], source: str) -> str:
-    """SubRip."""
+def as_srt(lines: Sequence[Line], source: str, names: Mapping[int, str] = {}) -> str:
+    """SubRip. `names`: of speakers that have one, by number."""
     return "\n".join(
-        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{rows(_prefix(cue.speaker) + cue.text)}\n"
+        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{rows(_prefix(cue.speaker, names) + cue.text)}\n"
         for number, cue in enumerate(cues(lines), start=1)
     )
 
 
-def as_vtt(lines: Sequence[Line], source: str) -> str:
-    """WebVTT (W3C), without styles."""
+def as_vtt(lines: Sequence[Line], source: str, names: Mapping[int, str] = {}) -> str:
+    """WebVTT (W3C), without styles. `names`: of speakers that have one, by number."""
     escapes = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
     return "WEBVTT\n" + "".join(
         f"\n{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n"
-        f"{_voice(cue.speaker)}{rows(cue.text).translate(escapes)}\n"
+        f"{_voice(cue.speaker, names, escapes)}{rows(cue.text).translate(escapes)}\n"
         for cue in cues(lines)
     )
 
 
-def speaker_name(speaker: int) -> str:
-    """What a reader sees of a speaker's number."""
-    return "Speaker ?" if speaker == UNKNOWN_SPEAKER else f"Speaker {speaker}"
+def speaker_name(speaker: int, names: Mapping[int, str] = {}) -> str:
+    """What a reader sees of a speaker's number. `names`: of speakers that have one."""
+    return names.get(speaker, "Speaker ?" if speaker == UNKNOWN_SPEAKER else f"Speaker {speaker}")
 
 
-def _prefix(speaker: int | None) -> str:
-    return "" if speaker is None else f"{speaker_name(speaker)}: "
+def _prefix(speaker: int | None, names: Mapping[int, str] = {}) -> str:
+    return "" if speaker is None else f"{speaker_name(speaker, names)}: "
 
 
-def _voice(speaker: int | None) -> str:
+def _voice(speaker: int | None, names: Mapping[int, str], escapes: Mapping[int, str]) -> str:
     """WebVTT's voice tag."""
-    return "" if speaker is None else f"<v {speaker_name(speaker)}>"
+    return "" if speaker is None else f"<v {speaker_name(speaker, names).translate(escapes)}>"
 
 
 def as_json(lines: Sequence[Line], source: str) -> str:

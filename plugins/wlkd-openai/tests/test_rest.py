@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 
@@ -116,6 +117,19 @@ async def test_how_sure_each_word_is_where_it_is_asked_for(serving, make_wav, st
             assert "".join(each.token for event in deltas for each in event.logprobs).strip() == answer.text
     assert [(each.token, each.logprob) for each in answer.logprobs[:2]] == [(" one", 0.0), (" two", 0.0)]
     assert bytes(map(int, answer.logprobs[0].bytes)) == b" one"
+
+
+async def test_known_speakers_without_a_diarizer_are_refused(serving, make_wav):
+    reference = "data:audio/wav;base64," + base64.b64encode(make_wav(3)).decode()
+    async with serving() as daemon, client(daemon) as api:
+        with pytest.raises(openai.BadRequestError, match="does not tell speakers apart"):
+            await api.audio.transcriptions.create(
+                model="gpt-4o-transcribe-diarize",
+                file=("a.wav", make_wav(2)),
+                response_format="diarized_json",
+                known_speaker_names=["agent"],
+                known_speaker_references=[reference],
+            )
 
 
 async def test_translation_asks_the_backend_to_translate(serving, make_wav, says):

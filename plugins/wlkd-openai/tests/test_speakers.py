@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
-from wlkd_openai.form import parse
+from wlkd_openai.form import Wishes, parse
 from wlkd_openai.formats import Deltas, response
 
-from wlkd import BadParameter, Line, Update, Word
+from wlkd import BadParameter, KnownSpeaker, Line, Update, Word
 
 LINES = (
     Line(0, 16_000, (Word(" Good morning.", 0, 16_000, 0.9, 1, 0.8),), "en"),
@@ -69,3 +70,44 @@ def test_a_stream_ends_with_the_segments() -> None:
 def test_nonsense_is_refused() -> None:
     with pytest.raises(BadParameter, match="diarize"):
         parse(FORM | {"diarize": ["perhaps"]}, "transcribe")
+
+
+SOUND = "data:audio/wav;base64," + base64.b64encode(b"RIFF").decode()
+
+
+def known(names: list[str], references: list[str], **extra: str) -> Wishes:
+    fields = {"known_speaker_names": names, "known_speaker_references": references}
+    form = {"response_format": "diarized_json", **extra}
+    return parse(FORM | fields | {name: [value] for name, value in form.items()}, "transcribe")
+
+
+def test_those_whom_the_client_knows_have_their_names() -> None:
+    wishes = known(["agent"], [SOUND])
+    assert wishes.known_speakers == (KnownSpeaker("agent", b"RIFF", "audio/wav"),)
+    body = json.loads(response(UPDATE, wishes).text or "")
+    assert [segment["speaker"] for segment in body["segments"]] == ["agent", "Z"], "the 26th who is not known"
+    captions = response(UPDATE, known(["<A>"], [SOUND], response_format="vtt", diarize="true")).text or ""
+    assert "<v &lt;A&gt;>Good morning." in captions and "<v Speaker 27>" in captions
+
+
+@pytest.mark.parametrize(
+    ("names", "references", "complaint"),
+    [
+        (["a", "b"], [SOUND], "has 2 entries and known_speaker_references 1"),
+        (list("abcde"), [SOUND] * 5, "5 entries; at most 4"),
+        (["a", "a"], [SOUND] * 2, "the same name"),
+        (["a\nb"], [SOUND], "one line of 1 to 100 characters"),
+        (["a"], ["http://example.com/a.wav"], "must be a data URL"),
+        (["a"], ["data:audio/wav;base64,%%%"], "base64 is damaged"),
+    ],
+)
+def test_bad_references_are_refused(names: list[str], references: list[str], complaint: str) -> None:
+    with pytest.raises(BadParameter, match=complaint):
+        known(names, references)
+
+
+def test_known_speakers_are_not_silently_ignored() -> None:
+    with pytest.raises(BadParameter, match="response_format=diarized_json"):
+        known(["a"], [SOUND], response_format="json")
+    with pytest.raises(BadParameter, match="without multichannel"):
+        known(["a"], [SOUND], multichannel="true")

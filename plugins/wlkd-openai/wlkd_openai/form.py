@@ -6,15 +6,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from wlkd import BadParameter
+from wlkd import BadParameter, KnownSpeaker
 from wlkd.transports.channels import wanted_channels
 from wlkd.transports.queries import choice, flag
 from wlkd_openai.errors import ApiError
+from wlkd_openai.speakers import NAMES, REFERENCES, known_speakers
 
 Format = Literal["json", "verbose_json", "diarized_json", "text", "srt", "vtt"]
 Granularity = Literal["word", "segment"]
 
-LISTS = frozenset({"timestamp_granularities", "include", "keywords", "languages"})
+LISTS = frozenset({"timestamp_granularities", "include", "keywords", "languages", NAMES, REFERENCES})
 """Fields that may come several times; clients write them with `[]` or without."""
 OBJECTS = frozenset({"chunking_strategy"})
 """Fields that may be objects: clients write `chunking_strategy[type]`, and so on."""
@@ -28,6 +29,8 @@ ONLY_TRANSCRIPTION = frozenset(
         "language",
         "languages",
         "diarize",
+        NAMES,
+        REFERENCES,
         "multichannel",
         "channels",
         "target_language",
@@ -51,6 +54,11 @@ class Wishes:
     logprobs: bool = False
     granularities: frozenset[str] = frozenset({"segment"})
     task: Literal["transcribe", "translate"] = "transcribe"
+    known_speakers: tuple[KnownSpeaker, ...] = ()
+
+    def same_hearing(self, other: Wishes) -> bool:
+        """Whether one session can serve both, which may differ in how they write it down."""
+        return (self.query, self.known_speakers) == (other.query, other.known_speakers)
 
 
 def field_name(name: str) -> str:
@@ -80,6 +88,10 @@ def parse(fields: Fields, task: Literal["transcribe", "translate"]) -> Wishes:
     format = choice(single, "response_format", get_args(Format), "json")
     if wanted_channels(single) is None and (format == "diarized_json" or flag(single, "diarize")):
         query["diarize"] = "true"
+    friends = known_speakers(fields.get(NAMES, ()), fields.get(REFERENCES, ()))
+    if friends and "diarize" not in query:
+        remedy = "with response_format=diarized_json or diarize=true, and without multichannel"
+        raise BadParameter(NAMES, f"{NAMES}: speakers are named {remedy}")
     if single.get("target_language"):
         query["target_language"] = single["target_language"]
     if wanted_channels(single) is not None:
@@ -96,6 +108,7 @@ def parse(fields: Fields, task: Literal["transcribe", "translate"]) -> Wishes:
         logprobs="logprobs" in fields.get("include", ()),
         granularities=frozenset(granularities),
         task=task,
+        known_speakers=friends,
     )
 
 

@@ -19,6 +19,7 @@ from wlkd.transports.subtitles import as_srt, as_vtt, translated
 from wlkd_openai.errors import ApiError
 from wlkd_openai.form import Wishes
 from wlkd_openai.logprobs import logprob, logprobs
+from wlkd_openai.speakers import who
 
 CONTENT_TYPES = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 
@@ -42,9 +43,9 @@ def response(update: Update, wishes: Wishes) -> web.Response:
         case "text":
             text = "".join(line.text for line in _chosen(update, wishes)).strip() + "\n"
         case "srt":
-            text = as_srt(_chosen(update, wishes), wishes.model)
+            text = as_srt(_chosen(update, wishes), wishes.model, _names(wishes))
         case "vtt":
-            text = as_vtt(_chosen(update, wishes), wishes.model)
+            text = as_vtt(_chosen(update, wishes), wishes.model, _names(wishes))
     return web.Response(
         text=text, content_type=CONTENT_TYPES[wishes.format], charset="utf-8", headers=note_headers(update.notes)
     )
@@ -79,7 +80,7 @@ class Deltas:
         delta = event({"type": "transcript.text.delta", "delta": text, **sure}) if text else b""
         if update.final:
             if self._segments:
-                delta += b"".join(event(segment) for segment in _turns(update))
+                delta += b"".join(event(segment) for segment in _turns(update, self._wishes))
             done = {
                 "type": "transcript.text.done",
                 "text": update.text.lstrip(),
@@ -95,6 +96,11 @@ class Deltas:
 def _chosen(update: Update, wishes: Wishes) -> Sequence[Line]:
     """What a format that holds one language holds: the one that was asked for."""
     return translated(update.lines) if "target_language" in wishes.query else update.lines
+
+
+def _names(wishes: Wishes) -> dict[int, str]:
+    """Of the speakers who have one, by their numbers."""
+    return {number: one.name for number, one in enumerate(wishes.known_speakers, start=1)}
 
 
 def _told(update: Update) -> dict[str, str]:
@@ -133,7 +139,7 @@ def _verbose(update: Update, wishes: Wishes) -> dict[str, Any]:
         **with_notes(update.notes),
     }
     if "segment" in wishes.granularities:
-        fields["segments"] = [_segment(number, line) for number, line in enumerate(spoken)]
+        fields["segments"] = [_segment(number, line, wishes) for number, line in enumerate(spoken)]
     if "word" in wishes.granularities:
         fields["words"] = [
             {
@@ -141,7 +147,7 @@ def _verbose(update: Update, wishes: Wishes) -> dict[str, Any]:
                 "start": round(seconds(word.start), 3),
                 "end": round(seconds(word.end), 3),
                 "confidence": word.confidence,
-                **_who(word.speaker),
+                **who(word.speaker, wishes.known_speakers),
             }
             for line in spoken
             for word in line.words
@@ -149,7 +155,7 @@ def _verbose(update: Update, wishes: Wishes) -> dict[str, Any]:
     return fields
 
 
-def _segment(number: int, line: Line) -> dict[str, Any]:
+def _segment(number: int, line: Line, wishes: Wishes) -> dict[str, Any]:
     """A line as a segment. Tokens and the probability of silence are not known outside the model: empty and 0."""
     confidences = [word.confidence for word in line.words if word.confidence is not None]
     text = line.text.encode()
@@ -165,7 +171,7 @@ def _segment(number: int, line: Line) -> dict[str, Any]:
         "compression_ratio": round(len(text) / len(zlib.compress(text)), 3),
         "no_speech_prob": 0.0,
         **({"translation": line.translation} if line.translations else {}),
-        **_who(line.speaker),
+        **who(line.speaker, wishes.known_speakers),
     }
 
 
@@ -174,13 +180,13 @@ def _diarized(update: Update, wishes: Wishes) -> dict[str, Any]:
         "task": wishes.task,
         "duration": round(seconds(update.received), 3),
         "text": update.text.strip(),
-        "segments": _turns(update),
+        "segments": _turns(update, wishes),
         "usage": _usage(update),
         **with_notes(update.notes),
     }
 
 
-def _turns(update: Update) -> list[dict[str, Any]]:
+def _turns(update: Update, wishes: Wishes) -> list[dict[str, Any]]:
     """A segment for each line; a change of speaker begins one."""
     return [
         {
@@ -189,18 +195,7 @@ def _turns(update: Update) -> list[dict[str, Any]]:
             "start": round(seconds(line.start), 3),
             "end": round(seconds(line.end), 3),
             "text": line.text,
-            **_who(line.speaker),
+            **who(line.speaker, wishes.known_speakers),
         }
         for number, line in enumerate(line for line in update.lines if not line.is_silence)
     ]
-
-
-def _who(speaker: int | None) -> dict[str, str]:
-    """The API's names are letters: A, B, and after Z, AA; nothing if speakers are not told apart."""
-    if speaker is None:
-        return {}
-    name = ""
-    while speaker > 0:
-        speaker, place = divmod(speaker - 1, 26)
-        name = chr(ord("A") + place) + name
-    return {"speaker": name or "unknown"}

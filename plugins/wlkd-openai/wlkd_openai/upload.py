@@ -20,6 +20,7 @@ from wlkd_openai import formats
 from wlkd_openai.errors import ApiError
 from wlkd_openai.form import Wishes, field_name, parse
 from wlkd_openai.models import model_wish
+from wlkd_openai.speakers import MAX_KNOWN, MAX_REFERENCE_BYTES, REFERENCES
 
 if TYPE_CHECKING:
     from wlkd_openai.transport import OpenAIOptions
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 MAX_FIELDS = 64
 MAX_FIELD_BYTES = 64 * 1024
-FORM_BYTES = 1024 * 1024
+FORM_BYTES = 1024 * 1024 + MAX_KNOWN * MAX_REFERENCE_BYTES
 """What a body may hold besides its file."""
 
 
@@ -59,7 +60,7 @@ class Upload:
         if (self._request.content_length or 0) > self._options.max_upload_bytes + FORM_BYTES:
             raise self._too_large()
         async with Spool() as spool, AsyncExitStack() as recognition:
-            early: tuple[Session, dict[str, str]] | None = None
+            early: tuple[Session, Wishes] | None = None
             async for part in self._parts():
                 name = field_name(part.name or "")
                 if name != "file":
@@ -68,18 +69,18 @@ class Upload:
                 self._offer = _offer(part, again=self._offer is not None)
                 if "model" in self._fields:
                     # Somebody who names the model first has most likely said everything before the file.
-                    query = self._wishes().query
-                    early = await recognition.enter_async_context(self._hearing(spool, query)), query
+                    said = self._wishes()
+                    early = await recognition.enter_async_context(self._hearing(spool, said)), said
                 await self._read_file(part, spool)
             wishes = self._wishes()
             if not spool.size:
                 what = "the file is empty" if self._offer else "send the audio as 'file'"
                 raise ApiError(400, what, code="missing_parameter", param="file")
-            if early is not None and early[1] == wishes.query:
+            if early is not None and early[1].same_hearing(wishes):
                 session = early[0]
             else:
                 await recognition.aclose()
-                session = await recognition.enter_async_context(self._hearing(spool, wishes.query))
+                session = await recognition.enter_async_context(self._hearing(spool, wishes))
             answer = await while_connected(
                 self._request, self._stream(session, wishes) if wishes.stream else _whole(session, wishes)
             )
@@ -106,11 +107,14 @@ class Upload:
             raise ApiError(400, f"the form is malformed or cut short: {error}", code="invalid_form") from error
 
     async def _read_field(self, name: str, part: BodyPartReader) -> None:
+        limit = MAX_REFERENCE_BYTES if name == REFERENCES else MAX_FIELD_BYTES
+        if name == REFERENCES and len(self._fields.get(name, ())) == MAX_KNOWN:
+            raise ApiError(400, f"'{name}' has more than {MAX_KNOWN} entries", code="too_many", param=name)
         text = bytearray()
         while piece := await self._in_time(part.read_chunk()):
             text += piece
-            if len(text) > MAX_FIELD_BYTES:
-                raise ApiError(400, f"'{name}' is longer than {MAX_FIELD_BYTES} bytes", code="too_long", param=name)
+            if len(text) > limit:
+                raise ApiError(400, f"'{name}' is longer than {limit} bytes", code="too_long", param=name)
         self._fields.setdefault(name, []).append(text.decode(errors="replace").strip())
         if sum(map(len, self._fields.values())) > MAX_FIELDS:
             raise ApiError(400, f"more than {MAX_FIELDS} fields", code="invalid_form")
@@ -136,18 +140,19 @@ class Upload:
             raise ApiError(400, f"the body cannot be read: {error}", code="invalid_form") from error
 
     @asynccontextmanager
-    async def _hearing(self, spool: Spool, query: dict[str, str]) -> AsyncIterator[Session]:
+    async def _hearing(self, spool: Spool, wishes: Wishes) -> AsyncIterator[Session]:
         """A session that is being fed the file."""
         async with (
             open_channels(
                 self._sessions,
                 replace(self._offer or StreamOffer(), file=spool.file),
-                wanted_channels(query),
+                wanted_channels(wishes.query),
                 transport="openai",
                 peer=peer_of(self._request),
-                query=query,
+                query=wishes.query,
                 token=self._token,
                 priority="upload",
+                known_speakers=wishes.known_speakers,
             ) as session,
             running(feed_all(session, spool.read())),
         ):

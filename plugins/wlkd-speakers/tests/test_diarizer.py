@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,10 @@ import pytest
 import soundfile
 from prometheus_client import CollectorRegistry
 from wlkd_speakers.catalogue import WEIGHTS, weights_file
-from wlkd_speakers.cutter import Cutter
 from wlkd_speakers.diarizer import CampPlus, CampPlusOptions, LiveStream
 from wlkd_speakers.weights import read_weights
 
-from wlkd import Context, DiarizationParams, Frame, Pause, ProvisionError, Samples, SessionError
+from wlkd import Context, DiarizationParams, Frame, Pause, ProvisionError, Samples, SessionError, Turn
 from wlkd.testing import check_diarizer, speech_like
 
 
@@ -32,11 +32,11 @@ def tone(hertz: float, seconds: float) -> Samples:
 
 
 def test_the_contract() -> None:
-    check_diarizer(lambda: LiveStream(Cutter(Pitch()), 8), speech_like(12))
+    check_diarizer(lambda: LiveStream(Pitch(), 8), speech_like(12))
 
 
 def test_turns_have_their_place_on_the_session_s_clock() -> None:
-    stream = LiveStream(Cutter(Pitch()), 8)
+    stream = LiveStream(Pitch(), 8)
     audio = np.concatenate([tone(200, 6), tone(2500, 6)])
     first = stream.feed([Frame(160_000, audio)])
     last = stream.feed([Pause(160_000 + len(audio))])
@@ -48,7 +48,7 @@ def test_turns_have_their_place_on_the_session_s_clock() -> None:
 
 
 def test_speech_after_a_gap_of_an_hour_costs_no_hour() -> None:
-    stream = LiveStream(Cutter(Pitch()), 8)
+    stream = LiveStream(Pitch(), 8)
     stream.feed([Frame(0, tone(200, 4))])
     told = stream.feed([Frame(3600 * 16_000, tone(200, 4)), Pause(3604 * 16_000)])
     assert {turn.speaker for turn in told.turns} == {1} and told.turns[-1].end >= 3604 * 16_000
@@ -75,32 +75,58 @@ def test_missing_and_damaged_weights_name_the_file_and_the_remedy(tmp_path: Path
         read_weights(path)
 
 
-def conversation(speech_dir: Path, name: str, seconds: float) -> tuple[Samples, list[tuple[float, float, str]]]:
+Segments = list[tuple[float, float, str]]
+
+
+def conversation(speech_dir: Path, name: str, seconds: float) -> tuple[Samples, Segments]:
     rows = map(json.loads, (speech_dir / "conversations/conversations.jsonl").read_text().splitlines())
     row = next(row for row in rows if f"{row['set']}/{row['id']}" == name)
     audio, _ = soundfile.read(speech_dir / "conversations" / row["path"], dtype="float32", frames=int(seconds * 16_000))
     return audio, [(start, end, speaker) for start, end, speaker in row["segments"]]
 
 
-@pytest.mark.model
-async def test_two_real_people_are_told_apart(models_dir: Path, speech_dir: Path) -> None:
+@pytest.fixture
+async def campplus(models_dir: Path) -> AsyncIterator[CampPlus]:
+    """With the real voice network."""
     weights = weights_file(models_dir)
     if not weights.exists():
         pytest.skip(f"{weights} is missing: wlkd models get campplus")
     assert weights.stat().st_size == WEIGHTS.nbytes
     diarizer = CampPlus(CampPlusOptions())
     await diarizer.provision(Context(models_dir, CollectorRegistry(), lambda _: None))
+    yield diarizer
+    await diarizer.close()
+
+
+def whose(segments: Segments, turns: Iterable[Turn], until: float) -> set[tuple[str, int]]:
+    """Who is told where, in the middle of each segment in which one person speaks for 2 s."""
+    turns, pairs = list(turns), set()
+    for start, end, speaker in segments:
+        alone = all(other[2] == speaker or other[0] > end or other[1] < start for other in segments)
+        if alone and end - start > 2 and end < until:
+            middle = (start + end) / 2 * 16_000
+            pairs |= {(speaker, turn.speaker) for turn in turns if turn.start <= middle < turn.end}
+    return pairs
+
+
+@pytest.mark.model
+async def test_two_real_people_are_told_apart(campplus: CampPlus, speech_dir: Path) -> None:
     audio, segments = conversation(speech_dir, "conv_en/03_2", 30.0)
-    stream = diarizer.open(DiarizationParams())
+    stream = campplus.open(DiarizationParams())
     turns = [
         turn for at in range(0, len(audio), 8000) for turn in stream.feed([Frame(at, audio[at : at + 8000])]).turns
     ]
-    turns += stream.finish().turns
-    await diarizer.close()
-    pairs = set()
-    for start, end, speaker in segments:
-        alone = all(other[2] == speaker or other[0] > end or other[1] < start for other in segments)
-        if alone and end - start > 2 and end < 30:
-            middle = (start + end) / 2 * 16_000
-            pairs |= {(speaker, turn.speaker) for turn in turns if turn.start <= middle < turn.end}
+    pairs = whose(segments, [*turns, *stream.finish().turns], 30)
     assert len(pairs) == 2 and len({one for _, one in pairs}) == 2, pairs
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("whole", [False, True])
+async def test_real_people_who_are_known_have_their_numbers(campplus: CampPlus, speech_dir: Path, whole: bool) -> None:
+    audio, segments = conversation(speech_dir, "conv_en/03_2", 30.0)
+    other, _ = conversation(speech_dir, "conv_en/00_2", 28.0)
+    stranger, friend = other[24 * 16_000 :], other[: int(3.5 * 16_000)]
+    stream = campplus.open(DiarizationParams(whole=whole, known=(stranger, friend)))
+    told = [stream.feed([Frame(0, audio)]), stream.feed([Pause(len(audio))]), stream.finish()]
+    pairs = whose(segments, [turn for one in told for turn in one.turns], 30)
+    assert pairs == {("ls-7127", 2), ("ls-3570", 3)}, "the friend's voice, from another recording, and one who is new"

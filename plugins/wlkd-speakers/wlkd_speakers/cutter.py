@@ -30,6 +30,13 @@ class Network(Protocol):
         """The voice in `features`, shape (n, 80), of length 1."""
 
 
+def voices_in(network: Network, speech: Samples) -> list[Vector]:
+    """A voice for each half second of `speech`, which is one person's."""
+    cutter = Cutter(network)
+    cells = [*cutter.feed(Frame(0, speech)), *cutter.flush()]
+    return [cell.voice for cell in cells if cell.voice is not None]
+
+
 class Cutter:
     """Of one stream. Holds two seconds of features, however long the stream."""
 

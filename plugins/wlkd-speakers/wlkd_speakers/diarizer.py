@@ -15,13 +15,14 @@ from wlkd import (
     DiarizerOptions,
     DiarizerStream,
     Frame,
+    Samples,
     SessionError,
     SpeechEvent,
     Turn,
 )
 from wlkd_speakers.catalogue import weights_file
 from wlkd_speakers.cells import CELL, Cell
-from wlkd_speakers.cutter import Cutter
+from wlkd_speakers.cutter import Cutter, Network, voices_in
 from wlkd_speakers.embedder import Embedder
 from wlkd_speakers.recording import speakers_of
 from wlkd_speakers.tracker import Decision, Tracker
@@ -35,6 +36,8 @@ class CampPlusOptions(DiarizerOptions):
 
 class CampPlus(Diarizer[CampPlusOptions]):
     """Knows people by their voices (CAM++ of 3D-Speaker, `wlkd models get campplus`), about 5 % of a core a stream."""
+
+    knows_voices = True
 
     def __init__(self, config: CampPlusOptions) -> None:
         super().__init__(config)
@@ -53,19 +56,30 @@ class CampPlus(Diarizer[CampPlusOptions]):
             raise SessionError("bad_request", f"max_speakers {most}: at least 1, at most {self.config.max_speakers}")
         if self._embedder is None:
             raise RuntimeError("open() before provision(), or after close()")
-        cutter = Cutter(self._embedder)
-        return RecordingStream(cutter, most) if params.whole else LiveStream(cutter, most, params.memory)
+        if len(params.known) > most:
+            raise SessionError("bad_request", f"{len(params.known)} speakers are known, and max_speakers is {most}")
+        if params.whole:
+            return RecordingStream(self._embedder, most, params.known)
+        return LiveStream(self._embedder, most, params.memory, params.known)
 
 
 class LiveStream(DiarizerStream):
     """Tells as it goes."""
 
-    def __init__(self, cutter: Cutter, most: int, memory: Mapping[str, str] = {}) -> None:
-        self._cutter = cutter
+    def __init__(
+        self, network: Network, most: int, memory: Mapping[str, str] = {}, known: Sequence[Samples] = ()
+    ) -> None:
+        self._network = network
+        self._cutter = Cutter(network)
         self._tracker = Tracker(most, memory)
+        self._known = () if memory else known
+        """Speech of people whose voices are still to be learnt: here it would take too long."""
         self._settled = 0
 
     def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
+        for speech in self._known:
+            self._tracker.voices.open(voices_in(self._network, speech))
+        self._known = ()
         decisions: list[Decision] = []
         for event in events:
             if isinstance(event, Frame):
@@ -98,9 +112,11 @@ class LiveStream(DiarizerStream):
 class RecordingStream(DiarizerStream):
     """Listens to the end, then tells everything."""
 
-    def __init__(self, cutter: Cutter, most: int) -> None:
-        self._cutter = cutter
+    def __init__(self, network: Network, most: int, known: Sequence[Samples] = ()) -> None:
+        self._network = network
+        self._cutter = Cutter(network)
         self._most = most
+        self._known = known
         self._cells: list[Cell] = []
         """About 1 KiB each half second of speech."""
 
@@ -114,7 +130,8 @@ class RecordingStream(DiarizerStream):
 
     def finish(self) -> Diarization:
         self._cells += self._cutter.flush()
-        decisions = speakers_of(self._cells, self._most)
+        known = [voices_in(self._network, speech) for speech in self._known]
+        decisions = speakers_of(self._cells, self._most, known)
         self._cells = []
         return Diarization(_turns(decisions), self._cutter.heard)
 

@@ -1,12 +1,14 @@
 """The speakers of a whole recording, decided when all of it is known.
 
 First the live rule goes through it, only to find the voices. Voices that turn out to be alike are joined, those that
-said next to nothing are dropped, and with the voices of the end every cell is decided once more.
+said next to nothing are dropped, and with the voices of the end every cell is decided once more. People who are known
+beforehand keep their voice and their number, whether they speak or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,23 +25,39 @@ ROUNDS = 3
 """Times that the voices are made of the cells given to them; they hardly move after the second."""
 
 
-def speakers_of(cells: Sequence[Cell], most: int) -> list[Decision]:
-    """The speaker of each of `cells`, numbered by first words; None of a cell where there are no voices at all."""
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    """One that may be somebody's."""
+
+    pieces: tuple[Vector, ...]
+    """What it is the mean of."""
+    known: bool
+    mean: Vector
+
+    @classmethod
+    def of(cls, pieces: Sequence[Vector], *, known: bool) -> _Voice:
+        return cls(tuple(pieces), known, mean(list(pieces)))
+
+
+def speakers_of(cells: Sequence[Cell], most: int, known: Sequence[Sequence[Vector]] = ()) -> list[Decision]:
+    """The speaker of each of `cells`; None of a cell where there are no voices at all.
+
+    `known`: voices of people who are known, numbered from 1. Others follow, in the order of their first words."""
     tracker = Tracker(most + most)
+    for pieces in known:
+        tracker.voices.open(list(pieces))
     found = [decision for cell in cells for decision in tracker.add(cell)] + tracker.settle()
+    if not any(cell.voice is not None for cell in cells):
+        return found
     labels = {decision.index: decision.speaker for decision in found}
-    voices: list[Vector] = []
     for _ in range(ROUNDS):
-        voices = _joined(_means(cells, labels), most)
-        if not voices:
-            return found
-        decisions = _decide(cells, voices)
+        decisions = _decide(cells, _joined(_voices(cells, labels, known), most))
         labels = {decision.index: decision.speaker for decision in decisions}
-    return _by_first_words(decisions)
+    return _by_first_words(decisions, len(known))
 
 
 def _decide(cells: Sequence[Cell], voices: Sequence[Vector]) -> list[Decision]:
-    """Each cell's place in `voices`; one without a voice goes with the cell before it, at the beginning after it."""
+    """Each cell's place in `voices`, from 1; a cell without a voice goes with the one before it."""
     heard = [cell for cell in cells if cell.voice is not None]
     likeness = np.array([cell.voice for cell in heard], dtype=np.float64) @ np.array(voices, dtype=np.float64).T
     path = dict(zip((cell.index for cell in heard), best_path(heard, likeness), strict=True))
@@ -48,38 +66,44 @@ def _decide(cells: Sequence[Cell], voices: Sequence[Vector]) -> list[Decision]:
     speaker = path[heard[0].index]
     for cell in cells:
         speaker = path.get(cell.index, speaker)
-        decisions.append(Decision(cell.index, speaker, sure.get(cell.index, 0.5)))
+        decisions.append(Decision(cell.index, speaker + 1, sure.get(cell.index, 0.5)))
     return decisions
 
 
-def _means(cells: Sequence[Cell], labels: dict[int, int | None]) -> list[tuple[int, Vector]]:
-    """Each speaker's number of cells and mean voice."""
-    pieces: dict[int, list[Vector]] = {}
+def _voices(cells: Sequence[Cell], labels: Mapping[int, int | None], known: Sequence[Sequence[Vector]]) -> list[_Voice]:
+    """The voice of each speaker in `labels`, and those of all who are known: their recordings, and what they say."""
+    pieces: dict[int, list[Vector]] = {number: list(voice) for number, voice in enumerate(known, start=1)}
     for cell in cells:
         speaker = labels.get(cell.index)
         if speaker is not None and cell.voice is not None:
             pieces.setdefault(speaker, []).append(cell.voice)
-    return [(len(vectors), mean(vectors)) for vectors in pieces.values()]
+    return [_Voice.of(vectors, known=number <= len(known)) for number, vectors in pieces.items()]
 
 
-def _joined(voices: list[tuple[int, Vector]], most: int) -> list[Vector]:
-    """`voices`, those that are alike as one and the smallest left out; at most `most` of them."""
+def _joined(voices: list[_Voice], most: int) -> list[Vector]:
+    """At most `most` of `voices`: all that are known, then the largest. Those that are alike are one, the smallest are
+    left out."""
     while len(voices) > 1:
-        likeness = np.array([[float(one @ other) for _, other in voices] for _, one in voices])
+        likeness = np.array([[_likeness(one, other) for other in voices] for one in voices])
         np.fill_diagonal(likeness, -1.0)
         first, second = sorted(int(place) for place in np.unravel_index(likeness.argmax(), likeness.shape))
         if likeness[first, second] < JOIN:
             break
-        (count, one), (number, other) = voices[first], voices.pop(second)
-        total = count * one + number * other
-        voices[first] = (count + number, np.asarray(total / np.linalg.norm(total), np.float32))
-    by_size = sorted(voices, key=lambda voice: -voice[0])
-    kept = [voice for voice in by_size[:most] if voice[0] >= LEAST_CELLS] or by_size[:1]
-    return [vector for _, vector in kept]
+        other = voices.pop(second)
+        voices[first] = _Voice.of((*voices[first].pieces, *other.pieces), known=voices[first].known or other.known)
+    known = [voice for voice in voices if voice.known]
+    others = sorted((voice for voice in voices if not voice.known), key=lambda voice: -len(voice.pieces))
+    kept = known + [voice for voice in others if len(voice.pieces) >= LEAST_CELLS]
+    return [voice.mean for voice in (kept or others[:1])[:most]]
 
 
-def _by_first_words(decisions: list[Decision]) -> list[Decision]:
-    numbers: dict[int | None, int] = {}
+def _likeness(one: _Voice, other: _Voice) -> float:
+    """Two who are known are two, however alike."""
+    return -1.0 if one.known and other.known else float(one.mean @ other.mean)
+
+
+def _by_first_words(decisions: list[Decision], known: int) -> list[Decision]:
+    numbers: dict[int | None, int] = {number: number for number in range(1, known + 1)}
     for decision in decisions:
         if decision.speaker is not None:
             numbers.setdefault(decision.speaker, len(numbers) + 1)
