@@ -14,9 +14,8 @@ from wlkd.contract.text import begins_word, merged
 from wlkd.contract.types import Word
 
 SURE = 0.7
-"""Confidence in the next word, tentative as it is, from which on the word before it counts as over. With Whisper base,
-4 of 251 live English words were marks of their own, and none is from here on. 15 % of the words wait, 0.09 s in the
-mean of all words; were every word to wait, it would be 49 % and 0.25 s."""
+"""Confidence in the next word, tentative as it is, from which on the word before it counts as over. Most words
+then go out at once; were every word to wait for its successor, all would come later."""
 
 
 class WholeWords:
