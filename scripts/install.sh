@@ -222,7 +222,7 @@ install_configuration() {
 }
 
 install_units() {
-    local unit page place
+    local unit page place pages=0
     place=$(mktemp)
     for unit in wlkd.service wlkd@.service wlkd.socket; do
         sed "s|/opt/wlkd/|$prefix/|g" "$source/systemd/$unit" >"$place"
@@ -235,8 +235,11 @@ install_units() {
     systemd-tmpfiles --create /etc/tmpfiles.d/wlkd.conf
     put 644 "$source/systemd/gpu.conf" "$share/gpu.conf"
     for page in "$source"/docs/*; do
-        put 644 "$page" "$share/docs/${page##*/}"
+        cmp -s "$page" "$share/docs/${page##*/}" && continue
+        install -D -m 644 "$page" "$share/docs/${page##*/}"
+        pages=$((pages + 1)) changed=1
     done
+    [ $pages = 0 ] || say "wrote $pages files into $share/docs"
     for unit in run_wlk.sh download_models.sh download_decoder_pt.sh; do
         put 755 "$source/scripts/$unit" "$prefix/bin/$unit"
     done
