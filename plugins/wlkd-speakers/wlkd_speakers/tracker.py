@@ -23,9 +23,9 @@ HOLD = 4
 ENOUGH = 4
 """Cells of one voice that make it a new one: 2 s of speech. The first speaker needs `ENOUGH_FIRST`."""
 ENOUGH_FIRST = 2
-ALIKE = 0.60
+ALIKE = 0.50
 """Cells of a new voice are so similar to one another."""
-KNOWN = 0.45
+KNOWN = 0.40
 """The mean of several cells so similar to a known voice is that voice."""
 LEARNT_SECONDS = 0.9
 """Speech from which a cell teaches a voice."""
@@ -153,6 +153,7 @@ class Tracker:
         confidence = self._confidence(cell, speaker)
         if cell.voice is not None and cell.seconds >= LEARNT_SECONDS:
             self.voices.learn(speaker, cell.voice)
+            self._last = self.voices.join(speaker)
         return Decision(cell.index, speaker, confidence)
 
     def _confidence(self, cell: Cell, speaker: int) -> float:
