@@ -75,6 +75,8 @@ class Speaker:
     held: int | None = None
     """The pause that the last step ended with, and left words tentative; None: it did not."""
     language: str | None = None
+    early: int = 0
+    """Words that were committed before their stretch of speech ended."""
 
     @property
     def over(self) -> bool:
@@ -118,6 +120,7 @@ class Speaker:
         self.held = self.held if commit.tentative else None
         self.language = commit.language or self.language
         self.committed += "".join(word.text for word in commit.words)
+        self.early += 0 if commit.segment_end else len(commit.words)
         self.words += [
             {
                 "text": word.text,
@@ -228,11 +231,13 @@ async def simulate(args: argparse.Namespace) -> None:
         backend, vad, args.streams, args.chunk, args.language, args.hotwords, spare, args.language_scope, languages
     )
     folded = unaccented(clips)
-    scores, words, spent, right = [], {}, 0.0, []
+    scores, words, spent, right, early = [], {}, 0.0, [], 0
+    busy = time.process_time()
     for speaker, seconds in simulation.run(clips):
         clip, spent = speaker.clip, spent + seconds
         scores.append(score(speaker.recording, fold=(clip.set, clip.language) in folded))
         words[clip.id] = speaker.words
+        early += speaker.early
         if clip.is_speech and speaker.speech >= samples(2.0):
             right.append(speaker.language == clip.language)
             if not right[-1]:
@@ -242,8 +247,11 @@ async def simulate(args: argparse.Namespace) -> None:
     print(table(scores))
     print(f"\nlanguage right: {sum(right)} of {len(right)} clips with 2 s of speech or more")
     print("rare words recognized: {} of {}".format(*rare_words_heard(scores)))
+    print(f"committed before their stretch of speech ended: {early} of {sum(map(len, words.values()))} words")
     audio = sum(clip.seconds for clip in clips)
     print(f"computing {spent:.1f} s for {audio:.1f} s of audio: ratio {spent / audio:.3f}")
+    busy = time.process_time() - busy
+    print(f"processor time, with the VAD: {busy:.1f} s: {busy / audio:.3f} of a core for a stream")
     for metric in registry.collect():
         for sample in metric.samples:
             if sample.name.startswith("wlkd_simulstreaming") and not sample.name.endswith("_created"):
