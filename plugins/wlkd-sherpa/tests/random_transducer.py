@@ -2,7 +2,7 @@
 
     python plugins/wlkd-sherpa/tests/random_transducer.py models/random --layers 62 --width 1024 --step 32
 
-Large, it costs what a real one of that many weights would cost at least, and so tells how many streams a machine carries.
+Large, it tells the order of magnitude of what a real one of as many weights would cost.
 """
 
 from __future__ import annotations
