@@ -12,6 +12,8 @@ import soundfile
 from wlkd_bench.clips import Clip, read_manifest
 from wlkd_bench.score import ClipScore
 from wlkd_bench.simulate import Simulation, component, rare_words_heard
+from wlkd_bench.simulstream import write
+from wlkd_bench.stream import Event, Recording
 
 from wlkd import Context
 
@@ -41,4 +43,19 @@ async def test_a_tail_is_shown_once_behind_what_is_committed(tmp_path):
         (1.0, " one", " one two"),
         (1.5, " one two", " one two three"),
         (2.0, " one two three four", " one two three four"),
+    ]
+
+
+def test_a_log_for_simulstream_has_the_words_as_they_came_and_a_word_that_grew_anew(tmp_path):
+    clip = Clip("mine", "a", tmp_path / "a.wav", 2.0, "en", "one two three")
+    texts = [(0.5, ""), (1.0, " one tw"), (1.2, " one tw"), (1.5, " one two three")]
+    recording = Recording(clip, 0.0, events=[Event(at, text, "", 0.0) for at, text in texts])
+    write([recording], tmp_path / "log")
+    first, *rest = map(json.loads, (tmp_path / "log" / "metrics.jsonl").read_text().splitlines())
+    assert first == {"id": "a", "metadata": {"wav_name": "a.wav"}}
+    told = [(line["total_audio_processed"], line["deleted_tokens"], line["generated_tokens"]) for line in rest]
+    assert told == [(1.0, [], ["one", "tw"]), (1.5, ["tw"], ["two", "three"])]
+    assert (tmp_path / "log" / "reference.txt").read_text() == "one two three\n"
+    assert json.loads((tmp_path / "log" / "audio.yaml").read_text()) == [
+        {"wav": "a.wav", "offset": 0.0, "duration": 2.0}
     ]

@@ -44,6 +44,7 @@ from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd.contract.types import LanguageScope
 from wlkd.inference.backlog import HOLD_SECONDS
 from wlkd.plugins import load_plugins
+from wlkd_bench import simulstream
 from wlkd_bench.clips import Clip, half_of, read_manifest, select
 from wlkd_bench.pieces import PIECE_SECONDS, read_samples
 from wlkd_bench.report import document, table
@@ -231,13 +232,14 @@ async def simulate(args: argparse.Namespace) -> None:
         backend, vad, args.streams, args.chunk, args.language, args.hotwords, spare, args.language_scope, languages
     )
     folded = unaccented(clips)
-    scores, words, spent, right, early = [], {}, 0.0, [], 0
+    scores, words, spent, right, early, recordings = [], {}, 0.0, [], 0, []
     busy = time.process_time()
     for speaker, seconds in simulation.run(clips):
         clip, spent = speaker.clip, spent + seconds
         scores.append(score(speaker.recording, fold=(clip.set, clip.language) in folded))
         words[clip.id] = speaker.words
         early += speaker.early
+        recordings.append(speaker.recording)
         if clip.is_speech and speaker.speech >= samples(2.0):
             right.append(speaker.language == clip.language)
             if not right[-1]:
@@ -259,6 +261,8 @@ async def simulate(args: argparse.Namespace) -> None:
     if args.json:
         result = document(scores, setup={"options": options, "ratio": spent / audio}, limits_missed=[])
         args.json.write_text(json.dumps(result | {"words": words}, ensure_ascii=False))
+    if args.simulstream:
+        simulstream.write(recordings, args.simulstream)
     await backend.close()
     await vad.close()
 
@@ -281,6 +285,7 @@ def main() -> None:
     parser.add_argument("--hotwords", action="store_true", help="give each clip its rare words")
     parser.add_argument("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the backend")
     parser.add_argument("--json", type=Path, help="write everything here")
+    parser.add_argument("--simulstream", type=Path, metavar="FOLDER", help="write a log for simulstream's scorers here")
     parser.add_argument("-v", "--verbose", action="store_true", help="print clips with errors")
     asyncio.run(simulate(parser.parse_args()))
 
