@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from wlkd import (
     Diarization,
     DiarizationParams,
     Diarizer,
+    DiarizerOptions,
     DiarizerStream,
     Frame,
     Registry,
@@ -42,6 +44,18 @@ class Acquainted(Diarizer):
     def open(self, params: DiarizationParams) -> DiarizerStream:
         assert [len(speech) // TURN for speech in params.known] == [2, 3]
         return InTurns(prompt=not params.whole, people=(2, 7))
+
+
+class Remembering(Diarizer):
+    """Gives two people numbers that nobody had before, unless a stream before remembers them."""
+
+    def __init__(self, config: DiarizerOptions) -> None:
+        super().__init__(config)
+        self.given = 0
+
+    def open(self, params: DiarizationParams) -> DiarizerStream:
+        self.given += 2
+        return InTurns(prompt=True, people=params.memory.get("people", (self.given, self.given - 1)))
 
 
 class Failing(Diarizer):
@@ -80,6 +94,9 @@ class InTurns(DiarizerStream):
     def finish(self) -> Diarization:
         return self.settle()
 
+    def memory(self) -> Mapping[str, Any]:
+        return {"people": list(self._people)}
+
 
 class Broken(InTurns):
     def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
@@ -97,5 +114,6 @@ def wlkd_register_diarizers(register: Registry) -> None:
     register("prompt", Prompt)
     register("reluctant", Reluctant)
     register("acquainted", Acquainted)
+    register("remembering", Remembering)
     register("failing", Failing)
     register("hanging", Hanging)

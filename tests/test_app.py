@@ -103,11 +103,12 @@ async def test_tokens_apply_and_an_empty_file_is_refused(tmp_path: Any, caplog: 
 
 async def test_what_needs_a_restart_is_named_until_it_came(caplog: pytest.LogCaptureFixture) -> None:
     async with rig() as it:
-        it.next = configuration({"server": {"port": 7201}, "worker": {"max_batch": 3}})
+        diarizer = {"name": "campplus"}
+        it.next = configuration({"server": {"port": 7201}, "worker": {"max_batch": 3}, "diarizer": diarizer})
         for _ in range(2):
             caplog.clear()
             assert await it.reload.run()
-            assert "a restart is needed for server.port, worker.max_batch" in caplog.text
+            assert "a restart is needed for diarizer, server.port, worker.max_batch" in caplog.text
         assert it.reload.config.server.port != 7201
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.in_turns import Hanging
+from tests.test_resume import SECRET, Client
 from tests.test_session import PCM, core, pcm, rest
 from wlkd.contract.components import DiarizerOptions
 from wlkd.contract.errors import BadParameter, SessionError
@@ -107,6 +108,23 @@ async def test_a_diarizer_that_hangs_holds_words_back_no_longer_than_allowed(dia
         await session.feed(pcm(2.5))
         await session.finish()
         assert (await rest(session))[-1].text == " one two three four five"
+
+
+async def test_everybody_keeps_his_number_on_another_node(diarizing: Diarizing, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text(SECRET)
+    client, query = Client(pcm(8.0)), {"diarize": "true"}
+    values = {"auth": {"continuation_key": str(key)}}
+    async with diarizing("remembering", **values) as first, diarizing("remembering", **values) as second:
+        async with opened(second):
+            pass  # There, the next two people would be others.
+        async with client.connected(first, query=query) as session:
+            await client.hear(session, 6)
+        before = len(client.words)
+        async with client.connected(second, query=query) as session:
+            await client.hear_the_end(session)
+    assert before < len(client.words) == 16
+    assert [word.speaker for word in client.words] == [1, 1, 2, 2] * 4
 
 
 def sound(seconds: float, rate: int = 16_000) -> bytes:
