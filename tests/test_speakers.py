@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import wave
 from collections.abc import AsyncIterator, Callable
@@ -201,6 +202,16 @@ async def test_who_can_know_nobody_says_so(diarizing: Diarizing) -> None:
         with pytest.raises(BadParameter, match="2 speakers; at most 1 can be known"):
             async with opened(admission, query=query, known_speakers=KNOWN):
                 pass
+
+
+@pytest.mark.parametrize("name", ["hanging", "reluctant"])
+async def test_words_do_not_wait_for_more_audio_nor_for_a_late_diarizer(diarizing: Diarizing, name: str) -> None:
+    async with diarizing(name, 0.2) as admission, opened(admission) as session:
+        await session.feed(pcm(1.0))
+        async with asyncio.timeout(10):
+            async for update in session.updates():
+                if update.text == " one":
+                    break
 
 
 async def test_speakers_are_asked_for_where_there_are_none() -> None:

@@ -130,18 +130,22 @@ class Listening:
         while not self._queue and not self._asked:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(self._progress.words_due):
+                async with asyncio.timeout(self._till_due):
                     await self._wake.wait()
             self._progress.release()
+
+    @property
+    def _till_due(self) -> float | None:
+        """Seconds in which no word will have waited too long: not those that wait, nor one that comes meanwhile."""
+        due = self._progress.words_due
+        return self._patience if due is None else max(due - asyncio.get_running_loop().time(), 0.001)
 
     async def _call(self, call: Callable[[], Diarization]) -> None:
         """Call the stream in the pool; words that become due meanwhile do not wait for it."""
         # What the stream remembers is read in the thread that writes it.
         calling = asyncio.get_running_loop().run_in_executor(self._pool, lambda: (call(), self._stream.memory()))
         while not calling.done():
-            due = self._progress.words_due
-            timeout = None if due is None else max(due - asyncio.get_running_loop().time(), 0.001)
-            await asyncio.wait({calling}, timeout=timeout)
+            await asyncio.wait({calling}, timeout=self._till_due)
             self._progress.release()
         told, self._progress.voices = calling.result()
         self._progress.speakers_told(told)
