@@ -53,6 +53,15 @@ def test_words_end_where_the_pause_begins_and_begin_where_it_ends() -> None:
     assert piece.spoken(samples(3.2), samples(3.5)) == (samples(3.2), samples(3.5))
 
 
+def test_what_is_left_of_a_window_keeps_its_pauses_and_places() -> None:
+    [piece] = pack(talk(3, 1, 4, 0))
+    rest = piece.after(samples(3.5))
+    assert len(rest) == samples(4.5) and rest.speech == samples(4)
+    assert rest.pauses == ((0, samples(0.5)),)
+    assert rest.window.session_index(0) == samples(3.5)
+    assert piece.after(samples(5)).speech == samples(3)
+
+
 def test_speech_without_a_pause_is_cut_at_its_quietest() -> None:
     audio = np.ones(samples(50), dtype=np.float32)
     audio[samples(26.0) : samples(26.1)] = 0.1

@@ -1,16 +1,27 @@
 """What a file wants heard, step by step."""
 
+from dataclasses import replace
+from typing import cast
+
+import ctranslate2
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
+from wlkd_simulstreaming import whole
+from wlkd_simulstreaming.beam import Text, Timed, finished
 from wlkd_simulstreaming.brief import first_state, make_brief
+from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.tokens import Vocabulary
 from wlkd_simulstreaming.upload import Upload
+from wlkd_simulstreaming.whole import WholeHearing
 from wlkd_whisper.dims import WhisperDims
 
-from wlkd import Frame, RecognitionParams
+from wlkd import Frame, RecognitionParams, Samples
 from wlkd.contract.audio import SAMPLE_RATE, samples
 
+T = 1000
+"""The first timestamp, of 0 s; the next is of 0.02 s."""
 OPENING = (257,)
 """" th" in the vocabulary of these tests."""
 
@@ -76,3 +87,58 @@ def test_a_click_is_not_worth_hearing(upload: Upload) -> None:
     upload.accept(speech(0, 0.05))
     upload.end_segment(samples(0.05))
     assert heard(upload) == []
+
+
+class Halves:
+    """A model that tells four seconds of a window, and says that it has not told the rest."""
+
+    def __init__(self, *_: object) -> None:
+        self.heard: list[float] = []
+
+    def encode(self, windows: list[Samples]) -> list[Samples]:
+        self.heard += [len(window) / SAMPLE_RATE for window in windows]
+        return windows
+
+    def decode(self, encoded: list[Samples], prompts: list[object]) -> list[Text]:
+        return [
+            Text((257,), -0.2, 1.0, 0.0, rest=samples(4) if len(window) > samples(4) else None) for window in encoded
+        ]
+
+    def align(self, encoded: list[Samples], start: object, tokens: object, length: int) -> list[Timed]:
+        return [Timed(0, min(length, samples(3.5)), 0.9)]
+
+
+def test_what_a_text_leaves_out_is_heard_again(
+    upload: Upload, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Halves()
+    monkeypatch.setattr(whole, "BeamSearch", lambda *_: model)
+    hearing = WholeHearing(
+        SimulStreamingOptions(),
+        vocabulary,
+        Metrics(CollectorRegistry()),
+        lambda: cast(ctranslate2.models.Whisper, None),
+    )
+    upload.adopt(replace(upload.plan().state, language="en"))
+    upload.accept(speech(0, 10))
+    upload.end_segment(samples(10))
+    upload.accept(speech(40, 3))
+    upload.end_segment(samples(43))
+    [commit] = hearing.run([upload])
+    assert [word.start / SAMPLE_RATE for word in commit.words] == [0, 4, 8, 40]
+    assert model.heard[0] == 15.0, "both stretches and two seconds of silence"
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "rest"),
+    [
+        ([], [], None),
+        ([T, 1, 2], [T, 1, 2], None),
+        ([T, 1, T + 50], [T, 1, T + 50], None),
+        ([T, 1, T + 50, T + 50], [T, 1, T + 50], 1.0),
+        ([T, 1, T + 50, T + 60, 2, T + 90], [T, 1, T + 50, T + 60, 2, T + 90], None),
+        ([T, 1, T + 50, T + 60, 2], [T, 1, T + 50], 1.2),
+    ],
+)
+def test_a_text_ends_with_its_last_finished_segment(said: list[int], told: list[int], rest: float | None) -> None:
+    assert finished(said, T) == (told, None if rest is None else samples(rest))

@@ -27,6 +27,7 @@ ROWS = 4
 LEAST_ENCODED, PADDING = samples(15.0), samples(3.0)
 """A window is encoded with so much silence behind it, and at that length at least; the rest of the 30 s is silence that
 was encoded once. For base 15 s take a fifth of the time of 30, and are heard as well."""
+TIMESTAMP_SAMPLES = samples(0.02)
 LONGEST_TEXT = 448
 """Tokens with the prompt, Whisper's limit."""
 LEAST_LOGPROB = -1.0
@@ -51,6 +52,8 @@ class Text:
     """Mean over the tokens and the end."""
     compression: float
     no_speech: float
+    rest: int | None = None
+    """Sample offset in the window from which on it has to be heard again; None: the text tells all of it."""
 
     @property
     def is_guess(self) -> bool:
@@ -154,10 +157,11 @@ class BeamSearch:
 
     def _text(self, result: ctranslate2.models.WhisperGenerationResult) -> Text:
         said = result.sequences_ids[0]
-        tokens = tuple(token for token in said if token < self._vocabulary.eot)
+        told, rest = finished(said, self._vocabulary.no_timestamps + 1)
+        tokens = tuple(token for token in told if token < self._vocabulary.eot)
         # The score is the mean over the tokens without the end, whose probability is in the sum.
         logprob = result.scores[0] * len(said) / (len(said) + 1)
-        return Text(tokens, logprob, compression(self._vocabulary.text(tokens)), result.no_speech_prob)
+        return Text(tokens, logprob, compression(self._vocabulary.text(tokens)), result.no_speech_prob, rest)
 
     def align(self, states: States, start: Sequence[int], tokens: Sequence[int], length: int) -> list[Timed]:
         """When each of `tokens` is said in a window of `length` samples; `states`: (1, frames, width), `start`: the
@@ -172,6 +176,23 @@ class BeamSearch:
         places = [min(begins[token] * per_frame, length) for token in range(len(tokens))]
         places.append(min(begins.get(len(tokens), frames) * per_frame, length))
         return [Timed(places[token], places[token + 1], found.text_token_probs[token]) for token in range(len(tokens))]
+
+
+def finished(said: Sequence[int], first_timestamp: int) -> tuple[Sequence[int], int | None]:
+    """The part of a text that ends with a finished segment, and the sample offset at which the next one begins, None if
+    there is no other.
+
+    Whisper closes each segment with a timestamp and opens the next with another. It was trained on recordings cut every
+    30 s, so it ends with an opening one where the speech goes on beyond what it can tell (Radford et al. 2022, section
+    2.3); long texts are cut off without any.
+    """
+    stamps = [token >= first_timestamp for token in said]
+    if stamps[-2:] in ([True], [False, True]):
+        return said, None
+    for place in range(len(said) - 1, 0, -1):
+        if stamps[place - 1] and stamps[place]:
+            return said[:place], (said[place] - first_timestamp) * TIMESTAMP_SAMPLES
+    return said, None
 
 
 def encoded_frames(length: int) -> int:

@@ -42,6 +42,17 @@ class Piece:
     def __len__(self) -> int:
         return len(self.window)
 
+    @property
+    def speech(self) -> int:
+        """Samples of it that are not silent."""
+        return len(self) - sum(loud - silent for silent, loud in self.pauses)
+
+    def after(self, index: int) -> Piece:
+        """What is left from the session's sample `index` on."""
+        offset = self.window.offset(index)
+        pauses = tuple((max(silent - offset, 0), loud - offset) for silent, loud in self.pauses if loud > offset)
+        return Piece(self.window.after(index), pauses)
+
     def followed(self, piece: Piece) -> Piece:
         """With the pause and `piece` behind it."""
         silence = np.zeros(_pause(self, piece), dtype=np.float32)

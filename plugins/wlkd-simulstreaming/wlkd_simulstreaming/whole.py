@@ -14,7 +14,7 @@ import ctranslate2
 import torch
 
 from wlkd import Commit, Word
-from wlkd.contract.audio import seconds
+from wlkd.contract.audio import samples, seconds
 from wlkd.contract.priority import in_background
 from wlkd_simulstreaming.beam import ROWS, BeamSearch, States, Text, confidence
 from wlkd_simulstreaming.brief import start_sequence
@@ -25,6 +25,8 @@ from wlkd_simulstreaming.packing import Piece
 from wlkd_simulstreaming.tokens import Vocabulary, split_words
 from wlkd_simulstreaming.upload import State, Step, Upload
 
+LEAST_REST = samples(0.5)
+"""Less speech than this is not heard again: it is the last word's end, or a breath."""
 COMPETE = "uploads compete with live streams"
 
 
@@ -69,8 +71,8 @@ class WholeHearing:
         states = [step.state for step in steps]
         words: list[list[Word]] = [[] for _ in steps]
         jobs = [(number, piece) for number, step in enumerate(steps) for piece in step.pieces]
-        for first in range(0, len(jobs), ROWS):
-            group = jobs[first : first + ROWS]
+        while jobs:
+            group, jobs = jobs[:ROWS], jobs[ROWS:]
             beam = self._ready()
             encoded = beam.encode([piece.window.samples for _, piece in group])
             starts: list[tuple[int, ...]] = []
@@ -87,10 +89,16 @@ class WholeHearing:
             texts = beam.decode(encoded, prompts)
             self._metrics.tokens.inc(sum(len(text.tokens) for text in texts))
             for row, ((number, piece), text) in enumerate(zip(group, texts, strict=True)):
-                if text.tokens and not text.is_silence:
-                    language = states[number].language
-                    words[number] += self._words(beam, encoded[row : row + 1], starts[row], text, piece, language)
-        return list(zip(states, words, strict=True))
+                if text.is_silence:
+                    continue
+                language = states[number].language
+                told = self._words(beam, encoded[row : row + 1], starts[row], text, piece, language)
+                words[number] += told
+                rest = _untold(piece, text, told)
+                if rest is not None:
+                    jobs.insert(0, (number, rest))
+        ordered = (sorted(one, key=lambda word: word.start) for one in words)
+        return list(zip(states, ordered, strict=True))
 
     def _before(self, upload: Upload, step: Step, piece: Piece) -> tuple[int, ...]:
         """The text before a piece, as tokens."""
@@ -110,6 +118,8 @@ class WholeHearing:
         language: str | None,
     ) -> list[Word]:
         """The words of `text` with their places in the session."""
+        if not text.tokens:
+            return []
         timed = beam.align(encoded, start, text.tokens, len(piece.window))
         words = []
         for word in split_words(text.tokens, self._vocabulary, language):
@@ -154,3 +164,12 @@ class WholeHearing:
             model = in_background(self._load, COMPETE) if self._gives_way else self._load()
             self._beam = BeamSearch(model, self._vocabulary)
         return self._beam
+
+
+def _untold(piece: Piece, text: Text, words: Sequence[Word]) -> Piece | None:
+    """What of `piece` has to be heard again; None: nothing. `words`: of `text`."""
+    if not text.rest:
+        return None
+    index = piece.window.session_index(text.rest)
+    rest = piece.after(max(index, words[-1].end) if words else index)
+    return rest if LEAST_REST <= rest.speech < piece.speech else None
