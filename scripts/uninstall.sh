@@ -39,9 +39,12 @@ if [ ! -e "$prefix" ]; then
     echo "uninstall.sh: nothing is installed in $prefix"
 elif [ -e "$share/made-by-install.sh" ] || { [ -e "$share/packages" ] && [ -f "$prefix/pyvenv.cfg" ]; }; then
     # Only what install.sh and its environment put there: somebody may keep files of his own beside it.
+    # Some packages bring files for elsewhere, such as a manual page; their records list them, from site-packages on.
+    sed -n 's|^\.\./\.\./\.\./\([^.,][^,]*\),.*|\1|p' "$prefix"/lib/python3*/site-packages/*.dist-info/RECORD 2>/dev/null |
+        while read -r file; do rm -f "$prefix/$file"; done || true
     rm -rf "$prefix"/{bin,include,lib,lib64,pyvenv.cfg} "$share"
     find "$prefix" -depth -type d -empty -delete
-    [ ! -e "$prefix" ] || echo "uninstall.sh: $prefix holds other files and stays" >&2
+    [ ! -e "$prefix" ] || echo "uninstall.sh: $prefix holds other files and stays: $(ls -A "$prefix")" >&2
 else
     echo "uninstall.sh: $prefix was not made by install.sh and stays" >&2
 fi

@@ -70,15 +70,17 @@ bash /opt/src/scripts/uninstall.sh --prefix /srv/nowhere >/out/nowhere
 [ "$(cat /srv/tools/bin/python /srv/tools/lib/notes)" = "$(printf 'theirs\ntheirs')" ]
 [ ! -e /srv/tools/share ] && [ ! -e /etc/wlkd.yaml ]
 # What it made itself goes, and what somebody put beside it stays.
-mkdir -p /srv/ours/bin /srv/ours/lib /srv/ours/share/wlkd
-touch /srv/ours/pyvenv.cfg /srv/ours/share/wlkd/made-by-install.sh /srv/ours/notes
+packages=/srv/ours/lib/python3.11/site-packages
+mkdir -p /srv/ours/bin $packages/thing-1.0.dist-info /srv/ours/share/wlkd /srv/ours/share/man/man1
+touch /srv/ours/pyvenv.cfg /srv/ours/share/wlkd/made-by-install.sh /srv/ours/notes /srv/ours/share/man/man1/thing.1
+printf '%s,,\n' thing.py ../../../share/man/man1/thing.1 >$packages/thing-1.0.dist-info/RECORD
 bash /opt/src/scripts/uninstall.sh --prefix /srv/ours 2>/out/ours
 [ "$(ls -A /srv/ours)" = notes ]
 """)
     assert "/srv/tools holds files that are not wlkd's" in result.text("install")
     assert "/srv/tools was not made by install.sh and stays" in result.text("uninstall")
     assert "nothing is installed in /srv/nowhere" in result.text("nowhere")
-    assert "/srv/ours holds other files and stays" in result.text("ours")
+    assert "/srv/ours holds other files and stays: notes" in result.text("ours")
 
 
 def test_a_restart_in_the_middle_of_a_stream_loses_no_received_word(container: Any) -> None:
