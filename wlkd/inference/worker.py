@@ -33,9 +33,9 @@ from wlkd.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-RETEST_SECONDS = (20.0, 50.0)
+RETEST_SECONDS = (20.0, 50.0, 120.0, 600.0)
 """After the start the self-test is repeated, as soon as nobody is here: during the first one, the machine may have been
-busy with something else, like the end of an installation."""
+busy with something else, like booting or the end of an installation, which take seconds or minutes."""
 IDLE_BUSY = 0.1
 """Share of the processors' time that other engines may have during a repeated self-test."""
 
