@@ -72,6 +72,29 @@ class Cache:
             self.length,
         )
 
+    def extend(self, real: Tensor) -> tuple[Tensor, Tensor]:
+        """Take the next slots for tokens of which `real` (rows, n) are not padding.
+
+        Returns their positions (rows, n), and which slots each of them may see, (rows, n, slots in use).
+        """
+        before, self.length = self.length, self.length + real.shape[1]
+        self.valid[:, before : self.length] = real
+        order = real.long().cumsum(1)
+        positions = self.positions[:, None] + order - 1
+        self.positions = self.positions + order[:, -1]
+        slots = torch.arange(self.length, device=real.device)
+        return positions, self.valid[:, None, : self.length] & (slots <= slots[before:, None])
+
+    def store(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Put the `keys` and `values` (rows, heads, n, head width) of a layer into the slots that `extend` took last.
+
+        Returns those of all slots in use.
+        """
+        before = self.length - keys.shape[2]
+        self.keys[layer][:, :, before : self.length] = keys
+        self.values[layer][:, :, before : self.length] = values
+        return self.keys[layer][:, :, : self.length], self.values[layer][:, :, : self.length]
+
 
 class TextDecoder:
     """The decoder's weights on one device, and the computation over a batch."""
@@ -163,16 +186,9 @@ class TextDecoder:
         Returns hidden states (rows, n, width) before the projection, and the alignment heads' attention over the
         real audio at the last `watched` tokens, averaged: (rows, watched, frames).
         """
-        count = tokens.shape[1]
-        before, after = cache.length, cache.length + count
-        cache.valid[:, before:after] = real
-        order = real.long().cumsum(1)
+        positions, visible = cache.extend(real)
         # Rows that are done may be carried on beyond the last position; nobody looks at them.
-        positions = (cache.positions[:, None] + order - 1).clamp(0, self.dims.n_text_ctx - 1)
-        cache.positions = cache.positions + order[:, -1]
-        cache.length = after
-        slots = torch.arange(after, device=self.device)
-        visible = cache.valid[:, None, :after] & (slots <= slots[before:after, None])
+        positions = positions.clamp(0, self.dims.n_text_ctx - 1)
         token_mask = (~visible * MASKED).to(self.dtype)[:, None]
         memory_mask = memory.mask(memory.frames, self.dtype)
         content_mask = memory.mask(memory.content, self.dtype)
@@ -181,11 +197,10 @@ class TextDecoder:
         attention: list[Tensor] = []
         for layer, block in enumerate(self._blocks):
             query, key, value = block.self_qkv(block.self_norm(x)).chunk(3, dim=-1)
-            cache.keys[layer][:, :, before:after] = self._split(key)
-            cache.values[layer][:, :, before:after] = self._split(value)
-            scores = self._split(query * self._scale) @ cache.keys[layer][:, :, :after].transpose(2, 3)
+            keys, values = cache.store(layer, self._split(key), self._split(value))
+            scores = self._split(query * self._scale) @ keys.transpose(2, 3)
             weights = (scores + token_mask).softmax(-1)
-            x = x + block.self_out(self._join(weights @ cache.values[layer][:, :, :after]))
+            x = x + block.self_out(self._join(weights @ values))
 
             query = self._split(block.cross_query(block.cross_norm(x)) * self._scale)
             scores = query @ memory.keys[layer].transpose(2, 3)

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from wlkd_simulstreaming.alignatt import rewinds
-from wlkd_simulstreaming.attention import attended_frames
 from wlkd_simulstreaming.decoder import Cache, Memory, TextDecoder
 from wlkd_simulstreaming.guards import Guard, crowded_start, loop_start, retelling_start
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis, Request
 from wlkd_simulstreaming.metrics import Metrics
+from wlkd_simulstreaming.token_run import Capture, FixedRuns, GrowingRuns, TokenRuns, best_two
 from wlkd_simulstreaming.tokens import Vocabulary
 
 
@@ -88,7 +88,9 @@ class GreedyDecoding:
         suppressed_first: Sequence[int],
         rewind_threshold: int,
         metrics: Metrics,
+        capture: Capture | None = None,
     ) -> None:
+        """`capture` records the work of a token, on a device that launches it more slowly than it works it off."""
         self._decoder = decoder
         self._metrics = metrics
         self._vocabulary = vocabulary
@@ -99,6 +101,9 @@ class GreedyDecoding:
         self._banned[vocabulary.eot + 1 :] = -torch.inf
         self._banned_first = self._banned.clone()
         self._banned_first[[token for token in suppressed_first if token != vocabulary.eot]] = -torch.inf
+        self._runs: TokenRuns = (
+            FixedRuns(decoder, self._banned, capture) if capture else GrowingRuns(decoder, self._banned)
+        )
 
     @torch.inference_mode()
     def language_probabilities(self, memory: Memory, allowed: Sequence[Sequence[str]]) -> list[dict[str, float]]:
@@ -157,18 +162,14 @@ class GreedyDecoding:
     def _go_on(self, memory: Memory, cache: Cache, rows: Sequence[Row]) -> None:
         """One more token at a time for the rows that are not done, until all are."""
         active = list(rows)
+        # What a finished row reads is all the same.
+        last = [[row.said[-1].token if row.said else 0] for row in rows]
+        run = self._runs.begin(memory, cache, torch.tensor(last, device=self._decoder.device))
         while going := [place for place, row in enumerate(active) if not row.done]:
             # Leaving finished rows in costs their share of every token; taking them out copies the others.
             if 2 * len(going) <= len(active):
-                kept = torch.tensor(going, device=self._decoder.device)
-                memory, cache = memory.rows(kept), cache.rows(kept)
-                active = [active[place] for place in going]
-            # What a finished row reads is all the same.
-            last = torch.tensor(
-                [[row.said[-1].token if row.said else 0] for row in active], device=self._decoder.device
-            )
-            hidden, attention = self._decoder.forward(memory, cache, last, torch.ones_like(last) > 0, 1)
-            for row, choices in zip(active, self._choose(hidden, attention, None), strict=True):
+                run, active = run.keep(going), [active[place] for place in going]
+            for row, choices in zip(active, _choices(run()), strict=True):
                 if not row.done:
                     row.take(choices[0])
 
@@ -183,23 +184,13 @@ class GreedyDecoding:
                 return place
         return len(row.request.draft)
 
-    def _choose(self, hidden: Tensor, attention: Tensor, first: Tensor | None) -> list[list[Choice]]:
+    def _choose(self, hidden: Tensor, attention: Tensor, first: Tensor) -> list[list[Choice]]:
         """What the model says at each place of `hidden` (rows, n, width); `first` (rows, n) marks where a text
         begins."""
         logits = self._decoder.logits(hidden)
         logits += self._banned
-        if first is not None:
-            logits[first] += self._banned_first
-        best = logits.topk(2, -1)
-        logprobs = best.values - logits.logsumexp(-1, keepdim=True)
-        table = zip(best.indices.tolist(), logprobs.tolist(), attended_frames(attention).tolist(), strict=True)
-        return [
-            [
-                Choice(token, logprob, frame, (second, second_logprob))
-                for (token, second), (logprob, second_logprob), frame in zip(*row, strict=True)
-            ]
-            for row in table
-        ]
+        logits[first] += self._banned_first
+        return _choices(best_two(logits, attention))
 
     def _first_places(self, requests: Sequence[Request], watched: int) -> Tensor:
         return torch.tensor(
@@ -221,3 +212,14 @@ class GreedyDecoding:
             for index, probability in zip(asked, probabilities, strict=True):
                 found[index] = probability
         return found
+
+
+def _choices(said: Tensor) -> list[list[Choice]]:
+    """`best_two` as the host reads it."""
+    return [
+        [
+            Choice(int(token), logprob, int(frame), (int(second), second_logprob))
+            for token, logprob, second, second_logprob, frame in row
+        ]
+        for row in said.tolist()
+    ]

@@ -28,6 +28,7 @@ from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
 from wlkd_simulstreaming.mel import MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.token_run import cuda_graph
 from wlkd_simulstreaming.tokens import Vocabulary
 from wlkd_simulstreaming.whole import WholeHearing
 
@@ -93,6 +94,7 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
         settings["suppress_ids_begin"],
         options.rewind_threshold,
         metrics,
+        cuda_graph if device.type == "cuda" and not torch.version.hip else None,
     )
     inference = Inference(options, LogMel(checkpoint.dims.n_mels), encoder, decoder, decoding, metrics)
     alone = _decodes_on_one_thread(options, checkpoint, device)

@@ -1,0 +1,106 @@
+"""Tokens whose work was recorded: what is replayed without its Python says what decoding says."""
+
+import pytest
+import torch
+from prometheus_client import CollectorRegistry
+from torch.utils._python_dispatch import TorchDispatchMode
+from wlkd_simulstreaming.decoder import TextDecoder
+from wlkd_simulstreaming.decoding import GreedyDecoding
+from wlkd_simulstreaming.hypothesis import Request
+from wlkd_simulstreaming.layers import FloatLinear
+from wlkd_simulstreaming.metrics import Metrics
+from wlkd_simulstreaming.token_run import rounded
+
+CPU = torch.device("cpu")
+
+
+class Recorder(TorchDispatchMode):
+    """Notes every operation with the tensors that it was given and that it made, as a CUDA graph does."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        assert func is not torch.ops.aten._local_scalar_dense.default, "Python looks into a tensor"
+        self.operations.append((func, args, kwargs or {}, made))
+        return made
+
+
+def record(work):
+    """A `Capture` for the CPU: does every operation again, and puts the results where the first ones were."""
+    recorder = Recorder()
+    with recorder:
+        work()
+
+    def replay():
+        for func, args, kwargs, made in recorder.operations:
+            again = func(*args, **kwargs)
+            for old, new in zip(tensors(made), tensors(again), strict=True):
+                if old.data_ptr() != new.data_ptr():
+                    old.copy_(new)
+
+    return replay
+
+
+def tensors(made):
+    return [made] if isinstance(made, torch.Tensor) else [one for one in made if isinstance(one, torch.Tensor)]
+
+
+def plainly(work):
+    return work
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """So small a network would only wait for more of them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def decoder(dims, weights):
+    return TextDecoder(dims, weights, [(1, 0), (2, 1)], CPU, torch.float32, FloatLinear)
+
+
+def decoding(decoder, vocabulary, capture):
+    return GreedyDecoding(decoder, vocabulary, [5, 6], [32], 10_000, Metrics(CollectorRegistry()), capture)
+
+
+def request(vocabulary, prefix, draft, most):
+    start = (vocabulary.sot, vocabulary.languages["en"], vocabulary.transcribe, vocabulary.no_timestamps)
+    return Request((*start, *prefix), draft, len(prefix), 0, 0, None, most)
+
+
+def batches(decoder, dims, vocabulary):
+    """Of one row and of many, of several lengths, with rows that end sooner than others."""
+    generator = torch.Generator().manual_seed(3)
+    mosts = (9, 14, 20, 3, 12)
+    for count, length in ((5, 60), (1, 300), (5, 40)):
+        states = [torch.randn(length + row, dims.n_text_state, generator=generator) for row in range(count)]
+        memory = decoder.memory(states, [length - 10] * count, 0)
+        yield (
+            memory,
+            [request(vocabulary, range(100, 100 + 3 * row), (7,) * (row % 3), mosts[row]) for row in range(count)],
+        )
+
+
+@pytest.mark.parametrize("capture", [plainly, record])
+def test_a_run_of_fixed_size_says_what_a_growing_one_says(decoder, dims, vocabulary, capture):
+    growing, fixed = decoding(decoder, vocabulary, None), decoding(decoder, vocabulary, capture)
+    said = 0
+    for memory, requests in batches(decoder, dims, vocabulary):
+        for ours, theirs in zip(fixed.decode(memory, requests), growing.decode(memory, requests), strict=True):
+            assert (ours.tokens, ours.frames, ours.guards) == (theirs.tokens, theirs.frames, theirs.guards)
+            assert ours.logprobs == pytest.approx(theirs.logprobs, abs=1e-4)
+            said += len(ours.tokens)
+    assert said > 20
+
+
+def test_sizes_are_few_and_large_enough():
+    assert [rounded(rows, 1, 1)[0] for rows in (1, 2, 3, 5, 8, 9, 17, 60, 64)] == [1, 2, 4, 8, 8, 16, 24, 64, 64]
+    assert rounded(4, 700, 129) == (4, 768, 192)
+    assert rounded(4, 1500, 448) == (4, 1536, 448)
