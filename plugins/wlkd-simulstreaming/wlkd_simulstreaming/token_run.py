@@ -128,7 +128,7 @@ class FixedRuns(TokenRuns):
             self._storage = self._storage.new_empty(0)
             # Padding must be finite, see `TextDecoder.memory`.
             self._storage = self._storage.new_zeros(sum(numbers))
-        parts = self._storage[: sum(numbers)].split(numbers)
+        parts = torch.split(self._storage[: sum(numbers)], numbers)
         audio, text = (part.view(shape) for part, shape in zip(parts, shapes, strict=True))
 
         def counts(*shape: int) -> Tensor:
@@ -234,7 +234,7 @@ def _multiple(number: int, of: int) -> int:
 def cuda_graph(work: Callable[[], None]) -> Callable[[], None]:
     """A `Capture` for NVIDIA's GPUs: `work` with all its launches as one."""
     # Libraries set themselves up at their first calls, which cannot be recorded.
-    aside = torch.cuda.Stream()
+    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):
         for _ in range(2):
