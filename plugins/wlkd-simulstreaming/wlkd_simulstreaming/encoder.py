@@ -20,7 +20,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def __call__(self, mel: Tensor) -> Tensor:
-        """`mel` (rows, bins, frames), float32 on the CPU; the states lie where the decoder wants them."""
+        """`mel` (rows, bins, frames), float32, anywhere; the states lie where the decoder wants them."""
 
 
 class CTranslate2Encoder(Encoder):
@@ -33,11 +33,14 @@ class CTranslate2Encoder(Encoder):
         self._dtype = dtype
 
     def __call__(self, mel: Tensor) -> Tensor:
-        features = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel.numpy()))
-        states = self._model.encode(features)
         if self._device.type == "cuda":
-            # The view exposes __cuda_array_interface__: no copy through the host. The clone outlives the view.
+            # Both libraries know __cuda_array_interface__: no copy through the host. CTranslate2 has a stream of its
+            # own, which does not wait for PyTorch's; the copy outlives CTranslate2's view.
+            features = mel.to(self._device).contiguous()
+            torch.cuda.current_stream(self._device).synchronize()
+            states = self._model.encode(ctranslate2.StorageView.from_array(features))
             return torch.as_tensor(states, device=self._device).to(self._dtype, copy=True)
+        states = self._model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(mel.numpy())))
         return torch.from_numpy(np.array(states)).to(self._dtype)
 
 

@@ -96,7 +96,8 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
         metrics,
         cuda_graph if device.type == "cuda" and not torch.version.hip else None,
     )
-    inference = Inference(options, LogMel(checkpoint.dims.n_mels), encoder, decoder, decoding, metrics)
+    mel = LogMel(checkpoint.dims.n_mels, device)
+    inference = Inference(options, mel, encoder, decoder, decoding, metrics)
     alone = _decodes_on_one_thread(options, checkpoint, device)
     torch.set_num_threads(1 if alone else threads)
     concurrency = MOST_STEPS if alone and threads > 1 else 1

@@ -22,16 +22,19 @@ SILENCE_LOG = -10.0
 
 
 class LogMel:
-    """Computes spectrograms of `bins` mel bins on the CPU."""
+    """Computes spectrograms of `bins` mel bins, on the device where they are encoded: on one core, a window takes
+    longer than a GPU takes to encode it."""
 
-    def __init__(self, bins: int) -> None:
+    def __init__(self, bins: int, device: torch.device | None = None) -> None:
+        """`device`: the CPU by default."""
         self.bins = bins
-        self._window = torch.hann_window(FFT_SAMPLES)
-        self._filters = mel_filters(bins)
+        self._device = device or torch.device("cpu")
+        self._window = torch.hann_window(FFT_SAMPLES).to(self._device)
+        self._filters = mel_filters(bins).to(self._device)
 
     def __call__(self, samples: Samples, mel_frames: int) -> Tensor:
         """Returns (bins, mel_frames), float32: `samples`, then digital silence up to `mel_frames`."""
-        audio = torch.zeros(mel_frames * HOP_SAMPLES)
+        audio = torch.zeros(mel_frames * HOP_SAMPLES, device=self._device)
         audio[: len(samples)] = torch.from_numpy(samples[: len(audio)])
         # The last frame of the transform is centred behind the end; Whisper drops it.
         spectrum = torch.stft(audio, FFT_SAMPLES, HOP_SAMPLES, window=self._window, return_complex=True)[:, :-1]
@@ -42,7 +45,7 @@ class LogMel:
 
     def silence(self, mel_frames: int) -> Tensor:
         """The spectrogram of digital silence, (bins, mel_frames)."""
-        return torch.full((self.bins, mel_frames), (SILENCE_LOG + 4.0) / 4.0)
+        return torch.full((self.bins, mel_frames), (SILENCE_LOG + 4.0) / 4.0, device=self._device)
 
 
 def mel_filters(bins: int) -> Tensor:

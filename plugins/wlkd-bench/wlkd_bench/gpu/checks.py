@@ -29,7 +29,7 @@ from wlkd_bench.gpu.shapes import Load, Network
 from wlkd_bench.simulate import Simulation, component
 
 ROWS = 4
-ENCODERS_DIFFER = {"cpu": 1e-3, "cuda": 2e-2}
+ENCODERS_DIFFER = {"cpu": 5e-3, "cuda": 2e-2}
 """Of the states' norm: float32 against float32, float16 against float16."""
 TRANSCRIPTS_DIFFER = 0.01
 """Of the words: float16 rounds otherwise than float32, and a near tie may fall to the other side."""

@@ -64,14 +64,14 @@ def times(measured: Network, rows: int, load: Load, repeats: int) -> Times:
             taken.append(_seconds(partial(_go_on, run, load.tokens - 1), measured.device) / (load.tokens - 1))
         return median(taken)
 
-    log_mel, audio = LogMel(measured.dims.n_mels), torch.randn(load.frames * 2 * HOP_SAMPLES).numpy()
+    log_mel, audio = LogMel(measured.dims.n_mels, measured.device), torch.randn(load.frames * 2 * HOP_SAMPLES).numpy()
     mel = measured.mel(rows, load.frames)
     states, contents = measured.states(rows, load.frames), [load.frames - 50] * rows
     memory = measured.remember(rows, load)
     growing = token(measured.growing())
     return Times(
         rows,
-        mel=rows * clock(lambda: log_mel(audio, 2 * load.frames)),
+        mel=clock(lambda: [log_mel(audio, 2 * load.frames) for _ in range(rows)]),
         encoder=clock(lambda: measured.encoder(mel)),
         memory=clock(lambda: measured.decoder.memory(states, contents, load.tail)),
         prefix=clock(lambda: measured.read(memory, load)),

@@ -64,8 +64,8 @@ class Network:
     dtype: torch.dtype
 
     def mel(self, rows: int, frames: int) -> Tensor:
-        """A spectrogram of noise for `frames` states, on the CPU as in the daemon."""
-        return torch.randn(rows, self.dims.n_mels, 2 * frames)
+        """Spectrograms of noise for `frames` states."""
+        return torch.randn(rows, self.dims.n_mels, 2 * frames, device=self.device)
 
     def states(self, rows: int, frames: int) -> list[Tensor]:
         """Encodings of noise."""
