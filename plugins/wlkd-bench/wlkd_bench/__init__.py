@@ -6,7 +6,7 @@ came back and when, `runner` keeps K streams going, `score` compares with the re
 
 Beside it stand instruments that are run as modules, `python -m wlkd_bench.NAME`: `simulate` streams recordings in
 virtual time, `offline` decodes them whole, `compare` tells chance from difference, `curve` draws error against latency,
-`turns` compares rules for the end of a turn,
+`turns` compares rules for the end of a turn, `final_segment` measures how soon last words are final,
 `soak`, `idle` and `long_recording` watch a daemon of their own.
 """
 
