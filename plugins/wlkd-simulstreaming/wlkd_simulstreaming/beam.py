@@ -24,9 +24,8 @@ from wlkd_simulstreaming.tokens import Vocabulary
 BEAM = 5
 ROWS = 4
 """Windows in one call of the decoder."""
-LEAST_ENCODED, PADDING = samples(15.0), samples(3.0)
-"""A window is encoded with so much silence behind it, and at that length at least; the rest of the 30 s is silence that
-was encoded once. For base 15 s take a fifth of the time of 30, and are heard as well."""
+PADDING = samples(3.0)
+"""Silence behind a window's speech that an alignment sees."""
 TIMESTAMP_SAMPLES = samples(0.02)
 LONGEST_TEXT = 448
 """Tokens with the prompt, Whisper's limit."""
@@ -90,17 +89,11 @@ class BeamSearch:
         self._model = model
         self._vocabulary = vocabulary
         self._mel = LogMel(model.n_mels)
-        self._silence = self._encode(self._mel.silence(MAX_MEL_FRAMES)[None])
-        """30 s of it, encoded; its end stands for what is not encoded of a short window."""
 
     def encode(self, windows: Sequence[Samples]) -> States:
-        """Each of at most 30 s; all rows are as long as 30 s."""
-        states = np.repeat(self._silence, len(windows), axis=0)
+        """Each of at most 30 s. All are encoded at that length: shorter encodings make errors in short windows."""
         # One by one: the attention over 30 s takes 72 MB for each of them, and together they are no sooner done.
-        for row, window in enumerate(windows):
-            frames = encoded_frames(len(window))
-            states[row, : frames // 2] = self._encode(self._mel(window, frames)[None])[0]
-        return states
+        return np.concatenate([self._encode(self._mel(window, MAX_MEL_FRAMES)[None]) for window in windows])
 
     def _encode(self, mel: torch.Tensor) -> States:
         states = self._model.encode(_view(mel.numpy()), to_cpu=True)
@@ -193,13 +186,6 @@ def finished(said: Sequence[int], first_timestamp: int) -> tuple[Sequence[int], 
         if stamps[place - 1] and stamps[place]:
             return said[:place], (said[place] - first_timestamp) * TIMESTAMP_SAMPLES
     return said, None
-
-
-def encoded_frames(length: int) -> int:
-    """Mel frames to encode of a window of `length` samples."""
-    # An even number: the encoder halves it.
-    frames = 2 * -(-max(length + PADDING, LEAST_ENCODED) // (2 * HOP_SAMPLES))
-    return min(frames, MAX_MEL_FRAMES)
 
 
 def compression(text: str) -> float:
