@@ -98,8 +98,10 @@ async def test_the_websocket_tells_channels_as_speakers(call: np.ndarray[Any, An
                 last = message
         async with http.ws_connect(f"{daemon.ws}/asr?{query}&resume=1") as socket:
             assert "cannot resume" in (await socket.receive_json(timeout=5))["message"]
-    assert [line["speaker"] for line in last["lines"]] == [1, 2]
-    assert last["lines"][0]["end_seconds"] < 3.8 and last["lines"][1]["start_seconds"] > 2.5
+    # Lines come as words are committed: where both channels are heard at once, their lines may alternate.
+    left, right = ([line for line in last["lines"] if line["speaker"] == speaker] for speaker in (1, 2))
+    assert left and right and len(left) + len(right) == len(last["lines"])
+    assert left[-1]["end_seconds"] < 3.8 and right[0]["start_seconds"] > 2.5
 
 
 async def test_openai_tells_channels_as_speakers(call: np.ndarray[Any, Any]) -> None:

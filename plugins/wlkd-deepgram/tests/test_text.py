@@ -13,7 +13,10 @@ from wlkd import BadParameter, Word
 @pytest.mark.parametrize(
     ("query", "wishes"),
     [
-        ([("numerals", "true"), ("profanity_filter", "true")], {"filters": "numbers,profanity"}),
+        (
+            [("numerals", "true"), ("profanity_filter", "true")],
+            {"filters": "numbers,profanity", "numbers": "digits"},
+        ),
         ([("filler_words", "true"), ("numerals", "false")], {"filters": "-numbers,-fillers"}),
         ([("filler_words", "false")], {"filters": "fillers"}),
         ([("replace", "teh:the"), ("replace", "monica:Monika")], {"replace": "teh:the,monica:Monika"}),

@@ -85,7 +85,7 @@ def test_every_error_is_documented_with_its_close_code():
 def test_every_query_name_and_format_is_documented():
     asking = section("Asking")
     prompts = {"hotwords", "initial_prompt", "static_prompt"}
-    text = {"chinese_script", "filters", "replace", "profanity"}
+    text = {"chinese_script", "filters", "numbers", "replace", "profanity"}
     others = {"diarize", "max_speakers", "target_language", "model"}
     assert first_column(asking) == {*OWN, "language", "languages", "language_scope", "task", *prompts, *text, *others}
     assert {*RAW_ENCODINGS, "container", "pcm"} <= set(re.findall(r"`(\w+)`", asking))
