@@ -9,7 +9,7 @@ import pytest
 from wlkd_speakers.cells import Cell
 from wlkd_speakers.recording import speakers_of
 from wlkd_speakers.tracker import AHEAD, HOLD, Tracker
-from wlkd_speakers.voices import Vector, Voices
+from wlkd_speakers.voices import Vector
 
 ALIKE = 0.55
 """Similarity of two pieces of one person, as measured on real speech; of two people it is about 0."""
@@ -67,25 +67,6 @@ def test_a_stream_that_goes_on_elsewhere_knows_the_same_people() -> None:
     memory = json.loads(json.dumps(tracker.voices.memory))
     assert len(json.dumps(memory)) < 1000
     assert told(Tracker(8, memory), people.cells((1, 8), (0, 8))) == [2] * 8 + [1] * 8
-
-
-def test_a_person_with_two_numbers_keeps_the_first_and_nobody_else_gets_the_second() -> None:
-    people, voices = People(2), Voices(8)
-    for person in (0, 1, 0):
-        voices.open([people.says(person) for _ in range(6)])
-    assert voices.join(3) == 1 and voices.numbers == [1, 2]
-    assert voices.join(2) == 2
-    again = Voices(8, json.loads(json.dumps(voices.memory)))
-    assert again.numbers == [1, 2] and again.open([people.says(1)]) == 4
-
-
-def test_two_who_are_known_are_two_however_alike() -> None:
-    people, voices = People(1), Voices(8)
-    for _ in range(2):
-        voices.open([people.says(0) for _ in range(6)], known=True)
-    assert voices.join(2) == 2 and voices.numbers == [1, 2]
-    voices.open([people.says(0) for _ in range(6)])
-    assert voices.join(3) in (1, 2) and voices.numbers == [1, 2], "somebody unknown turns out to be one of them"
 
 
 def test_one_person_is_one_person_for_ten_minutes() -> None:

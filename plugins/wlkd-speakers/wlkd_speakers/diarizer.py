@@ -78,7 +78,7 @@ class LiveStream(DiarizerStream):
 
     def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
         for speech in self._known:
-            self._tracker.voices.open(voices_in(self._network, speech), known=True)
+            self._tracker.voices.open(voices_in(self._network, speech))
         self._known = ()
         decisions: list[Decision] = []
         for event in events:

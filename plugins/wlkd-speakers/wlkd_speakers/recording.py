@@ -45,7 +45,7 @@ def speakers_of(cells: Sequence[Cell], most: int, known: Sequence[Sequence[Vecto
     `known`: voices of people who are known, numbered from 1. Others follow, in the order of their first words."""
     tracker = Tracker(most + most)
     for pieces in known:
-        tracker.voices.open(list(pieces), known=True)
+        tracker.voices.open(list(pieces))
     found = [decision for cell in cells for decision in tracker.add(cell)] + tracker.settle()
     if not any(cell.voice is not None for cell in cells):
         return found

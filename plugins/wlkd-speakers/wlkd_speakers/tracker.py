@@ -153,7 +153,6 @@ class Tracker:
         confidence = self._confidence(cell, speaker)
         if cell.voice is not None and cell.seconds >= LEARNT_SECONDS:
             self.voices.learn(speaker, cell.voice)
-            self._last = self.voices.join(speaker)
         return Decision(cell.index, speaker, confidence)
 
     def _confidence(self, cell: Cell, speaker: int) -> float:

@@ -13,13 +13,8 @@ Vector = NDArray[np.float32]
 
 LIKE = 0.42
 """A piece teaches a voice no more than this much unlike it: a wrong label must not pull the voice over."""
-JOIN = 0.50
-"""Two voices so similar are one person's: the means of two people are 0.0 to 0.36 alike."""
 MEMORY = 40.0
 """Pieces after which the mean begins to forget: a voice that tires over an hour is followed."""
-
-NEXT = "next"
-"""In a memory: the number that comes next."""
 
 
 def mean(vectors: list[Vector]) -> Vector:
@@ -49,15 +44,13 @@ class Voices:
 
         Raises `ValueError` when it is not one.
         """
-        self._sums = {int(number): _unpacked(text) for number, text in memory.items() if number != NEXT}
-        self._next = int(memory.get(NEXT, max(self._sums, default=0) + 1))
-        self._known: set[int] = set()
+        self._sums = {int(number): _unpacked(text) for number, text in memory.items()}
         self._most = most
 
     @property
     def memory(self) -> Mapping[str, str]:
-        """Each voice in 260 characters, by its number; and the number that comes next."""
-        return {**{str(number): _packed(total) for number, total in self._sums.items()}, NEXT: str(self._next)}
+        """Each voice in 260 characters, by its number."""
+        return {str(number): _packed(total) for number, total in self._sums.items()}
 
     def __len__(self) -> int:
         return len(self._sums)
@@ -75,25 +68,10 @@ class Voices:
         """The cosine of `vector` to each voice, -1 to 1."""
         return {number: float(vector @ total / np.linalg.norm(total)) for number, total in self._sums.items()}
 
-    def open(self, vectors: list[Vector], *, known: bool = False) -> int:
-        """A voice heard for the first time in `vectors`; returns its number. `known`: of somebody who is told by name,
-        and is nobody else who is."""
-        number, self._next = self._next, self._next + 1
+    def open(self, vectors: list[Vector]) -> int:
+        """A voice heard for the first time in `vectors`; returns its number."""
+        number = len(self._sums) + 1
         self._sums[number] = mean(vectors) * len(vectors)
-        if known:
-            self._known.add(number)
-        return number
-
-    def join(self, number: int) -> int:
-        """`number` has learnt: is it a voice that has another number, too? From now on it has the lower one, which is
-        returned. A number is never given to somebody else."""
-        voice = self._sums[number] / np.linalg.norm(self._sums[number])
-        for other, similarity in self.similarities(voice).items():
-            lower, higher = sorted((number, other))
-            if lower != higher and similarity >= JOIN and not {lower, higher} <= self._known:
-                total = self._sums[lower] + self._sums.pop(higher)
-                self._sums[lower] = total * min(1.0, MEMORY / float(np.linalg.norm(total)))
-                return lower
         return number
 
     def learn(self, number: int, vector: Vector) -> None:
