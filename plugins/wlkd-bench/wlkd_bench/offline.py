@@ -16,12 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from faster_whisper import WhisperModel
 from tqdm import tqdm
 
 from wlkd_bench.clips import Clip, ManifestError, read_manifest, select
-from wlkd_bench.pieces import read_samples
+from wlkd_bench.pieces import read_audio
 from wlkd_bench.report import accuracy_table, document
 from wlkd_bench.score import ClipScore, score
 from wlkd_bench.stream import Event, Recording
@@ -43,9 +42,8 @@ def parser() -> argparse.ArgumentParser:
 def decode(model: WhisperModel, clips: Sequence[Clip]) -> Iterator[Recording]:
     """Each clip in one pass: greedy, no fallback to other temperatures, no VAD, no text of the window before."""
     for clip in tqdm(clips, unit="clip", disable=None):
-        samples = read_samples(clip).astype(np.float32) / 32768
         segments, _ = model.transcribe(
-            samples,
+            read_audio(clip),
             language=clip.language if clip.is_speech else None,
             beam_size=1,
             temperature=0.0,

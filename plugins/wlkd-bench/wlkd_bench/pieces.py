@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.types import Samples
 from wlkd_bench.clips import Clip, ManifestError
 
 PIECE_SECONDS = 0.25
@@ -45,6 +46,11 @@ def read_samples(clip: Clip) -> NDArray[np.int16]:
             f"{clip.path}: must be {SAMPLE_RATE} Hz mono; convert it: ffmpeg -i IN -ar {SAMPLE_RATE} -ac 1 OUT"
         )
     return samples
+
+
+def read_audio(clip: Clip) -> Samples:
+    """The clip as components hear it, shape (n,), at 16 kHz, -1 to 1. Raises `ManifestError`."""
+    return read_samples(clip).astype(np.float32) / np.float32(32768)
 
 
 def cut(samples: NDArray[np.int16], encoding: Format) -> list[Piece]:

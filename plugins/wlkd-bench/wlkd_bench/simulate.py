@@ -21,7 +21,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
-import numpy as np
 import yaml
 from prometheus_client import CollectorRegistry
 
@@ -46,7 +45,7 @@ from wlkd.inference.backlog import HOLD_SECONDS
 from wlkd.plugins import load_plugins
 from wlkd_bench import simulstream
 from wlkd_bench.clips import Clip, half_of, read_manifest, select
-from wlkd_bench.pieces import PIECE_SECONDS, read_samples
+from wlkd_bench.pieces import PIECE_SECONDS, read_audio
 from wlkd_bench.report import document, table
 from wlkd_bench.score import ClipScore, score
 from wlkd_bench.stream import Event, Recording
@@ -187,8 +186,7 @@ class Simulation:
                 language=language, languages=self.languages, language_scope=self.language_scope, hotwords=hotwords
             )
         )
-        audio = read_samples(clip).astype(np.float32) / np.float32(32768)
-        return Speaker(clip, audio, self.vad.open(), recognizer, Recording(clip, 0.0))
+        return Speaker(clip, read_audio(clip), self.vad.open(), recognizer, Recording(clip, 0.0))
 
 
 def spare_at(chunk_seconds: float) -> float:

@@ -29,7 +29,7 @@ from wlkd.contract.audio import samples, seconds
 from wlkd.sessions.hearing import TURN_SILENCE
 from wlkd.transports.turns import LIKELY, UNSURE_SECONDS
 from wlkd_bench.clips import Clip, half_of, read_manifest, select
-from wlkd_bench.pieces import read_samples
+from wlkd_bench.pieces import read_audio
 from wlkd_bench.report import grid
 from wlkd_bench.simulate import component
 from wlkd_bench.summary import interval
@@ -132,8 +132,7 @@ async def measure(args: argparse.Namespace) -> None:
 
 
 def with_silence(clip: Clip) -> Samples:
-    spoken = read_samples(clip).astype(np.float32) / np.float32(32768)
-    return np.concatenate([spoken, np.zeros(samples(AFTER_SECONDS), np.float32)])
+    return np.concatenate([read_audio(clip), np.zeros(samples(AFTER_SECONDS), np.float32)])
 
 
 def main() -> None:

@@ -25,7 +25,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import yaml
 from prometheus_client import CollectorRegistry
 from tqdm import tqdm
@@ -34,7 +33,7 @@ from wlkd import Backend, Context, Frame, RecognitionParams, Samples, StepPlan, 
 from wlkd.contract.audio import samples
 from wlkd_bench.clips import Clip, ManifestError, half_of, read_manifest, select
 from wlkd_bench.compare import Difference, Pair, difference, pairs_of
-from wlkd_bench.pieces import read_samples
+from wlkd_bench.pieces import read_audio
 from wlkd_bench.report import document, grid
 from wlkd_bench.score import ClipScore, score
 from wlkd_bench.simulate import component
@@ -114,7 +113,7 @@ def in_turns(
     """Each clip by every listener, each of them first in turn."""
     names = list(listeners)
     for number, clip in enumerate(tqdm(clips, unit="clip", disable=None)):
-        audio = _audio(clip)
+        audio = read_audio(clip)
         first = number % len(names)
         heard = {}
         for name in names[first:] + names[:first]:
@@ -122,10 +121,6 @@ def in_turns(
             text = listeners[name](clip, audio)
             heard[name] = text, Cost(time.perf_counter() - wall, time.process_time() - cpu)
         yield clip, heard
-
-
-def _audio(clip: Clip) -> Samples:
-    return np.asarray(read_samples(clip), np.float32) / np.float32(32768)
 
 
 def sets_in_turn(clips: Sequence[Clip]) -> list[Clip]:
@@ -197,7 +192,7 @@ async def compare(args: argparse.Namespace, clips: Sequence[Clip]) -> None:
     scores: dict[str, list[ClipScore]] = {name: [] for name in listeners}
     costs: dict[str, dict[str, list[Cost]]] = {name: defaultdict(list) for name in listeners}
     for listen in listeners.values():  # Who is asked first loads, and takes memory.
-        listen(clips[0], _audio(clips[0]))
+        listen(clips[0], read_audio(clips[0]))
     until = time.monotonic() + 60 * args.minutes
     for clip, heard in in_turns(sets_in_turn(clips), listeners):
         for name, (text, cost) in heard.items():

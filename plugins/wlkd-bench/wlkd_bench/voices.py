@@ -15,7 +15,6 @@ import logging
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 from prometheus_client import CollectorRegistry
 
 from wlkd import Commit, Context, DiarizationParams, Diarizer, Frame, Vad, Word
@@ -24,7 +23,7 @@ from wlkd.sessions.attribution import Attribution
 from wlkd_bench.clips import Clip
 from wlkd_bench.der import Turn
 from wlkd_bench.diarization import Conversation, Result, Told, read_conversations, report, score
-from wlkd_bench.pieces import PIECE_SECONDS, read_samples
+from wlkd_bench.pieces import PIECE_SECONDS, read_audio
 from wlkd_bench.simulate import component
 
 logger = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ def tell(vad: Vad, diarizer: Diarizer[Any], conversation: Conversation, *, uploa
     """The words of the reference with the speakers that the diarizer gives them, and seconds from a word's end to when
     its speaker is settled."""
     clip = Clip("", conversation.name, conversation.path, conversation.seconds, conversation.language, "")
-    audio = read_samples(clip).astype(np.float32) / np.float32(32768)
+    audio = read_audio(clip)
     listening, stream = vad.open(), diarizer.open(DiarizationParams(whole=upload))
     words = sorted(conversation.words)
     attribution = Attribution(None)
