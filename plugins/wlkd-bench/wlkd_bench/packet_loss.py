@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import zlib
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -22,10 +22,13 @@ import soundfile
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-Samples = NDArray[np.float32]
+from wlkd.contract.audio import SAMPLE_RATE
+from wlkd.contract.types import Samples
+from wlkd_bench.clips import ManifestError, read_manifest, select
+from wlkd_bench.pieces import read_audio
 
-CODEC_RATE, RATE = 48_000, 16_000
-PACKET_SAMPLES = RATE // 50
+CODEC_RATE = 48_000
+PACKET_SAMPLES = SAMPLE_RATE // 50
 BURST_PACKETS = 2.0
 """Mean length of a burst of lost packets."""
 
@@ -52,12 +55,12 @@ def through_opus(samples: Samples, bits_per_second: int) -> Samples:
     decoder = av.CodecContext.create("libopus", "r")
     assert isinstance(decoder, av.AudioCodecContext)
     decoder.extradata = encoder.extradata
-    back = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+    back = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
 
     # The encoder looks ahead by a few milliseconds, which come out at the end as silence.
-    padded = np.concatenate([samples, np.zeros(RATE // 10, np.float32)])
+    padded = np.concatenate([samples, np.zeros(SAMPLE_RATE // 10, np.float32)])
     frame = av.AudioFrame.from_ndarray((padded.clip(-1, 1) * 32767).astype(np.int16)[None], "s16", "mono")
-    frame.sample_rate = RATE
+    frame.sample_rate = SAMPLE_RATE
     packets = [
         packet
         for piece in [*resampler.resample(frame), *resampler.resample(None), None]
@@ -70,24 +73,20 @@ def through_opus(samples: Samples, bits_per_second: int) -> Samples:
 
 
 def make(arguments: argparse.Namespace) -> None:
-    lines = arguments.manifest.read_text(encoding="utf-8").splitlines()
-    rows: list[dict[str, Any]] = [json.loads(line) for line in lines if line.strip()]
-    rows = [row for row in rows if row["set"] in arguments.sets]
-    if not rows:
-        raise SystemExit(f"{arguments.manifest}: no clip is in {', '.join(arguments.sets)}")
+    """Raises `ManifestError`."""
+    clips = select(read_manifest(arguments.manifest), arguments.sets)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with (arguments.folder / "clips.jsonl").open("w", encoding="utf-8") as manifest:
-        for row in tqdm(rows, unit="clip", disable=None):
-            samples, rate = soundfile.read(arguments.manifest.parent / row["path"], dtype="float32")
-            assert rate == RATE, f"{row['path']} has {rate} Hz"
-            heard = through_opus(samples, round(arguments.kilobits * 1000))
-            random = np.random.default_rng([arguments.seed, zlib.crc32(row["id"].encode())])
+        for clip in tqdm(clips, unit="clip", disable=None):
+            heard = through_opus(read_audio(clip), round(arguments.kilobits * 1000))
+            random = np.random.default_rng([arguments.seed, zlib.crc32(clip.id.encode())])
             lost = lost_packets(-(-len(heard) // PACKET_SAMPLES), arguments.lost / 100, random)
             for place in np.flatnonzero(lost).tolist():
                 heard[place * PACKET_SAMPLES : (place + 1) * PACKET_SAMPLES] = 0
-            name = f"{row['id']}.flac"
-            soundfile.write(arguments.folder / name, heard, RATE)
-            manifest.write(json.dumps({**row, "set": arguments.folder.name, "path": name}, ensure_ascii=False) + "\n")
+            name = f"{clip.id}.flac"
+            soundfile.write(arguments.folder / name, heard, SAMPLE_RATE)
+            row = {**asdict(clip), "set": arguments.folder.name, "path": name}
+            manifest.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def main() -> None:
@@ -98,7 +97,10 @@ def main() -> None:
     parser.add_argument("--kilobits", type=float, default=16.0, help="of Opus, a second")
     parser.add_argument("--lost", type=float, default=5.0, help="packets lost, per cent")
     parser.add_argument("--seed", type=int, default=0)
-    make(parser.parse_args())
+    try:
+        make(parser.parse_args())
+    except ManifestError as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":
