@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import zlib
 from collections import Counter, defaultdict
@@ -99,3 +100,15 @@ def half_of(clips: Sequence[Clip], half: str) -> list[Clip]:
         return ("first", "second")[zlib.crc32(name.encode()) % 2]
 
     return [clip for clip in clips if half in ("both", side(clip))]
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """The arguments that `chosen` reads."""
+    parser.add_argument("--set", action="append", default=[], dest="sets", help="a set of the manifests; repeatable")
+    parser.add_argument("--limit", type=int, help="at most this many clips of each set")
+    parser.add_argument("--half", choices=("first", "second", "both"), default="both", help="of the speakers")
+
+
+def chosen(clips: Sequence[Clip], args: argparse.Namespace) -> list[Clip]:
+    """Those of `clips` that the arguments of `add_choice` name. Raises `ManifestError`."""
+    return select(half_of(clips, args.half), args.sets, args.limit)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from wlkd.contract.audio import samples
-from wlkd_bench.clips import half_of, read_manifest, select
+from wlkd_bench.clips import add_choice, chosen, read_manifest
 from wlkd_bench.pieces import cut_pcm, read_samples
 from wlkd_bench.report import accuracy_table, grid
 from wlkd_bench.runner import run
@@ -51,7 +51,7 @@ def table(times: Sequence[float], clips: int) -> str:
 
 async def measure(args: argparse.Namespace) -> None:
     clips = [clip for clip in read_manifest(args.manifest) if clip.word_ends]
-    clips = select(half_of(clips, args.half), args.sets, args.limit)
+    clips = chosen(clips, args)
     quiet = np.zeros(samples(args.silence), np.int16)
     pieces = {clip: cut_pcm(np.concatenate([read_samples(clip), quiet])) for clip in clips}
     target = Target(args.url, token=os.environ.get("WLKD_TOKEN"))
@@ -72,9 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", help="such as ws://localhost:7100/asr")
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--set", action="append", default=[], dest="sets", help="a set of the manifest; repeatable")
-    parser.add_argument("--limit", type=int, help="at most this many clips of each set")
-    parser.add_argument("--half", choices=("first", "second", "both"), default="both", help="of the speakers")
+    add_choice(parser)
     parser.add_argument("--streams", type=int, default=1, help="clips side by side")
     parser.add_argument("--silence", type=float, default=3.0, help="seconds of silence behind each clip")
     asyncio.run(measure(parser.parse_args()))

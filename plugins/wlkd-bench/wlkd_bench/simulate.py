@@ -44,7 +44,7 @@ from wlkd.contract.types import LanguageScope
 from wlkd.inference.backlog import HOLD_SECONDS
 from wlkd.plugins import load_plugins
 from wlkd_bench import simulstream
-from wlkd_bench.clips import Clip, half_of, read_manifest, select
+from wlkd_bench.clips import Clip, add_choice, chosen, read_manifest
 from wlkd_bench.pieces import PIECE_SECONDS, read_audio
 from wlkd_bench.report import document, table
 from wlkd_bench.score import ClipScore, score
@@ -223,7 +223,7 @@ async def simulate(args: argparse.Namespace) -> None:
     vad = cast(Vad, await component("vad", args.vad, {}, ctx))
     backend.warm_up()
     clips = [clip for manifest in args.manifests for clip in read_manifest(manifest)]
-    clips = select(half_of(clips, args.half), args.set, args.limit)
+    clips = chosen(clips, args)
     spare = spare_at(args.chunk) if args.spare is None else args.spare
     languages = tuple(filter(None, args.languages.split(",")))
     simulation = Simulation(
@@ -271,9 +271,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path("models"), help="the models folder")
     parser.add_argument("--backend", default="simulstreaming")
     parser.add_argument("--vad", default="silero")
-    parser.add_argument("--set", action="append", default=[], help="a set of the manifest; repeatable")
-    parser.add_argument("--limit", type=int, help="at most this many clips of each set")
-    parser.add_argument("--half", choices=("first", "second", "both"), default="both", help="of the speakers")
+    add_choice(parser)
     parser.add_argument("--streams", type=int, default=1, help="clips side by side, in one batch")
     parser.add_argument("--chunk", type=float, default=0.25, help="seconds of new speech that make a step")
     parser.add_argument("--spare", type=float, help="the worker's time to spare, 0 to 1")

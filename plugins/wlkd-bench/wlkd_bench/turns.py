@@ -28,7 +28,7 @@ from wlkd import Context, Frame, Pause, Samples, TurnDetector, Vad
 from wlkd.contract.audio import samples, seconds
 from wlkd.sessions.hearing import TURN_SILENCE
 from wlkd.transports.turns import LIKELY, UNSURE_SECONDS
-from wlkd_bench.clips import Clip, half_of, read_manifest, select
+from wlkd_bench.clips import Clip, add_choice, chosen, read_manifest
 from wlkd_bench.pieces import read_audio
 from wlkd_bench.report import grid
 from wlkd_bench.simulate import component
@@ -116,7 +116,7 @@ def table(found: Sequence[Silence], rules: Sequence[Rule]) -> str:
 async def measure(args: argparse.Namespace) -> None:
     """Print the table; with --json write every silence."""
     clips = [clip for manifest in args.manifests for clip in read_manifest(manifest)]
-    clips = select(half_of(clips, args.half), args.set, args.limit)
+    clips = chosen(clips, args)
     ctx = Context(args.models, CollectorRegistry(), logger.info)
     vad = cast(Vad, await component("vad", args.vad, {}, ctx))
     detector = cast(TurnDetector, await component("turn_detector", args.detector, {}, ctx))
@@ -141,9 +141,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path("models"), help="the models folder")
     parser.add_argument("--vad", default="silero")
     parser.add_argument("--detector", default="smart-turn")
-    parser.add_argument("--set", action="append", default=[], help="a set of the manifest; repeatable")
-    parser.add_argument("--limit", type=int, help="at most this many clips of each set")
-    parser.add_argument("--half", choices=("first", "second", "both"), default="both", help="of the speakers")
+    add_choice(parser)
     parser.add_argument("--silence", type=float, action="append", help="a rule of silence, in seconds; repeatable")
     parser.add_argument("--likely", type=float, action="append", help="a rule of the detector: its least judgement")
     parser.add_argument("--unsure", type=float, default=UNSURE_SECONDS, help="silence that ends any turn, in seconds")

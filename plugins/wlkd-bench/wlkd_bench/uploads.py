@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from wlkd import Backend, Context, Frame, RecognitionParams, Samples, StepPlan, Vad
 from wlkd.contract.audio import samples
-from wlkd_bench.clips import Clip, ManifestError, half_of, read_manifest, select
+from wlkd_bench.clips import Clip, ManifestError, add_choice, chosen, read_manifest
 from wlkd_bench.compare import Difference, Pair, difference, pairs_of
 from wlkd_bench.pieces import read_audio
 from wlkd_bench.report import document, grid
@@ -230,12 +230,10 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--models", type=Path, default=Path("models"), help="the models folder")
     root.add_argument("--model", default="base")
     root.add_argument("--backend", default="simulstreaming")
-    root.add_argument("--set", action="append", default=[], dest="sets", help="a set of the manifests; repeatable")
-    root.add_argument("--limit", type=int, help="at most this many clips of each set")
+    add_choice(root)
     root.add_argument(
         "--minutes", type=float, default=math.inf, help="stop after this many minutes; take a clip of each set in turn"
     )
-    root.add_argument("--half", choices=("first", "second", "both"), default="both", help="of the speakers")
     root.add_argument("--threads", type=int, default=2, help="CPU threads of every listener (default: 2)")
     root.add_argument("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the backend")
     root.add_argument("--json", type=Path, metavar="DIR", help="write a file for each listener here")
@@ -247,7 +245,7 @@ def main() -> int:
     args = parser().parse_args()
     try:
         clips = [clip for manifest in args.manifests for clip in read_manifest(manifest)]
-        clips = select(half_of(clips, args.half), args.sets, args.limit)
+        clips = chosen(clips, args)
     except ManifestError as error:
         print(error, file=sys.stderr)
         return 2
