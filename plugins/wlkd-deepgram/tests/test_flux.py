@@ -109,6 +109,16 @@ async def test_a_client_that_ends_its_turns_itself_changes_its_mind_about_thresh
         assert [message.type for message in await hear(socket)] == []
 
 
+async def test_numerals_are_digits_though_the_filter_may_write_words() -> None:
+    filters = {"numbers": {"active": False, "form": "words"}}
+    async with serving("none", filters=filters) as daemon, listening(daemon) as socket:
+        await socket.send_configure({"type": "Configure", "numerals": True})
+        await hear(socket, until="ConfigureSuccess")
+        await socket.send_media(QUIET + QUIET)
+        await socket.send_close_stream()
+        assert (await hear(socket))[-1].transcript == "1234"
+
+
 async def test_a_step_that_fails_leaves_the_words_before_it() -> None:
     backend = {"name": "scripted", "options": {"fail_on": " four"}}
     messages: list[Any] = []

@@ -6,10 +6,9 @@ from typing import Any
 
 from wlkd import Session, SessionError
 from wlkd_deepgram.messages import Message
+from wlkd_deepgram.text import FILTERS, filter_wishes
 
 KNOWN = "KeepAlive, Finalize, CloseStream, Configure"
-FILTERS = {"numerals": "numbers", "profanity_filter": "profanity", "filler_words": "-fillers"}
-"""Features that are text filters here; `filler_words: true` is the filter's absence."""
 
 
 def unknown_message(kind: object, known: str = KNOWN) -> Message:
@@ -29,23 +28,15 @@ def configured(session: Session, message: dict[str, Any], request_id: str) -> Me
     features = message.get("features") or {}
     if not isinstance(features, dict):
         return _failure(request_id, "CONFIGURE_INTERNAL_ERROR", "features must be an object")
-    wishes = []
     for name, value in features.items():
         if name not in FILTERS or not isinstance(value, bool):
             text = f"features.{name}: not available here; known: {', '.join(FILTERS)}, each true or false"
             return _failure(request_id, "CONFIGURE_INTERNAL_ERROR", text)
-        wishes.append(_wish(FILTERS[name], value))
-    query = {"filters": ",".join(wishes)} if wishes else {}
     try:
-        session.change(query | ({"numbers": "digits"} if features.get("numerals") else {}))
+        session.change(filter_wishes(features))
     except SessionError as error:
         return _failure(request_id, "CONFIGURE_INTERNAL_ERROR", error.message)
     return {"type": "ConfigureSuccess", "request_id": request_id}
-
-
-def _wish(name: str, value: bool) -> str:
-    absent = name.startswith("-")
-    return f"{'' if value != absent else '-'}{name.removeprefix('-')}"
 
 
 def _failure(request_id: str, code: str, description: str) -> Message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from multidict import MultiMapping
@@ -19,19 +19,22 @@ PUNCTUATION = '.,;:?!…。，、；：？！"“”«»()¿¡'
 
 def text_wishes(query: MultiMapping[str]) -> dict[str, str]:
     """For `Sessions.open` and `Session.change`. Raises `BadParameter`."""
-    wishes = {}
-    switches = [
-        name if flag(query, parameter) is on else f"-{name}"
-        for parameter, (name, on) in FILTERS.items()
-        if parameter in query
-    ]
-    if switches:
-        wishes["filters"] = ",".join(switches)
-    if "numbers" in switches:
-        wishes["numbers"] = "digits"
+    wishes = filter_wishes({parameter: flag(query, parameter) for parameter in FILTERS if parameter in query})
     if pairs := [pair.replace(",", " ") for pair in query.getall("replace", []) if pair]:
         wishes["replace"] = ",".join(pairs)
     return wishes
+
+
+def filter_wishes(values: Mapping[str, bool]) -> dict[str, str]:
+    """What the values of parameters in `FILTERS` mean, as wishes of a session."""
+    switches = [
+        name if values[parameter] is on else f"-{name}"
+        for parameter, (name, on) in FILTERS.items()
+        if parameter in values
+    ]
+    wishes = {"filters": ",".join(switches)} if switches else {}
+    # The filter can write words too, and may by the configuration; the API's numerals are digits.
+    return wishes | {"numbers": "digits"} if "numbers" in switches else wishes
 
 
 def found(terms: Sequence[str], words: Sequence[Word]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from wlkd_deepgram.flux.query import MULTILINGUAL, FluxQuery
 from wlkd_deepgram.flux.turns import Turns
 from wlkd_deepgram.messages import Message
 from wlkd_deepgram.query import PACKETS
+from wlkd_deepgram.text import filter_wishes
 
 if TYPE_CHECKING:
     from wlkd_deepgram.transport import DeepgramOptions
@@ -102,7 +103,7 @@ class FluxConnection:
                     raise BadParameter(name, f"{name} cannot change inside a stream; name them in the address")
             numerals = message.get("numerals")
             if numerals is not None:
-                session.change({"filters": "numbers" if numerals is True else "-numbers"})
+                session.change(filter_wishes({"numerals": numerals is True}))
         except SessionError as error:
             return {"type": "ConfigureFailure", "code": "INVALID_CONFIGURATION", "description": error.message}
         self._turns.thresholds = changed
