@@ -73,32 +73,41 @@ class WholeHearing:
         jobs = [(number, piece) for number, step in enumerate(steps) for piece in step.pieces]
         while jobs:
             group, jobs = jobs[:ROWS], jobs[ROWS:]
-            beam = self._ready()
-            encoded = beam.encode([piece.window.samples for _, piece in group])
-            starts: list[tuple[int, ...]] = []
-            for row, (number, piece) in enumerate(group):
-                states[number], language = self._listen(
-                    beam, uploads[number], states[number], piece, encoded[row : row + 1]
-                )
-                starts.append(start_sequence(uploads[number].brief, language))
-            # With timestamps, as faster-whisper: they keep the model at the speech; the alignment does not need them.
-            prompts = [
-                (*self._before(uploads[number], steps[number], piece), *start)
-                for (number, piece), start in zip(group, starts, strict=True)
-            ]
-            texts = beam.decode(encoded, prompts)
-            self._metrics.tokens.inc(sum(len(text.tokens) for text in texts))
-            for row, ((number, piece), text) in enumerate(zip(group, texts, strict=True)):
-                if text.is_silence:
-                    continue
-                language = states[number].language
-                told = self._words(beam, encoded[row : row + 1], starts[row], text, piece, language)
+            for (number, _), (told, rest) in zip(group, self._hear_group(uploads, steps, states, group), strict=True):
                 words[number] += told
-                rest = _untold(piece, text, told)
                 if rest is not None:
                     jobs.insert(0, (number, rest))
         ordered = (sorted(one, key=lambda word: word.start) for one in words)
         return list(zip(states, ordered, strict=True))
+
+    def _hear_group(
+        self, uploads: Sequence[Upload], steps: Sequence[Step], states: list[State], group: Sequence[tuple[int, Piece]]
+    ) -> list[tuple[list[Word], Piece | None]]:
+        """The words of each piece in `group`, and what of it has to be heard again. A piece comes with its upload's
+        number; `states` take what is found out about the language."""
+        beam = self._ready()
+        encoded = beam.encode([piece.window.samples for _, piece in group])
+        starts: list[tuple[int, ...]] = []
+        for row, (number, piece) in enumerate(group):
+            states[number], language = self._listen(
+                beam, uploads[number], states[number], piece, encoded[row : row + 1]
+            )
+            starts.append(start_sequence(uploads[number].brief, language))
+        # With timestamps, as faster-whisper: they keep the model at the speech; the alignment does not need them.
+        prompts = [
+            (*self._before(uploads[number], steps[number], piece), *start)
+            for (number, piece), start in zip(group, starts, strict=True)
+        ]
+        texts = beam.decode(encoded, prompts)
+        self._metrics.tokens.inc(sum(len(text.tokens) for text in texts))
+        heard: list[tuple[list[Word], Piece | None]] = []
+        for row, ((number, piece), text) in enumerate(zip(group, texts, strict=True)):
+            if text.is_silence:
+                heard.append(([], None))
+                continue
+            told = self._words(beam, encoded[row : row + 1], starts[row], text, piece, states[number].language)
+            heard.append((told, _untold(piece, text, told)))
+        return heard
 
     def _before(self, upload: Upload, step: Step, piece: Piece) -> tuple[int, ...]:
         """The text before a piece, as tokens."""
