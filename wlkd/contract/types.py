@@ -168,6 +168,10 @@ class Seam:
     """To be handed to `Sessions.open`, of any daemon with the same key."""
 
 
+MAX_KNOWN_SPEAKERS = 4
+"""In one session; as OpenAI's API has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class KnownSpeaker:
     """Somebody whom a client knows, and how he sounds."""

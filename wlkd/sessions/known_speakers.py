@@ -12,12 +12,11 @@ import numpy as np
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.components import DecoderStream, Vad, VadStream
 from wlkd.contract.errors import BadParameter, SessionError
-from wlkd.contract.types import DiarizationParams, Frame, KnownSpeaker, Samples, StreamOffer
+from wlkd.contract.types import MAX_KNOWN_SPEAKERS, DiarizationParams, Frame, KnownSpeaker, Samples, StreamOffer
 from wlkd.sessions.decoding import Taken, begin, take
 
-MAX_KNOWN = 4
 LEAST_SECONDS, MOST_SECONDS = 2.0, 10.0
-"""Number and length are what OpenAI's API takes. Of ten seconds a voice is as well known as of more."""
+"""What OpenAI's API takes. Of ten seconds a voice is as well known as of more."""
 PADDING_SECONDS = 0.1
 """What encoders add to, or cut from, the length that they were given."""
 LEAST_SPEECH_SECONDS = 1.0
@@ -35,7 +34,7 @@ def check_known(known: Sequence[KnownSpeaker], wish: DiarizationParams | None, *
         raise BadParameter(NAMES, f"{NAMES}: known speakers make sense only where speakers are to be told apart")
     if not possible:
         raise BadParameter(NAMES, f"{NAMES}: the diarizer of this server tells speakers apart, but takes no known ones")
-    most = MAX_KNOWN if wish.max_speakers is None else min(wish.max_speakers, MAX_KNOWN)
+    most = MAX_KNOWN_SPEAKERS if wish.max_speakers is None else min(wish.max_speakers, MAX_KNOWN_SPEAKERS)
     if len(known) > most:
         raise BadParameter(NAMES, f"{NAMES}: {len(known)} speakers; at most {most} can be known")
 

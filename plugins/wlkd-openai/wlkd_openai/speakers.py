@@ -7,9 +7,9 @@ import binascii
 from collections.abc import Collection, Sequence
 
 from wlkd import BadParameter, KnownSpeaker
+from wlkd.contract.types import MAX_KNOWN_SPEAKERS
 
 NAMES, REFERENCES = "known_speaker_names", "known_speaker_references"
-MAX_KNOWN = 4
 MAX_NAME_CHARACTERS = 100
 MAX_REFERENCE_BYTES = 4 * 1024 * 1024
 """Of a data URL: ten seconds of stereo at 48 kHz and 24 bits take 3.8 MB."""
@@ -21,8 +21,10 @@ def known_speakers(names: Collection[str], references: Collection[str]) -> tuple
         raise BadParameter(
             NAMES, f"{NAMES} has {len(names)} entries and {REFERENCES} {len(references)}: each needs one"
         )
-    if len(names) > MAX_KNOWN:
-        raise BadParameter(NAMES, f"{NAMES} has {len(names)} entries; at most {MAX_KNOWN} speakers can be known")
+    if len(names) > MAX_KNOWN_SPEAKERS:
+        raise BadParameter(
+            NAMES, f"{NAMES} has {len(names)} entries; at most {MAX_KNOWN_SPEAKERS} speakers can be known"
+        )
     for name in names:
         if not (0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable()):
             raise BadParameter(

@@ -12,6 +12,7 @@ from aiohttp import BodyPartReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from wlkd import Session, SessionError, Sessions, StreamOffer
+from wlkd.contract.types import MAX_KNOWN_SPEAKERS
 from wlkd.transports.channels import open_channels, wanted_channels
 from wlkd.transports.conversation import feed_all, last_update, running
 from wlkd.transports.http import peer_of, while_connected
@@ -20,7 +21,7 @@ from wlkd_openai import formats
 from wlkd_openai.errors import ApiError
 from wlkd_openai.form import Wishes, field_name, parse
 from wlkd_openai.models import model_wish
-from wlkd_openai.speakers import MAX_KNOWN, MAX_REFERENCE_BYTES, REFERENCES
+from wlkd_openai.speakers import MAX_REFERENCE_BYTES, REFERENCES
 
 if TYPE_CHECKING:
     from wlkd_openai.transport import OpenAIOptions
@@ -29,7 +30,7 @@ T = TypeVar("T")
 
 MAX_FIELDS = 64
 MAX_FIELD_BYTES = 64 * 1024
-FORM_BYTES = 1024 * 1024 + MAX_KNOWN * MAX_REFERENCE_BYTES
+FORM_BYTES = 1024 * 1024 + MAX_KNOWN_SPEAKERS * MAX_REFERENCE_BYTES
 """What a body may hold besides its file."""
 
 
@@ -108,8 +109,8 @@ class Upload:
 
     async def _read_field(self, name: str, part: BodyPartReader) -> None:
         limit = MAX_REFERENCE_BYTES if name == REFERENCES else MAX_FIELD_BYTES
-        if name == REFERENCES and len(self._fields.get(name, ())) == MAX_KNOWN:
-            raise ApiError(400, f"'{name}' has more than {MAX_KNOWN} entries", code="too_many", param=name)
+        if name == REFERENCES and len(self._fields.get(name, ())) == MAX_KNOWN_SPEAKERS:
+            raise ApiError(400, f"'{name}' has more than {MAX_KNOWN_SPEAKERS} entries", code="too_many", param=name)
         text = bytearray()
         while piece := await self._in_time(part.read_chunk()):
             text += piece
