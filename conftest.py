@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def speech_dir() -> Path:
     if not (path / "manifest.jsonl").is_file():
         pytest.skip(f"no speech in {path}: set WLKD_SPEECH_DIR to a folder with manifest.jsonl")
     return path
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch computes on one thread: a network that is small enough for tests would only wait for more of them."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 SLOW = ("systemd", "browser", "model")

@@ -8,12 +8,13 @@ pytest.importorskip("torch")
 pytest.importorskip("ctranslate2")
 pytest.importorskip("jiwer")
 
-import torch
 from wlkd_bench.gpu.__main__ import main
 from wlkd_bench.gpu.measure import MOST_BATCH_SECONDS, Times, streams
 from wlkd_bench.gpu.roofline import Card, Roofline, Work, card
 from wlkd_bench.gpu.shapes import SHAPES, Load
 from wlkd_whisper.dims import WhisperDims
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SMALL = WhisperDims(
     n_mels=5,
@@ -27,15 +28,6 @@ SMALL = WhisperDims(
     n_text_head=1,
     n_text_layer=3,
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """So small a network would only wait for more of them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_the_roofline_by_hand():

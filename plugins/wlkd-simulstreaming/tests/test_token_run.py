@@ -11,6 +11,8 @@ from wlkd_simulstreaming.layers import FloatLinear
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.token_run import rounded
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = torch.device("cpu")
 
 
@@ -50,15 +52,6 @@ def tensors(made):
 
 def plainly(work):
     return work
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """So small a network would only wait for more of them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
