@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import logging
 import time
-import wave
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from fractions import Fraction
@@ -18,6 +16,7 @@ import pytest
 from prometheus_client import generate_latest
 from wlkd_scripted.backend import Scripted, ScriptedOptions
 
+from tests.wav import wav
 from wlkd.config import make_config
 from wlkd.config.options import Config, WorkerOptions
 from wlkd.contract.components import StepPlan
@@ -439,13 +438,3 @@ async def test_every_protocol_tells_of_the_engines_and_takes_their_names() -> No
             while (message := json.loads((await socket.receive()).data))["type"] != "error":
                 pass
             assert message["code"] == "bad_request" and "known: default, english, korean" in message["message"]
-
-
-def wav(samples: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(samples)
-    return buffer.getvalue()

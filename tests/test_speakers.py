@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from tests.in_turns import Hanging
 from tests.test_resume import SECRET, Client
 from tests.test_session import PCM, core, pcm, rest
+from tests.wav import wav
 from wlkd.contract.components import DiarizerOptions
 from wlkd.contract.errors import BadParameter, SessionError
 from wlkd.contract.types import UNKNOWN_SPEAKER, KnownSpeaker, Update
@@ -130,13 +129,7 @@ async def test_everybody_keeps_his_number_on_another_node(diarizing: Diarizing, 
 
 def sound(seconds: float, rate: int = 16_000) -> bytes:
     """A recording in a file."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(pcm(seconds))
-    return buffer.getvalue()
+    return wav(pcm(seconds), rate=rate)
 
 
 KNOWN = [KnownSpeaker("Ann", sound(2.0), "audio/wav"), KnownSpeaker("Bob", sound(3.0))]
@@ -178,11 +171,7 @@ async def test_a_recording_that_cannot_be_used_is_refused(
 
 
 async def test_a_recording_without_speech_is_refused(diarizing: Diarizing) -> None:
-    quiet = io.BytesIO()
-    with wave.open(quiet, "wb") as file:
-        file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(bytes(96_000))
-    known = [KnownSpeaker("Ann", quiet.getvalue())]
+    known = [KnownSpeaker("Ann", wav(bytes(96_000)))]
     async with diarizing("acquainted", decoders={"pcm": {}, "av": {}}, vad={"name": "silero"}) as admission:
         with pytest.raises(BadParameter, match=r"only 0\.0 s of it are speech"):
             async with opened(admission, known_speakers=known):

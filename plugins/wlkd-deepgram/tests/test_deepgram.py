@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from fractions import Fraction
@@ -23,6 +22,7 @@ from websockets.exceptions import ConnectionClosedError
 from wlkd_deepgram.transport import Deepgram, DeepgramOptions
 
 from tests.waiting import metric, until_metric
+from tests.wav import wav
 from wlkd.testing import RunningDaemon, Told, check_transport, running_daemon
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -65,14 +65,9 @@ def finals(messages) -> str:
     return " ".join(transcript for transcript in said if transcript)
 
 
-def wav(seconds: float, rate: int = 16_000) -> bytes:
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(bytes(2 * round(seconds * rate)))
-    return buffer.getvalue()
+def quiet(seconds: float, rate: int = 16_000) -> bytes:
+    """In a file."""
+    return wav(bytes(2 * round(seconds * rate)), rate=rate)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000])
@@ -101,7 +96,7 @@ async def test_every_encoding_at_every_rate(rate, encoding, width):
 
 async def test_a_container_says_its_rate_itself():
     async with serving() as daemon, client(daemon).listen.v1.connect(model="nova-3") as socket:
-        await socket.send_media(wav(2, rate=44_100))
+        await socket.send_media(quiet(2, rate=44_100))
         await socket.send_close_stream()
         assert finals(await hear(socket)) == spoken(2)
 
@@ -370,7 +365,7 @@ async def test_a_client_too_many_is_told_to_come_back():
         serving({"sessions": {"max_sessions": 1}}) as daemon,
         aiohttp.ClientSession() as http,
         client(daemon).listen.v1.connect(**LINEAR),
-        http.post(f"{daemon.http}/v1/listen", data=wav(1)) as answer,
+        http.post(f"{daemon.http}/v1/listen", data=quiet(1)) as answer,
     ):
         assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
 
@@ -402,7 +397,7 @@ async def test_a_drain_delivers_what_was_received():
 async def test_a_recording():
     async with serving() as daemon:
         answer = await client(daemon).listen.v1.media.transcribe_file(
-            request=wav(3), model="nova-3", smart_format=True, utterances=True, detect_language=True
+            request=quiet(3), model="nova-3", smart_format=True, utterances=True, detect_language=True
         )
     [channel] = answer.results.channels
     [alternative] = channel.alternatives
@@ -449,13 +444,13 @@ async def test_a_client_that_leaves_frees_its_place(seconds, caplog):
         "worker": {"max_chunk_seconds": 1},
     }
     async with serving(values) as daemon, aiohttp.ClientSession() as http:
-        leaving = asyncio.create_task(http.post(f"{daemon.http}/v1/listen", data=wav(seconds)))
+        leaving = asyncio.create_task(http.post(f"{daemon.http}/v1/listen", data=quiet(seconds)))
         await until_metric(daemon.http, "wlkd_sessions_open", 1)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
         await until_metric(daemon.http, "wlkd_sessions_open", 0)
         assert await metric(daemon.http, "wlkd_words_committed_total") < 40, "it was transcribed to its end"
-        async with http.post(f"{daemon.http}/v1/listen", data=wav(1)) as answer:
+        async with http.post(f"{daemon.http}/v1/listen", data=quiet(1)) as answer:
             assert answer.status == 200
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
 
+from tests.wav import wav
 from wlkd.testing import RunningDaemon, running_daemon
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
-def wav(seconds: float, *, rate: int = 16_000, channels: int = 1) -> bytes:
+def quiet(seconds: float, *, rate: int = 16_000, channels: int = 1) -> bytes:
     """Silence in a file; the scripted backend hears a word in each half second of it."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(bytes(2 * channels * round(seconds * rate)))
-    return buffer.getvalue()
+    return wav(bytes(2 * channels * round(seconds * rate)), rate=rate, channels=channels)
 
 
 def spoken(seconds: float) -> str:
@@ -48,7 +41,7 @@ def serving() -> Serving:
 
 @pytest.fixture
 def make_wav() -> Callable[..., bytes]:
-    return wav
+    return quiet
 
 
 @pytest.fixture
