@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -93,6 +95,9 @@ def check_call(call: Call) -> None:
             found = importlib.util.find_spec(f"{call.program}.__main__")
         assert found and found.origin, call.program
         text = Path(found.origin).read_text(encoding="utf-8")
+        if "add_choice(" in text:
+            # The options that several commands have in common.
+            text += inspect.getsource(importlib.import_module("wlkd_bench.clips").add_choice)
     else:
         text = (ROOT / call.program).read_text(encoding="utf-8")
     options = {word.partition("=")[0] for word in call.words if word.startswith("-") and word != "-"}
