@@ -56,10 +56,9 @@ async def test_failures_in_words(fake_asr, wishes, pcm, message):
             await converse(server.url, pcm=pcm)
 
 
-@pytest.mark.parametrize("url", ["ws://127.0.0.1:1/asr", "no address"])
-async def test_nobody_there(url):
+async def test_nobody_there():
     with pytest.raises(ClientError, match="cannot reach"):
-        await converse(url)
+        await converse("ws://127.0.0.1:1/asr")
 
 
 def keepalive_seconds(port: int) -> float | None:

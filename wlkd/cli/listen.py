@@ -36,7 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `wlkd listen`."""
     parser.add_argument("source", nargs="?", choices=("-",), metavar="-",
                         help="read raw PCM (16-bit little-endian, 16 kHz, mono) from standard input")  # fmt: skip
-    parser.add_argument("--server", default=DEFAULT_SERVER, metavar="URL", help="default: %(default)s")
+    parser.add_argument(
+        "--server",
+        default=DEFAULT_SERVER,
+        metavar="URL",
+        help="the page's address, or that of /asr (default: %(default)s)",
+    )
     parser.add_argument("--language", metavar="CODE", help="what is spoken, or auto (default: the server's)")
     parser.add_argument("--target-language", metavar="CODE", help="read in this language, where the server translates")
     parser.add_argument("--diarize", action="store_true", help="tell speakers apart, where the server can")

@@ -63,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="WebM, Ogg, MP3, MP4, FLAC, WAV, ..., or folders of them"
     )
-    parser.add_argument("--server", metavar="URL", help="send to this /asr address instead of loading a model")
+    parser.add_argument(
+        "--server", metavar="URL", help="send to this server, such as http://HOST:PORT, instead of loading a model"
+    )
     parser.add_argument("--language", metavar="CODE", help="what is spoken, or auto (default: as configured)")
     parser.add_argument("--task", choices=("transcribe", "translate"), help="translate: into English")
     parser.add_argument(

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from wlkd.client.address import asr_address
 from wlkd.contract.audio import samples
 from wlkd.contract.text import joined
 from wlkd.contract.types import Line, Note, Translation, Word
@@ -155,12 +156,17 @@ async def connect(
 ) -> AsyncIterator[AsrStream]:
     """Open a stream, and close it on the way out.
 
+    `url` may be written in any way that `asr_address` understands, such as the page's address.
     `pcm` asks for raw PCM: wlkd decides per stream (`?format=`); WhisperLiveKit ignores the wish and says in its first
     message what it was started for. `wishes` go into the query too: `language`, `token`, `words`, and so on.
     `resume`: ask for a stream that can resume; with the continuation of one, go on with it.
     Raises `Refused`; `CannotResume`; `Lost` when nobody answers; `ClientError` when the server wants the other kind of
     audio.
     """
+    try:
+        url = asr_address(url)
+    except ValueError as error:
+        raise ClientError(str(error)) from error
     query = {"format": "pcm" if pcm else "container", **(wishes or {})}
     if resume is not None:
         query["resume"] = "continue" if resume else "true"
@@ -332,4 +338,6 @@ def _handshake_error(url: str, error: aiohttp.WSServerHandshakeError) -> ClientE
     if error.status == 503:
         retry = error.headers.get("Retry-After", "") if error.headers else ""
         return Refused(f"{url} is full (HTTP 503)", float(retry) if retry.isdigit() else None)
+    if error.status in (200, 404):
+        return ClientError(f"{url} is not a WebSocket (HTTP {error.status}): that of wlkd is ws://HOST:PORT/asr")
     return ClientError(f"{url} answered HTTP {error.status} {error.message}")
