@@ -1,4 +1,4 @@
-"""The Chinese documents say what the English ones say: the same headings, code, tables and links, in the same order.
+"""The Chinese documents say what the English ones say: the same headings, code, tables, lists and links, in order.
 
 What the sentences mean a test cannot know. A page whose English twin gained a section, an option or an example fails.
 """
@@ -44,6 +44,9 @@ class Page:
     tables: list[str] = field(default_factory=list)
     """For each table, its rows and columns in words."""
 
+    items: list[str] = field(default_factory=list)
+    """For each list item, the heading that it stands under."""
+
     anchors: set[str] = field(default_factory=set)
     """What a link may name behind `#`."""
 
@@ -65,6 +68,8 @@ def read(text: str) -> Page:
                 page.code.append(code)
         else:
             page.links += LINK.findall(line)
+            if re.match(r"\s*([*-]|\d+\.) ", line):
+                page.items.append(f"under heading {len(page.headings)}")
             if heading := re.match(r"(#+) +(.*)", line):
                 page.headings.append(heading[1])
                 page.anchors.add(re.sub(r"[^\w\- ]", "", heading[2].lower()).replace(" ", "-"))
@@ -81,11 +86,11 @@ def english_of(chinese: Path) -> Path:
 
 
 def first_difference(english: Page, chinese: Page) -> str | None:
-    for kind in ("headings", "code", "tables"):
+    for kind in ("headings", "code", "tables", "items"):
         pairs = zip_longest(getattr(english, kind), getattr(chinese, kind), fillvalue="nothing")
         for number, (mine, theirs) in enumerate(pairs, start=1):
             if mine != theirs:
-                unit = {"headings": "heading", "code": "line of code", "tables": "table"}[kind]
+                unit = {"headings": "heading", "code": "line of code", "tables": "table", "items": "list item"}[kind]
                 return f"{unit} {number}: {mine!r} in English, {theirs!r} in Chinese"
     return None
 
@@ -117,7 +122,9 @@ def test_links_lead_somewhere_and_to_chinese_where_there_is_some(path: Path) -> 
             assert not anchor or anchor in read(target.read_text(encoding="utf-8")).anchors, link
 
 
-ENGLISH = "# Title\n\n```sh\nwlkd check  # all of it\n# only a comment\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+ENGLISH = (
+    "# Title\n\n```sh\nwlkd check  # all of it\n# only a comment\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n* one\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +137,7 @@ ENGLISH = "# Title\n\n```sh\nwlkd check  # all of it\n# only a comment\n```\n\n|
         ("wlkd check  # all of it\n", "", "line of code 2: 'wlkd check' in English, '```' in Chinese"),
         ("check", "check // 2", "line of code 2: 'wlkd check' in English, 'wlkd check // 2' in Chinese"),
         ("| 1 | 2 |\n", "", "table 1: '3 rows of 2 columns' in English, '2 rows of 2 columns' in Chinese"),
+        ("* one\n", "", "list item 1: 'under heading 1' in English, 'nothing' in Chinese"),
         ("| 1 | 2 |", "| 1 |", "table 1: '3 rows of 2 columns' in English, '3 rows of 1/2 columns' in Chinese"),
     ],
 )

@@ -152,6 +152,27 @@ async def test_the_examples_lose_nothing_over_broken_connections_and_another_nod
     assert [line["start_seconds"] for line in lines] == sorted(line["start_seconds"] for line in lines)
 
 
+@pytest.mark.parametrize("language", [Python, JavaScript])
+async def test_the_examples_begin_anew_at_a_server_with_another_key(language: type[Python | JavaScript]) -> None:
+    async with node(None) as first, node(None) as second, relay(first.port) as way:
+        stream = language(f"ws://127.0.0.1:{way.port}/asr")
+        running = asyncio.create_task(stream.run())
+        stream.add(AUDIO[: len(AUDIO) * 3 // 4])
+        await until(stream, 29)
+        before, kept_from = spoken(stream.lines).split(), stream.kept_from
+        way.ports = [second.port]
+        way.cut()
+        stream.add(AUDIO[len(AUDIO) * 3 // 4 :])
+        stream.end()
+        words = spoken(await asyncio.wait_for(running, 20)).split()
+    # The second server says two words for every second that was kept, from the first word on.
+    again = round(2 * (len(AUDIO) - kept_from) / 32_000)
+    assert kept_from > 0
+    assert words[-again:] == (4 * WORDS).split()[:again]
+    assert words[:-again] == before[: len(words) - again]
+    assert len(words) >= 40
+
+
 async def test_the_examples_give_up_where_they_are_not_wanted(key: Path, tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
     tokens.write_text("sesame\n")
