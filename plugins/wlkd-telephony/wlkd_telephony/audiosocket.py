@@ -1,6 +1,7 @@
 """Asterisk's AudioSocket: frames of a kind, a length and a payload on a TCP connection.
 
-Source: the protocol's description in CyCoreSystems/audiosocket and Asterisk's res_audiosocket. No I/O here.
+Source: the protocol's description in CyCoreSystems/audiosocket, Asterisk's res_audiosocket, and what Asterisk 22.10
+sends. No I/O here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wlkd import Code, SessionError, StreamOffer
+from wlkd import Code, SessionError
+from wlkd_telephony.real_time import Raw
 
 HEADER = struct.Struct(">BH")
 HANGUP, IDENTITY, DTMF, ERROR = 0x00, 0x01, 0x03, 0xFF
@@ -26,6 +28,7 @@ RATES = {
     0x18: 192_000,
 }
 """Signed linear audio by kind, in Hz; Asterisk before 20.17 knows the first only."""
+KINDS = {rate: kind for kind, rate in RATES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,18 @@ class Audio:
     samples: bytes
 
     @property
-    def offer(self) -> StreamOffer:
-        return StreamOffer(encoding="s16le", sample_rate=self.rate, channels=1)
+    def raw(self) -> Raw:
+        return Raw("s16le", self.rate)
+
+    @property
+    def silence(self) -> bytes:
+        """A frame of silence of the same length."""
+        return HEADER.pack(KINDS[self.rate], len(self.samples)) + bytes(len(self.samples))
+
+
+SILENCE = Audio(8_000, bytes(320)).silence
+"""20 ms, as every Asterisk understands it."""
+GOODBYE = HEADER.pack(HANGUP, 0)
 
 
 class Hangup:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from wlkd import SessionError, Update
@@ -24,32 +25,44 @@ class Call:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.users = 0
+        self._channels: set[int] = set()
         self._messages: list[str] = []
         self._forgotten = 0
-        self._interim = ""
+        self._interim: dict[int, str] = {}
         self._version = 0
         self._over = False
         self._news = asyncio.Condition()
 
+    def join(self, channels: int) -> int:
+        """Take that many channels next to each other; the number of the first."""
+        first = next(n for n in itertools.count() if self._channels.isdisjoint(range(n, n + channels)))
+        self._channels.update(range(first, first + channels))
+        return first
+
+    async def leave(self, first: int, channels: int) -> bool:
+        """Give channels back. True: they were the last, so the call is over."""
+        async with self._news:
+            self._channels.difference_update(range(first, first + channels))
+            self._over = not self._channels
+            self._news.notify_all()
+            return self._over
+
     async def say(self, messages: list[Message]) -> None:
-        """Add `messages`; one that is not final stands until the next."""
+        """Add `messages`; one that is not final stands until the next of its channel."""
         async with self._news:
             for message in messages:
                 text = json.dumps(message, ensure_ascii=False)
-                if message.get("data", {}).get("is_final", True):
+                data = message.get("data", {})
+                if data.get("is_final", True):
                     self._messages.append(text)
-                    self._interim = ""
+                    self._interim.pop(data.get("channel", 0), None)
                 else:
-                    self._interim = text
+                    self._interim[data.get("channel", 0)] = text
             excess = max(len(self._messages) - MAX_MESSAGES, 0)
             del self._messages[:excess]
             self._forgotten += excess
             self._version += 1
-            self._news.notify_all()
-
-    async def end(self) -> None:
-        async with self._news:
-            self._over = True
             self._news.notify_all()
 
     async def listen(self) -> AsyncIterator[str]:
@@ -59,18 +72,14 @@ class Call:
             async with self._news:
                 await self._news.wait_for(lambda: self._over or self._version > seen)  # noqa: B023 - awaited here
                 fresh = self._messages[max(place - self._forgotten, 0) :]
-                place, seen, interim, over = (
-                    self._forgotten + len(self._messages),
-                    self._version,
-                    self._interim,
-                    self._over,
-                )
+                place, seen = self._forgotten + len(self._messages), self._version
+                interim, over = list(self._interim.values()), self._over
             for text in fresh:
                 yield text
             if over:
                 return
-            if interim:
-                yield interim
+            for text in interim:
+                yield text
 
 
 class Calls:
@@ -78,7 +87,6 @@ class Calls:
 
     def __init__(self) -> None:
         self._calls: dict[str, Call] = {}
-        self._users: dict[str, int] = {}
 
     @contextmanager
     def call(self, name: str) -> Iterator[Call]:
@@ -86,24 +94,46 @@ class Calls:
         if name not in self._calls and len(self._calls) >= MAX_AWAITED:
             raise SessionError("server_full", "too many calls are listened to")
         call = self._calls.setdefault(name, Call(name))
-        self._users[name] = self._users.get(name, 0) + 1
+        call.users += 1
         try:
             yield call
         finally:
-            self._users[name] -= 1
-            if not self._users[name]:
-                del self._users[name], self._calls[name]
+            call.users -= 1
+            if not call.users:
+                self._forget(call)
+
+    @asynccontextmanager
+    async def speaking(self, name: str, channels: int = 1) -> AsyncIterator[tuple[Call, int]]:
+        """The call of that name, and the number of its first channel that is new: a switch may connect once for each
+        side of a call. Listeners are told the error that this ends with, and the end of the call."""
+        with self.call(name) as call:
+            first = call.join(channels)
+            try:
+                yield call, first
+            except SessionError as error:
+                await call.say([error_message(error, name)])
+                raise
+            finally:
+                if await call.leave(first, channels):
+                    # Who listens to it still reads to its end. A call of that name from now on is another one.
+                    self._forget(call)
+
+    def _forget(self, call: Call) -> None:
+        if self._calls.get(call.name) is call:
+            del self._calls[call.name]
 
 
-def transcriptions(update: Update, call: str) -> list[Message]:
-    """What `update` adds, as mod_audio_fork wants it: committed words of each channel, then the tentative ones."""
+def transcriptions(update: Update, call: str, first: int = 0) -> list[Message]:
+    """What `update` adds, as mod_audio_fork wants it: committed words of each channel, then the tentative ones.
+
+    `first`: the number of its first channel in the call."""
     messages = []
     for words, final in ((update.committed, True), (update.tentative, False)):
         for channel in dict.fromkeys(word.speaker for word in words):
             said = [word for word in words if word.speaker == channel]
             data = {
                 "call": call,
-                "channel": (channel or 1) - 1,
+                "channel": first + (channel or 1) - 1,
                 "is_final": final,
                 "text": "".join(word.text for word in said),
                 "start": round(seconds(said[0].start), 3),

@@ -34,7 +34,8 @@ class Opening:
     offer: StreamOffer
     channels: int | None
     """That are told apart: `stereo` has the caller left and the callee right."""
-    wishes: dict[str, str]
+    said: Mapping[str, str]
+    """Query and metadata in one."""
 
 
 def metadata(text: str) -> dict[str, str]:
@@ -57,10 +58,9 @@ def opening(query: Mapping[str, str], told: Mapping[str, str]) -> Opening:
     if rate.lower().endswith("k"):
         said["sample_rate"] = f"{rate[:-1]}000"
     offer = StreamOffer(encoding="s16le", sample_rate=whole_number(said, "sample_rate", RATE), channels=channels)
-    known = ("language", "languages", "hotwords", "initial_prompt", "filters", "diarize")
     return Opening(
         call=said.get("call", ""),
         offer=offer,
         channels=channels if channels > 1 else None,
-        wishes={name: said[name] for name in known if said.get(name)},
+        said=said,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, aclosing
+from typing import TypeVar
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from pydantic import Field
@@ -14,15 +15,18 @@ from pydantic import Field
 from wlkd import Code, Http, Session, SessionError, Sessions, Transport
 from wlkd.transports import websocket
 from wlkd.transports.channels import Channels, open_channels
-from wlkd.transports.conversation import feed_all, running, see_through
-from wlkd.transports.http import STATUS, answering, bearer, check_token, error_headers, peer_of
+from wlkd.transports.conversation import feed_all, running
+from wlkd.transports.http import STATUS, answering, bearer, check_token, error_headers, peer_of, subprotocols
 from wlkd.transports.websocket import SocketOptions
-from wlkd_telephony import audiosocket, freeswitch, twilio
-from wlkd_telephony.calls import Call, Calls, Message, error_message, transcriptions
+from wlkd_telephony import asterisk, freeswitch, twilio
+from wlkd_telephony.audiosocket_port import AudioSocketPort
+from wlkd_telephony.calls import Call, Calls, error_message
+from wlkd_telephony.real_time import in_real_time
+from wlkd_telephony.transcribing import soon, transcribe
 
-READ_BYTES = 16 * 1024
-FIRST_SECONDS = 10.0
-"""What a call gets to say which one it is."""
+S = TypeVar("S", bound=websocket.Socket)
+WISHES = ("language", "languages", "hotwords", "initial_prompt", "filters", "diarize")
+"""What the query of an address, or a first text, may ask for."""
 
 
 class TelephonyOptions(SocketOptions):
@@ -48,57 +52,59 @@ class Socket(websocket.Socket):
 class Telephony(Transport[TelephonyOptions]):
     """`/telephony/twilio`, `/telephony/freeswitch`, a port for AudioSocket; `/telephony/calls/NAME` for listeners."""
 
-    _server: asyncio.Server | None = None
+    _audiosocket: AudioSocketPort | None = None
 
     async def start(self, sessions: Sessions, http: Http) -> None:
         self._sessions = sessions
         self._calls = Calls()
-        self._tasks: set[asyncio.Task[None]] = set()
         router = http.app(self.config.host, self.config.port).router
         router.add_get("/telephony/twilio", answering(self._twilio, _refused))
         router.add_get("/telephony/freeswitch", answering(self._freeswitch, _refused))
+        router.add_get("/telephony/asterisk", answering(self._asterisk, _refused))
         router.add_get("/telephony/calls/{call}", answering(self._listener, _refused))
         if self.config.audiosocket_port is not None:
             bound = http.bound_socket(self.config.audiosocket_host, self.config.audiosocket_port)
-            self._server = await asyncio.start_server(self._accept, sock=bound)
+            self._audiosocket = AudioSocketPort(sessions, self._calls)
+            await self._audiosocket.start(bound)
 
     async def stop_accepting(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        if self._audiosocket is not None:
+            self._audiosocket.stop_accepting()
 
     async def close(self) -> None:
-        await self.stop_accepting()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._audiosocket is not None:
+            await self._audiosocket.close()
 
     # The doors -------------------------------------------------------------------------------------------------
 
     async def _twilio(self, request: web.Request) -> web.StreamResponse:
-        socket = await self._upgraded(request, admit=False)
+        socket = await self._upgraded(request, Socket, admit=False)
         await socket.serve(self._hear_twilio(socket, peer_of(request)), peer_of(request))
         return socket
 
     async def _freeswitch(self, request: web.Request) -> web.StreamResponse:
-        socket = await self._upgraded(request, admit=True)
-        token = bearer(request) or request.query.get("token")
-        conversation = self._hear_freeswitch(socket, request.query, peer_of(request), token)
+        socket = await self._upgraded(request, Socket, admit=True)
+        conversation = self._hear_freeswitch(socket, request.query, peer_of(request), _token(request))
+        await socket.serve(conversation, peer_of(request))
+        return socket
+
+    async def _asterisk(self, request: web.Request) -> web.StreamResponse:
+        socket = await self._upgraded(request, websocket.Socket, admit=True)
+        conversation = self._hear_asterisk(socket, request.query, peer_of(request), _token(request))
         await socket.serve(conversation, peer_of(request))
         return socket
 
     async def _listener(self, request: web.Request) -> web.StreamResponse:
-        check_token(self._sessions, bearer(request) or request.query.get("token"))
-        socket = await self._upgraded(request, admit=False)
+        check_token(self._sessions, _token(request))
+        socket = await self._upgraded(request, Socket, admit=False)
         await socket.serve(self._tell(socket, request.match_info["call"]), peer_of(request))
         return socket
 
-    async def _upgraded(self, request: web.Request, *, admit: bool) -> Socket:
+    async def _upgraded(self, request: web.Request, kind: type[S], *, admit: bool) -> S:
         """`admit`: there is a place, and the token is good. Twilio's token comes later."""
         if admit:
-            token = bearer(request) or request.query.get("token")
-            self._sessions.check(transport="telephony", peer=peer_of(request), token=token)
-        offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
-        socket = Socket(self.config, [name.strip() for name in offered if name.strip()])
+            self._sessions.check(transport="telephony", peer=peer_of(request), token=_token(request))
+        socket = kind(self.config, subprotocols(request))
         if not socket.can_prepare(request).ok:
             raise SessionError(Code.BAD_REQUEST, "this is a WebSocket: connect with ws:// or wss://")
         await socket.prepare(request)
@@ -114,7 +120,7 @@ class Telephony(Transport[TelephonyOptions]):
 
     async def _hear_twilio(self, socket: Socket, peer: str) -> None:
         started: twilio.Started | None = None
-        async with _soon():
+        async with soon():
             while started is None:
                 match twilio.parse(_text(await socket.receive())):
                     case twilio.Started() as event:
@@ -122,7 +128,10 @@ class Telephony(Transport[TelephonyOptions]):
                     case twilio.Stopped():
                         return
         wishes, token = dict(started.parameters), started.parameters.get("token")
-        async with AsyncExitStack() as owner:
+        async with (
+            self._calls.speaking(started.call or started.stream, len(started.tracks)) as (call, number),
+            AsyncExitStack() as owner,
+        ):
             opened: list[Session] = [
                 await owner.enter_async_context(
                     self._sessions.open(started.offer, transport="telephony", peer=peer, query=wishes, token=token)
@@ -140,12 +149,11 @@ class Telephony(Transport[TelephonyOptions]):
                             break
                 await session.finish()
 
-            with self._calls.call(started.call or started.stream) as call:
-                await self._transcribe(session, call, hear())
+            await transcribe(session, call, number, hear())
         await socket.hang_up(WSCloseCode.OK)
 
     async def _hear_freeswitch(self, socket: Socket, query: Mapping[str, str], peer: str, token: str | None) -> None:
-        async with _soon():
+        async with soon():
             first = await socket.receive()
         if first.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
             return
@@ -161,106 +169,43 @@ class Telephony(Transport[TelephonyOptions]):
                         return
                     yield message.data
 
-        async with open_channels(
-            self._sessions,
-            stream.offer,
-            stream.channels,
-            transport="telephony",
-            peer=peer,
-            query=stream.wishes,
-            token=told.get("token", token),
-        ) as session:
-            with self._calls.call(stream.call or uuid.uuid4().hex) as call:
-                await self._transcribe(session, call, feed_all(session, pieces()), socket)
+        async with (
+            self._calls.speaking(stream.call or uuid.uuid4().hex, stream.channels or 1) as (call, number),
+            open_channels(
+                self._sessions,
+                stream.offer,
+                stream.channels,
+                transport="telephony",
+                peer=peer,
+                query=_wishes(stream.said),
+                token=told.get("token", token),
+            ) as session,
+        ):
+            await transcribe(session, call, number, feed_all(session, pieces()), socket)
         await socket.hang_up(WSCloseCode.OK)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = str((writer.get_extra_info("peername") or ("unknown",))[0])
-
-        async def hang_up(error: SessionError) -> None:
-            writer.write(audiosocket.HEADER.pack(audiosocket.HANGUP, 0))
-
-        task = asyncio.create_task(see_through(self._hear_audiosocket(reader, peer), hang_up, peer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: writer.close())
-
-    async def _hear_audiosocket(self, reader: asyncio.StreamReader, peer: str) -> None:
-        events = _events(reader)
-        name, first = "", None
-        async with _soon():
-            async for event in events:
-                if isinstance(event, audiosocket.Identity):
-                    name = event.call
-                elif isinstance(event, audiosocket.Audio):
-                    first = event
-                    break
-                else:
-                    return
-        if first is None:
-            return
-
-        async def pieces() -> AsyncIterator[bytes]:
-            yield first.samples
-            async for event in events:
-                if isinstance(event, audiosocket.Audio):
-                    yield event.samples
-
-        async with self._sessions.open(first.offer, transport="telephony", peer=peer) as session:
-            with self._calls.call(name or uuid.uuid4().hex) as call:
-                await self._transcribe(Channels([session]), call, feed_all(session, pieces()))
-
-    async def _transcribe(
-        self, session: Channels, call: Call, hearing: Awaitable[None], back: Socket | None = None
+    async def _hear_asterisk(
+        self, socket: websocket.Socket, query: Mapping[str, str], peer: str, token: str | None
     ) -> None:
-        """From the first audio to the last word, also when the caller hangs up before it. `back`: the switch takes
-        text, and gets it too."""
+        async with soon():
+            started = asterisk.started(_text(await socket.receive()))
+        began = asyncio.get_running_loop().time()
 
-        async def hear() -> None:
-            try:
-                await hearing
-            except SessionError as error:
-                await session.finish(error)
-            except BaseException:
-                await session.finish()
-                raise
+        async def audio() -> AsyncIterator[bytes]:
+            async for message in socket:
+                if message.type is WSMsgType.BINARY:
+                    yield message.data
 
-        async def tell(messages: list[Message]) -> None:
-            await call.say(messages)
-            if back is not None and not back.closed:
-                for message in messages:
-                    await back.say(json.dumps(message, ensure_ascii=False))
-
-        async with running(hear()):
-            try:
-                async for update in session.updates():
-                    if messages := transcriptions(update, call.name):
-                        await tell(messages)
-            except SessionError as error:
-                await call.say([error_message(error, call.name)])
-                raise
-            finally:
-                await call.end()
-
-
-@asynccontextmanager
-async def _soon() -> AsyncIterator[None]:
-    """What a call says first must not take long."""
-    try:
-        async with asyncio.timeout(FIRST_SECONDS):
-            yield
-    except TimeoutError:
-        raise SessionError(Code.IDLE_TIMEOUT, "the call does not say which one it is") from None
-
-
-async def _events(reader: asyncio.StreamReader) -> AsyncIterator[audiosocket.Event]:
-    """To the end of the call, or of the connection."""
-    frames = audiosocket.Frames()
-    while data := await reader.read(READ_BYTES):
-        for event in frames.feed(data):
-            if isinstance(event, audiosocket.Hangup):
-                return
-            yield event
+        async with self._calls.speaking(query.get("call") or started.channel) as (call, number):
+            raw = started.raw()
+            async with (
+                self._sessions.open(
+                    raw.offer, transport="telephony", peer=peer, query=_wishes(query), token=token
+                ) as session,
+                aclosing(in_real_time(audio(), raw, began)) as pieces,
+            ):
+                await transcribe(Channels([session]), call, number, feed_all(session, pieces))
+        await socket.hang_up(WSCloseCode.OK)
 
 
 async def _send_all(socket: Socket, call: Call) -> None:
@@ -273,11 +218,19 @@ async def _drop_all(socket: Socket) -> None:
         continue
 
 
+def _token(request: web.Request) -> str | None:
+    return bearer(request) or request.query.get("token")
+
+
+def _wishes(said: Mapping[str, str]) -> dict[str, str]:
+    return {name: said[name] for name in WISHES if said.get(name)}
+
+
 def _text(message: WSMessage) -> str:
     if message.type is WSMsgType.TEXT:
         return str(message.data)
     if message.type is WSMsgType.BINARY:
-        raise SessionError(Code.BAD_REQUEST, "messages are text; is this Twilio Media Streams?")
+        raise SessionError(Code.BAD_REQUEST, "a text was to come here, and audio came; is this the right address?")
     raise ConnectionResetError("the call ended before it began")
 
 
