@@ -35,6 +35,7 @@ let stream = null; // a Recording or an Upload
 let starting = false;
 let heard = false;
 let lastSound = 0;
+let lag = { words: 0, translation: 0 }; // seconds behind
 let deaf = false; // the server hears speech, and writes nothing
 let wakeLock = null;
 
@@ -42,7 +43,6 @@ let wakeLock = null;
 
 function statusText(state) {
   if (state === "uploading") return t("uploading", { name: stream.name, percent: Math.round(100 * stream.progress) });
-  if (state === "waiting") return t("reconnecting");
   return t(state === "recording" && !heard ? "quiet" : state);
 }
 
@@ -60,6 +60,7 @@ function showStatus() {
   $("pause").setAttribute("aria-label", $("pause").title);
   $("progress").hidden = !(stream instanceof Upload);
   $("progress").value = stream?.progress ?? 0;
+  $("empty-title").textContent = t(state === "idle" ? "emptyTitle" : "emptyLive");
   $("elapsed").textContent = clock(live ? stream.elapsed : transcript.end);
   lockChoices(live || starting);
   lockTarget(live || starting);
@@ -75,11 +76,13 @@ function showFiles() {
   $("kept").hidden = empty || stream !== null;
 }
 
-/** How far the words are behind, or else their translation. */
-function showLag(seconds, translation = 0) {
-  const late = seconds >= SHOWN_LAG_S;
+/** How far the words are behind, or else their translation; without an argument, the same again. */
+function showLag(now = lag) {
+  lag = now;
+  const { words, translation } = now;
+  const late = words >= SHOWN_LAG_S;
   $("lag").hidden = !late && translation < SHOWN_TRANSLATION_LAG_S;
-  $("lag").textContent = late ? t("lag", { s: seconds.toFixed(1) }) : t("translationLag", { s: translation.toFixed(0) });
+  $("lag").textContent = late ? t("lag", { s: words.toFixed(1) }) : t("translationLag", { s: translation.toFixed(0) });
 }
 
 function showHost() {
@@ -102,6 +105,7 @@ function translatePage() {
   showHost();
   showTheme();
   showStatus();
+  showLag();
   view.render(transcript);
   translateNotice();
 }
@@ -198,11 +202,12 @@ function toggle() {
 
 function onState() {
   if (["recording", "uploading", "ended"].includes(stream.state)) dismiss(...CONNECTION);
+  // How far it is behind, nobody knows until the server is there again.
+  if (["waiting", "ended"].includes(stream.state)) showLag({ words: 0, translation: 0 });
   if (stream.state === "ended") {
     stream = null;
     dismiss("silent", "deaf");
     document.body.style.setProperty("--level", 0);
-    showLag(0);
     wakeLock?.release();
     wakeLock = null;
     archive.save();
@@ -214,8 +219,10 @@ function onState() {
 function onUpdate({ detail }) {
   dismiss(...CONNECTION);
   heard ||= detail.status === "active_transcription";
-  if (stream instanceof Upload) showLag(0);
-  else showLag(detail.remaining_time_transcription, detail.remaining_time_translation);
+  // A file may be behind: its progress is shown.
+  if (stream instanceof Recording) {
+    showLag({ words: detail.remaining_time_transcription, translation: detail.remaining_time_translation ?? 0 });
+  }
   showDeafness(detail.deaf === true);
   archive.touch();
   view.render(transcript);

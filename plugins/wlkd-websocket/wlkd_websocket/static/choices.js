@@ -60,6 +60,8 @@ function showModels(offer) {
 /** Chinese is written in several ways; asked only where Chinese may be spoken and the server can choose. */
 function showScript() {
   const chosen = settings.language;
+  const automatic = chosen === "auto" || (chosen === "" && (offered()?.language ?? "auto") === "auto");
+  document.getElementById("language-hint").hidden = !automatic;
   const mayBeChinese = ["zh", "yue"].includes(chosen) || (uiLanguage() === "zh" && ["", "auto"].includes(chosen));
   document.getElementById("script-choice").hidden = !(offered()?.chinese_script && mayBeChinese);
 }
