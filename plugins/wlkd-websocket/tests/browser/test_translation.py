@@ -58,6 +58,9 @@ async def test_what_is_said_stands_beside_its_translation(scripted, browse):
 
         await visit.page.select_option("#reading", "spoken")
         assert await visible(visit, ".text") and not await visible(visit, ".translated")
+
+        await visit.page.reload()
+        await visit.sees("#target option:checked", "Portuguese")
         await visit.click("#ui-language")
         await visit.sees("#target-choice span", "翻译成")
         await visit.sees("#reading-choice span", "显示")

@@ -41,9 +41,8 @@ export function showLanguages() {
   fill(language, known.length === 1 ? known : [["", byDefault], ...automatic, ...known], settings.language);
   const script = offer?.chinese_script ?? SCRIPTS[0];
   fill(scripts, SCRIPTS.map((name) => [name === script ? "" : name, t(name)]), settings.script);
-  // What this server does not have is not asked for.
-  settings.language = language.value;
-  settings.script = scripts.value;
+  // What this server does not have is not asked for; before it has answered, nothing is known to be missing.
+  if (offer) Object.assign(settings, { language: language.value, script: scripts.value });
   showScript();
 }
 
@@ -52,7 +51,7 @@ function showModels(offer) {
   const engines = offer?.engines ?? [];
   const named = engines.map(({ name, model, backend }) => [name, `${name} (${model || backend})`]);
   fill(models, [["", t("modelOfLanguage")], ...named], settings.model);
-  settings.model = models.value;
+  if (offer) settings.model = models.value;
   document.getElementById("model-choice").hidden = engines.length < 2;
   return engines.find(({ name }) => name === settings.model) ?? null;
 }

@@ -19,7 +19,8 @@ export function showTargets() {
   const codes = offered()?.target_languages ?? [];
   const named = codes.map((code) => [code, languageName(code)]).sort(([, a], [, b]) => a.localeCompare(b));
   fill(target, [["", t("noTranslation")], ...named], settings.target);
-  settings.target = target.value;
+  // Before the server has answered, nothing is known to be missing.
+  if (offered()) settings.target = target.value;
   fill(reading, READINGS.map((name) => [name, t(name)]), settings.reading);
   document.getElementById("target-choice").hidden = codes.length === 0;
 }
