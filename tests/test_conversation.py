@@ -8,7 +8,7 @@ import pytest
 from wlkd.contract.errors import BadParameter, Code, SessionError
 from wlkd.contract.types import RecognitionParams, SessionInfo, StreamOffer
 from wlkd.testing import MadeUpSession
-from wlkd.transports.conversation import converse, feed_all, see_through
+from wlkd.transports.conversation import converse, feed_all, last_update, see_through
 from wlkd.transports.http import STATUS
 from wlkd.transports.queries import choice, flag, whole_number
 from wlkd.transports.websocket import CLOSE_CODES
@@ -78,6 +78,39 @@ async def test_a_failed_session_takes_no_more_and_says_why_itself() -> None:
 
     await feed_all(hearing, pieces())
     assert not hearing.finished
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (SessionError("bad_request", "no such verb"), "no such verb"),
+        (RuntimeError("a defect"), "internal error; the server's log has the details"),
+    ],
+    ids=["mistake", "defect"],
+)
+async def test_what_a_client_did_wrong_ends_its_session_after_its_words(raised: Exception, told: str) -> None:
+    hearing = session()
+
+    async def pieces():  # type: ignore[no-untyped-def]
+        yield b"audio"
+        raise raised
+
+    await feed_all(hearing, pieces())
+    assert hearing.fed == [b"audio"]
+    with pytest.raises(SessionError, match=told):
+        await last_update(hearing)
+
+
+async def test_a_client_that_goes_ends_its_session() -> None:
+    hearing = session()
+
+    async def pieces():  # type: ignore[no-untyped-def]
+        yield b"audio"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await feed_all(hearing, pieces())
+    assert hearing.finished
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "²", "1.5", "1e3", "9999999999", "fast"])

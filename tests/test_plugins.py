@@ -139,10 +139,45 @@ def test_a_plugin_that_fails_half_way_registers_nothing(install: Install) -> Non
         (
             "from wlkd import Vad, hookimpl\nclass Free(Vad):\n    class Config: pass\n    def open(self): ...\n"
             "@hookimpl\ndef wlkd_register_vads(register): register('free', Free)",
-            'vad "free": its Config is not a subclass of wlkd.Options',
+            'vad "free": Config is not a subclass of wlkd.Options',
+        ),
+        (
+            "from wlkd import Filter, hookimpl\nclass Plain: pass\n"
+            "class Free(Filter[Plain]):\n    def open(self, wish): ...\n"
+            "@hookimpl\ndef wlkd_register_filters(register): register('free', Free)",
+            'filter "free": Plain is not a subclass of wlkd.Options',
+        ),
+        (
+            "from wlkd import Filter, hookimpl\n"
+            "class Bare(Filter):\n    def __init__(self): ...\n    def open(self, wish): ...\n"
+            "@hookimpl\ndef wlkd_register_filters(register): register('bare', Bare)",
+            'filter "bare": __init__ has to take the options, and nothing else',
+        ),
+        (
+            "from wlkd import Filter, hookimpl\nclass Loud(Filter):\n    def open(self, wish): ...\n"
+            "@hookimpl\ndef wlkd_register_filters(register): register('Speak Up', Loud)",
+            'filter "Speak Up": a name has small letters, digits, - and _, like my-filter',
+        ),
+        (
+            "from wlkd import Filter, hookimpl\n"
+            "class Late(Filter):\n    def close(self): ...\n    async def open(self, wish): ...\n"
+            "@hookimpl\ndef wlkd_register_filters(register): register('late', Late)",
+            'filter "late": close has to be async; filter "late": open must not be async',
         ),
     ],
-    ids=["mistyped", "unmarked", "empty", "async", "wrapper", "abstract", "foreign options"],
+    ids=[
+        "mistyped",
+        "unmarked",
+        "empty",
+        "async",
+        "wrapper",
+        "abstract",
+        "foreign config",
+        "foreign options",
+        "constructor",
+        "name",
+        "plain close",
+    ],
 )
 def test_what_would_pass_silently_is_refused(install: Install, source: str, reason: str) -> None:
     install("acme-odd", "odd", source)
@@ -152,7 +187,7 @@ def test_what_would_pass_silently_is_refused(install: Install, source: str, reas
 def test_an_unknown_hook_argument_is_refused(install: Install) -> None:
     install("acme-odd", "odd", "from wlkd import hookimpl\n@hookimpl\ndef wlkd_session_opened(session): pass")
     [reason] = reasons(load_plugins(), "odd")
-    assert "hook 'wlkd_session_opened'" in reason and "session" in reason
+    assert reason == "wlkd_session_opened has no argument session; it may take info"
 
 
 EVERY_HOOK = """

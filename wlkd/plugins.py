@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,9 @@ from wlkd.discovery import GROUP, ImportFailed, discover, import_plugin, origin,
 from wlkd.hookspecs import registration_hooks
 
 logger = logging.getLogger(__name__)
+
+NAME = re.compile(r"[a-z][a-z0-9_-]*")
+"""Of a component: a word in the configuration, and for filters in a client's query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,11 @@ class Plugins:
             known = [hook for hook, caller in vars(self._manager.hook).items() if caller.has_spec()]
             close = difflib.get_close_matches(name, known, n=1)
             return f"there is no hook {name}" + (f"; did you mean {close[0]}?" if close else "")
+        if isinstance(error, pluggy.PluginValidationError) and "can not be found in the hookspec" in words:
+            hook = words.split("'")[3]
+            arguments = ", ".join(getattr(self._manager.hook, hook).spec.argnames)
+            unknown = words.rpartition("{")[2].partition("}")[0].replace("'", "")
+            return f"{hook} has no argument {unknown}; it may take {arguments}"
         return words.replace("\n", "; ")
 
 
@@ -232,7 +241,17 @@ def _mistakes(entry: Registered, base: type[Component[Any]]) -> Iterable[str]:
     if missing := sorted(entry.component.__abstractmethods__):
         yield f'{entry.kind} "{entry.name}" does not define {", ".join(missing)}'
     if not issubclass(entry.component.Config, Options):
-        yield f'{entry.kind} "{entry.name}": its Config is not a subclass of wlkd.Options'
+        yield f'{entry.kind} "{entry.name}": {entry.component.Config.__name__} is not a subclass of wlkd.Options'
+    try:
+        inspect.signature(entry.component).bind(None)
+    except TypeError:
+        yield f'{entry.kind} "{entry.name}": __init__ has to take the options, and nothing else'
+    for name, method in inspect.getmembers(base, inspect.isfunction):
+        if inspect.iscoroutinefunction(method) != inspect.iscoroutinefunction(getattr(entry.component, name)):
+            must = "has to be" if inspect.iscoroutinefunction(method) else "must not be"
+            yield f'{entry.kind} "{entry.name}": {name} {must} async'
+    if not NAME.fullmatch(entry.name):
+        yield f'{entry.kind} "{entry.name}": a name has small letters, digits, - and _, like my-{entry.kind}'
 
 
 def _check_hooks(module: Any, callers: Iterable[pluggy.HookCaller], plugin: str) -> None:

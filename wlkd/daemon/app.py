@@ -24,6 +24,7 @@ from wlkd.daemon.health import Health
 from wlkd.daemon.listeners import HttpServer
 from wlkd.daemon.pipeline import Core, running_core
 from wlkd.daemon.reload import Reload
+from wlkd.daemon.starting import starting
 from wlkd.host.build import build
 from wlkd.host.memory import keep_giving_back
 from wlkd.host.systemd import Notifier, inherited_sockets, watchdog_seconds
@@ -124,8 +125,10 @@ class Daemon:
         for name, options in self._config.transports.items():
             transport = cast(Transport, self._plugins.component("transport", name)(options))
             stack.push_async_callback(transport.close)
-            await transport.provision(ctx)
-            await transport.start(core.admission, self.http)
+            with starting(transport, "provision"):
+                await transport.provision(ctx)
+            with starting(transport, "start"):
+                await transport.start(core.admission, self.http)
             transports.append(transport)
         await self.http.start()
         for address in self._sockets.untaken:

@@ -15,6 +15,7 @@ from wlkd.contract.components import Options
 from wlkd.contract.host import Context
 from wlkd.contract.types import Priority
 from wlkd.daemon.running_engines import EngineSet, Opening, RunningEngine, open_engines
+from wlkd.daemon.starting import starting
 from wlkd.host.cpu import audio_threads, cores
 from wlkd.host.memory import available_bytes
 from wlkd.inference.engines import Engine
@@ -128,7 +129,8 @@ async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExi
     async def provision(kind: str, name: str, options: Options) -> Any:
         component = plugins.component(kind, name)(options)
         stack.push_async_callback(component.close)
-        await component.provision(ctx)
+        with starting(component, "provision"):
+            await component.provision(ctx)
         return component
 
     def pool(threads: int, name: str) -> ThreadPoolExecutor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from wlkd.contract.components import Backend
 from wlkd.contract.errors import SessionError
-from wlkd.contract.types import Frame
+from wlkd.contract.types import Commit, Frame
 from wlkd.inference.backlog import Outcome, Step, Stream
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ def _run(backend: Backend, steps: Sequence[Step]) -> dict[Stream, Outcome]:
         return {}
     try:
         commits = backend.run([step.plan for step in steps])
+        _check(backend, commits, len(steps))
         return dict(zip((step.stream for step in steps), commits, strict=True))
     except Exception as error:
         if len(steps) == 1:
@@ -48,6 +49,14 @@ def _run(backend: Backend, steps: Sequence[Step]) -> dict[Stream, Outcome]:
         for step in steps:
             outcomes.update(_run(backend, [step]))
         return outcomes
+
+
+def _check(backend: Backend, commits: object, due: int) -> None:
+    """Raises `TypeError` for what is not a commit for each plan: it would fail far from the backend."""
+    made = commits if isinstance(commits, Sequence) else [commits]
+    if len(made) != due or not all(isinstance(commit, Commit) for commit in made):
+        kinds = ", ".join(sorted({type(commit).__name__ for commit in made})) or "nothing"
+        raise TypeError(f"{type(backend).__name__}.run gave {len(made)} x {kinds}; due is a list of {due} x Commit")
 
 
 def _failure(error: Exception) -> Exception:

@@ -19,7 +19,7 @@ from fractions import Fraction
 
 from wlkd.config.options import DEFAULT_ENGINE, WorkerOptions
 from wlkd.contract.audio import samples, seconds
-from wlkd.contract.components import Backend
+from wlkd.contract.components import Backend, Recognizer, opened
 from wlkd.contract.errors import SessionError
 from wlkd.contract.types import RecognitionParams
 from wlkd.inference.backlog import Outcome, Step, Stream
@@ -122,7 +122,7 @@ class Worker:
 
     def open(self, params: RecognitionParams, on_outcome: Callable[[Outcome], None]) -> Stream:
         """A place for a new session. `on_outcome` is called on the event loop after each of its steps."""
-        recognizer = self._backend.open(params)
+        recognizer = opened(self._backend, self._backend.open(params), Recognizer)
         if params.priority == "upload" and self._uploads is not None:
             return self._uploads.open(recognizer, on_outcome)
         stream = Stream(self, recognizer, params.priority, on_outcome)

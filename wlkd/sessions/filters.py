@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wlkd.contract.components import Filter, TextFilter
+from wlkd.contract.components import Filter, TextFilter, opened
 from wlkd.contract.errors import BadParameter
 
 QUERY_NAME = "filters"
@@ -32,7 +32,7 @@ class Filters:
             present = None if before is None else before.get(name)
             active = component.config.active if before is None else present is not None
             if switched.get(name, active or bool(wish)):
-                chosen[name] = present if present and not wish else component.open(wish)
+                chosen[name] = present if present and not wish else opened(component, component.open(wish), TextFilter)
         return chosen
 
     def _switched(self, text: str) -> dict[str, bool]:

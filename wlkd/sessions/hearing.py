@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from wlkd.contract.audio import SAMPLE_RATE, silence
-from wlkd.contract.components import DecoderStream, TurnDetector, Vad
+from wlkd.contract.components import DecoderStream, TurnDetector, Vad, VadStream, opened
 from wlkd.contract.types import Decoded, Frame, Gap, Note, Pause, Restart, Samples, SpeechEvent
 from wlkd.sessions.decoding import SLICE_SAMPLES, begin, take
 
@@ -50,7 +50,7 @@ class Hearing:
         """`restart`: where the bytes of a resumed stream begin; what comes of them before `settled` is not heard."""
         self._decoder = decoder
         self._vad = vad
-        self._vad_stream = vad.open()
+        self._vad_stream = opened(vad, vad.open(), VadStream)
         self._pool = pool
         self._turns = turns
         self._recent: deque[Frame] = deque()

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from wlkd.config.options import Config
 from wlkd.contract.audio import samples
-from wlkd.contract.components import Decoder, TurnDetector, Vad
+from wlkd.contract.components import Decoder, DecoderStream, TurnDetector, Vad, opened
 from wlkd.contract.errors import SessionError
 from wlkd.contract.host import Capabilities, EngineInfo
 from wlkd.contract.types import (
@@ -166,7 +166,8 @@ class Maker:
             # Nobody waits for the end of a turn in a recording.
             turns=self._parts.turns is not None and asked.priority == "live",
         )
-        decoder = self._decoder(asked.offer).open(asked.offer)
+        component = self._decoder(asked.offer)
+        decoder = opened(component, component.open(asked.offer), DecoderStream)
         try:
             pool = self._parts.pools[asked.priority]
             turns = self._parts.turns if info.turns else None

@@ -114,4 +114,7 @@ class _Stage:
         return self._rewritten(words[:count], language), self._rewritten((*self._held, *tentative), language)
 
     def _rewritten(self, words: tuple[Word, ...], language: str | None) -> tuple[Word, ...]:
-        return tuple(self._filter.rewrite(words, language)) if words else ()
+        rewritten = tuple(self._filter.rewrite(words, language)) if words else ()
+        if not all(isinstance(word, Word) for word in rewritten):
+            raise TypeError(f"{type(self._filter).__name__}.rewrite gave {type(rewritten[0]).__name__}; due are Words")
+        return rewritten

@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -165,13 +166,19 @@ def _items(made: Samples | Iterable[Decoded]) -> Iterable[Decoded]:
     return [made] if isinstance(made, np.ndarray) else made
 
 
+LOUDEST = 4.0
+"""A resampler may go beyond 1, and a float format may hold more."""
+
+
 def check_decoder(open_stream: Callable[[], DecoderStream], data: bytes) -> Samples:
     """The contract of decoders: samples do not depend on where bytes are cut, and a stream may end at any point.
 
     Returns what `data` decodes to.
     """
     whole = decoded(open_stream(), [data])
-    assert whole.dtype == np.float32 and whole.ndim == 1
+    assert whole.dtype == np.float32 and whole.ndim == 1, "samples are float32, of shape (n,)"
+    assert np.isfinite(whole).all(), "samples are numbers: there is a NaN, or an infinite one"
+    assert np.abs(whole).max(initial=0.0) < LOUDEST, "samples lie between -1 and 1: divide 16-bit ones by 32768"
     for seed in range(3):
         cut = decoded(open_stream(), pieces(data, seed=seed))
         np.testing.assert_array_equal(cut, whole, err_msg=f"cut with seed {seed}")
@@ -314,9 +321,13 @@ def check_backend(backend: Backend, speech: Sequence[Samples], language: str = "
     params = RecognitionParams(language=language)
     commits = recognized(backend, speech, params=params)
     words = [word for commit in commits for word in commit.words]
+    assert all(isinstance(time, Integral) for word in words for time in (word.start, word.end)), (
+        "times are sample indexes, whole numbers: seconds become them by wlkd.contract.audio.samples"
+    )
     assert all(word.start <= word.end for word in words)
     assert [word.start for word in words] == sorted(word.start for word in words)
-    assert sum(commit.segment_end for commit in commits) == len(speech)
+    ends = sum(commit.segment_end for commit in commits)
+    assert ends == len(speech), f"{len(speech)} stretches, and {ends} commits with segment_end"
     for commit in commits:
         assert not (commit.segment_end and commit.tentative), "a closed segment has no tentative words"
     untils = [commit.until for commit in commits]
@@ -338,6 +349,8 @@ __all__ = [
     "Told",
     "check_backend",
     "check_decoder",
+    "check_diarizer",
+    "check_filter",
     "check_translator",
     "check_transport",
     "check_vad",

@@ -78,16 +78,30 @@ async def converse(sending: Coroutine[Any, Any, None], receiving: Coroutine[Any,
 
 
 async def feed_all(session: Session, pieces: AsyncIterable[bytes]) -> None:
-    """Feed `pieces` and finish. When the session fails meanwhile it is left to `updates()` to say so, after the words
-    of the audio before. Raises what `pieces` raises."""
-    async for piece in pieces:
-        try:
-            await session.feed(piece)
-        except SessionError as error:
-            logger.debug("the session takes no more audio: %s", error)
-            return
+    """Feed `pieces` and finish. What goes wrong, in the session or in `pieces`, is left to `updates()` to say, after
+    the words of the audio before. Raises `ConnectionError` of `pieces`, with the session finished."""
+    mistake = None
+    try:
+        async for piece in pieces:
+            try:
+                await session.feed(piece)
+            except SessionError as error:
+                logger.debug("the session takes no more audio: %s", error)
+                return
+    except SessionError as error:
+        mistake = error
+    except ConnectionError:
+        await _finish(session)
+        raise
+    except Exception:
+        logger.exception("%s: what a client sent could not be read, because of a defect", session.info.peer)
+        mistake = defect()
+    await _finish(session, mistake)
+
+
+async def _finish(session: Session, mistake: SessionError | None = None) -> None:
     with contextlib.suppress(SessionError):
-        await session.finish()
+        await session.finish(mistake)
 
 
 async def last_update(session: Session) -> Update:

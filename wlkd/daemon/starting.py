@@ -1,0 +1,26 @@
+"""Components on their way to work: a defect in one is told with its name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from wlkd.contract.components import Component
+from wlkd.contract.errors import ConfigError, PluginError, ProvisionError
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def starting(component: Component[Any], method: str) -> Iterator[None]:
+    """Around a call of `component.method()`. Raises `ProvisionError` for what it should not raise, and logs where."""
+    try:
+        yield
+    except (ProvisionError, ConfigError, PluginError):
+        raise
+    except Exception as error:
+        call = f"{type(component).__module__}.{type(component).__qualname__}.{method}()"
+        logger.exception("%s failed", call)
+        raise ProvisionError(f"{call} raised {type(error).__name__}: {error}") from error
