@@ -14,6 +14,7 @@ import sys
 from wlkd_bench.crowd import idle_connections
 from wlkd_bench.daemon import daemon
 from wlkd_bench.process import MIB, Usage, cpu_share, usage
+from wlkd_bench.stopping import run_to_its_end
 
 
 def arguments() -> argparse.Namespace:
@@ -49,4 +50,4 @@ async def look(pid: int, seconds: float) -> tuple[Usage, Usage]:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(idle(arguments())))
+    sys.exit(run_to_its_end(idle(arguments())))

@@ -32,6 +32,7 @@ from wlkd_bench.daemon import daemon
 from wlkd_bench.pieces import cut_pcm, read_samples
 from wlkd_bench.process import MIB, Usage, usage
 from wlkd_bench.score import compare
+from wlkd_bench.stopping import run_to_its_end
 from wlkd_bench.stream import Recording, Target, stream_clip
 from wlkd_bench.text import units
 
@@ -179,6 +180,6 @@ async def measure(args: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(asyncio.run(measure(arguments())))
+        sys.exit(run_to_its_end(measure(arguments())))
     except ManifestError as error:
         sys.exit(f"long_recording: {error}")

@@ -23,6 +23,7 @@ from wlkd.inference.capacity import made_up_speech
 from wlkd_bench.crowd import Crowd
 from wlkd_bench.daemon import RunningProcess, daemon
 from wlkd_bench.process import MIB, Usage, cpu_share, usage
+from wlkd_bench.stopping import run_to_its_end
 
 SETTLE_SECONDS = 15.0
 """For the last sessions to be closed and their threads to end, before and after."""
@@ -133,4 +134,4 @@ def complaints(growth: float, before: Usage, after: Usage, seen: list[Usage], en
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(soak(arguments())))
+    sys.exit(run_to_its_end(soak(arguments())))

@@ -31,6 +31,7 @@ from wlkd_bench.clips import Clip, read_manifest, select
 from wlkd_bench.daemon import RunningProcess, daemon
 from wlkd_bench.pieces import Piece, cut, read_samples
 from wlkd_bench.process import cpu_share, usage
+from wlkd_bench.stopping import run_to_its_end
 
 STAGGER_SECONDS = 0.37
 """Between the first sounds of two streams: people do not begin to speak in unison."""
@@ -180,7 +181,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """1: sentences were left untranslated; 2: nothing was measured."""
     try:
-        return asyncio.run(measure(arguments()))
+        return run_to_its_end(measure(arguments()))
     except (ClientError, RuntimeError) as error:
         print(f"translation: {error}", file=sys.stderr)
         return 2

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from email.message import Message
 
 from wlkd import SAMPLE_RATE, SessionError, StreamOffer
+from wlkd.contract.resampling import MAX_RATE, MIN_RATE
 from wlkd_pcm.encodings import ENCODINGS
 
-MIN_RATE, MAX_RATE = 1_000, 768_000
-"""Hz. Below, one byte would swell to more than 16 samples; above, no sound card goes."""
 MAX_CHANNELS = 64
 
 TELEPHONE_RATE = 8_000

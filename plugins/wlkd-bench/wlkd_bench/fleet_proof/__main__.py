@@ -38,6 +38,7 @@ from wlkd_bench.fleet_proof.people import Heard, Person
 from wlkd_bench.fleet_proof.speech import Spoken, recorded, scripted
 from wlkd_bench.fleet_proof.troubles import CUT_SECONDS, PAUSE_SECONDS, Trouble, troubles
 from wlkd_bench.fleet_proof.verdict import Run
+from wlkd_bench.stopping import run_to_its_end
 
 ADDRESSES = {"speech1": "10.71.0.11", "speech2": "10.71.0.12", "speech3": "10.71.0.13", "speech4": "10.71.0.14"}
 """The first two are in etc/fleet/haproxy.cfg; the last one comes in the middle."""
@@ -200,9 +201,9 @@ def main() -> int:
     try:
         if args.keep is not None:
             args.keep.mkdir(parents=True, exist_ok=True)
-            return asyncio.run(prove(args, args.keep.resolve()))
+            return run_to_its_end(prove(args, args.keep.resolve()))
         with tempfile.TemporaryDirectory() as folder:
-            return asyncio.run(prove(args, Path(folder)))
+            return run_to_its_end(prove(args, Path(folder)))
     except (ManifestError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
