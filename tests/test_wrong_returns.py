@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from wlkd.contract.components import Backend, Filter, FilterOptions, Options, TextFilter, Vad, VadStream, opened
+from wlkd.contract.components import Backend, Filter, FilterOptions, Options, TextFilter, Vad, VadStream
 from wlkd.contract.errors import ProvisionError, SessionError
+from wlkd.contract.opened import opened
 from wlkd.contract.types import Commit, Word
 from wlkd.daemon.starting import starting
 from wlkd.inference.backlog import Step, Stream

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, get_args, get_origin
+from typing import Any, ClassVar, Generic, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeVar
@@ -61,9 +61,6 @@ OptionsT = TypeVar("OptionsT", bound=Options, default=Options)
 """The options of a component: `class Mine(Backend[MyOptions])`."""
 
 
-StreamT = TypeVar("StreamT")
-
-
 class Component(ABC, Generic[OptionsT]):
     """Everything a plugin registers: built from its options, provisioned, used, closed."""
 
@@ -75,7 +72,7 @@ class Component(ABC, Generic[OptionsT]):
         if "Config" not in vars(cls):
             for base in getattr(cls, "__orig_bases__", ()):
                 options = next(iter(get_args(base)), None)
-                if isinstance(options, type) and issubclass(get_origin(base) or object, Component):
+                if isinstance(options, type) and issubclass(options, Options):
                     cls.Config = options
 
     def __init__(self, config: OptionsT) -> None:
@@ -90,13 +87,6 @@ class Component(ABC, Generic[OptionsT]):
 
     async def close(self) -> None:
         """Give everything back. Called after a failed `provision()` too; a second call does nothing."""
-
-
-def opened(component: Component[Any], stream: StreamT, kind: type[Any]) -> StreamT:
-    """`stream`, which `component.open()` returned. Raises `TypeError`: without its `return` it would fail elsewhere."""
-    if not isinstance(stream, kind):
-        raise TypeError(f"{type(component).__name__}.open() returned {stream!r}; due is a {kind.__name__}")
-    return stream
 
 
 class DecoderStream(ABC):

@@ -19,8 +19,9 @@ from fractions import Fraction
 
 from wlkd.config.options import DEFAULT_ENGINE, WorkerOptions
 from wlkd.contract.audio import samples, seconds
-from wlkd.contract.components import Backend, Recognizer, opened
+from wlkd.contract.components import Backend, Recognizer
 from wlkd.contract.errors import SessionError
+from wlkd.contract.opened import opened
 from wlkd.contract.types import RecognitionParams
 from wlkd.inference.backlog import Outcome, Step, Stream
 from wlkd.inference.batch import run_batch

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wlkd.contract.components import Filter, TextFilter, opened
+from wlkd.contract.components import Filter, TextFilter
 from wlkd.contract.errors import BadParameter
+from wlkd.contract.opened import opened
 
 QUERY_NAME = "filters"
 """What clients name filters under: `numbers,-profanity` switches one on and one off."""

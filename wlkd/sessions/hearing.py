@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from wlkd.contract.audio import SAMPLE_RATE, silence
-from wlkd.contract.components import DecoderStream, TurnDetector, Vad, VadStream, opened
+from wlkd.contract.components import DecoderStream, TurnDetector, Vad, VadStream
+from wlkd.contract.opened import opened
 from wlkd.contract.types import Decoded, Frame, Gap, Note, Pause, Restart, Samples, SpeechEvent
 from wlkd.sessions.decoding import SLICE_SAMPLES, begin, take
 

@@ -14,9 +14,10 @@ from typing import Any, get_args
 
 from wlkd.config.options import Config
 from wlkd.contract.audio import samples
-from wlkd.contract.components import Decoder, DecoderStream, TurnDetector, Vad, opened
+from wlkd.contract.components import Decoder, DecoderStream, TurnDetector, Vad
 from wlkd.contract.errors import SessionError
 from wlkd.contract.host import Capabilities, EngineInfo
+from wlkd.contract.opened import opened
 from wlkd.contract.types import (
     DiarizationParams,
     KnownSpeaker,
