@@ -171,6 +171,13 @@ class Recognizer(ABC):
         `end_segment` comes about a second later, without an `accept` between."""
         self.end_segment(at)
 
+    @property
+    def bridges_pauses(self) -> bool:
+        """Whether the next run may have speech from before and behind a `pause`. On a busy machine, speech has often
+        gone on when a step begins: then the step goes on too, and that pause is not told. The places of the frames
+        show it. Asked between two runs, on the event loop."""
+        return False
+
 
 class DiarizerOptions(Options):
     """What every diarizer can be told; base of its own options."""

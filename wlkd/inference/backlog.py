@@ -146,15 +146,19 @@ class Stream:
         self._changed.set()
 
     def take(self, limit: int, spare: float = 1.0, *, over_pauses: bool = False) -> Step:
-        """The next step: queued frames of up to `limit` samples, to the end of the first pause, or `over_pauses`;
-        `spare`: the worker's time to spare, 0 to 1."""
+        """The next step: queued frames of up to `limit` samples, to the end of the first pause that speech has not
+        followed if the recognizer bridges them, or `over_pauses`; `spare`: the worker's time to spare, 0 to 1."""
         events: list[SpeechEvent] = []
         room = limit
+        bridges = self.recognizer.bridges_pauses
         while self._queue:
             event = self._queue[0]
             if isinstance(event, Pause):
-                events.append(self._queue.popleft())
+                self._queue.popleft()
                 self.pauses -= 1
+                if bridges and not event.over and self._queue and room:
+                    continue
+                events.append(event)
                 if not over_pauses:
                     break
                 continue

@@ -5,12 +5,11 @@ import functools
 
 import numpy as np
 import pytest
-from wlkd_simulstreaming.brief import first_state, make_brief, request, with_firm_pauses
+from wlkd_simulstreaming.brief import Listener, first_state, make_brief, request, with_firm_pauses
 from wlkd_simulstreaming.guards import Guard
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.settling import Heard, conclude, doubted
-from wlkd_whisper.stepwise import SteppedStream
 
 from wlkd import Frame, RecognitionParams
 
@@ -40,7 +39,7 @@ class Talk:
         self.vocabulary = vocabulary
         params = params or RecognitionParams(language="en")
         brief = make_brief(SimulStreamingOptions(**options), vocabulary, dims, params, only)
-        self.stream = SteppedStream(brief, first_state(brief, params))
+        self.stream = Listener(brief, first_state(brief, params))
         self.at = 0
         self.guards = frozenset()
 
@@ -194,6 +193,32 @@ def test_words_in_doubt_before_two_pauses_end_two_stretches(in_doubt, vocabulary
     in_doubt.stream.end_segment(in_doubt.at)
     commit = in_doubt.conclude(in_doubt.stream.plan(), Hypothesis(ended=True))
     assert (texts(commit.words), commit.segment_end) == ([" three"], True)
+
+
+def test_a_pause_that_was_over_before_a_step_ends_a_stretch_too(talk):
+    silence = SECOND // 2
+    talk.hear(2)
+    commit = talk.step(
+        2, (" one", 20), (" two", 60), (" three", 130), (" four", 150), (" five", 220), at=2 * SECOND + silence
+    )
+    window = talk.stream.plan().state.window
+    assert (len(window), window.session_index(3 * SECOND)) == (4 * SECOND + silence, 3 * SECOND), "the silence is heard"
+    assert (texts(commit.words), commit.segment_end) == ([" one", " two"], True)
+    assert texts(commit.tentative) == [" three", " four", " five"]
+    commit = talk.step(0.5, (" three", 130), (" four", 150), (" five", 220))
+    assert (texts(commit.words), commit.segment_end) == ([" three", " four"], False)
+
+
+def test_a_pause_that_was_over_before_a_step_may_lie_between_two_steps(talk):
+    talk.step(2, (" one", 20), (" two", 60))
+    commit = talk.step(2, (" two", 60), (" three", 130), (" four", 220), at=2 * SECOND + SECOND // 2)
+    assert (texts(commit.words), commit.segment_end) == ([" two"], True)
+
+
+@pytest.mark.parametrize("params", [RecognitionParams(language_scope="segment"), RecognitionParams()])
+def test_no_step_goes_over_a_pause_behind_which_another_language_may_follow(talk, new_talk, params):
+    assert talk.stream.bridges_pauses
+    assert not new_talk(params).stream.bridges_pauses
 
 
 def test_noise_before_a_pause_leaves_nothing_behind(talk):

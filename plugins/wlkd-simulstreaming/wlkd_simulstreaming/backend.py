@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from wlkd_whisper.folder import decoder_file, encoder_dir
-from wlkd_whisper.stepwise import SteppedBackend, SteppedStream
+from wlkd_whisper.stepwise import SteppedBackend
 
 from wlkd import Abilities, Commit, Context, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan
 from wlkd.contract.audio import SAMPLE_RATE, seconds
-from wlkd_simulstreaming.brief import Brief, Step, first_state, make_brief, with_firm_pauses
+from wlkd_simulstreaming.brief import Brief, Listener, Step, first_state, make_brief, with_firm_pauses
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.packing import LONGEST
@@ -70,7 +70,7 @@ class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
         model = self._loaded()
         return frozenset(model.vocabulary.languages) if model.dims.multilingual else frozenset({"en"})
 
-    def open(self, params: RecognitionParams) -> SteppedStream[Brief, State] | Upload:
+    def open(self, params: RecognitionParams) -> Listener | Upload:
         model = self._loaded()
         if not model.dims.multilingual:
             if params.language not in (None, "en"):
@@ -90,7 +90,7 @@ class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
             return Upload(brief, first_state(brief, params))
         if model.whole is not None:
             model.whole.give_way()
-        return SteppedStream(brief, first_state(brief, params))
+        return Listener(brief, first_state(brief, params))
 
     def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
         uploads = [plan.recognizer for plan in batch if isinstance(plan.recognizer, Upload)]

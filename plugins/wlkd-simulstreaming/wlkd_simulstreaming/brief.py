@@ -52,9 +52,22 @@ class Brief:
 Step = stepwise.Step[Brief, State]
 
 
+class Listener(stepwise.SteppedStream[Brief, State]):
+    """One live stream's recognition."""
+
+    @property
+    def bridges_pauses(self) -> bool:
+        return not has_firm_pauses(self.brief, self._state)
+
+
+def has_firm_pauses(brief: Brief, state: State) -> bool:
+    """Whether a pause ends the segment for good: what follows may be in another language."""
+    return brief.several_languages or state.language is None
+
+
 def with_firm_pauses(step: Step) -> Step:
-    """`step`; a pause ends the segment for good where what follows may be in another language."""
-    return replace(step, over=True) if step.brief.several_languages or step.state.language is None else step
+    """`step`, which ends the segment if it ends with a pause and those are firm."""
+    return replace(step, over=True) if has_firm_pauses(step.brief, step.state) else step
 
 
 def make_brief(

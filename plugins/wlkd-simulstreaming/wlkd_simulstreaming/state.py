@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -77,9 +77,20 @@ class State(SpeechState):
         return tuple(token for said in self.said for token in said.tokens)
 
     def hearing(self, frames: Sequence[Frame]) -> State:
-        if not frames:
-            return self
-        state = self._going_on(frames[0].start) if self.paused else self
+        """With `frames` heard too; where one does not begin at the end of the one before, there was a pause."""
+        state = self
+        for stretch in _stretches(frames):
+            state = state._hearing(stretch)
+        return state
+
+    def _hearing(self, frames: Sequence[Frame]) -> State:
+        """With `frames` heard too, between which there is no pause."""
+        state, start = self, frames[0].start
+        if not state.paused and len(state.window) and start > state.window.end:
+            # No step ended at that pause: the words before it are still owed.
+            state = replace(state, paused=True, owed=state.window.end if state.owed is None else state.owed)
+        if state.paused:
+            state = state._going_on(start)
         heard = sum(len(frame.samples) for frame in frames)
         window = state.window.extended(frames)
         return replace(state, window=window, segment=state.segment + heard, wordless=state.wordless + heard)
@@ -177,3 +188,12 @@ class State(SpeechState):
         """All but the last moments of the window dropped."""
         start = self.window.session_index(max(len(self.window) - samples(UNSPOKEN_SECONDS), 0))
         return replace(self, window=self.window.after(start), draft=(), until=max(self.until, start))
+
+
+def _stretches(frames: Sequence[Frame]) -> Iterator[Sequence[Frame]]:
+    """`frames` parted where one does not begin at the end of the one before."""
+    first = 0
+    for place in range(1, len(frames) + 1):
+        if place == len(frames) or frames[place].start != frames[place - 1].end:
+            yield frames[first:place]
+            first = place
