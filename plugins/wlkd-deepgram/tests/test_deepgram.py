@@ -407,6 +407,15 @@ async def test_a_recording():
     assert answer.metadata.duration == 3.0
 
 
+async def test_a_recording_that_may_be_in_several_languages():
+    async with serving() as daemon:
+        answer = await client(daemon).listen.v1.media.transcribe_file(
+            request=quiet(1), model="nova-3", language="multi", utterances=True
+        )
+    for best in (answer.results.channels[0].alternatives[0], answer.results.utterances[0]):
+        assert (best.languages, [one.language for one in best.words]) == (["en"], ["en", "en"])
+
+
 async def test_recordings_that_cannot_be():
     async def endless():
         for _ in range(64):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from multidict import MultiDict
-from wlkd_deepgram.messages import Results
+from wlkd_deepgram.messages import Results, alternative
 from wlkd_deepgram.query import USUAL_MODELS, parse
 
 from wlkd import Abilities, SessionError, StreamOffer, Update, Word
@@ -209,6 +209,26 @@ def test_wishes():
     assert parse(query).wishes == {"language": "en-US", "hotwords": "Ljubljana,wlkd,a:b"}
     assert parse(MultiDict(language="multi")).wishes == {"language": "auto", "language_scope": "segment"}
     assert parse(MultiDict(detect_language="True")).wishes == {"language": "auto"}
+
+
+def test_languages_are_named_where_there_may_be_several():
+    spanish = Update(committed=(word("hola", 0.0, 0.5),), language="es", received=SECOND)
+    english = Update(committed=(word("good", 1.0, 1.4), word("day.", 1.4, 2.0)), language="en", received=2 * SECOND)
+    many = results(language="multi")
+    messages = many.on_update(spanish, 0.0) + many.on_update(english, 1.0)
+    told = [message["channel"]["alternatives"][0] for message in messages]
+    assert [(best["transcript"], best["languages"]) for best in told] == [("hola", ["es"]), ("good day.", ["en"])]
+    assert [one["language"] for best in told for one in best["words"]] == ["es", "en", "en"]
+    [message] = results(language="en").on_update(english, 1.0)
+    [best] = message["channel"]["alternatives"]
+    assert "languages" not in best
+    assert "language" not in best["words"][0]
+
+
+def test_the_language_of_most_words_is_named_first():
+    best = alternative([word(text, 0, 1) for text in ("hola", "good", "day", "hm")], ["es", "en", "en", None])
+    assert best["languages"] == ["en", "es"]
+    assert [one.get("language") for one in best["words"]] == ["es", "en", "en", None]
 
 
 def test_words_have_their_speaker_where_it_is_asked_for():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from wlkd import Update, Word
@@ -33,6 +35,8 @@ class Results:
         self._request_id = request_id
         self._final_samples = round(final_seconds * SAMPLE_RATE)
         self._held: list[Word] = []
+        self._language: str | None = None
+        """Of the words held, where answers name it."""
         self._interim: tuple[Word, ...] = ()
         self._position = 0
         """Sample index up to which results are final."""
@@ -59,6 +63,10 @@ class Results:
                 messages.append(
                     {"type": "SpeechStarted", "channel": self._channel, "timestamp": in_seconds(update.speech_start)}
                 )
+        if self._query.multilingual and update.language != self._language:
+            # The words of a result are in one language.
+            messages += self.rest()
+            self._language = update.language
         for word in update.committed:
             messages += self._end_utterance_before(word.start)
             self._held.append(word)
@@ -99,7 +107,7 @@ class Results:
         self._finalizing = flush
 
     def rest(self) -> list[Message]:
-        """The session has failed: what no result has said yet."""
+        """What no result has said yet, as a final one."""
         return [self._final()] if self._held else []
 
     def _finalized(self) -> Message:
@@ -160,6 +168,7 @@ class Results:
 
     def _result(self, words: Sequence[Word], *, is_final: bool = False, speech_final: bool = False) -> Message:
         end = max(words[-1].end, self._position) if words else self._position
+        best = alternative(words, [self._language] * len(words))
         return {
             "type": "Results",
             "channel_index": self._channel,
@@ -168,16 +177,18 @@ class Results:
             "is_final": is_final,
             "speech_final": speech_final,
             "from_finalize": False,
-            "channel": {"alternatives": [alternative(words)], **found(self._query.search if is_final else (), words)},
+            "channel": {"alternatives": [best], **found(self._query.search if is_final else (), words)},
             "metadata": {"request_id": self._request_id, "model_info": MODEL_INFO, "model_uuid": self._request_id},
         }
 
 
-def alternative(words: Sequence[Word]) -> Message:
-    """Words as a transcript with times in seconds."""
+def alternative(words: Sequence[Word], languages: Sequence[str | None] = ()) -> Message:
+    """Words as a transcript with times in seconds. `languages`: that of each word, where answers name them."""
+    named = Counter(language for language in languages if language is not None)
     return {
         "transcript": "".join(word.text for word in words).strip(),
         "confidence": confidence(words),
+        **({"languages": [language for language, _ in named.most_common()]} if named else {}),
         "words": [
             {
                 "word": word.text.strip().strip(PUNCTUATION).lower() or word.text.strip(),
@@ -186,8 +197,9 @@ def alternative(words: Sequence[Word]) -> Message:
                 "confidence": confidence([word]),
                 "punctuated_word": word.text.strip(),
                 **who(word),
+                **({"language": language} if language is not None else {}),
             }
-            for word in words
+            for word, language in zip_longest(words, languages)
         ],
     }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from wlkd import BadParameter, Code, SessionError, Update
+from wlkd import BadParameter, Code, Line, SessionError, Update
 from wlkd.contract.audio import seconds
 from wlkd.transports.channels import Channels
 from wlkd.transports.conversation import feed_all, last_update, running
@@ -45,7 +45,7 @@ class Recording:
         self._metadata.channels = len(heard)
         results: dict[str, Any] = {"channels": [_channel(update, self._query) for update in heard]}
         if self._query.utterances:
-            said = [one for number, update in enumerate(heard) for one in _utterances(update, number)]
+            said = [one for number, update in enumerate(heard) for one in _utterances(update, number, self._query)]
             results["utterances"] = sorted(said, key=lambda one: float(one["start"]))
         answer = {"metadata": self._metadata.fields(), "results": results}
         return web.json_response(answer, headers=note_headers(self._metadata.notes))
@@ -102,20 +102,25 @@ def too_large(options: DeepgramOptions) -> SessionError:
 def _channel(update: Update, query: Query) -> dict[str, Any]:
     words = [word for line in update.lines for word in line.words]
     found_terms = found(query.search, words)
-    best = alternative(words)
+    best = alternative(words, [language for line in update.lines for language in _languages(line, query)])
     if query.paragraphs:
         best["paragraphs"] = paragraphs(update.lines)
     return {"alternatives": [best], "detected_language": update.language, **found_terms}
 
 
-def _utterances(update: Update, channel: int) -> list[dict[str, Any]]:
+def _languages(line: Line, query: Query) -> list[str | None]:
+    """Of each word, if the client wants to know."""
+    return [line.language] * len(line.words) if query.multilingual else []
+
+
+def _utterances(update: Update, channel: int, query: Query) -> list[dict[str, Any]]:
     return [
         {
             "start": round(seconds(line.start), 3),
             "end": round(seconds(line.end), 3),
             "channel": channel,
             "id": f"{channel}-{number}",
-            **alternative(line.words),
+            **alternative(line.words, _languages(line, query)),
             **({"speaker": who(line.words[0])["speaker"]} if who(line.words[0]) else {}),
         }
         for number, line in enumerate(line for line in update.lines if not line.is_silence)

@@ -107,6 +107,8 @@ class Query:
     vad_events: bool = False
     utterances: bool = False
     paragraphs: bool = False
+    multilingual: bool = False
+    """Answers name the languages."""
     channels: int | None = None
     """That are to be told apart; None: they are mixed down."""
     search: tuple[str, ...] = ()
@@ -140,6 +142,7 @@ def parse(query: MultiMapping[str], content_type: str | None = None, *, live: bo
         utterances=flag(query, "utterances"),
         # Numbers and dates the model formats by itself; paragraphs are what is left of it.
         paragraphs=flag(query, "paragraphs", flag(query, "smart_format")),
+        multilingual=query.get("language") == "multi",
         channels=wanted_channels(query),
         search=tuple(query.getall("search", [])),
     )

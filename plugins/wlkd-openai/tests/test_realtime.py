@@ -15,6 +15,7 @@ import pytest
 import soundfile
 import soxr
 from websockets.exceptions import InvalidStatus
+from wlkd_openai.realtime.settings import Settings
 from wlkd_openai.transport import OpenAI, OpenAIOptions
 
 from tests.waiting import metric, until
@@ -103,6 +104,38 @@ async def test_how_sure_each_word_is_where_it_is_asked_for(serving):
     assert [(each.token, each.logprob) for each in completed.logprobs[:2]] == [(" one", 0.0), (" two", 0.0)]
     told = [each.token for event in events if event.type == DELTA for each in event.logprobs]
     assert "".join(told).strip() == completed.transcript
+
+
+async def test_a_turn_names_its_language(serving):
+    async with serving() as daemon, connected(daemon) as connection:
+        await append(connection, SECOND["audio/pcm"])
+        await connection.input_audio_buffer.commit()
+        *_, completed = await receive(connection, COMPLETED)
+    assert [one.code for one in completed.languages] == ["en"]
+
+
+async def test_clients_of_models_that_find_no_turns_end_them(serving, says):
+    wish = {"type": "transcription", "audio": {"input": {"transcription": {"model": "gpt-live-transcribe"}}}}
+    async with serving() as daemon, connected(daemon) as connection:
+        await connection.session.update(session=wish)
+        [updated] = await receive(connection, "session.updated")
+        await append(connection, SECOND["audio/pcm"] * 2)
+        await connection.input_audio_buffer.commit()
+        events = await receive(connection, COMPLETED)
+    assert updated.session.audio.input.turn_detection is None
+    assert "input_audio_buffer.speech_started" not in {event.type for event in events}
+    assert transcript(events) == says(2)
+
+
+def test_turns_follow_the_model_until_the_client_says_otherwise():
+    def wish(model: str, **said: Any) -> dict[str, Any]:
+        return {"audio": {"input": {"transcription": {"model": model}, **said}}}
+
+    live = Settings().updated(wish("gpt-realtime-whisper"), ["en"])
+    assert (live.finds_turns, live.updated(wish("gpt-transcribe"), ["en"]).finds_turns) == (False, True)
+    said = Settings().updated(wish("gpt-transcribe", turn_detection={"type": "server_vad"}), ["en"])
+    said = Settings.model_validate_json(said.model_dump_json(exclude_unset=True))
+    assert said.updated(wish("gpt-live-transcribe"), ["en"]).finds_turns
 
 
 async def test_words_come_before_the_commit(serving):

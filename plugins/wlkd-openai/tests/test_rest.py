@@ -10,9 +10,11 @@ import time
 import aiohttp
 import openai
 import pytest
+from wlkd_openai.languages import languages
 from wlkd_openai.transport import OpenAI, OpenAIOptions
 
 from tests.waiting import metric, until_metric
+from wlkd import Line, Word
 from wlkd.testing import Told, check_transport
 
 
@@ -92,6 +94,20 @@ async def test_formats_that_are_text(serving, make_wav, format, expected):
             model="whisper-1", file=("a.wav", make_wav(1)), response_format=format
         )
     assert answer == expected
+
+
+async def test_every_answer_of_today_names_the_language(serving, make_wav):
+    async with serving() as daemon, client(daemon) as api:
+        wish = {"model": "gpt-transcribe", "file": ("a.wav", make_wav(1))}
+        whole = await api.audio.transcriptions.create(**wish)
+        *_, done = [event async for event in await api.audio.transcriptions.create(**wish, stream=True)]
+    assert [[one.code for one in answer.languages] for answer in (whole, done)] == [["en"], ["en"]]
+
+
+def test_the_language_of_most_words_is_named_first():
+    words = Word(" a", 0, 1), Word(" b", 1, 2)
+    lines = Line(0, 1, words[:1], "de"), Line(1, 2), Line(2, 3, words, "en"), Line(3, 4, words[:1])
+    assert languages(lines) == [{"code": "en"}, {"code": "de"}]
 
 
 async def test_a_stream_of_deltas_adds_up_to_the_text(serving, make_wav, says):

@@ -18,6 +18,7 @@ from wlkd.transports.notes import note_headers, with_notes
 from wlkd.transports.subtitles import as_srt, as_vtt, translated
 from wlkd_openai.errors import ApiError
 from wlkd_openai.form import Wishes
+from wlkd_openai.languages import languages
 from wlkd_openai.logprobs import logprob, logprobs
 from wlkd_openai.speakers import who
 
@@ -30,6 +31,7 @@ def response(update: Update, wishes: Wishes) -> web.Response:
         case "json":
             fields = {
                 "text": update.text.strip(),
+                "languages": languages(update.lines),
                 "usage": _usage(update),
                 **_how_sure(_words(update), wishes),
                 **_told(update),
@@ -84,6 +86,7 @@ class Deltas:
             done = {
                 "type": "transcript.text.done",
                 "text": update.text.lstrip(),
+                "languages": languages(update.lines),
                 "usage": _usage(update),
                 **_how_sure(_words(update), self._wishes),
                 **_told(update),

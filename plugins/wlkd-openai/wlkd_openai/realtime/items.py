@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from wlkd import SessionError, Update, Word
 from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd.transports.turns import patience
 from wlkd_openai.errors import ApiError
+from wlkd_openai.languages import by_words
 from wlkd_openai.logprobs import logprobs
 
 Event = dict[str, Any]
@@ -32,6 +33,8 @@ class Item:
     end: int
     id: str = field(default_factory=lambda: new_id("item"))
     words: list[Word] = field(default_factory=list)
+    languages: Counter[str] = field(default_factory=Counter)
+    """How many of its words are in each."""
     committed: bool = False
     heard: bool = False
     """All of its words so far have come."""
@@ -87,7 +90,7 @@ class Items:
         if self.finds_turns and update.speech_end is not None and self._open and not self._open[-1].committed:
             events += self._pause(update, now, update.speech_end + self._offset)
         if update.committed:
-            events.append(self._delta(update.committed))
+            events.append(self._delta(update.committed, update.language))
         if self._open:
             self._open[0].heard |= update.segment_end
         if self._thinking and not update.final:
@@ -197,7 +200,7 @@ class Items:
             {"type": self._added, "previous_item_id": previous, "item": added},
         ]
 
-    def _delta(self, words: tuple[Word, ...]) -> Event:
+    def _delta(self, words: tuple[Word, ...], language: str | None) -> Event:
         item = self._turn()
         text = "".join(word.text for word in words)
         event = {
@@ -209,6 +212,8 @@ class Items:
             **self._how_sure(words),
         }
         item.words += words
+        if language is not None:
+            item.languages[language] += len(words)
         return event
 
     def _how_sure(self, words: Iterable[Word]) -> dict[str, Any]:
@@ -223,6 +228,7 @@ class Items:
             "item_id": item.id,
             "content_index": 0,
             "transcript": item.text,
+            "languages": by_words(item.languages),
             **self._how_sure(item.words),
             "usage": {"type": "duration", "seconds": math.ceil(seconds(item.end - item.start))},
         }

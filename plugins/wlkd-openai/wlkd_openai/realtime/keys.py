@@ -62,7 +62,7 @@ def settings_of(token: str | None, sessions: Sessions) -> Settings:
 
 
 def _granted(settings: Settings, token: str | None, seconds: int, sessions: Sessions) -> tuple[str, int]:
-    return sessions.grant(token, seconds, settings.model_dump_json(exclude_defaults=True))
+    return sessions.grant(token, seconds, settings.model_dump_json(exclude_unset=True))
 
 
 def _seconds(wish: Any, default: int, name: str) -> int:

@@ -53,6 +53,16 @@ class TurnDetection(_Strict):
     interrupt_response: bool | None = None
 
 
+COMMITTED_BY_CLIENTS = ("gpt-realtime-whisper", "gpt-live-transcribe")
+"""Models of OpenAI that find no turns: their clients commit each turn, and leave `turn_detection` out."""
+
+
+def _usual_turns(input: dict[str, Any]) -> TurnDetection | None:
+    """What `turn_detection` is where a client leaves it out; `input`: the fields before it."""
+    model = (input.get("transcription") or Transcription()).model or ""
+    return None if model.startswith(COMMITTED_BY_CLIENTS) else TurnDetection()
+
+
 def _format_tag(value: Any) -> str:
     """Which format is meant, so that a mistake in it is reported once, not twice."""
     if isinstance(value, dict):
@@ -63,7 +73,7 @@ def _format_tag(value: Any) -> str:
 class Input(_Strict):
     format: Annotated[Annotated[Pcm, Tag("pcm")] | Annotated[G711, Tag("g711")], Discriminator(_format_tag)] = Pcm()
     transcription: Transcription | None = Transcription()
-    turn_detection: TurnDetection | None = TurnDetection()
+    turn_detection: TurnDetection | None = Field(default_factory=_usual_turns)
     noise_reduction: dict[str, Any] | None = None
 
 
@@ -119,7 +129,7 @@ class Settings(_Strict):
         if not isinstance(change, dict):
             raise ApiError(400, "'session' must be an object", code="invalid_type", param="session")
         try:
-            settings = Settings.model_validate(_merged(self.model_dump(), change))
+            settings = Settings.model_validate(_merged(self.model_dump(exclude_unset=True), change))
         except ValidationError as error:
             raise _mistake(error) from None
         for language in (settings.query.get("language", "auto"), *settings.query.get("languages", "auto").split(",")):
