@@ -175,7 +175,7 @@ class Recognizer(ABC):
     def bridges_pauses(self) -> bool:
         """Whether the next run may have speech from before and behind a `pause`. On a busy machine, speech has often
         gone on when a step begins: then the step goes on too, and that pause is not told. The places of the frames
-        show it. Asked between two runs, on the event loop."""
+        show it. Asked after each run."""
         return False
 
 

@@ -67,6 +67,8 @@ class Stream:
         """When the oldest queued event came in, or was left over by a step; None: nothing is queued."""
         self.ready_since: float | None = None
         """When enough for a step was queued; None: it is not."""
+        self.bridges_pauses = False
+        """What the recognizer said of itself after its last step."""
         self.full = False
         """Somebody waits in `room` or `drained`: there will be nothing new before a step takes what is queued."""
         self._pause: Pause | None = None
@@ -147,16 +149,15 @@ class Stream:
 
     def take(self, limit: int, spare: float = 1.0, *, over_pauses: bool = False) -> Step:
         """The next step: queued frames of up to `limit` samples, to the end of the first pause that speech has not
-        followed if the recognizer bridges them, or `over_pauses`; `spare`: the worker's time to spare, 0 to 1."""
+        followed if the recognizer bridges it, or `over_pauses`; `spare`: the worker's time to spare, 0 to 1."""
         events: list[SpeechEvent] = []
         room = limit
-        bridges = self.recognizer.bridges_pauses
         while self._queue:
             event = self._queue[0]
             if isinstance(event, Pause):
                 self._queue.popleft()
                 self.pauses -= 1
-                if bridges and not event.over and self._queue and room:
+                if self.bridges_pauses and not event.over and self._queue and room:
                     continue
                 events.append(event)
                 if not over_pauses:

@@ -40,7 +40,6 @@ def _run(backend: Backend, steps: Sequence[Step]) -> dict[Stream, Outcome]:
     try:
         commits = backend.run([step.plan for step in steps])
         _check(backend, commits, len(steps))
-        return dict(zip((step.stream for step in steps), commits, strict=True))
     except Exception as error:
         if len(steps) == 1:
             return {steps[0].stream: _failure(error)}
@@ -49,6 +48,16 @@ def _run(backend: Backend, steps: Sequence[Step]) -> dict[Stream, Outcome]:
         for step in steps:
             outcomes.update(_run(backend, [step]))
         return outcomes
+    return {step.stream: _outcome(step.stream, commit) for step, commit in zip(steps, commits, strict=True)}
+
+
+def _outcome(stream: Stream, commit: Commit) -> Outcome:
+    """`commit`, once it is known how the next step of `stream` may be taken."""
+    try:
+        stream.bridges_pauses = stream.recognizer.bridges_pauses
+    except Exception as error:
+        return _failure(error)
+    return commit
 
 
 def _check(backend: Backend, commits: object, due: int) -> None:
