@@ -142,6 +142,12 @@ def test_a_plugin_that_fails_half_way_registers_nothing(install: Install) -> Non
             'vad "free": Config is not a subclass of wlkd.Options',
         ),
         (
+            "from wlkd import Filter, hookimpl\nclass Plain: pass\n"
+            "class Free(Filter[Plain]):\n    def open(self, wish): ...\n"
+            "@hookimpl\ndef wlkd_register_filters(register): register('free', Free)",
+            'filter "free": Plain is not a subclass of wlkd.Options',
+        ),
+        (
             "from wlkd import Filter, hookimpl\n"
             "class Bare(Filter):\n    def __init__(self): ...\n    def open(self, wish): ...\n"
             "@hookimpl\ndef wlkd_register_filters(register): register('bare', Bare)",
@@ -167,6 +173,7 @@ def test_a_plugin_that_fails_half_way_registers_nothing(install: Install) -> Non
         "wrapper",
         "abstract",
         "foreign config",
+        "foreign options",
         "constructor",
         "name",
         "plain close",

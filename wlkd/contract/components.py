@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, get_args
+from typing import Any, ClassVar, Generic, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeVar
@@ -72,8 +72,8 @@ class Component(ABC, Generic[OptionsT]):
         if "Config" not in vars(cls):
             for base in getattr(cls, "__orig_bases__", ()):
                 options = next(iter(get_args(base)), None)
-                if isinstance(options, type) and issubclass(options, Options):
-                    cls.Config = options
+                if isinstance(options, type) and issubclass(get_origin(base) or object, Component):
+                    cls.Config = options  # Of any class: what is not an `Options` is refused with its name.
 
     def __init__(self, config: OptionsT) -> None:
         """Keep `config` and touch nothing: no file, no socket, no device."""
