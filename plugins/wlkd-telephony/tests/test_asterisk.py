@@ -69,7 +69,7 @@ async def test_asterisk_hears_something_while_a_phone_is_muted() -> None:
 
 
 async def test_a_refused_call_goes_on_without_us_and_its_listeners_know_why() -> None:
-    """Asterisk drops a call whose connection is reset, as it is by closing it with audio unread."""
+    """Asterisk drops a call whose connection is reset, which closing it with audio unread may do."""
     port = free_port()
     async with daemon_for(port, max_sessions=1) as daemon, aiohttp.ClientSession() as http:
         _, first = await asyncio.open_connection("127.0.0.1", port)
@@ -174,3 +174,18 @@ async def test_silence_stands_where_a_phone_sent_nothing() -> None:
     assert between >= 0.5 * 8_000 - 160
     assert len(heard) <= (loop.time() - began) * 8_000 + 320
     assert set(heard) == set(b"ab\xff")
+
+
+async def test_audio_that_came_before_the_connection_was_lost_is_heard(caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+    async with (
+        daemon_for(port) as daemon,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{daemon.ws}/telephony/calls/11111111-2222-4333-8444-000000000071") as listener,
+    ):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(AUDIOSOCKET + AUDIOSOCKET[19:-4] * 100)
+        await writer.drain()
+        writer.transport.abort()
+        assert len(words(await listened(listener)).split()) >= 28
+    assert "socket.send() raised" not in caplog.text

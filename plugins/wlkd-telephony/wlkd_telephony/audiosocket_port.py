@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator
 
@@ -28,8 +29,6 @@ SILENT_SECONDS = 300.0
 """What a call that said which one it is may take to its first audio: a phone may begin muted."""
 FAREWELL_SECONDS = 2.0
 """How long to read on after the farewell."""
-MAX_UNREAD_BYTES = 64 * 1024
-"""Silence that Asterisk has not taken; more is not sent."""
 
 
 class AudioSocketPort:
@@ -42,7 +41,10 @@ class AudioSocketPort:
         self._server: asyncio.Server | None = None
 
     async def start(self, bound: socket.socket) -> None:
-        self._server = await asyncio.start_server(self._accept, sock=bound)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: asyncio.StreamReaderProtocol(_Reader(), self._accept), sock=bound
+        )
 
     def stop_accepting(self) -> None:
         if self._server is not None:
@@ -55,10 +57,11 @@ class AudioSocketPort:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(_Line(reader, writer)))
+        line = _Line(reader, writer)
+        task = asyncio.create_task(self._serve(line))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: writer.close())
+        task.add_done_callback(lambda _: line.close())
 
     async def _serve(self, line: _Line) -> None:
         async def tell(error: SessionError) -> None:
@@ -83,6 +86,13 @@ class AudioSocketPort:
                 await transcribe(Channels([session]), call, number, feed_all(session, pieces))
 
 
+class _Reader(asyncio.StreamReader):
+    """Asterisk leaves our silence unread when it hangs up, which resets the connection: audio before that counts."""
+
+    def set_exception(self, exc: BaseException) -> None:
+        self.feed_eof()
+
+
 class _Line:
     """One connection."""
 
@@ -91,6 +101,10 @@ class _Line:
         self._reader = reader
         self._writer = writer
         self._events = self._read_events()
+        # Not the writer: at the first error it would close the connection, with audio unread, and it has no bound.
+        self._back = socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno()))
+        self._back.setblocking(False)
+        self._listens = True
         self._silence = audiosocket.SILENCE
         self._sent = asyncio.get_running_loop().time()
 
@@ -140,6 +154,10 @@ class _Line:
                 while await self._reader.read(READ_BYTES):
                     continue
 
+    def close(self) -> None:
+        self._back.close()
+        self._writer.close()
+
     async def _read_events(self) -> AsyncIterator[audiosocket.Event]:
         """To the end of the call, or of the connection."""
         frames = audiosocket.Frames()
@@ -153,6 +171,9 @@ class _Line:
                 yield event
 
     def _send(self, frame: bytes) -> None:
+        """Unless Asterisk has hung up, or takes nothing."""
         self._sent = asyncio.get_running_loop().time()
-        if self._writer.transport.get_write_buffer_size() < MAX_UNREAD_BYTES:
-            self._writer.write(frame)
+        try:
+            self._listens = self._listens and self._back.send(frame) == len(frame)
+        except OSError:
+            self._listens = False
