@@ -73,6 +73,20 @@ def test_an_end_waits_for_the_last_word():
     assert brief(made.on_time(3.0)) == [("EndOfTurn", 0, "hello late", "model")]
 
 
+def test_the_end_of_an_earlier_stretch_ends_no_turn_whose_words_are_still_to_come():
+    made = turns()
+    made.on_update(SPEECH, 1.0)
+    made.on_update(replace(PAUSE, segment_end=False, lag=SECOND // 2), 1.5)
+    behind = Update(speech_start=round(1.7 * SECOND), received=3 * SECOND)
+    made.on_update(replace(behind, lag=2 * SECOND), 3.0)
+    behind = replace(behind, speech_end=3 * SECOND, received=4 * SECOND)
+    first_stretch = replace(behind, committed=(word("there", 0.7, 1),), segment_end=True, lag=round(1.3 * SECOND))
+    assert brief(made.on_update(first_stretch, 4.0)) == [("Update", 0, "hello there")]
+    assert made.wait_seconds(4.0) is None and made.on_time(4.0) == []
+    made.on_update(replace(behind, committed=(word("again", 2, 3),), segment_end=True), 4.5)
+    assert brief(made.on_time(4.5)) == [("EndOfTurn", 0, "hello there again", "model")]
+
+
 def test_an_eager_end_and_a_speaker_who_goes_on():
     made = turns(eager_eot_threshold="0.5")
     made.on_update(SPEECH, 1.0)

@@ -46,6 +46,18 @@ def test_a_pause_for_thought_stays_in_the_turn() -> None:
     assert not turns.pending
 
 
+def test_the_end_of_an_earlier_stretch_ends_no_turn_whose_words_are_still_to_come() -> None:
+    turns = items(unsure=2.0)
+    turns.on_update(Update(speech_start=0, received=SECOND), 1.0)
+    turns.on_update(Update(speech_start=0, speech_end=SECOND, received=SECOND, lag=SECOND), 1.0)
+    again: dict[str, Any] = {"speech_start": 2 * SECOND, "received": 3 * SECOND, "lag": SECOND}
+    turns.on_update(Update(**again), 3.0)
+    again["speech_end"] = 3 * SECOND
+    assert brief(turns.on_update(said("but", **again), 3.1)) == ["delta"]
+    assert brief(turns.on_time(6.0)) == ENDED, "the turn is over, and its words are not"
+    assert brief(turns.on_update(said("so", **{**again, "lag": 0}), 6.1)) == ["delta", "but so"]
+
+
 def test_silence_ends_it_in_the_end() -> None:
     turns = items(unsure=2.0)
     turns.on_update(Update(speech_start=0), 1.0)

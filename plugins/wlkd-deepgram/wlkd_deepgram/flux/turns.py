@@ -9,7 +9,7 @@ from __future__ import annotations
 from wlkd import Update, Word
 from wlkd.contract.audio import seconds
 from wlkd.contract.text import text_of
-from wlkd.transports.turns import UNSURE_SECONDS
+from wlkd.transports.turns import UNSURE_SECONDS, has_all_words
 from wlkd_deepgram.flux.query import DEFAULT_EOT, Thresholds
 from wlkd_deepgram.messages import Message, confidence, in_seconds
 
@@ -141,7 +141,7 @@ class Turns:
         if self._paused_at is None:
             self._paused_at = update.speech_end
             self._silent_since = now - seconds(update.received - update.speech_end)
-        self._complete |= update.segment_end
+        self._complete |= has_all_words(update)
         self._turn_over = update.turn_over
 
     def _news(self, now: float) -> list[Message]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from wlkd import SessionError, Update, Word
 from wlkd.contract.audio import SAMPLE_RATE, seconds
-from wlkd.transports.turns import patience
+from wlkd.transports.turns import has_all_words, patience
 from wlkd_openai.errors import ApiError
 from wlkd_openai.languages import by_words
 from wlkd_openai.logprobs import logprobs
@@ -92,7 +92,7 @@ class Items:
         if update.committed:
             events.append(self._delta(update.committed, update.language))
         if self._open:
-            self._open[0].heard |= update.segment_end
+            self._open[0].heard |= has_all_words(update) if self._thinking else update.segment_end
         if self._thinking and not update.final:
             return events
         if self.finds_turns and self._open and self._open[0].heard:
