@@ -93,9 +93,9 @@ class SimulStreamingOptions(Options):
     rewind_threshold: int = Field(
         200, ge=10, description="A hypothesis ends when its attention jumps back by more frames than this."
     )
-    max_window_seconds: float = Field(12.0, ge=4, le=28, description="The window is cut when it gets longer than this.")
+    max_window_seconds: float = Field(8.0, ge=4, le=28, description="The window is cut when it gets longer than this.")
     kept_window_seconds: float = Field(
-        4.0, ge=1, le=20, description="About how much audio stays in the window after a cut."
+        3.0, ge=1, le=20, description="About how much audio stays in the window after a cut."
     )
     context_tokens: int = Field(
         64, ge=0, le=200, description="How many tokens of earlier text the model gets at each step; each costs time."
