@@ -7,13 +7,20 @@ so that a client which leaves is noticed. Recognition can start again from the b
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import IO
 
+from wlkd.contract.errors import Code, SessionRefused
+
+logger = logging.getLogger(__name__)
+
 READ_BYTES = 256 * 1024
+RETRY_AFTER_SECONDS = 60
+"""When the disk is full: uploads that are finished give their room back."""
 
 
 class Spool:
@@ -28,7 +35,10 @@ class Spool:
         """Bytes written so far."""
 
     async def __aenter__(self) -> Spool:
-        self._file = await asyncio.to_thread(tempfile.TemporaryFile)
+        try:
+            self._file = await asyncio.to_thread(tempfile.TemporaryFile)
+        except OSError as error:
+            raise _no_room(error) from error
         return self
 
     async def __aexit__(
@@ -38,8 +48,11 @@ class Spool:
             self._file.close()
 
     async def write(self, data: bytes) -> None:
-        """Append `data`."""
-        await asyncio.to_thread(_write, self._descriptor, data, self.size)
+        """Append `data`. Raises `SessionRefused` when the disk takes no more."""
+        try:
+            await asyncio.to_thread(_write, self._descriptor, data, self.size)
+        except OSError as error:
+            raise _no_room(error) from error
         async with self._grown:
             self.size += len(data)
             self._grown.notify_all()
@@ -72,6 +85,12 @@ class Spool:
     @property
     def _descriptor(self) -> int:
         return self.file.fileno()
+
+
+def _no_room(error: OSError) -> SessionRefused:
+    folder = tempfile.tempdir or "the folder for temporary files"
+    logger.error("an upload cannot be kept in %s: %s; make room there", folder, error.strerror)
+    return SessionRefused(Code.SERVER_FULL, "the server has no room for the upload", RETRY_AFTER_SECONDS)
 
 
 def _write(descriptor: int, data: bytes, position: int) -> None:
