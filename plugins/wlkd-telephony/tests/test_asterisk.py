@@ -177,6 +177,7 @@ async def test_silence_stands_where_a_phone_sent_nothing() -> None:
 
 
 async def test_audio_that_came_before_the_connection_was_lost_is_heard(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING")
     port = free_port()
     async with (
         daemon_for(port) as daemon,
@@ -188,4 +189,21 @@ async def test_audio_that_came_before_the_connection_was_lost_is_heard(caplog: p
         await writer.drain()
         writer.transport.abort()
         assert len(words(await listened(listener)).split()) >= 28
-    assert "socket.send() raised" not in caplog.text
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+async def test_asterisk_hangs_up_after_it_has_read_all(caplog: pytest.LogCaptureFixture) -> None:
+    """Our farewell then resets the connection."""
+    caplog.set_level("WARNING")
+    port = free_port()
+    async with (
+        daemon_for(port) as daemon,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{daemon.ws}/telephony/calls/11111111-2222-4333-8444-000000000071") as listener,
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(AUDIOSOCKET)
+        await reader.readexactly(7 * 323)
+        writer.close()
+        assert words(await listened(listener)).startswith("one")
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
