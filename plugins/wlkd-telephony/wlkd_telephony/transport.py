@@ -50,7 +50,7 @@ class Socket(websocket.Socket):
 
 
 class Telephony(Transport[TelephonyOptions]):
-    """`/telephony/twilio`, `/telephony/freeswitch`, a port for AudioSocket; `/telephony/calls/NAME` for listeners."""
+    """`/telephony/{twilio,freeswitch,asterisk}`, a port for AudioSocket; `/telephony/calls/NAME` for listeners."""
 
     _audiosocket: AudioSocketPort | None = None
 
