@@ -219,11 +219,11 @@ function onState() {
 function onUpdate({ detail }) {
   dismiss(...CONNECTION);
   heard ||= detail.status === "active_transcription";
-  // A file may be behind: its progress is shown.
+  // A file comes faster than it is transcribed: its progress is shown, and half a minute of it is a moment.
   if (stream instanceof Recording) {
     showLag({ words: detail.remaining_time_transcription, translation: detail.remaining_time_translation ?? 0 });
+    showDeafness(detail.deaf === true);
   }
-  showDeafness(detail.deaf === true);
   archive.touch();
   view.render(transcript);
   showStatus();
