@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from tests.waiting import until, until_metric
 from wlkd.config import make_config
 from wlkd.config.options import Config
-from wlkd.contract.errors import ConfigError, Problem, SessionError
+from wlkd.contract.errors import ConfigError, Problem, ProvisionError, SessionError
 from wlkd.contract.types import StreamOffer
 from wlkd.daemon.app import Daemon
 from wlkd.daemon.pipeline import Core, running_core
@@ -277,3 +278,11 @@ async def test_a_self_test_that_hangs_is_seen() -> None:
     values["worker"] = {"stall_seconds": 0.1}
     async with asyncio.timeout(6), running_daemon(values) as running, aiohttp.ClientSession() as http:
         await tells_of_a_stuck_worker(http, f"{running.http}/healthz")
+
+
+async def test_a_port_that_is_taken_is_told_before_a_model_is_loaded(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(ProvisionError, match="Address already in use"):
+        async with running_daemon({"server": {"port": other.getsockname()[1]}, "warmup": True}):
+            pass
+    assert "warming up" not in caplog.text

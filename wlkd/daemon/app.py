@@ -104,6 +104,8 @@ class Daemon:
         return False
 
     async def _start(self, stack: AsyncExitStack) -> tuple[Core, list[Transport], Health]:
+        # Loading a model may take minutes: a port that is taken is told before.
+        self.http.check_port()
         patience = asyncio.create_task(self._ask_for_patience())
         try:
             core = await stack.enter_async_context(running_core(self._config, self._plugins, self._say))

@@ -88,6 +88,11 @@ class HttpServer:
         self._listening.append(sock)
         return sock
 
+    def check_port(self) -> None:
+        """Raises `ProvisionError` if its port is taken, unless systemd holds the sockets."""
+        if not self._sockets.activated:
+            bind(*self._own).close()
+
     async def start(self) -> None:
         """Listen, on the sockets that systemd holds where there are such."""
         for (host, port), app in self._apps.items():
