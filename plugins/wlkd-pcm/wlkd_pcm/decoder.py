@@ -11,9 +11,9 @@ from pydantic import Field
 
 from wlkd import SAMPLE_RATE, Decoded, Decoder, DecoderStream, Options, Restart, Samples, SessionError, StreamOffer
 from wlkd.contract.mixing import Mono
-from wlkd.contract.resampling import Resampler
+from wlkd.contract.resampling import MAX_RATE, MIN_RATE, Resampler
 from wlkd_pcm.encodings import ENCODINGS
-from wlkd_pcm.formats import MAX_CHANNELS, MAX_RATE, MIN_RATE, Format, announced
+from wlkd_pcm.formats import MAX_CHANNELS, Format, announced
 
 EMPTY: Samples = np.zeros(0, dtype=np.float32)
 
