@@ -9,7 +9,7 @@ from wlkd_simulstreaming.brief import Listener, first_state, make_brief, request
 from wlkd_simulstreaming.guards import Guard
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
 from wlkd_simulstreaming.options import SimulStreamingOptions
-from wlkd_simulstreaming.settling import Heard, conclude, doubted
+from wlkd_simulstreaming.settling import Heard, conclude, doubted, leaves_hole, tells_more
 
 from wlkd import Frame, RecognitionParams
 
@@ -322,6 +322,46 @@ def test_an_echo_loses_the_context_and_keeps_what_was_heard_without_it(talk):
     commit = talk.step(3, (" two", 20), (" three", 140), guards=[Guard.ECHO])
     assert (texts(commit.words), talk.guards) == ([" two"], {Guard.ECHO})
     assert vocabulary_text(talk, talk.request()) == ""
+
+
+def heard(talk, seconds, *words, **how):
+    return Heard(talk.hear(seconds), "en", hypothesis(talk.vocabulary, *words, **how))
+
+
+def test_speech_left_out_before_words_to_be_committed_is_a_hole(talk):
+    assert leaves_hole(heard(talk, 8, (" four", 200), (" five", 260), (" six", 390)))
+
+
+def test_speech_left_out_between_words_to_be_committed_is_a_hole(talk):
+    assert leaves_hole(heard(talk, 8, (" one", 20), (" four", 200), (" five", 390)))
+
+
+def test_a_hole_before_words_that_wait_is_not_looked_at(talk):
+    assert not leaves_hole(heard(talk, 8, (" one", 20), (" four", 385), (" five", 390)))
+
+
+def test_speech_before_the_committed_words_end_is_no_hole(talk):
+    talk.step(4, (" one", 20), (" two", 100), (" three", 165), (" four", 195))
+    assert not leaves_hole(heard(talk, 2, (" four", 200), (" five", 250), (" six", 290)))
+
+
+def test_made_up_words_leave_no_hole(talk):
+    assert not leaves_hole(heard(talk, 8, (" four", 200), (" five", 390), no_speech=0.9, logprob=-2.0))
+
+
+def test_what_tells_the_speech_that_was_left_out_tells_more(talk):
+    short = heard(talk, 8, (" four", 200), (" five", 260), (" six", 390))
+    full = heard(talk, 0, (" one", 20), (" two", 90), (" three", 150), (" four", 200), (" five", 260), (" six", 390))
+    again = heard(talk, 0, (" won", 200), (" five", 260), (" six", 390))
+    assert tells_more(full, short)
+    assert not tells_more(again, short)
+
+
+def test_speech_is_heard_again_behind_what_was_committed(talk, vocabulary):
+    talk.step(4, (" one", 20), (" two", 60), (" three", 100), (" four", 190))
+    state = talk.hear(4).state.unsaid()
+    assert state.window.session_index(0) == state.last_end
+    assert (state.said, vocabulary.text(state.context)) == ((), " one two three")
 
 
 @pytest.mark.parametrize("guard", [Guard.REWIND, Guard.RETOLD])

@@ -21,7 +21,7 @@ from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.rivals import is_echo, with_second_opinions
-from wlkd_simulstreaming.settling import Heard, doubted
+from wlkd_simulstreaming.settling import Heard, doubted, leaves_hole, tells_more
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
 
 IDLE_SPARE, BUSY_SPARE = 0.95, 0.8
@@ -91,18 +91,27 @@ class Inference:
 
     def _checked(self, heard: Heard, asked: Request) -> Heard:
         """`heard`, or what is heard as the model was trained, on 30 s, and without context. For the end of a segment
-        that went wrong, since nothing comes after it that could still repair a text cut short; and for echoes of the
-        context."""
+        that went wrong, since nothing comes after it that could still repair a text cut short; for echoes of the
+        context; and for speech that was left out before words that are about to be committed."""
         echo, step = is_echo(asked, heard.hypothesis), heard.step
-        if not echo and not (heard.hypothesis.went_wrong and step.end is not None):
-            return heard
+        if echo or (heard.hypothesis.went_wrong and step.end is not None):
+            again = self._afresh(heard)
+            return _guarded(again, Guard.ECHO) if echo else again
+        if leaves_hole(heard):
+            again = self._afresh(replace(heard, step=replace(step, state=step.state.unsaid())))
+            if not again.hypothesis.went_wrong and tells_more(again, heard):
+                return _guarded(again, Guard.HOLE)
+        return heard
+
+    def _afresh(self, heard: Heard) -> Heard:
+        """The speech of `heard` as it is heard on 30 s, and without context."""
+        step = heard.step
         with self._metrics.timed("encoder"):
             states = self._encoder(self._mel(step.state.window.samples, MAX_MEL_FRAMES)[None])
         with self._metrics.timed("memory"):
             memory = self._decoder.memory([states[0]], [step.state.content], 0)
         [again] = self._decoding.decode(memory, [request(step, heard.language, afresh=True)])
-        guards = again.guards | {Guard.ECHO} if echo else again.guards
-        return replace(heard, hypothesis=replace(again, guards=guards))
+        return replace(heard, hypothesis=again)
 
     def _encode(self, steps: Sequence[Step]) -> list[Tensor]:
         """States (frames, width) of each step's window; rows of equal length share a call."""
@@ -164,6 +173,11 @@ class Inference:
         requests = [replace(request(step, code, afresh=True), last_frame=None) for code in codes]
         heard = self._decoding.decode(memory.rows(torch.tensor([row] * len(codes))), requests)
         return tried(probabilities, {code: one.logprobs for code, one in zip(codes, heard, strict=True)})
+
+
+def _guarded(heard: Heard, guard: Guard) -> Heard:
+    """`heard`, in which `guard` stepped in."""
+    return replace(heard, hypothesis=replace(heard.hypothesis, guards=heard.hypothesis.guards | {guard}))
 
 
 def _spare(step: Step) -> float:

@@ -18,6 +18,9 @@ from wlkd_simulstreaming.state import UNSPOKEN_SECONDS, State
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said, timed_words
 from wlkd_simulstreaming.window import best_cut
 
+HOLE_FRAMES = 150
+"""Three seconds. At most half of them are the silence of a pause, which is longer only between two windows."""
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -136,6 +139,25 @@ def doubted(heard: Heard, start: int) -> int | None:
     count = _settled(step, hypothesis, words)
     stop = words[count - 1].stop if count else 0
     return next((at for at in range(start, stop) if is_doubtful(hypothesis.choices[at], vocabulary)), None)
+
+
+def leaves_hole(heard: Heard) -> bool:
+    """Whether words that `conclude` would commit have a long stretch of speech before them without any word."""
+    settled, state, frames = read(heard).settled, heard.step.state, heard.hypothesis.frames
+    if not settled or state.held:
+        return False
+    reached = state.window.offset(state.last_end) // FRAME_SAMPLES
+    for frame in frames[: settled[-1].stop]:
+        if frame - reached >= HOLE_FRAMES:
+            return True
+        reached = max(reached, frame)
+    return False
+
+
+def tells_more(again: Heard, heard: Heard) -> bool:
+    """Whether `again`, of the speech that `heard` is of, has words for what `heard` leaves out."""
+    more, before = read(again), read(heard)
+    return len(more.settled) + len(more.rest) > len(before.settled) + len(before.rest) and not leaves_hole(again)
 
 
 def _made_up(step: Step, heard: Hypothesis) -> bool:

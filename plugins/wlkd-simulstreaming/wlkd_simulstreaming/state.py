@@ -181,6 +181,11 @@ class State(SpeechState):
         """With `tokens` as the latest context."""
         return replace(self, context=(*self.context, *tokens))
 
+    def unsaid(self) -> State:
+        """With the audio behind the committed words only; they become context."""
+        window = self.window.after(max(self.last_end, self.window.session_index(0)))
+        return replace(self.remembering(self.said_tokens), window=window, said=(), draft=())
+
     def without_context(self) -> State:
         return replace(self, context=())
 
