@@ -345,6 +345,17 @@ def test_speech_before_the_committed_words_end_is_no_hole(talk):
     assert not leaves_hole(heard(talk, 2, (" four", 200), (" five", 250), (" six", 290)))
 
 
+def test_speech_without_a_word_between_committed_words_and_a_pause_is_a_hole(talk):
+    talk.step(3, (" one", 20), (" two", 60), (" three", 100))
+    nothing = Hypothesis(ended=True)
+    assert not leaves_hole(Heard(talk.hear(3), "en", nothing)), "words may still come"
+    assert leaves_hole(Heard(talk.hear(0, pause=True), "en", nothing))
+
+
+def test_noise_before_a_pause_is_no_hole(talk):
+    assert not leaves_hole(Heard(talk.hear(6, pause=True), "en", Hypothesis(ended=True)))
+
+
 def test_made_up_words_leave_no_hole(talk):
     assert not leaves_hole(heard(talk, 8, (" four", 200), (" five", 390), no_speech=0.9, logprob=-2.0))
 

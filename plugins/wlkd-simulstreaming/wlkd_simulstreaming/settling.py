@@ -142,12 +142,16 @@ def doubted(heard: Heard, start: int) -> int | None:
 
 
 def leaves_hole(heard: Heard) -> bool:
-    """Whether words that `conclude` would commit have a long stretch of speech before them without any word."""
-    settled, state, frames = read(heard).settled, heard.step.state, heard.hypothesis.frames
-    if not settled or state.held:
+    """Whether a long stretch of speech has no word though it is about to be over: before words that `conclude` would
+    commit, or between committed words and a pause. Without such words the whole window may be noise."""
+    reading, step, frames = read(heard), heard.step, heard.hypothesis.frames
+    state = step.state
+    if state.held:
         return False
     reached = state.window.offset(state.last_end) // FRAME_SAMPLES
-    for frame in frames[: settled[-1].stop]:
+    if step.end is not None and state.said and not reading.settled and not reading.rest:
+        return state.content - reached >= HOLE_FRAMES
+    for frame in frames[: reading.settled[-1].stop if reading.settled else 0]:
         if frame - reached >= HOLE_FRAMES:
             return True
         reached = max(reached, frame)
