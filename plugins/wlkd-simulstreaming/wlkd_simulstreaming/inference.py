@@ -92,7 +92,7 @@ class Inference:
     def _checked(self, heard: Heard, asked: Request) -> Heard:
         """`heard`, or what is heard as the model was trained, on 30 s, and without context. For the end of a segment
         that went wrong, since nothing comes after it that could still repair a text cut short; for echoes of the
-        context; and for speech that was left out before words that are about to be committed."""
+        context; and for speech that was left out before words that are about to be committed, or before a pause."""
         echo, step = is_echo(asked, heard.hypothesis), heard.step
         if echo or (heard.hypothesis.went_wrong and step.end is not None):
             again = self._afresh(heard)
