@@ -144,16 +144,18 @@ def doubted(heard: Heard, start: int) -> int | None:
 def leaves_hole(heard: Heard) -> bool:
     """Whether a long stretch of speech has no word though it is about to be over: before words that `conclude` would
     commit, or between committed words and a pause. Without such words the whole window may be noise."""
-    reading, step, frames = read(heard), heard.step, heard.hypothesis.frames
-    state = step.state
+    step, state = heard.step, heard.step.state
     if state.held:
         return False
     reached = state.window.offset(state.last_end) // FRAME_SAMPLES
-    if step.end is not None and state.said and not reading.settled and not reading.rest:
-        return state.content - reached >= HOLE_FRAMES
-    for frame in frames[: reading.settled[-1].stop if reading.settled else 0]:
-        if frame - reached >= HOLE_FRAMES:
+    if step.end is not None and state.said and state.content - reached >= HOLE_FRAMES:
+        reading = read(heard)
+        if not reading.settled and not reading.rest:
             return True
+    for place, frame in enumerate(heard.hypothesis.frames):
+        if frame - reached >= HOLE_FRAMES:
+            settled = read(heard).settled
+            return bool(settled) and place < settled[-1].stop
         reached = max(reached, frame)
     return False
 
