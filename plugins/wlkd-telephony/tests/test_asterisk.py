@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -18,12 +18,26 @@ from wlkd.testing import RunningDaemon, free_port, running_daemon
 
 CAPTURES = Path(__file__).parent / "captures"
 AUDIOSOCKET = (CAPTURES / "asterisk-22.10-audiosocket.bin").read_bytes()
+CALL = "/telephony/calls/11111111-2222-4333-8444-000000000071"
+"""Where to listen to the call in `AUDIOSOCKET`."""
 SPOKEN = "one two three four five six"
 
 
 def daemon_for(port: int, **sessions: object):
     transports = {"telephony": {"audiosocket_port": port}}
     return running_daemon({"vad": {"name": "none"}, "sessions": sessions, "transports": transports})
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[tuple[int, aiohttp.ClientWebSocketResponse]]:
+    """A daemon's AudioSocket port, and a listener of `CALL`."""
+    port = free_port()
+    async with (
+        daemon_for(port) as daemon,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{daemon.ws}{CALL}") as listener,
+    ):
+        yield port, listener
 
 
 async def listened(socket: aiohttp.ClientWebSocketResponse) -> list[dict]:
@@ -74,7 +88,7 @@ async def test_a_refused_call_goes_on_without_us_and_its_listeners_know_why() ->
     async with daemon_for(port, max_sessions=1) as daemon, aiohttp.ClientSession() as http:
         _, first = await asyncio.open_connection("127.0.0.1", port)
         first.write(b"\x01\x00\x10" + bytes(16) + AUDIOSOCKET[19:])
-        async with http.ws_connect(f"{daemon.ws}/telephony/calls/11111111-2222-4333-8444-000000000071") as listener:
+        async with http.ws_connect(f"{daemon.ws}{CALL}") as listener:
             reader, second = await asyncio.open_connection("127.0.0.1", port)
             second.write(AUDIOSOCKET)
             (told,) = await listened(listener)
@@ -128,7 +142,7 @@ async def test_two_connections_of_one_call_are_its_sides() -> None:
     port = free_port()
     async with daemon_for(port) as daemon, aiohttp.ClientSession() as http:
         for _ in range(2):  # a name that is used again is another call
-            async with http.ws_connect(f"{daemon.ws}/telephony/calls/11111111-2222-4333-8444-000000000071") as listener:
+            async with http.ws_connect(f"{daemon.ws}{CALL}") as listener:
                 lines = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
                 for reader, writer in lines:
                     writer.write(AUDIOSOCKET[:-4] + AUDIOSOCKET[19:-4] * 20)
@@ -178,12 +192,7 @@ async def test_silence_stands_where_a_phone_sent_nothing() -> None:
 
 async def test_audio_that_came_before_the_connection_was_lost_is_heard(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("WARNING")
-    port = free_port()
-    async with (
-        daemon_for(port) as daemon,
-        aiohttp.ClientSession() as http,
-        http.ws_connect(f"{daemon.ws}/telephony/calls/11111111-2222-4333-8444-000000000071") as listener,
-    ):
+    async with listening() as (port, listener):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(AUDIOSOCKET + AUDIOSOCKET[19:-4] * 100)
         await writer.drain()
@@ -195,12 +204,7 @@ async def test_audio_that_came_before_the_connection_was_lost_is_heard(caplog: p
 async def test_asterisk_hangs_up_after_it_has_read_all(caplog: pytest.LogCaptureFixture) -> None:
     """Our farewell then resets the connection."""
     caplog.set_level("WARNING")
-    port = free_port()
-    async with (
-        daemon_for(port) as daemon,
-        aiohttp.ClientSession() as http,
-        http.ws_connect(f"{daemon.ws}/telephony/calls/11111111-2222-4333-8444-000000000071") as listener,
-    ):
+    async with listening() as (port, listener):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(AUDIOSOCKET)
         await reader.readexactly(7 * 323)
