@@ -115,6 +115,7 @@ class _Stage:
 
     def _rewritten(self, words: tuple[Word, ...], language: str | None) -> tuple[Word, ...]:
         rewritten = tuple(self._filter.rewrite(words, language)) if words else ()
-        if not all(isinstance(word, Word) for word in rewritten):
-            raise TypeError(f"{type(self._filter).__name__}.rewrite gave {type(rewritten[0]).__name__}; due are Words")
+        wrong = {type(word).__name__ for word in rewritten if not isinstance(word, Word)}
+        if wrong:
+            raise TypeError(f"{type(self._filter).__name__}.rewrite gave {', '.join(sorted(wrong))}; due are Words")
         return rewritten
