@@ -21,6 +21,9 @@ from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.token_run import Capture, FixedRuns, GrowingRuns, TokenRuns, best_two
 from wlkd_simulstreaming.tokens import Vocabulary
 
+MOST_PLACES = 64
+"""Whose scores are in memory at once: each place has one of every token, 200 KiB."""
+
 
 @dataclass
 class Row:
@@ -149,10 +152,9 @@ class GreedyDecoding:
             device=self._decoder.device,
         )
         hidden, attention = self._decoder.forward(memory, cache, tokens, real, watched)
-        first = self._first_places(requests, watched)
-        choices = self._choose(hidden[:, -watched:], attention, first)
+        choices = self._choose(hidden[:, -watched:], attention, requests)
         for index, row in enumerate(rows):
-            kept = self._verify(row, choices[index][watched - 1 - len(row.request.draft) :])
+            kept = self._verify(row, choices[index])
             rejected = len(row.request.draft) - kept
             if rejected:
                 cache.valid[index, longest - rejected : longest] = False
@@ -169,9 +171,9 @@ class GreedyDecoding:
             # Leaving finished rows in costs their share of every token; taking them out copies the others.
             if 2 * len(going) <= len(active):
                 run, active = run.keep(going), [active[place] for place in going]
-            for row, choices in zip(active, _choices(run()), strict=True):
+            for row, choice in zip(active, _choices(run()[:, 0]), strict=True):
                 if not row.done:
-                    row.take(choices[0])
+                    row.take(choice)
 
     def _verify(self, row: Row, choices: Sequence[Choice]) -> int:
         """Take the model's choices along the draft as long as they agree with it, and the first that does not.
@@ -184,22 +186,22 @@ class GreedyDecoding:
                 return place
         return len(row.request.draft)
 
-    def _choose(self, hidden: Tensor, attention: Tensor, first: Tensor) -> list[list[Choice]]:
-        """What the model says at each place of `hidden` (rows, n, width); `first` (rows, n) marks where a text
-        begins."""
-        logits = self._decoder.logits(hidden)
-        logits += self._banned
-        logits[first] += self._banned_first
-        return _choices(best_two(logits, attention))
-
-    def _first_places(self, requests: Sequence[Request], watched: int) -> Tensor:
-        return torch.tensor(
-            [
-                [not (r.told or r.begun) and place == watched - 1 - len(r.draft) for place in range(watched)]
-                for r in requests
-            ],
-            device=self._decoder.device,
-        )
+    def _choose(self, hidden: Tensor, attention: Tensor, requests: Sequence[Request]) -> list[list[Choice]]:
+        """What the model says at the last places of each row of `hidden` (rows, n, width): before each token of its
+        draft, and behind it."""
+        ends = [1 + len(request.draft) for request in requests]
+        places = [
+            (row, hidden.shape[1] - end + place, place == 0 and not (request.told or request.begun))
+            for row, (request, end) in enumerate(zip(requests, ends, strict=True))
+            for place in range(end)
+        ]
+        said = []
+        for start in range(0, len(places), MOST_PLACES):
+            row, place, first = torch.tensor(places[start : start + MOST_PLACES], device=hidden.device).unbind(1)
+            logits = self._decoder.logits(hidden[row, place])
+            logits += torch.where(first.bool()[:, None], self._banned_first, self._banned)
+            said.append(best_two(logits, attention[row, place]))
+        return [_choices(of_row) for of_row in torch.cat(said).cpu().split(ends)]
 
     def _no_speech(self, hidden: Tensor, requests: Sequence[Request]) -> list[float | None]:
         asked = [index for index, request in enumerate(requests) if not request.told]
@@ -214,12 +216,9 @@ class GreedyDecoding:
         return found
 
 
-def _choices(said: Tensor) -> list[list[Choice]]:
-    """`best_two` as the host reads it."""
+def _choices(said: Tensor) -> list[Choice]:
+    """`best_two` as the host reads it, of (n, 5)."""
     return [
-        [
-            Choice(int(token), logprob, int(frame), (int(second), second_logprob))
-            for token, logprob, second, second_logprob, frame in row
-        ]
-        for row in said.tolist()
+        Choice(int(token), logprob, int(frame), (int(second), second_logprob))
+        for token, logprob, second, second_logprob, frame in said.tolist()
     ]

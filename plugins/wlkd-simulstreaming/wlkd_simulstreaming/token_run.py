@@ -31,9 +31,9 @@ MOST_SIZES = 128
 
 
 def best_two(logits: Tensor, attention: Tensor) -> Tensor:
-    """What is said after each place: (rows, n, 5) of the likeliest token, its log-probability, the second likeliest,
+    """What is said after each place: (…, 5) of the likeliest token, its log-probability, the second likeliest,
     its log-probability, and the frame attended to. One tensor of float32, which holds any token exactly, since every
-    copy to the host makes it wait for the GPU. `logits`: (rows, n, vocabulary), `attention`: (rows, n, frames)."""
+    copy to the host makes it wait for the GPU. `logits`: (…, vocabulary), `attention`: (…, frames)."""
     best = logits.topk(2, -1)
     logprobs = best.values - logits.logsumexp(-1, keepdim=True)
     pairs = torch.stack([best.indices.float(), logprobs], dim=-1).flatten(-2)
