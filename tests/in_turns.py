@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from wlkd import (
     Diarization,
@@ -74,6 +75,15 @@ class Hanging(Diarizer):
         return Stuck(prompt=True)
 
 
+class Noting(Diarizer):
+    """Notes the priority at which it works, as `nice` counts."""
+
+    priorities: ClassVar[set[int]] = set()
+
+    def open(self, params: DiarizationParams) -> DiarizerStream:
+        return NotingPriority(prompt=True)
+
+
 class InTurns(DiarizerStream):
     def __init__(self, *, prompt: bool, people: Sequence[int] = (1, 2)) -> None:
         self._prompt = prompt
@@ -109,6 +119,12 @@ class Stuck(InTurns):
         return Diarization()
 
 
+class NotingPriority(InTurns):
+    def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
+        Noting.priorities.add(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return super().feed(events)
+
+
 @hookimpl
 def wlkd_register_diarizers(register: Registry) -> None:
     register("prompt", Prompt)
@@ -117,3 +133,4 @@ def wlkd_register_diarizers(register: Registry) -> None:
     register("remembering", Remembering)
     register("failing", Failing)
     register("hanging", Hanging)
+    register("noting", Noting)

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.in_turns import Hanging
+from tests.in_turns import Hanging, Noting
 from tests.test_resume import SECRET, Client
 from tests.test_session import PCM, core, pcm, rest
 from tests.wav import wav
 from wlkd.contract.components import DiarizerOptions
 from wlkd.contract.errors import BadParameter, SessionError
+from wlkd.contract.priority import LOWEST_PRIORITY
 from wlkd.contract.types import UNKNOWN_SPEAKER, KnownSpeaker, Update
 from wlkd.sessions.admission import Admission
 
@@ -108,6 +109,14 @@ async def test_a_diarizer_that_hangs_holds_words_back_no_longer_than_allowed(dia
         await session.feed(pcm(2.5))
         await session.finish()
         assert (await rest(session))[-1].text == " one two three four five"
+
+
+async def test_the_diarizer_gives_way_to_recognition(diarizing: Diarizing) -> None:
+    async with diarizing("noting") as admission, opened(admission) as session:
+        await session.feed(pcm(1.0))
+        await session.finish()
+        assert (await rest(session))[-1].text == " one two"
+    assert Noting.priorities == {LOWEST_PRIORITY}
 
 
 async def test_everybody_keeps_his_number_on_another_node(diarizing: Diarizing, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from wlkd.config import Config, read_continuation_keys, read_tokens
 from wlkd.contract.components import Options
 from wlkd.contract.host import Context
+from wlkd.contract.priority import give_way
 from wlkd.contract.types import Priority
 from wlkd.daemon.running_engines import EngineSet, Opening, RunningEngine, open_engines
 from wlkd.daemon.starting import starting
@@ -133,8 +134,8 @@ async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExi
             await component.provision(ctx)
         return component
 
-    def pool(threads: int, name: str) -> ThreadPoolExecutor:
-        made = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    def pool(threads: int, name: str, initializer: Callable[[], None] = lambda: None) -> ThreadPoolExecutor:
+        made = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=initializer)
         stack.callback(made.shutdown, wait=False, cancel_futures=True)
         return made
 
@@ -147,8 +148,9 @@ async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExi
     speakers = None
     if config.diarizer is not None:
         diarizer = await provision("diarizer", config.diarizer.name, config.diarizer.options)
-        # Apart from recognition and VAD: a diarizer that is late must be late alone.
-        speakers = DiarizerService(diarizer, pool(max(cores() // 2, 1), "speakers"))
+        # Apart from recognition and VAD, and behind them: a diarizer that is late must be late alone.
+        yields = partial(give_way, "telling speakers apart competes with recognition")
+        speakers = DiarizerService(diarizer, pool(max(cores() // 2, 1), "speakers", yields))
     turns = None
     if (part := config.one("turn_detector")) is not None:
         turns = await provision("turn_detector", part.name, part.options)
