@@ -202,9 +202,10 @@ class WorkerOptions(Options):
         description="New speech that one step takes at most; the rest waits for the next step, so that steps stay "
         "short.",
     )
-    max_batch: Count = Field(
-        default=16,
-        description="How many sessions share one step at most; it limits the memory that is needed on the device.",
+    max_batch: Count | None = Field(
+        default=None,
+        description="How many sessions share one step at most; it limits the memory that is needed on the device. "
+        "null: what the engine asks for; simulstreaming asks for 8 on a CPU and 16 on a GPU.",
     )
     stall_seconds: Seconds = Field(
         default=60.0,

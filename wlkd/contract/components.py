@@ -254,6 +254,12 @@ class Backend(Component[OptionsT]):
         return 1
 
     @property
+    def max_batch(self) -> int:
+        """Streams in one call of `run`, at most, unless the operator says otherwise. Known after `provision()`. Each
+        takes memory; more than pay in throughput only make everybody in the batch wait for the others."""
+        return 16
+
+    @property
     def waits(self) -> bool:
         """Whether `run` waits for another machine instead of computing on this one.
 

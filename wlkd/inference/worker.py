@@ -76,7 +76,7 @@ class Worker:
         self.name = name
         self._turns = turns or Turns()
         self._longest = samples(options.max_chunk_seconds)
-        self._schedule = Schedule(self._longest, options.max_chunk_seconds, options.max_batch)
+        self._schedule = Schedule(self._longest, options.max_chunk_seconds, options.max_batch or backend.max_batch)
         self._concurrency = backend.concurrency
         self.load = Load(self._concurrency)
         self.share = Fraction(1, self._concurrency)

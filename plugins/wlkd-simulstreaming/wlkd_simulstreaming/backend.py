@@ -55,6 +55,10 @@ class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
         return self._loaded().concurrency
 
     @property
+    def max_batch(self) -> int:
+        return self._loaded().max_batch
+
+    @property
     def upload_seconds(self) -> float | None:
         model = self._loaded()
         return None if model.whole is None else model.pieces_at_once * seconds(LONGEST)
