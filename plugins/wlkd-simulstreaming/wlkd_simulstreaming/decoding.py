@@ -201,7 +201,7 @@ class GreedyDecoding:
             logits = self._decoder.logits(hidden[row, place])
             logits += torch.where(first.bool()[:, None], self._banned_first, self._banned)
             said.append(best_two(logits, attention[row, place]))
-        return [_choices(of_row) for of_row in torch.cat(said).cpu().split(ends)]
+        return [_choices(of_row) for of_row in torch.split(torch.cat(said).cpu(), ends)]
 
     def _no_speech(self, hidden: Tensor, requests: Sequence[Request]) -> list[float | None]:
         asked = [index for index, request in enumerate(requests) if not request.told]
