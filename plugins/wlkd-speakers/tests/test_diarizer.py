@@ -12,7 +12,9 @@ import pytest
 import soundfile
 from prometheus_client import CollectorRegistry
 from wlkd_speakers.catalogue import WEIGHTS, weights_file
+from wlkd_speakers.cutter import Cutter
 from wlkd_speakers.diarizer import CampPlus, CampPlusOptions, LiveStream
+from wlkd_speakers.telephone import TELEPHONE, without_telephone
 from wlkd_speakers.weights import read_weights
 
 from wlkd import Context, DiarizationParams, Frame, Pause, ProvisionError, Samples, SessionError, Turn
@@ -52,6 +54,22 @@ def test_speech_after_a_gap_of_an_hour_costs_no_hour() -> None:
     stream.feed([Frame(0, tone(200, 4))])
     told = stream.feed([Frame(3600 * 16_000, tone(200, 4)), Pause(3604 * 16_000)])
     assert {turn.speaker for turn in told.turns} == {1} and told.turns[-1].end >= 3604 * 16_000
+
+
+def test_silence_around_a_word_does_not_count_as_heard() -> None:
+    word = np.concatenate([np.zeros(8000, np.float32), tone(200, 0.5), np.zeros(8000, np.float32)])
+    cutter = Cutter(Pitch())
+    cells = [*cutter.feed(Frame(0, word)), *cutter.flush()]
+    assert cells and all(cell.voice is None and cell.seconds <= 0.6 for cell in cells)
+    cutter = Cutter(Pitch())
+    [first, *_] = [*cutter.feed(Frame(0, np.tile(tone(200, 0.5), 4)))]
+    assert first.voice is not None and first.seconds > 0.9
+
+
+def test_what_voices_have_in_common_over_a_telephone_is_left_out() -> None:
+    one, other = (np.asarray(np.random.default_rng(seed).normal(size=192), np.float32) for seed in (1, 2))
+    on_the_phone = [without_telephone(voice + 20 * TELEPHONE) for voice in (one, other)]
+    assert abs(on_the_phone[0] @ on_the_phone[1]) < 0.2 < 0.99 < on_the_phone[0] @ without_telephone(one)
 
 
 async def test_wishes_for_more_speakers_than_configured_are_refused() -> None:

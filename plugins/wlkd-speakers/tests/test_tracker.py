@@ -73,6 +73,14 @@ def test_one_person_is_one_person_for_ten_minutes() -> None:
     assert set(told(Tracker(8), People(1).cells((0, 1200)))) == {1}
 
 
+def test_a_first_word_too_short_to_know_a_voice_by_is_the_first_speaker_s() -> None:
+    people, tracker = People(1), Tracker(8)
+    [word] = people.cells((0, 1))
+    word.voice = None
+    assert told(tracker, [word]) == [1]
+    assert told(tracker, people.cells((0, 8), start=10)) == [1] * 8
+
+
 def test_no_cell_waits_longer_than_the_rule_says() -> None:
     tracker = Tracker(8)
     for cell in People(4, seed=3).cells(*[(place % 4, 3) for place in range(60)]):
@@ -93,9 +101,9 @@ def test_a_recording_is_told_as_a_whole(seed: int) -> None:
     assert speakers == [1] * 3 + [2] * 8 + [1] * 8 + [3] * 8 + [2] * 4 + [3] * 2
 
 
-def test_a_recording_without_voices_has_no_speakers() -> None:
+def test_a_recording_too_short_to_know_a_voice_by_has_one_speaker() -> None:
     assert speakers_of([], 8) == []
     silent = People(1).cells((0, 2))
     for cell in silent:
         cell.voice = None
-    assert [decision.speaker for decision in speakers_of(silent, 8)] == [None, None]
+    assert [decision.speaker for decision in speakers_of(silent, 8)] == [1, 1]

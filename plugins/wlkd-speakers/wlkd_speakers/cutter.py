@@ -18,7 +18,10 @@ ROWS = CELL // STEP
 LEAST_SPOKEN = 8
 """Features in a cell that make it one in which somebody speaks."""
 LEAST_HEARD = 60
-"""Features around a cell that its voice needs: 0.6 s."""
+"""Audible features around a cell that its voice needs: 0.6 s."""
+SILENCE = 9.0
+"""Features so far below the loudest around them, as a mean over their log energies (39 dB), are silence: what the VAD
+passes on before and after words tells nothing about a voice, and does not count as heard."""
 PAUSE_AROUND, PAUSE_ROWS = 30, 22
 """A cell begins at a pause if so many features are missing among so many on both sides of its beginning."""
 
@@ -90,8 +93,10 @@ class Cutter:
         if spoken >= LEAST_SPOKEN:
             # The last two features of a window of 1.5 s would hear beyond it.
             around = self._between(begin - ROWS, begin + 2 * ROWS - (WINDOW - STEP) // STEP - 1)
-            heard = int(around.sum())
-            voice = self._network.voice(self._rows[around]) if heard >= LEAST_HEARD else None
+            rows = self._rows[around]
+            loudness = rows.mean(axis=1)
+            heard = int((loudness > loudness.max() - SILENCE).sum())
+            voice = self._network.voice(rows) if heard >= LEAST_HEARD else None
             missing = 2 * PAUSE_AROUND - self._between(begin - PAUSE_AROUND, begin + PAUSE_AROUND).sum()
             yield Cell(self._next, voice, heard * STEP, bool(missing >= PAUSE_ROWS))
         self._next += 1

@@ -10,6 +10,7 @@ import numpy as np
 from wlkd import ProvisionError
 from wlkd_speakers.fbank import Features
 from wlkd_speakers.network import build
+from wlkd_speakers.telephone import without_telephone
 from wlkd_speakers.voices import Vector
 from wlkd_speakers.weights import read_weights
 
@@ -37,6 +38,10 @@ class Embedder:
 
     def voice(self, features: Features) -> Vector:
         """The voice in `features`, shape (n, 80), of length 1."""
+        return without_telephone(self.vector(features))
+
+    def vector(self, features: Features) -> Vector:
+        """What the network says of `features`, of length 1."""
         centred = (features - features.mean(axis=0))[np.newaxis]
         [[vector]] = self._session.run(["voice"], {"features": centred})
         return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)

@@ -15,8 +15,9 @@ WINDOW = SAMPLE_RATE * 25 // 1000
 FFT = 512
 LOWEST_HZ = 20.0
 PRE_EMPHASIS = 0.97
-FULL_SCALE = 32768
-"""Kaldi counts samples as integers of 16 bits; the floor of the logarithm depends on it."""
+FLOOR = np.finfo(np.float32).eps
+"""Energies below it count as this much. Kaldi counts samples as integers of 16 bits; 3D-Speaker, like wlkd, from -1 to
+1, so that the floor lies where the noise of 16 bits does. Digital silence below it would drown out a voice."""
 
 Features = NDArray[np.float32]
 """Log energies, shape (n, MEL_BINS)."""
@@ -26,12 +27,12 @@ def fbank(samples: Samples) -> Features:
     """Features of `samples`, one for each whole window: 1 + (len - WINDOW) // STEP, or none."""
     if len(samples) < WINDOW:
         return np.zeros((0, MEL_BINS), np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::STEP] * np.float32(FULL_SCALE)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::STEP]
     frames = frames - frames.mean(axis=1, keepdims=True)
     before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
     spectrum = np.fft.rfft((frames - PRE_EMPHASIS * before) * _POVEY, FFT)[:, : FFT // 2]
     energies = (spectrum.real**2 + spectrum.imag**2) @ _MEL
-    return np.asarray(np.log(np.maximum(energies, np.finfo(np.float32).eps)), dtype=np.float32)
+    return np.asarray(np.log(np.maximum(energies, FLOOR)), dtype=np.float32)
 
 
 def _povey() -> NDArray[np.float32]:

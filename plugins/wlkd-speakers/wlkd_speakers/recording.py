@@ -40,7 +40,7 @@ class _Voice:
 
 
 def speakers_of(cells: Sequence[Cell], most: int, known: Sequence[Sequence[Vector]] = ()) -> list[Decision]:
-    """The speaker of each of `cells`; None of a cell where there are no voices at all.
+    """The speaker of each of `cells`.
 
     `known`: voices of people who are known, numbered from 1. Others follow, in the order of their first words."""
     tracker = Tracker(most + most)

@@ -31,6 +31,8 @@ LEARNT_SECONDS = 0.9
 """Speech from which a cell teaches a voice."""
 STAYS = 0.05
 """An undecided cell goes to the present speaker, if the similarity is at most this much lower."""
+FIRST = 1
+"""Number of the first voice of a session."""
 REMEMBERED = 6
 """Cells back to which a speaker counts as having spoken last."""
 STEEPNESS = 12.0
@@ -148,7 +150,8 @@ class Tracker:
         cell = self._waiting.popleft()
         cell.speaker = speaker
         if speaker is None:
-            return Decision(cell.index, None)
+            # Whoever it is: nobody spoke before, and the first voice that is heard well will have this number.
+            return Decision(cell.index, None if self.voices.numbers else FIRST, 0.5)
         self._last, self._last_index = speaker, cell.index
         confidence = self._confidence(cell, speaker)
         if cell.voice is not None and cell.seconds >= LEARNT_SECONDS:
