@@ -72,6 +72,17 @@ def test_what_waits_too_long_is_told_with_the_best_guess_for_good() -> None:
     assert attribution.guessed == 2
 
 
+def test_nobody_waits_while_the_diarizer_gets_no_time() -> None:
+    attribution = Attribution(3.0)
+    attribution.told(told(1, turn(0, 1, 7)))
+    attribution.late = True
+    attribution.add(Commit((word(0, 1), word(1, 2))), now=10.0)
+    assert taken(attribution, 10.0) == [(" 0", 1), (" 1", 1)] and attribution.guessed == 1
+    attribution.late = False
+    attribution.add(Commit((word(2, 3),)), now=10.0)
+    assert taken(attribution, 10.0) == []
+
+
 def test_without_a_bound_words_wait_for_the_end_and_a_failure_releases_them() -> None:
     attribution = Attribution(None)
     attribution.add(Commit((word(0, 1),)), now=0.0)

@@ -119,6 +119,31 @@ async def test_the_diarizer_gives_way_to_recognition(diarizing: Diarizing) -> No
     assert Noting.priorities == {LOWEST_PRIORITY}
 
 
+async def test_words_do_not_wait_for_a_diarizer_that_gets_no_time(diarizing: Diarizing) -> None:
+    async with diarizing("hanging", 0.3) as admission, opened(admission) as session, asyncio.timeout(10):
+        await session.feed(pcm(1.0))
+        updates = session.updates()
+        while (await anext(updates)).text != " one":
+            pass
+        await session.feed(pcm(1.0))
+        while (update := await anext(updates)).text != " one two three":
+            assert update.waiting == ()
+    assert {speaker for _, speaker in speakers(update)} == {UNKNOWN_SPEAKER}
+
+
+async def test_a_diarizer_that_is_late_goes_on_with_the_latest_speech(diarizing: Diarizing) -> None:
+    async with diarizing("hanging", 0.01) as admission, opened(admission) as session:
+        for _ in range(16):
+            await session.feed(pcm(0.5))
+        async for update in session.updates():
+            if update.received == 8 * 16_000:
+                break
+        Hanging.gate.set()
+        begin, first = await asyncio.to_thread(Hanging.heard.get, timeout=10)
+        start, end = await asyncio.to_thread(Hanging.heard.get, timeout=10)
+    assert begin == 0 and first < start and end > 7 * 16_000 and end - start <= 5 * 16_000
+
+
 async def test_everybody_keeps_his_number_on_another_node(diarizing: Diarizing, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text(SECRET)

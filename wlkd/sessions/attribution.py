@@ -1,7 +1,8 @@
 """Whose words are whose: words that are final wait, in order, until it is settled who spoke, and keep that for good.
 
 A word gets the speaker whose turn it overlaps the longest, else the nearest within half a second, else whoever spoke
-last. A word that has waited too long, or whose diarizer failed, gets that at once. No I/O, no clock of its own.
+last. A word that has waited too long, or whose diarizer failed or gets no time, gets that at once. No I/O, no clock of
+its own.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Attribution:
         self._numbers: dict[int, int] = dict(memory.get("numbers", [(one, one) for one in range(1, known + 1)]))
         """The number that clients get for each of the diarizer's: in the order of first words, not of first sounds."""
         self._last: int = memory.get("last", UNKNOWN_SPEAKER)
+        self.late = False
+        """The diarizer is so late that nobody waits for it, for now."""
         self.guessed = 0
         """Words that got a speaker before it was settled."""
 
@@ -81,7 +84,7 @@ class Attribution:
         """The words that need not wait any longer, with their speakers."""
         while self._queue:
             first = self._queue.popleft()
-            late = self._failed or (first.due is not None and first.due <= now)
+            late = self._failed or self.late or (first.due is not None and first.due <= now)
             ready = len(first.words) if late else sum(1 for _ in _before(first.words, self._settled))
             words = tuple(self._attributed(word) for word in first.words[:ready])
             left = first.words[ready:]

@@ -103,6 +103,12 @@ class Progress:
             self._attribution.told(diarization)
             self.release()
 
+    def speakers_late(self, late: bool) -> None:
+        """Whether the diarizer is so late that words do not wait for it, for now."""
+        if self._attribution is not None:
+            self._attribution.late = late
+            self.release()
+
     def speakers_failed(self) -> None:
         """The diarizer tells nothing more: words go out as they come."""
         if self._attribution is not None:

@@ -1,5 +1,5 @@
 """Lets a diarizer listen beside the recognition, in threads of its own. It may be late, or fail: words never wait for
-it longer than they may, and none is lost.
+it longer than they may, and none is lost. When recognition leaves it no time, words do not wait for it at all.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd.contract.components import Diarizer
@@ -20,8 +21,11 @@ from wlkd.sessions.progress import Progress
 
 logger = logging.getLogger(__name__)
 
-MAX_QUEUED = 10 * SAMPLE_RATE
-"""Speech that may wait for the diarizer. A live stream skips the rest: its words have been sent long ago."""
+MAX_QUEUED = 5 * SAMPLE_RATE
+"""Speech that may wait for the diarizer. A live stream skips what is older: its words have been sent long ago."""
+LATE = 1 / 3
+"""Share of the time for which a word may wait. Speech that has waited so long for the diarizer shows that it gets too
+little time: then words do not wait. Three seconds allow one, and a call takes a tenth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,15 @@ class Listening:
         self._patience = None if params.whole else service.max_wait_seconds
         self._progress = progress
         self._metrics = metrics
-        self._queue: deque[SpeechEvent] = deque()
+        self._queue: deque[tuple[float, SpeechEvent]] = deque()
+        """With the time at which each came, as the event loop counts it."""
         self._queued = 0
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._asked: deque[tuple[Callable[[], Diarization], asyncio.Future[None]]] = deque()
         """What to call when everything queued has been listened to, and who waits for it."""
+        self._late_at: float | None = None
+        """When the speech that the diarizer works on has waited too long; None: it works on nothing, or may be late."""
         self._failed = False
         self._task: asyncio.Task[None] | None = None
 
@@ -64,15 +71,17 @@ class Listening:
         self._task = asyncio.create_task(self._run(), name=f"speakers of session {self._name}")
 
     def hand_in(self, event: SpeechEvent) -> None:
-        """Speech, or a pause, from the VAD. Never blocks: what is too much is left out."""
+        """Speech, or a pause, from the VAD. Never blocks: of what is too much, the oldest is left out."""
         if self._failed:
             return
+        self._queue.append((_now(), event))
         if isinstance(event, Frame):
-            if self._patience is not None and self._queued >= MAX_QUEUED:
-                self._metrics.diarization_skipped.inc(seconds(len(event.samples)))
-                return
             self._queued += len(event.samples)
-        self._queue.append(event)
+        while self._patience is not None and self._queued > MAX_QUEUED and len(self._queue) > 1:
+            _, oldest = self._queue.popleft()
+            if isinstance(oldest, Frame):
+                self._queued -= len(oldest.samples)
+                self._metrics.diarization_skipped.inc(seconds(len(oldest.samples)))
         self._wake.set()
 
     async def room(self) -> None:
@@ -99,7 +108,7 @@ class Listening:
         done = asyncio.get_running_loop().create_future()
         self._asked.append((call, done))
         self._wake.set()
-        if self._failed:
+        if self._failed or self._late:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._patience):
@@ -111,12 +120,15 @@ class Listening:
             while True:
                 await self._news()
                 if self._queue:
-                    events, self._queue, self._queued = list(self._queue), deque(), 0
+                    since, events = self._queue[0][0], [event for _, event in self._queue]
+                    self._queue.clear()
+                    self._queued = 0
                     self._room.set()
-                    await self._call(lambda events=events: self._stream.feed(events))  # type: ignore[misc]
+                    await self._call(partial(self._stream.feed, events), since)
                 elif self._asked:
-                    call, done = self._asked.popleft()
-                    await self._call(call)
+                    call, done = self._asked[0]
+                    await self._call(call, _now())
+                    self._asked.popleft()
                     if not done.done():
                         done.set_result(None)
         except Exception:
@@ -135,27 +147,53 @@ class Listening:
             self._progress.release()
 
     @property
+    def _late(self) -> bool:
+        return self._late_at is not None and _now() >= self._late_at
+
+    @property
     def _till_due(self) -> float | None:
         """Seconds in which no word will have waited too long: not those that wait, nor one that comes meanwhile."""
-        due = self._progress.words_due
-        return self._patience if due is None else max(due - asyncio.get_running_loop().time(), 0.001)
+        now, due = _now(), self._progress.words_due
+        wait = self._patience if due is None else max(due - now, 0.001)
+        if wait is None or self._late_at is None or self._late_at <= now:
+            return wait
+        return min(wait, self._late_at - now)
 
-    async def _call(self, call: Callable[[], Diarization]) -> None:
-        """Call the stream in the pool; words that become due meanwhile do not wait for it."""
+    async def _call(self, call: Callable[[], Diarization], since: float) -> None:
+        """Call the stream in the pool; words that become due meanwhile do not wait for it, and none do when it is late.
+
+        `since`: when the oldest of what it is to listen to came in."""
         # What the stream remembers is read in the thread that writes it.
         calling = asyncio.get_running_loop().run_in_executor(self._pool, lambda: (call(), self._stream.memory()))
+        self._late_at = None if self._patience is None else since + LATE * self._patience
         while not calling.done():
+            self._see_whether_late()
             await asyncio.wait({calling}, timeout=self._till_due)
             self._progress.release()
+        self._late_at = None
         told, self._progress.voices = calling.result()
         self._progress.speakers_told(told)
+        self._see_whether_late()
+
+    def _see_whether_late(self) -> None:
+        late = self._late
+        self._progress.speakers_late(late)
+        if late:
+            self._nobody_waits()
 
     def _give_up(self) -> None:
         self._failed = True
         self._queue.clear()
         self._queued = 0
         self._room.set()
+        self._nobody_waits()
+        self._progress.speakers_failed()
+
+    def _nobody_waits(self) -> None:
         for _, done in self._asked:
             if not done.done():
                 done.set_result(None)
-        self._progress.speakers_failed()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
