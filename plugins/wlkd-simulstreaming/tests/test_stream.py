@@ -345,11 +345,27 @@ def test_speech_before_the_committed_words_end_is_no_hole(talk):
     assert not leaves_hole(heard(talk, 2, (" four", 200), (" five", 250), (" six", 290)))
 
 
-def test_speech_without_a_word_between_committed_words_and_a_pause_is_a_hole(talk):
+def test_speech_behind_the_end_of_the_text_is_a_hole(talk):
     talk.step(3, (" one", 20), (" two", 60), (" three", 100))
     nothing = Hypothesis(ended=True)
-    assert not leaves_hole(Heard(talk.hear(3), "en", nothing)), "words may still come"
+    assert not leaves_hole(Heard(talk.hear(1), "en", nothing)), "words may still come"
+    assert not leaves_hole(heard(talk, 3, (" three", 200), (" four", 250)))
+    assert leaves_hole(heard(talk, 0, (" three", 120), (" four", 180)))
     assert leaves_hole(Heard(talk.hear(0, pause=True), "en", nothing))
+
+
+def test_a_text_that_was_cut_short_leaves_no_hole_behind_it(talk):
+    talk.step(3, (" one", 20), (" two", 60), (" three", 100))
+    assert not leaves_hole(heard(talk, 4, (" three", 120), ended=False, guards=[Guard.REWIND]))
+
+
+def test_speech_that_was_heard_again_in_vain_is_no_hole(talk):
+    talk.step(3, (" one", 20), (" two", 60), (" three", 100))
+    step = talk.hear(4)
+    tried = dataclasses.replace(step, state=dataclasses.replace(step.state, reheard=talk.at))
+    talk.conclude(tried, hypothesis(talk.vocabulary, (" three", 100)))
+    assert not leaves_hole(heard(talk, 2, (" three", 100)))
+    assert leaves_hole(heard(talk, 2, (" three", 100)))
 
 
 def test_noise_before_a_pause_is_no_hole(talk):

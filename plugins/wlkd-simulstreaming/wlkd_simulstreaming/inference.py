@@ -101,6 +101,7 @@ class Inference:
             again = self._afresh(replace(heard, step=replace(step, state=step.state.unsaid())))
             if not again.hypothesis.went_wrong and tells_more(again, heard):
                 return _guarded(again, Guard.HOLE)
+            return replace(heard, step=replace(step, state=replace(step.state, reheard=step.state.window.end)))
         return heard
 
     def _afresh(self, heard: Heard) -> Heard:

@@ -142,17 +142,19 @@ def doubted(heard: Heard, start: int) -> int | None:
 
 
 def leaves_hole(heard: Heard) -> bool:
-    """Whether a long stretch of speech has no word though it is about to be over: before words that `conclude` would
-    commit, or between committed words and a pause. Without such words the whole window may be noise."""
-    step, state = heard.step, heard.step.state
+    """Whether a long stretch of speech has no word: before words that `conclude` would commit, or behind the end of the
+    text. Where there is no word at all, the window may be noise."""
+    state, hypothesis = heard.step.state, heard.hypothesis
     if state.held:
         return False
-    reached = state.window.offset(state.last_end) // FRAME_SAMPLES
-    if step.end is not None and state.said and state.content - reached >= HOLE_FRAMES:
-        reading = read(heard)
-        if not reading.settled and not reading.rest:
-            return True
-    for place, frame in enumerate(heard.hypothesis.frames):
+    made_up = _made_up(heard.step, hypothesis)
+    frames = () if made_up else hypothesis.frames
+    known = max(state.last_end, state.reheard)
+    reached = max(state.window.offset(known), 0) // FRAME_SAMPLES
+    over = (hypothesis.ended or made_up) and bool(state.said or frames)
+    if over and state.content - max([reached, *frames]) >= HOLE_FRAMES:
+        return True
+    for place, frame in enumerate(frames):
         if frame - reached >= HOLE_FRAMES:
             settled = read(heard).settled
             return bool(settled) and place < settled[-1].stop

@@ -51,6 +51,8 @@ class State(SpeechState):
     """Samples of speech heard since the last committed word."""
     last_end: int = 0
     """Session index where the last committed word ended."""
+    reheard: int = 0
+    """Session index before which speech without words was heard again, in vain."""
     until: int = 0
     paused: bool = False
     """The window ends with a pause; what follows soon is heard with what was said before."""
