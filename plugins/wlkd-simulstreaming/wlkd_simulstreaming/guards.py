@@ -42,8 +42,7 @@ class Guard(StrEnum):
     FORCED = "forced"
     """A full window was committed in which nothing had settled."""
     HOLE = "hole"
-    """Speech was left out before the words to be committed, or before a pause, and was heard again without the text
-    before it."""
+    """Speech was left out before the words to be committed, or behind the end of the text, and was heard by itself."""
     STUCK = "stuck"
     """There was speech without a committed word for too long, and the window or the context was dropped."""
 

@@ -21,7 +21,7 @@ from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.rivals import is_echo, with_second_opinions
-from wlkd_simulstreaming.settling import Heard, doubted, leaves_hole, tells_more
+from wlkd_simulstreaming.settling import Heard, doubted, filled, hole
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
 
 IDLE_SPARE, BUSY_SPARE = 0.95, 0.8
@@ -92,15 +92,15 @@ class Inference:
     def _checked(self, heard: Heard, asked: Request) -> Heard:
         """`heard`, or what is heard as the model was trained, on 30 s, and without context. For the end of a segment
         that went wrong, since nothing comes after it that could still repair a text cut short; for echoes of the
-        context; and for speech that was left out before words that are about to be committed, or before a pause."""
+        context; and for the speech from a hole on."""
         echo, step = is_echo(asked, heard.hypothesis), heard.step
         if echo or (heard.hypothesis.went_wrong and step.end is not None):
             again = self._afresh(heard)
             return _guarded(again, Guard.ECHO) if echo else again
-        if leaves_hole(heard):
-            again = self._afresh(replace(heard, step=replace(step, state=step.state.unsaid())))
-            if not again.hypothesis.went_wrong and tells_more(again, heard):
-                return _guarded(again, Guard.HOLE)
+        if gap := hole(heard):
+            rest = self._afresh(replace(heard, step=replace(step, state=step.state.behind(gap.frame))))
+            if better := filled(heard, gap, rest):
+                return _guarded(better, Guard.HOLE)
             return replace(heard, step=replace(step, state=replace(step.state, reheard=step.state.window.end)))
         return heard
 

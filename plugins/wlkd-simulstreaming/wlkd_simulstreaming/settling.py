@@ -34,6 +34,16 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Hole:
+    """Speech that a hypothesis has no word for."""
+
+    tokens: int
+    """Of the hypothesis, before it."""
+    frame: int
+    """Of the window, where it begins."""
+
+
+@dataclass(frozen=True)
 class Conclusion(stepwise.Conclusion[State]):
     """What a step came to."""
 
@@ -141,31 +151,43 @@ def doubted(heard: Heard, start: int) -> int | None:
     return next((at for at in range(start, stop) if is_doubtful(hypothesis.choices[at], vocabulary)), None)
 
 
-def leaves_hole(heard: Heard) -> bool:
-    """Whether a long stretch of speech has no word: before words that `conclude` would commit, or behind the end of the
-    text. Where there is no word at all, the window may be noise."""
+def hole(heard: Heard) -> Hole | None:
+    """The long stretch of speech that has no word though it is about to be over: before words that `conclude` would
+    commit, or behind the end of the text. None: there is none; where there is no word at all, the window may be
+    noise."""
     state, hypothesis = heard.step.state, heard.hypothesis
     if state.held:
-        return False
+        return None
     made_up = _made_up(heard.step, hypothesis)
     frames = () if made_up else hypothesis.frames
-    known = max(state.last_end, state.reheard)
-    reached = max(state.window.offset(known), 0) // FRAME_SAMPLES
+    floor = state.window.offset(state.last_end) // FRAME_SAMPLES
+    reached = max(floor, state.window.offset(state.reheard) // FRAME_SAMPLES)
     over = (hypothesis.ended or made_up) and bool(state.said or frames)
     if over and state.content - max([reached, *frames]) >= HOLE_FRAMES:
-        return True
+        return Hole(len(frames), max([floor, *frames]) + 1)
     for place, frame in enumerate(frames):
         if frame - reached >= HOLE_FRAMES:
             settled = read(heard).settled
-            return bool(settled) and place < settled[-1].stop
+            is_settled = bool(settled) and place < settled[-1].stop
+            return Hole(place, max([floor, *frames[:place]]) + 1) if is_settled else None
         reached = max(reached, frame)
-    return False
+    return None
 
 
-def tells_more(again: Heard, heard: Heard) -> bool:
-    """Whether `again`, of the speech that `heard` is of, has words for what `heard` leaves out."""
-    more, before = read(again), read(heard)
-    return len(more.settled) + len(more.rest) > len(before.settled) + len(before.rest) and not leaves_hole(again)
+def filled(heard: Heard, gap: Hole, rest: Heard) -> Heard | None:
+    """`heard` with what the speech from `gap` on was taken for by itself, `rest`; None if that does not tell more."""
+    if Guard.LOOP in rest.hypothesis.guards or _made_up(rest.step, rest.hypothesis):
+        return None
+    later = (choice._replace(frame=choice.frame + gap.frame) for choice in rest.hypothesis.choices)
+    whole = replace(
+        rest.hypothesis,
+        choices=(*heard.hypothesis.choices[: gap.tokens], *later),
+        no_speech=heard.hypothesis.no_speech if gap.tokens else rest.hypothesis.no_speech,
+    )
+    better = replace(heard, hypothesis=whole)
+    more, before = read(better), read(heard)
+    tells_more = len(more.settled) + len(more.rest) > len(before.settled) + len(before.rest)
+    return better if tells_more and hole(better) is None else None
 
 
 def _made_up(step: Step, heard: Hypothesis) -> bool:

@@ -183,10 +183,10 @@ class State(SpeechState):
         """With `tokens` as the latest context."""
         return replace(self, context=(*self.context, *tokens))
 
-    def unsaid(self) -> State:
-        """With the audio behind the committed words only; they become context."""
-        window = self.window.after(max(self.last_end, self.window.session_index(0)))
-        return replace(self.remembering(self.said_tokens), window=window, said=(), draft=())
+    def behind(self, frame: int) -> State:
+        """With the audio from `frame` of the window on only, of which nothing is committed."""
+        start = self.window.session_index(frame * FRAME_SAMPLES)
+        return replace(self, window=self.window.after(start), said=(), draft=())
 
     def without_context(self) -> State:
         return replace(self, context=())
