@@ -112,11 +112,11 @@ def test_uploads_give_way_once_live_streams_may_come(models_dir: Path, clip: tup
 @pytest.mark.parametrize(
     ("text", "makes_sense", "is_silence"),
     [
-        (Text((1,), logprob=-0.3, compression=1.2, no_speech=0.1), True, False),
-        (Text((1,), logprob=-0.3, compression=3.0, no_speech=0.1), False, False),
-        (Text((1,), logprob=-1.5, compression=1.2, no_speech=0.1), False, False),
-        (Text((1,), logprob=-1.5, compression=3.0, no_speech=0.9), True, True),
-        (Text((1,), logprob=-0.3, compression=1.2, no_speech=0.9), True, False),
+        (Text((1,), logprob=-0.3, repeats=False, no_speech=0.1), True, False),
+        (Text((1,), logprob=-0.3, repeats=True, no_speech=0.1), False, False),
+        (Text((1,), logprob=-1.5, repeats=False, no_speech=0.1), False, False),
+        (Text((1,), logprob=-1.5, repeats=True, no_speech=0.9), True, True),
+        (Text((1,), logprob=-0.3, repeats=False, no_speech=0.9), True, False),
     ],
 )
 def test_which_texts_are_believed(text: Text, makes_sense: bool, is_silence: bool) -> None:

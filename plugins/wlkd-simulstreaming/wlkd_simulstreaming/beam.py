@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from wlkd import Samples
 from wlkd.contract.audio import samples
+from wlkd_simulstreaming.guards import loops
 from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.tokens import Vocabulary
 
@@ -49,7 +50,8 @@ class Text:
     """Without timestamps and other special tokens."""
     logprob: float
     """Mean over the tokens and the end."""
-    compression: float
+    repeats: bool
+    """It says the same again and again."""
     no_speech: float
     rest: int | None = None
     """Sample offset in the window from which on it has to be heard again; None: the text tells all of it."""
@@ -65,7 +67,7 @@ class Text:
 
     @property
     def makes_sense(self) -> bool:
-        return self.is_silence or not (self.is_guess or self.compression > MOST_COMPRESSION)
+        return self.is_silence or not (self.is_guess or self.repeats)
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class BeamSearch:
             if text.makes_sense:
                 return text
             tried.append(text)
-        plain = [text for text in tried if text.compression <= MOST_COMPRESSION]
+        plain = [text for text in tried if not text.repeats]
         return max(plain or tried, key=lambda text: text.logprob)
 
     def _generate(self, states: States, prompts: Sequence[Sequence[int]], **search: float) -> list[Text]:
@@ -154,7 +156,9 @@ class BeamSearch:
         tokens = tuple(token for token in told if token < self._vocabulary.eot)
         # The score is the mean over the tokens without the end, whose probability is in the sum.
         logprob = result.scores[0] * len(said) / (len(said) + 1)
-        return Text(tokens, logprob, compression(self._vocabulary.text(tokens)), result.no_speech_prob, rest)
+        # Eight times the same four words are lost on zlib among the rest of a window.
+        repeats = loops(tokens) or compression(self._vocabulary.text(tokens)) > MOST_COMPRESSION
+        return Text(tokens, logprob, repeats, result.no_speech_prob, rest)
 
     def align(self, states: States, start: Sequence[int], tokens: Sequence[int], length: int) -> list[Timed]:
         """When each of `tokens` is said in a window of `length` samples; `states`: (1, frames, width), `start`: the

@@ -71,6 +71,11 @@ def loop_start(tokens: Sequence[int]) -> int | None:
     return None
 
 
+def loops(tokens: Sequence[int]) -> bool:
+    """Whether `tokens` begin to repeat themselves anywhere."""
+    return any(loop_start(tokens[:end]) is not None for end in range(len(tokens) + 1))
+
+
 def retelling_start(told: Sequence[int], floor: int, tokens: Sequence[int], frames: Sequence[int]) -> int | None:
     """Where the tail of `tokens` tells audio once more that `told`, the tokens before, or `tokens` told already.
 
