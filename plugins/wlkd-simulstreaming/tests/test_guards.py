@@ -9,6 +9,7 @@ from wlkd_simulstreaming.guards import (
     echoes,
     is_no_speech,
     loop_start,
+    loops,
     retelling_start,
     told_again,
 )
@@ -33,6 +34,12 @@ def test_loops(tokens, start):
 def test_a_long_clause_is_found_and_kept_once():
     clause = list(range(20))
     assert loop_start([99, *clause * 3]) == 21
+
+
+def test_a_loop_in_the_middle_of_a_text_is_one():
+    assert loops([9, 8, *[1, 2, 3, 4] * 3, 7, 6, 5])
+    assert not loops([9, 8, *[1, 2, 3, 4] * 2, 7, 6, 5])
+    assert not loops([])
 
 
 def test_a_word_told_again_from_settled_audio_is_found():
