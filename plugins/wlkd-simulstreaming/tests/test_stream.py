@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from wlkd_simulstreaming.brief import Listener, first_state, make_brief, request, with_firm_pauses
 from wlkd_simulstreaming.guards import Guard
+from wlkd_simulstreaming.holes import filled, hole
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
 from wlkd_simulstreaming.options import SimulStreamingOptions
-from wlkd_simulstreaming.settling import Heard, conclude, doubted, filled, hole
+from wlkd_simulstreaming.settling import Heard, conclude, doubted
 
 from wlkd import Frame, RecognitionParams
 

@@ -18,9 +18,6 @@ from wlkd_simulstreaming.state import UNSPOKEN_SECONDS, State
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said, timed_words
 from wlkd_simulstreaming.window import best_cut
 
-HOLE_FRAMES = 150
-"""Three seconds. At most half of them are the silence of a pause, which is longer only between two windows."""
-
 
 @dataclass(frozen=True)
 class Heard:
@@ -31,16 +28,6 @@ class Heard:
     language: str | None
     """The one it was decoded in."""
     hypothesis: Hypothesis
-
-
-@dataclass(frozen=True)
-class Hole:
-    """Speech that a hypothesis has no word for."""
-
-    tokens: int
-    """Of the hypothesis, before it."""
-    frame: int
-    """Of the window, where it begins."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +95,7 @@ def read(heard: Heard) -> Reading:
     if state.held:
         return Reading(state.held, (), (), ended=True, guards=frozenset(), closing=True)
     guards = hypothesis.guards
-    if _made_up(step, hypothesis):
+    if made_up(step, hypothesis):
         guards |= {Guard.NO_SPEECH}
         hypothesis = Hypothesis(ended=True)
     words = timed_words(hypothesis, step.brief.vocabulary, heard.language, state.window, state.content)
@@ -143,7 +130,7 @@ def _closing(step: Step, words: Sequence[Said], count: int, again: int) -> tuple
 def doubted(heard: Heard, start: int) -> int | None:
     """Index of the first token from `start` on that the model doubted, of those that `conclude` would commit."""
     step, hypothesis, vocabulary = heard.step, heard.hypothesis, heard.step.brief.vocabulary
-    if _made_up(step, hypothesis):
+    if made_up(step, hypothesis):
         return None
     words = timed_words(hypothesis, vocabulary, heard.language, step.state.window, step.state.content)
     count = _settled(step, hypothesis, words)
@@ -151,46 +138,8 @@ def doubted(heard: Heard, start: int) -> int | None:
     return next((at for at in range(start, stop) if is_doubtful(hypothesis.choices[at], vocabulary)), None)
 
 
-def hole(heard: Heard) -> Hole | None:
-    """The long stretch of speech that has no word though it is about to be over: before words that `conclude` would
-    commit, or behind the end of the text. None: there is none; where there is no word at all, the window may be
-    noise."""
-    state, hypothesis = heard.step.state, heard.hypothesis
-    if state.held:
-        return None
-    made_up = _made_up(heard.step, hypothesis)
-    frames = () if made_up else hypothesis.frames
-    floor = state.window.offset(state.last_end) // FRAME_SAMPLES
-    reached = max(floor, state.window.offset(state.reheard) // FRAME_SAMPLES)
-    over = (hypothesis.ended or made_up) and bool(state.said or frames)
-    if over and state.content - max([reached, *frames]) >= HOLE_FRAMES:
-        return Hole(len(frames), max([floor, *frames]) + 1)
-    for place, frame in enumerate(frames):
-        if frame - reached >= HOLE_FRAMES:
-            settled = read(heard).settled
-            is_settled = bool(settled) and place < settled[-1].stop
-            return Hole(place, max([floor, *frames[:place]]) + 1) if is_settled else None
-        reached = max(reached, frame)
-    return None
-
-
-def filled(heard: Heard, gap: Hole, rest: Heard) -> Heard | None:
-    """`heard` with what the speech from `gap` on was taken for by itself, `rest`; None if that does not tell more."""
-    if Guard.LOOP in rest.hypothesis.guards or _made_up(rest.step, rest.hypothesis):
-        return None
-    later = (choice._replace(frame=choice.frame + gap.frame) for choice in rest.hypothesis.choices)
-    whole = replace(
-        rest.hypothesis,
-        choices=(*heard.hypothesis.choices[: gap.tokens], *later),
-        no_speech=heard.hypothesis.no_speech if gap.tokens else rest.hypothesis.no_speech,
-    )
-    better = replace(heard, hypothesis=whole)
-    more, before = read(better), read(heard)
-    tells_more = len(more.settled) + len(more.rest) > len(before.settled) + len(before.rest)
-    return better if tells_more and hole(better) is None else None
-
-
-def _made_up(step: Step, heard: Hypothesis) -> bool:
+def made_up(step: Step, heard: Hypothesis) -> bool:
+    """Whether nobody speaks, and the model made `heard` up."""
     return is_no_speech(heard.no_speech, heard.logprobs, step.brief.options.no_speech_logprob)
 
 
