@@ -36,7 +36,9 @@ def hole(heard: Heard) -> Hole | None:
     is_made_up = made_up(heard.step, hypothesis)
     frames = () if is_made_up else hypothesis.frames
     floor = state.window.offset(state.last_end) // FRAME_SAMPLES
-    reached = max(floor, state.window.offset(state.reheard) // FRAME_SAMPLES)
+    # At a pause it is the last time that anything is heard.
+    tried = state.reheard if heard.step.end is None else 0
+    reached = max(floor, state.window.offset(tried) // FRAME_SAMPLES)
     over = (hypothesis.ended or is_made_up) and bool(state.said or frames)
     if over and state.content - max([reached, *frames]) >= HOLE_FRAMES:
         return Hole(len(frames), max([floor, *frames]) + 1)
@@ -61,5 +63,6 @@ def filled(heard: Heard, gap: Hole, rest: Heard) -> Heard | None:
     )
     better = replace(heard, hypothesis=whole)
     more, before = read(better), read(heard)
+    # A hole may be left behind these words too: the next step hears what is in it.
     tells_more = len(more.settled) + len(more.rest) > len(before.settled) + len(before.rest)
-    return better if tells_more and hole(better) is None else None
+    return better if tells_more else None
