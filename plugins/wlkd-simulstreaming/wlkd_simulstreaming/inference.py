@@ -15,7 +15,7 @@ from wlkd_simulstreaming.decoder import Memory, TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.encoder import Encoder
 from wlkd_simulstreaming.guards import Guard
-from wlkd_simulstreaming.holes import filled, hole
+from wlkd_simulstreaming.holes import Hole, filled, hole
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request
 from wlkd_simulstreaming.language import TRIED_LANGUAGES, tried
 from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
@@ -91,16 +91,15 @@ class Inference:
         return heard
 
     def _checked(self, heard: Heard, asked: Request) -> Heard:
-        """`heard`, or what is heard as the model was trained, on 30 s, and without context. For the end of a segment
-        that went wrong, since nothing comes after it that could still repair a text cut short; for echoes of the
-        context; and for the speech from a hole on."""
+        """`heard`, or what is heard as the model was trained, on 30 s, and without context, for the end of a segment
+        that went wrong, since nothing comes after it that could still repair a text cut short, and for echoes of the
+        context. Or `heard` with what the speech in a hole says by itself."""
         echo, step = is_echo(asked, heard.hypothesis), heard.step
         if echo or (heard.hypothesis.went_wrong and step.end is not None):
             again = self._afresh(heard)
             return _guarded(again, Guard.ECHO) if echo else again
         if gap := hole(heard):
-            rest = self._afresh(replace(heard, step=replace(step, state=step.state.behind(gap.frame))))
-            if better := filled(heard, gap, rest):
+            if better := filled(heard, gap, self._rest(heard, gap)):
                 return _guarded(better, Guard.HOLE)
             return replace(heard, step=replace(step, state=replace(step.state, reheard=step.state.window.end)))
         return heard
@@ -114,6 +113,13 @@ class Inference:
             memory = self._decoder.memory([states[0]], [step.state.content], 0)
         [again] = self._decoding.decode(memory, [request(step, heard.language, afresh=True)])
         return replace(heard, hypothesis=again)
+
+    def _rest(self, heard: Heard, gap: Hole) -> Heard:
+        """The speech of `heard` from `gap` on, as it is heard by itself, and without context."""
+        step = replace(heard.step, state=heard.step.state.behind(gap.frame))
+        memory = self._remember(self._encode([step]), [step])
+        [rest] = self._decoding.decode(memory, [request(step, heard.language, afresh=True)])
+        return replace(heard, step=step, hypothesis=rest)
 
     def _encode(self, steps: Sequence[Step]) -> list[Tensor]:
         """States (frames, width) of each step's window; rows of equal length share a call."""
