@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wlkd import Frame, Samples
 from wlkd_speakers.cells import CELL, Cell
 from wlkd_speakers.fbank import MEL_BINS, STEP, WINDOW, Features, fbank
-from wlkd_speakers.voices import Vector, mean
+from wlkd_speakers.voices import Vector
 
 ROWS = CELL // STEP
 """Features of one cell."""
@@ -22,8 +22,6 @@ LEAST_HEARD = 60
 SILENCE = 9.0
 """Features so far below the loudest around them, as a mean over their log energies (39 dB), are silence: what the VAD
 passes on before and after words tells nothing about a voice, and does not count as heard."""
-SPARED_SECONDS = 1.4
-"""Speech around a cell that may do without a voice of its own: hardly any silence."""
 PAUSE_AROUND, PAUSE_ROWS = 30, 22
 """A cell begins at a pause if so many features are missing among so many on both sides of its beginning."""
 
@@ -55,13 +53,6 @@ class Cutter:
         """Place of each row, in steps of 10 ms from the session's first sample."""
         self._next = 0
         """The cell that comes next."""
-        self.hurried = False
-        """Save the network half of its work: where speech goes on, every other cell gets the mean of the voices around
-        it, half a second later."""
-        self._own: tuple[int, Vector] | None = None
-        """The latest cell that has a voice of its own: its place, and the voice."""
-        self._spared: tuple[Vector, Cell, Features] | None = None
-        """A cell that waits for the voice after it, between the voice before it and what was heard around it."""
 
     @property
     def heard(self) -> int:
@@ -85,7 +76,6 @@ class Cutter:
         """The cells of everything heard so far: no more will come around them."""
         while self._next * CELL < self.heard:
             yield from self._cut()
-        yield from self._catch_up(None)
 
     def _listen(self) -> None:
         """Features of the tail, as far as they go."""
@@ -106,32 +96,12 @@ class Cutter:
             rows = self._rows[around]
             loudness = rows.mean(axis=1)
             heard = int((loudness > loudness.max() - SILENCE).sum())
+            voice = self._network.voice(rows) if heard >= LEAST_HEARD else None
             missing = 2 * PAUSE_AROUND - self._between(begin - PAUSE_AROUND, begin + PAUSE_AROUND).sum()
-            cell = Cell(self._next, None, heard * STEP, bool(missing >= PAUSE_ROWS))
-            if self._own is not None and self._can_spare(cell):
-                self._spared = self._own[1], cell, rows
-            else:
-                cell.voice = self._network.voice(rows) if heard >= LEAST_HEARD else None
-                self._own = None if cell.voice is None else (cell.index, cell.voice)
-                yield from self._catch_up(cell)
-                yield cell
+            yield Cell(self._next, voice, heard * STEP, bool(missing >= PAUSE_ROWS))
         self._next += 1
         needed = self._places >= (self._next - 1) * ROWS
         self._rows, self._places = self._rows[needed], self._places[needed]
-
-    def _can_spare(self, cell: Cell) -> bool:
-        """Whether speech goes on from the cell before, which has a voice of its own, through `cell`."""
-        follows = self._own is not None and self._own[0] == cell.index - 1
-        return self.hurried and follows and not cell.pause and cell.seconds >= SPARED_SECONDS
-
-    def _catch_up(self, following: Cell | None) -> Iterator[Cell]:
-        """The cell that was spared, if any, now that the next one is `following`; None: there is none."""
-        if self._spared is None:
-            return
-        (before, cell, rows), self._spared = self._spared, None
-        after = following.voice if following is not None and following.index == cell.index + 1 else None
-        cell.voice = self._network.voice(rows) if after is None else mean([before, after])
-        yield cell
 
     def _between(self, begin: int, end: int) -> NDArray[np.bool_]:
         return (self._places >= begin) & (self._places < end)

@@ -27,9 +27,6 @@ from wlkd_speakers.embedder import Embedder
 from wlkd_speakers.recording import speakers_of
 from wlkd_speakers.tracker import Decision, Tracker
 
-LATE = 3 * CELL
-"""More speech in one call has waited, because there is little time beside recognition."""
-
 
 class CampPlusOptions(DiarizerOptions):
     max_speakers: int = Field(
@@ -84,7 +81,6 @@ class LiveStream(DiarizerStream):
             self._tracker.voices.open(voices_in(self._network, speech))
         self._known = ()
         decisions: list[Decision] = []
-        self._cutter.hurried = sum(len(event.samples) for event in events if isinstance(event, Frame)) > LATE
         for event in events:
             if isinstance(event, Frame):
                 for cell in self._cutter.feed(event):
