@@ -16,7 +16,7 @@ from tests.test_session import PCM, core, pcm, rest
 from tests.wav import wav
 from wlkd.contract.components import DiarizerOptions
 from wlkd.contract.errors import BadParameter, SessionError
-from wlkd.contract.priority import LOWEST_PRIORITY
+from wlkd.contract.priority import SMALL_SHARE
 from wlkd.contract.types import UNKNOWN_SPEAKER, KnownSpeaker, Update
 from wlkd.sessions.admission import Admission
 
@@ -116,7 +116,7 @@ async def test_the_diarizer_gives_way_to_recognition(diarizing: Diarizing) -> No
         await session.feed(pcm(1.0))
         await session.finish()
         assert (await rest(session))[-1].text == " one two"
-    assert Noting.priorities == {LOWEST_PRIORITY}
+    assert Noting.priorities == {SMALL_SHARE}
 
 
 async def test_words_do_not_wait_for_a_diarizer_that_gets_no_time(diarizing: Diarizing) -> None:

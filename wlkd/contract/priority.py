@@ -15,13 +15,16 @@ logger = logging.getLogger(__name__)
 
 LOWEST_PRIORITY = 19
 """As `nice` counts."""
+SMALL_SHARE = 5
+"""A third of the weight that recognition has: where it could use the whole machine, some fifth of a processor is left.
+With the lowest priority there is hardly anything."""
 
 
-def give_way(work: str) -> None:
+def give_way(work: str, priority: int = LOWEST_PRIORITY) -> None:
     """Let others go first, in this thread and in those that it starts. `work`: says in the log who competes, if the
     system does not allow it."""
     try:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), priority)
     except OSError as error:
         logger.warning("%s: the threads cannot give way (%s)", work, error)
 

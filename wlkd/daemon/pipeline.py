@@ -13,7 +13,7 @@ from typing import Any
 from wlkd.config import Config, read_continuation_keys, read_tokens
 from wlkd.contract.components import Options
 from wlkd.contract.host import Context
-from wlkd.contract.priority import give_way
+from wlkd.contract.priority import SMALL_SHARE, give_way
 from wlkd.contract.types import Priority
 from wlkd.daemon.running_engines import EngineSet, Opening, RunningEngine, open_engines
 from wlkd.daemon.starting import starting
@@ -149,7 +149,7 @@ async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExi
     if config.diarizer is not None:
         diarizer = await provision("diarizer", config.diarizer.name, config.diarizer.options)
         # Apart from recognition and VAD, and behind them: a diarizer that is late must be late alone.
-        yields = partial(give_way, "telling speakers apart competes with recognition")
+        yields = partial(give_way, "telling speakers apart competes with recognition", SMALL_SHARE)
         speakers = DiarizerService(diarizer, pool(max(cores() // 2, 1), "speakers", yields))
     turns = None
     if (part := config.one("turn_detector")) is not None:
