@@ -15,9 +15,9 @@ logger = logging.getLogger(__name__)
 
 LOWEST_PRIORITY = 19
 """As `nice` counts."""
-SMALL_SHARE = 5
-"""A third of the weight that recognition has: where it could use the whole machine, some fifth of a processor is left.
-With the lowest priority there is hardly anything."""
+SMALL_SHARE = 10
+"""A tenth of the weight that recognition has, where it could use the whole machine. The lowest priority leaves hardly
+anything (docs/speakers.md has the figures)."""
 
 
 def give_way(work: str, priority: int = LOWEST_PRIORITY) -> None:
