@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 from wlkd_simulstreaming import whole
-from wlkd_simulstreaming.beam import Text, Timed, finished
+from wlkd_simulstreaming.beam import Text, Timed, finished, repeats_itself
 from wlkd_simulstreaming.brief import first_state, make_brief
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
@@ -28,6 +28,14 @@ OPENING = (257,)
 
 def speech(start: float, length: float) -> Frame:
     return Frame(samples(start), np.ones(samples(length), dtype=np.float32))
+
+
+def test_a_text_repeats_itself_where_a_part_of_it_loops_or_zlib_finds_little_in_it():
+    words = "the happiness which"
+    assert repeats_itself([9, 8, *[1, 2, 3, 4] * 3, 7], words)
+    assert repeats_itself([1, 2, 3], f"{words} ... " * 8)
+    assert not repeats_itself([1, 2, 3], words)
+    assert not repeats_itself([], "")
 
 
 @pytest.fixture

@@ -156,8 +156,7 @@ class BeamSearch:
         tokens = tuple(token for token in told if token < self._vocabulary.eot)
         # The score is the mean over the tokens without the end, whose probability is in the sum.
         logprob = result.scores[0] * len(said) / (len(said) + 1)
-        # Eight times the same four words are lost on zlib among the rest of a window.
-        repeats = loops(tokens) or compression(self._vocabulary.text(tokens)) > MOST_COMPRESSION
+        repeats = repeats_itself(tokens, self._vocabulary.text(tokens))
         return Text(tokens, logprob, repeats, result.no_speech_prob, rest)
 
     def align(self, states: States, start: Sequence[int], tokens: Sequence[int], length: int) -> list[Timed]:
@@ -192,10 +191,11 @@ def finished(said: Sequence[int], first_timestamp: int) -> tuple[Sequence[int], 
     return said, None
 
 
-def compression(text: str) -> float:
-    """How much zlib makes of `text`: high where it repeats itself."""
+def repeats_itself(tokens: Sequence[int], text: str) -> bool:
+    """Whether `tokens`, in letters `text`, say the same again and again. zlib finds what is not quite the same, but it
+    does not notice eight times the same four words among the rest of a window."""
     data = text.strip().encode()
-    return len(data) / len(zlib.compress(data)) if data else 0.0
+    return loops(tokens) or (bool(data) and len(data) / len(zlib.compress(data)) > MOST_COMPRESSION)
 
 
 def confidence(probabilities: Sequence[float]) -> float:

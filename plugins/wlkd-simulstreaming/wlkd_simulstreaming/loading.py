@@ -39,7 +39,8 @@ MOST_STEPS = 2
 """Steps at once: one decodes while the other encodes."""
 MOST_ROWS = {"cpu": 8, "cuda": 16}
 """Streams in a step. On a CPU eight have the whole gain: 3.6 minutes of noisy speech took base 47.6 CPU seconds in
-batches of four, 36.4 in batches of eight and 36.7 in batches of sixteen, of which each takes 300 MiB more."""
+batches of four, 36.4 in batches of eight and 36.7 in batches of sixteen, and a batch of sixteen takes 300 MiB more than
+one of eight."""
 WIDE = 1024
 """Width of medium, from which on several threads share the products of one token to advantage. One token of one stream
 on two cores took, with one thread and with two: tiny 4.0 and 8.0 ms, base 5.4 and 13.2, small 14.7 and 24.0, medium
