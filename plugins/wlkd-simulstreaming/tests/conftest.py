@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -12,6 +13,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 from wlkd_simulstreaming.tokens import Vocabulary, byte_alphabet
 from wlkd_whisper.dims import WhisperDims
+
+from .talk import Talk
 
 REPOSITORY = Path(__file__).parents[3]
 SPECIAL = [
@@ -120,3 +123,13 @@ def speech_dir() -> Path:
 def manifest(speech_dir: Path) -> list[dict[str, object]]:
     lines = (speech_dir / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def new_talk(vocabulary, dims):
+    return functools.partial(Talk, vocabulary, dims)
+
+
+@pytest.fixture
+def talk(new_talk):
+    return new_talk()

@@ -1,86 +1,16 @@
 """What a stream makes of hypotheses: what it commits, holds back, drops and forgets. No model."""
 
 import dataclasses
-import functools
 
-import numpy as np
 import pytest
-from wlkd_simulstreaming.brief import Listener, first_state, make_brief, request, with_firm_pauses
+from wlkd_simulstreaming.brief import request
 from wlkd_simulstreaming.guards import Guard
-from wlkd_simulstreaming.holes import filled, hole
-from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
-from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.hypothesis import Hypothesis
 from wlkd_simulstreaming.settling import Heard, conclude, doubted
 
-from wlkd import Frame, RecognitionParams
+from wlkd import RecognitionParams
 
-SECOND = 16000
-
-
-def hypothesis(vocabulary, *words, ended=True, no_speech=0.0, logprob=-0.1, guards=()):
-    """`words` as (text, frame): all tokens of a word attend to its frame."""
-    choices = [
-        Choice(token, logprob, frame, (ord("x"), -9.0)) for text, frame in words for token in vocabulary.encode(text)
-    ]
-    return Hypothesis(tuple(choices), ended, no_speech=no_speech, guards=frozenset(guards))
-
-
-def doubting(heard, place, logprob):
-    choices = list(heard.choices)
-    choices[place] = choices[place]._replace(logprob=logprob)
-    return dataclasses.replace(heard, choices=tuple(choices))
-
-
-class Talk:
-    """A stream, and its steps one after the other."""
-
-    def __init__(self, vocabulary, dims, params=None, only=None, **options):
-        # With the doubt of `hypothesis`, 0.1, words must lie 25 frames clear of the end.
-        options = {"frame_threshold": 20, "doubt_threshold": 50, **options}
-        self.vocabulary = vocabulary
-        params = params or RecognitionParams(language="en")
-        brief = make_brief(SimulStreamingOptions(**options), vocabulary, dims, params, only)
-        self.stream = Listener(brief, first_state(brief, params))
-        self.at = 0
-        self.guards = frozenset()
-
-    def hear(self, seconds, *, at=None, end=False, pause=False):
-        self.at = self.at if at is None else at
-        count = int(seconds * SECOND)
-        self.stream.accept(Frame(self.at, np.zeros(count, np.float32)))
-        self.at += count
-        if end:
-            self.stream.end_segment(self.at)
-        if pause:
-            self.stream.pause(self.at)
-        return with_firm_pauses(self.stream.plan())
-
-    def step(self, seconds, *words, end=False, pause=False, at=None, language="en", **how):
-        step = self.hear(seconds, at=at, end=end, pause=pause)
-        return self.conclude(step, hypothesis(self.vocabulary, *words, **how), language)
-
-    def conclude(self, step, heard, language="en"):
-        conclusion = conclude(Heard(step, language, heard))
-        self.stream.adopt(conclusion.state)
-        self.guards = conclusion.guards
-        return conclusion.commit
-
-    def request(self, **how):
-        return request(self.stream.plan(), "en", **how)
-
-
-def texts(words):
-    return [word.text for word in words]
-
-
-@pytest.fixture
-def new_talk(vocabulary, dims):
-    return functools.partial(Talk, vocabulary, dims)
-
-
-@pytest.fixture
-def talk(new_talk):
-    return new_talk()
+from .talk import SECOND, doubting, hypothesis, texts
 
 
 def test_words_clear_of_the_end_are_committed_and_the_rest_is_tentative(talk):
@@ -323,84 +253,6 @@ def test_an_echo_loses_the_context_and_keeps_what_was_heard_without_it(talk):
     commit = talk.step(3, (" two", 20), (" three", 140), guards=[Guard.ECHO])
     assert (texts(commit.words), talk.guards) == ([" two"], {Guard.ECHO})
     assert vocabulary_text(talk, talk.request()) == ""
-
-
-def heard(talk, seconds, *words, **how):
-    return Heard(talk.hear(seconds), "en", hypothesis(talk.vocabulary, *words, **how))
-
-
-def test_speech_left_out_before_words_to_be_committed_is_a_hole(talk):
-    assert hole(heard(talk, 8, (" four", 200), (" five", 260), (" six", 390)))
-
-
-def test_speech_left_out_between_words_to_be_committed_is_a_hole(talk):
-    assert hole(heard(talk, 8, (" one", 20), (" four", 200), (" five", 390)))
-
-
-def test_a_hole_before_words_that_wait_is_not_looked_at(talk):
-    assert not hole(heard(talk, 8, (" one", 20), (" four", 385), (" five", 390)))
-
-
-def test_speech_before_the_committed_words_end_is_no_hole(talk):
-    talk.step(4, (" one", 20), (" two", 100), (" three", 165), (" four", 195))
-    assert not hole(heard(talk, 2, (" four", 200), (" five", 250), (" six", 290)))
-
-
-def test_speech_behind_the_end_of_the_text_is_a_hole(talk):
-    talk.step(3, (" one", 20), (" two", 60), (" three", 100))
-    nothing = Hypothesis(ended=True)
-    assert not hole(Heard(talk.hear(1), "en", nothing)), "words may still come"
-    assert not hole(heard(talk, 3, (" three", 200), (" four", 250)))
-    assert hole(heard(talk, 0, (" three", 120), (" four", 180)))
-    assert hole(Heard(talk.hear(0, pause=True), "en", nothing))
-
-
-def test_a_text_that_was_cut_short_leaves_no_hole_behind_it(talk):
-    talk.step(3, (" one", 20), (" two", 60), (" three", 100))
-    assert not hole(heard(talk, 4, (" three", 120), ended=False, guards=[Guard.REWIND]))
-
-
-def test_speech_that_was_heard_again_in_vain_is_no_hole(talk):
-    talk.step(3, (" one", 20), (" two", 60), (" three", 100))
-    step = talk.hear(4)
-    tried = dataclasses.replace(step, state=dataclasses.replace(step.state, reheard=talk.at))
-    talk.conclude(tried, hypothesis(talk.vocabulary, (" three", 100)))
-    assert not hole(heard(talk, 2, (" three", 100)))
-    assert hole(heard(talk, 2, (" three", 100)))
-
-
-def test_noise_before_a_pause_is_no_hole(talk):
-    assert not hole(Heard(talk.hear(6, pause=True), "en", Hypothesis(ended=True)))
-
-
-def test_made_up_words_leave_no_hole(talk):
-    assert not hole(heard(talk, 8, (" four", 200), (" five", 390), no_speech=0.9, logprob=-2.0))
-
-
-def test_what_was_left_out_is_told_behind_the_words_before_it(talk):
-    short = heard(talk, 8, (" one", 20), (" four", 200), (" five", 260), (" six", 390))
-    gap = hole(short)
-    rest = heard(talk, 0, (" two", 60), (" three", 130), (" four", 179), (" five", 239), (" six", 369))
-    whole = talk.conclude(short.step, filled(short, gap, rest).hypothesis)
-    assert texts([*whole.words, *whole.tentative]) == [" one", " two", " three", " four", " five", " six"]
-    assert [round(word.start / SECOND, 2) for word in whole.words[:2]] == [0.4, 0.02 * (60 + gap.frame)]
-
-
-def test_what_leaves_out_as_much_is_not_taken(talk):
-    short = heard(talk, 8, (" four", 200), (" five", 260), (" six", 390))
-    assert filled(short, hole(short), heard(talk, 0, (" won", 199), (" five", 259), (" six", 389))) is None
-
-
-def test_words_made_up_for_what_was_left_out_are_not_taken(talk):
-    short = heard(talk, 8, (" one", 20))
-    made_up = heard(talk, 0, (" thanks", 100), (" bye", 270), no_speech=0.9, logprob=-2.0)
-    assert filled(short, hole(short), made_up) is None
-
-
-def test_only_what_lies_behind_is_heard_again(talk):
-    talk.step(4, (" one", 20), (" two", 60), (" three", 100), (" four", 190))
-    state = talk.hear(4).state.behind(200)
-    assert (state.window.session_index(0), state.window.end, state.said) == (4 * SECOND, 8 * SECOND, ())
 
 
 @pytest.mark.parametrize("guard", [Guard.REWIND, Guard.RETOLD])
