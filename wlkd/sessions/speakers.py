@@ -173,7 +173,7 @@ class Listening:
         self._late_at = None
         told, self._progress.voices = calling.result()
         self._progress.speakers_told(told)
-        self._see_whether_late()
+        self._progress.speakers_late(False)
 
     def _see_whether_late(self) -> None:
         late = self._late
