@@ -113,7 +113,7 @@ class Halves:
         ]
 
     def align(self, encoded: list[Samples], start: object, tokens: object, length: int) -> list[Timed]:
-        return [Timed(0, min(length, samples(3.5)), 0.9)]
+        return [Timed(0, length, 0.9)]  # As a real one: all that it hears belongs to some word.
 
 
 def test_what_a_text_leaves_out_is_heard_again(

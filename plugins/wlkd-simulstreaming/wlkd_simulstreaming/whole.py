@@ -106,7 +106,7 @@ class WholeHearing:
                 heard.append(([], None))
                 continue
             told = self._words(beam, encoded[row : row + 1], starts[row], text, piece, states[number].language)
-            heard.append((told, _untold(piece, text, told)))
+            heard.append((told, _untold(piece, text)))
         return heard
 
     def _before(self, upload: Upload, step: Step, piece: Piece) -> tuple[int, ...]:
@@ -129,7 +129,9 @@ class WholeHearing:
         """The words of `text` with their places in the session."""
         if not text.tokens:
             return []
-        timed = beam.align(encoded, start, text.tokens, len(piece.window))
+        # An alignment gives all that it hears to some word: the last one would swallow what is to be heard again.
+        told = len(piece.window) if text.rest is None else min(text.rest, len(piece.window))
+        timed = beam.align(encoded, start, text.tokens, told)
         words = []
         for word in split_words(text.tokens, self._vocabulary, language):
             begin, end = piece.spoken(timed[word.first].start, timed[word.stop - 1].end)
@@ -175,10 +177,9 @@ class WholeHearing:
         return self._beam
 
 
-def _untold(piece: Piece, text: Text, words: Sequence[Word]) -> Piece | None:
-    """What of `piece` has to be heard again; None: nothing. `words`: of `text`."""
+def _untold(piece: Piece, text: Text) -> Piece | None:
+    """What of `piece` has to be heard again; None: nothing."""
     if not text.rest:
         return None
-    index = piece.window.session_index(text.rest)
-    rest = piece.after(max(index, words[-1].end) if words else index)
+    rest = piece.after(piece.window.session_index(text.rest))
     return rest if LEAST_REST <= rest.speech < piece.speech else None
