@@ -215,7 +215,7 @@ async def component(kind: str, name: str, options: dict[str, Any], ctx: Context)
 
 
 async def simulate(args: argparse.Namespace) -> None:
-    """Run, and print the table; with --json write everything."""
+    """Run, and print the table; with --json write everything, after each clip what there is so far."""
     registry = CollectorRegistry()
     ctx = Context(args.models, registry, logger.info)
     options = {key: yaml.safe_load(value) for key, value in (option.split("=", 1) for option in args.option)}
@@ -244,6 +244,10 @@ async def simulate(args: argparse.Namespace) -> None:
                 print(f"{clip.set}/{clip.id}: {clip.language} was taken for {speaker.language}")
         if args.verbose and scores[-1].errors is not None and scores[-1].errors.total:
             print(f"{clip.id}: {scores[-1].errors}\n  {clip.text}\n {speaker.committed}")
+        if args.json:
+            ratio = spent / sum(one.clip.seconds for one in scores)
+            result = document(scores, setup={"options": options, "ratio": ratio}, limits_missed=[])
+            args.json.write_text(json.dumps(result | {"words": words}, ensure_ascii=False))
     print(table(scores))
     print(f"\nlanguage right: {sum(right)} of {len(right)} clips with 2 s of speech or more")
     print("rare words recognized: {} of {}".format(*rare_words_heard(scores)))
@@ -256,9 +260,6 @@ async def simulate(args: argparse.Namespace) -> None:
         for sample in metric.samples:
             if sample.name.startswith("wlkd_simulstreaming") and not sample.name.endswith("_created"):
                 print(f"{sample.name}{sample.labels or ''} {sample.value:.1f}")
-    if args.json:
-        result = document(scores, setup={"options": options, "ratio": spent / audio}, limits_missed=[])
-        args.json.write_text(json.dumps(result | {"words": words}, ensure_ascii=False))
     if args.simulstream:
         simulstream.write(recordings, args.simulstream)
     await backend.close()
