@@ -16,9 +16,8 @@ from tests.test_session import PCM, core, pcm, rest
 from tests.wav import wav
 from wlkd.contract.components import DiarizerOptions
 from wlkd.contract.errors import BadParameter, SessionError
-from wlkd.contract.priority import LOWEST_PRIORITY, SMALL_SHARE
+from wlkd.contract.priority import SMALL_SHARE
 from wlkd.contract.types import UNKNOWN_SPEAKER, KnownSpeaker, Update
-from wlkd.inference.worker import Worker
 from wlkd.sessions.admission import Admission
 
 Diarizing = Callable[..., AbstractAsyncContextManager[Admission]]
@@ -112,17 +111,12 @@ async def test_a_diarizer_that_hangs_holds_words_back_no_longer_than_allowed(dia
         assert (await rest(session))[-1].text == " one two three four five"
 
 
-@pytest.mark.parametrize(("spare", "priority"), [(0.3, SMALL_SHARE), (0.0, LOWEST_PRIORITY)])
-async def test_the_diarizer_gives_way_to_recognition(
-    diarizing: Diarizing, monkeypatch: pytest.MonkeyPatch, spare: float, priority: int
-) -> None:
-    monkeypatch.setattr(Worker, "spare", spare)
-    Noting.priorities.clear()
+async def test_the_diarizer_gives_way_to_recognition(diarizing: Diarizing) -> None:
     async with diarizing("noting") as admission, opened(admission) as session:
         await session.feed(pcm(1.0))
         await session.finish()
         assert (await rest(session))[-1].text == " one two"
-    assert Noting.priorities == {priority}
+    assert Noting.priorities == {SMALL_SHARE}
 
 
 async def test_words_do_not_wait_for_a_diarizer_that_gets_no_time(diarizing: Diarizing) -> None:

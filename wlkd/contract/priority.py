@@ -17,7 +17,7 @@ LOWEST_PRIORITY = 19
 """As `nice` counts."""
 SMALL_SHARE = 10
 """A tenth of the weight that recognition has, where it could use the whole machine. The lowest priority leaves hardly
-anything of a machine that is busy, though not full (docs/speakers.md has the figures)."""
+anything (docs/speakers.md has the figures)."""
 
 
 def give_way(work: str, priority: int = LOWEST_PRIORITY) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from wlkd.config import Config, read_continuation_keys, read_tokens
 from wlkd.contract.components import Options
 from wlkd.contract.host import Context
-from wlkd.contract.priority import LOWEST_PRIORITY, SMALL_SHARE, give_way
+from wlkd.contract.priority import SMALL_SHARE, give_way
 from wlkd.contract.types import Priority
 from wlkd.daemon.running_engines import EngineSet, Opening, RunningEngine, open_engines
 from wlkd.daemon.starting import starting
@@ -118,9 +118,8 @@ async def running_core(
         engines = await open_engines(Opening(config, plugins, metrics, turns, status, available_bytes))
         admission = Admission(config, plugins, parts, engines.engines, metrics, tokens, keys)
         core = Core(admission, engines, turns, metrics)
-        for behind in (parts.translation, parts.speakers):
-            if behind is not None:
-                behind.give_way_to(lambda: min(worker.spare for worker in core.workers()))
+        if parts.translation is not None:
+            parts.translation.give_way_to(lambda: min(worker.spare for worker in core.workers()))
         stack.push_async_callback(core.close)
         yield core
 
@@ -149,14 +148,9 @@ async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExi
     speakers = None
     if config.diarizer is not None:
         diarizer = await provision("diarizer", config.diarizer.name, config.diarizer.options)
-        # Apart from recognition and VAD, and behind them: a diarizer that is late must be late alone. A thread's
-        # priority can only be lowered, so that there are threads of two.
-        yields = partial(give_way, "telling speakers apart competes with recognition")
-        share, rest = (
-            pool(max(cores() // 2, 1), name, partial(yields, priority))
-            for name, priority in (("speakers", SMALL_SHARE), ("speakers-late", LOWEST_PRIORITY))
-        )
-        speakers = DiarizerService(diarizer, share, rest)
+        # Apart from recognition and VAD, and behind them: a diarizer that is late must be late alone.
+        yields = partial(give_way, "telling speakers apart competes with recognition", SMALL_SHARE)
+        speakers = DiarizerService(diarizer, pool(max(cores() // 2, 1), "speakers", yields))
     turns = None
     if (part := config.one("turn_detector")) is not None:
         turns = await provision("turn_detector", part.name, part.options)

@@ -1,6 +1,5 @@
 """Lets a diarizer listen beside the recognition, in threads of its own. It may be late, or fail: words never wait for
-it longer than they may, and none is lost. It has a small share of the processors while recognition has time to spare,
-and what recognition leaves when it has none: then words do not wait for it at all.
+it longer than they may, and none is lost. When recognition leaves it no time, words do not wait for it at all.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import partial
 
 from wlkd.contract.audio import SAMPLE_RATE, seconds
@@ -26,29 +26,14 @@ MAX_QUEUED = 5 * SAMPLE_RATE
 LATE = 1 / 3
 """Share of the time for which a word may wait. Speech that has waited so long for the diarizer shows that it gets too
 little time: then words do not wait. Three seconds allow one, and a call takes a tenth of that."""
-SPARE = 0.15
-"""Time to spare, of 0 to 1, that recognition has unless the house is full: three conversations of base leave 0.15 to
-0.27 of two cores, eight leave 0.02 to 0.14."""
 
 
+@dataclass(frozen=True, slots=True)
 class DiarizerService:
     """The diarizer in use, and its threads."""
 
-    def __init__(self, diarizer: Diarizer, share: Executor, rest: Executor) -> None:
-        """`share`: threads with a small share of the processors, `rest`: threads that take what recognition leaves."""
-        self.diarizer = diarizer
-        self._share = share
-        self._rest = rest
-        self._spare: Callable[[], float] = lambda: 1.0
-
-    def give_way_to(self, spare: Callable[[], float]) -> None:
-        """`spare`: how much time recognition has to spare, 0 (none) to 1 (idle)."""
-        self._spare = spare
-
-    @property
-    def threads(self) -> Executor:
-        """For the next call."""
-        return self._share if self._spare() >= SPARE else self._rest
+    diarizer: Diarizer
+    pool: Executor
 
     @property
     def max_wait_seconds(self) -> float:
@@ -65,7 +50,7 @@ class Listening:
         """`name`: of the session, for the log. Raises `SessionError("bad_request")`."""
         self._name = name
         self._stream = service.diarizer.open(params)
-        self._service = service
+        self._pool = service.pool
         self._patience = None if params.whole else service.max_wait_seconds
         self._progress = progress
         self._metrics = metrics
@@ -179,9 +164,7 @@ class Listening:
 
         `since`: when the oldest of what it is to listen to came in."""
         # What the stream remembers is read in the thread that writes it.
-        calling = asyncio.get_running_loop().run_in_executor(
-            self._service.threads, lambda: (call(), self._stream.memory())
-        )
+        calling = asyncio.get_running_loop().run_in_executor(self._pool, lambda: (call(), self._stream.memory()))
         self._late_at = None if self._patience is None else since + LATE * self._patience
         while not calling.done():
             self._see_whether_late()
