@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from prometheus_client import CollectorRegistry
-from wlkd_simulstreaming.beam import Text
+from wlkd_simulstreaming.beam import BeamSearch, Text
 from wlkd_simulstreaming.brief import first_state, make_brief
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
@@ -39,7 +39,12 @@ class House:
             self.loaded_with.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
             return ctranslate2.models.Whisper(str(folder), compute_type="int8", intra_threads=1)
 
+        self._load = load
         self.whole = WholeHearing(SimulStreamingOptions(), self.vocabulary, Metrics(CollectorRegistry()), load)
+
+    def beam(self) -> BeamSearch:
+        """A search of its own."""
+        return BeamSearch(self._load(), self.vocabulary)
 
     def upload(self, **params: Any) -> Upload:
         wanted = RecognitionParams(priority="upload", **params)
@@ -80,6 +85,16 @@ def test_words_with_their_times(house: House, clip: tuple[dict[str, Any], Sample
     assert np.median(np.abs(ends - np.array(row["word_ends"]))) < 0.1
     assert all(word.start < word.end and 0 < (word.confidence or 0) <= 1 for word in commit.words)
     assert commit.segment_end and commit.until == len(audio) and commit.language == "en"
+
+
+@pytest.mark.parametrize("length", [0, 160, 480, 16_000])
+def test_words_are_aligned_within_however_little_audio(
+    house: House, clip: tuple[dict[str, Any], Samples], length: int
+) -> None:
+    beam = house.beam()
+    start = [house.vocabulary.sot, house.vocabulary.languages["en"]]
+    for word in beam.align(beam.encode([clip[1]]), start, [400, 500, 600], length):
+        assert 0 <= word.start <= word.end <= length
 
 
 def test_the_language_is_found_and_stretches_keep_their_places(

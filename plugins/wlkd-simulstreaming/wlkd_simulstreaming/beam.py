@@ -27,6 +27,8 @@ ROWS = 4
 """Windows in one call of the decoder."""
 PADDING = samples(3.0)
 """Silence behind a window's speech that an alignment sees."""
+LEAST_FRAMES = 4
+"""Of the spectrogram, in an alignment: in fewer, CTranslate2 puts words before the audio, or nowhere."""
 TIMESTAMP_SAMPLES = samples(0.02)
 LONGEST_TEXT = 448
 """Tokens with the prompt, Whisper's limit."""
@@ -162,7 +164,7 @@ class BeamSearch:
     def align(self, states: States, start: Sequence[int], tokens: Sequence[int], length: int) -> list[Timed]:
         """When each of `tokens` is said in a window of `length` samples; `states`: (1, frames, width), `start`: the
         start sequence."""
-        frames = min(-(-length // HOP_SAMPLES), MAX_MEL_FRAMES)
+        frames = min(max(-(-length // HOP_SAMPLES), LEAST_FRAMES), MAX_MEL_FRAMES)
         heard = states[:, : frames // 2 + PADDING // (2 * HOP_SAMPLES)]
         [found] = self._model.align(_view(heard), list(start), [list(tokens)], [frames])
         begins: dict[int, int] = {}

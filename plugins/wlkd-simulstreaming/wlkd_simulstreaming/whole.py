@@ -130,7 +130,7 @@ class WholeHearing:
         if not text.tokens:
             return []
         # An alignment gives all that it hears to some word: the last one would swallow what is to be heard again.
-        told = len(piece.window) if text.rest is None else min(max(text.rest, LEAST_REST), len(piece.window))
+        told = len(piece.window) if text.rest is None else min(text.rest, len(piece.window))
         timed = beam.align(encoded, start, text.tokens, told)
         words = []
         for word in split_words(text.tokens, self._vocabulary, language):
