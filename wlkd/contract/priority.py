@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 LOWEST_PRIORITY = 19
 """As `nice` counts."""
 SMALL_SHARE = 10
-"""A tenth of the weight that recognition has, where it could use the whole machine. With the lowest priority more labels
-are wrong, and words come no sooner (docs/speakers.md has the figures)."""
+"""A tenth of the weight that recognition has, where it could use the whole machine. With the lowest priority more
+labels are wrong, and words come no sooner (docs/speakers.md has the figures)."""
 
 
 def give_way(work: str, priority: int = LOWEST_PRIORITY) -> None:
