@@ -84,8 +84,8 @@ run_wlk.sh medium --models /srv 2>/out/missing || status=$?
 cat /etc/wlkd/run_wlk.env
 
 # In the foreground: the service makes room, and Ctrl-C ends it.
-timeout --signal=INT 40 run_wlk.sh base -f --lan en >/out/foreground 2>&1 &
-within 35 answers /readyz 200
+timeout --signal=INT 120 run_wlk.sh base -f --lan en >/out/foreground 2>&1 &
+within 110 answers /readyz 200
 [ "$(property ActiveState)" = inactive ]
 kill -INT %1
 wait %1 || true
