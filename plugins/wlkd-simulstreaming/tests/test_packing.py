@@ -3,18 +3,18 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from wlkd_simulstreaming.packing import EARLIEST_CUT, LONGEST, LONGEST_SILENCE, SLOPE, Piece, pack, split
+from wlkd_simulstreaming.packing import EARLIEST_CUT, LONGEST, LONGEST_SILENCE, SLOPE, pack, split
 from wlkd_whisper.window import Window
 
 from wlkd import Frame
 from wlkd.contract.audio import SAMPLE_RATE, samples
 
 
-def stretch(start: float, length: float) -> Piece:
-    return Piece(Window().extended([Frame(samples(start), np.ones(samples(length), dtype=np.float32))]))
+def stretch(start: float, length: float) -> Window:
+    return Window().extended([Frame(samples(start), np.ones(samples(length), dtype=np.float32))])
 
 
-def talk(*lengths_and_pauses: float) -> list[Piece]:
+def talk(*lengths_and_pauses: float) -> list[Window]:
     """Stretches, each `length, pause behind it`."""
     at, stretches = 0.0, []
     for length, pause in zip(lengths_and_pauses[::2], lengths_and_pauses[1::2], strict=True):
@@ -23,8 +23,8 @@ def talk(*lengths_and_pauses: float) -> list[Piece]:
     return stretches
 
 
-def lengths(pieces: list[Piece]) -> list[float]:
-    return [len(piece.window) / SAMPLE_RATE for piece in pieces]
+def lengths(pieces: list[Window]) -> list[float]:
+    return [len(piece) / SAMPLE_RATE for piece in pieces]
 
 
 def test_few_windows_of_about_equal_length() -> None:
@@ -37,11 +37,11 @@ def test_a_long_pause_is_the_place_to_cut() -> None:
 
 def test_pauses_are_heard_as_silence_but_long_ones_as_short_ones() -> None:
     [piece] = pack(talk(2, 1, 2, 10, 2, 0))
-    assert len(piece.window) == samples(6 + 1) + LONGEST_SILENCE
+    assert len(piece) == samples(6 + 1) + LONGEST_SILENCE
     assert piece.pauses == ((samples(2), samples(3)), (samples(5), samples(7)))
-    assert not piece.window.samples[samples(2) : samples(3)].any()
-    assert piece.window.session_index(samples(3)) == samples(3)
-    assert piece.window.session_index(samples(7)) == samples(15)
+    assert not piece.samples[samples(2) : samples(3)].any()
+    assert piece.session_index(samples(3)) == samples(3)
+    assert piece.session_index(samples(7)) == samples(15)
 
 
 def test_words_end_where_the_pause_begins_and_begin_where_it_ends() -> None:
@@ -58,7 +58,7 @@ def test_what_is_left_of_a_window_keeps_its_pauses_and_places() -> None:
     rest = piece.after(samples(3.5))
     assert len(rest) == samples(4.5) and rest.speech == samples(4)
     assert rest.pauses == ((0, samples(0.5)),)
-    assert rest.window.session_index(0) == samples(3.5)
+    assert rest.session_index(0) == samples(3.5)
     assert piece.after(samples(5)).speech == samples(3)
 
 
@@ -67,11 +67,11 @@ def test_speech_without_a_pause_is_cut_at_its_quietest() -> None:
     audio[samples(26.0) : samples(26.1)] = 0.1
     first, rest = split(Window().extended([Frame(16_000, audio)]))
     assert len(first) == samples(26.05)
-    assert rest.window.session_index(0) == 16_000 + len(first)
+    assert rest.session_index(0) == 16_000 + len(first)
 
 
 def test_the_silence_behind_speech_is_part_of_the_pause() -> None:
-    def spoken(start: float) -> Piece:
+    def spoken(start: float) -> Window:
         audio = np.ones(samples(2.5), dtype=np.float32)
         [whole] = split(Window().extended([Frame(samples(start), audio)]), samples(start + 2))
         return whole
@@ -85,10 +85,10 @@ def test_the_silence_behind_speech_is_part_of_the_pause() -> None:
 @given(st.lists(st.tuples(st.floats(0.1, 70.0), st.floats(0.5, 20.0)), max_size=12))
 def test_nothing_is_lost_and_no_window_is_too_long(made: list[tuple[float, float]]) -> None:
     stretches = talk(*(number for pair in made for number in pair))
-    pieces = pack([part for whole in stretches for part in split(whole.window)])
-    assert all(len(piece.window) <= LONGEST for piece in pieces)
-    assert sum(int(np.count_nonzero(piece.window.samples)) for piece in pieces) == sum(map(len, stretches))
-    starts = [index for piece in pieces for _, index in piece.window.marks]
+    pieces = pack([part for whole in stretches for part in split(whole)])
+    assert all(len(piece) <= LONGEST for piece in pieces)
+    assert sum(int(np.count_nonzero(piece.samples)) for piece in pieces) == sum(map(len, stretches))
+    starts = [index for piece in pieces for _, index in piece.marks]
     assert starts == sorted(starts)
     if len(stretches) == 1:
-        assert all(len(piece.window) > EARLIEST_CUT for piece in pieces[:-1])
+        assert all(len(piece) > EARLIEST_CUT for piece in pieces[:-1])

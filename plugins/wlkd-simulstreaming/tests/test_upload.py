@@ -1,5 +1,6 @@
 """What a file wants heard, step by step."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -49,7 +50,7 @@ def heard(upload: Upload) -> list[float]:
     """Lengths of the windows of a step, which is then over."""
     step = upload.plan()
     upload.adopt(step.state)
-    return [len(piece.window) / SAMPLE_RATE for piece in step.pieces]
+    return [len(piece) / SAMPLE_RATE for piece in step.pieces]
 
 
 def test_pauses_end_stretches_and_what_goes_on_is_held(upload: Upload) -> None:
@@ -66,7 +67,7 @@ def test_pauses_end_stretches_and_what_goes_on_is_held(upload: Upload) -> None:
 def test_speech_without_a_pause_is_heard_before_its_end(upload: Upload) -> None:
     upload.accept(speech(0, 40))
     step = upload.plan()
-    assert len(step.pieces) == 1 and step.state.until == len(step.pieces[0].window)
+    assert len(step.pieces) == 1 and step.state.until == len(step.pieces[0])
     upload.adopt(step.state)
     upload.end_segment(samples(40))
     assert upload.plan().state.until == samples(40)
@@ -97,10 +98,11 @@ def test_a_click_is_not_worth_hearing(upload: Upload) -> None:
     assert heard(upload) == []
 
 
-class Halves:
-    """A model that tells four seconds of a window, and says that it has not told the rest."""
+class Model:
+    """One that hears what `tell` makes of a window's seconds, in words of equal length."""
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, tell: Callable[[float], Text]) -> None:
+        self._tell = tell
         self.heard: list[float] = []
 
     def encode(self, windows: list[Samples]) -> list[Samples]:
@@ -108,33 +110,60 @@ class Halves:
         return windows
 
     def decode(self, encoded: list[Samples], prompts: list[object]) -> list[Text]:
-        return [
-            Text((257,), -0.2, 1.0, 0.0, rest=samples(4) if len(window) > samples(4) else None) for window in encoded
-        ]
+        return [self._tell(len(window) / SAMPLE_RATE) for window in encoded]
 
-    def align(self, encoded: list[Samples], start: object, tokens: object, length: int) -> list[Timed]:
-        return [Timed(0, length, 0.9)]  # As a real one: all that it hears belongs to some word.
+    def align(self, encoded: list[Samples], start: object, tokens: list[int], length: int) -> list[Timed]:
+        step = length // len(tokens)  # As a real one: all that it hears belongs to some word.
+        return [Timed(place * step, (place + 1) * step, 0.9) for place in range(len(tokens))]
 
 
-def test_what_a_text_leaves_out_is_heard_again(
+@pytest.fixture
+def hear(
     upload: Upload, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Model, float, float], list[float]]:
+    """Hears stretches of two lengths, a long pause between them; tells when words begin, in seconds."""
+
+    def hear(model: Model, *lengths: float) -> list[float]:
+        monkeypatch.setattr(whole, "BeamSearch", lambda *_: model)
+        hearing = WholeHearing(
+            SimulStreamingOptions(),
+            vocabulary,
+            Metrics(CollectorRegistry()),
+            lambda: cast(ctranslate2.models.Whisper, None),
+        )
+        upload.adopt(replace(upload.plan().state, language="en"))
+        for start, length in zip((0, 40), lengths, strict=True):
+            upload.accept(speech(start, length))
+            upload.end_segment(samples(start + length))
+        [commit] = hearing.run([upload])
+        return [word.start / SAMPLE_RATE for word in commit.words]
+
+    return hear
+
+
+def test_what_a_text_leaves_out_is_heard_again(hear: Callable[[Model, float, float], list[float]]) -> None:
+    model = Model(lambda length: Text((257,), -0.2, False, 0.0, rest=samples(2) if length > 2 else None))
+    assert hear(model, 5, 1.5) == [0, 2, 4, 40, 41]
+    assert model.heard == [8.5, 6.5, 4.5, 2.5, 0.5]
+
+
+def test_words_left_out_beside_a_long_one_are_heard_by_themselves(
+    hear: Callable[[Model, float, float], list[float]],
 ) -> None:
-    model = Halves()
-    monkeypatch.setattr(whole, "BeamSearch", lambda *_: model)
-    hearing = WholeHearing(
-        SimulStreamingOptions(),
-        vocabulary,
-        Metrics(CollectorRegistry()),
-        lambda: cast(ctranslate2.models.Whisper, None),
-    )
-    upload.adopt(replace(upload.plan().state, language="en"))
-    upload.accept(speech(0, 10))
-    upload.end_segment(samples(10))
-    upload.accept(speech(40, 3))
-    upload.end_segment(samples(43))
-    [commit] = hearing.run([upload])
-    assert [word.start / SAMPLE_RATE for word in commit.words] == [0, 4, 8, 40]
-    assert model.heard[0] == 15.0, "both stretches and two seconds of silence"
+    model = Model(lambda length: Text((257,) * (2 if length == 9 else 3), -0.2, False, 0.0))
+    assert hear(model, 6, 1) == [0, 1.5, 3, 4.5]
+    assert model.heard == [9, 4.5]
+
+
+@pytest.mark.parametrize(
+    "text", [Text((257,), -0.2, False, 0.0), Text((257,) * 3, -2.0, False, 0.0), Text((), 0.0, False, 0.0)]
+)
+def test_what_makes_no_more_sense_by_itself_is_not_taken(
+    hear: Callable[[Model, float, float], list[float]], text: Text
+) -> None:
+    model = Model(lambda length: text if length < 9 else Text((257,) * 2, -0.2, False, 0.0))
+    assert hear(model, 6, 1) == [0, 4.5]
+    assert model.heard == [9, 4.5]
 
 
 @pytest.mark.parametrize(

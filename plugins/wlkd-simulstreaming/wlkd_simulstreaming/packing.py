@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from wlkd_whisper.window import Window
@@ -31,65 +31,19 @@ BALANCE_WORTH = 0.3
 """What a window costs beside its fixed cost, were it all but empty: short windows are heard worse."""
 
 
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """What is heard at once."""
-
-    window: Window
-    pauses: tuple[tuple[int, int], ...] = ()
-    """Where `window` is silent because speech paused: offsets, from and to."""
-
-    def __len__(self) -> int:
-        return len(self.window)
-
-    @property
-    def speech(self) -> int:
-        """Samples of it that are not silent."""
-        return len(self) - sum(loud - silent for silent, loud in self.pauses)
-
-    def after(self, index: int) -> Piece:
-        """What is left from the session's sample `index` on."""
-        offset = self.window.offset(index)
-        pauses = tuple((max(silent - offset, 0), loud - offset) for silent, loud in self.pauses if loud > offset)
-        return Piece(self.window.after(index), pauses)
-
-    def followed(self, piece: Piece) -> Piece:
-        """With the pause and `piece` behind it."""
-        silence = np.zeros(_pause(self, piece), dtype=np.float32)
-        stop = len(self) + len(silence)
-        marks = (*self.window.marks, *((stop + at, index) for at, index in piece.window.marks))
-        audio = np.concatenate([self.window.samples, silence, piece.window.samples])
-        *before, last = self.pauses or ((len(self), len(self)),)
-        if last[1] < len(self):
-            before, last = [*before, last], (len(self), len(self))
-        later = ((stop + silent, stop + loud) for silent, loud in piece.pauses)
-        return Piece(Window(audio, marks), (*before, (last[0], stop), *later))
-
-    def spoken(self, start: int, end: int) -> tuple[int, int]:
-        """Session indices of a word that an alignment puts between two offsets; it gives pauses to one of the words
-        beside them."""
-        for silent, loud in self.pauses:
-            if start < silent < end:
-                # On one side of the pause is the word, on the other what little the alignment is off by.
-                start, end = (start, silent) if silent - start >= end - loud else (loud, end)
-            elif silent <= start < loud:
-                start, end = min(loud, end), end
-        return self.window.session_index(start), self.window.session_index(end)
-
-
-def split(stretch: Window, end: int | None = None) -> list[Piece]:
+def split(stretch: Window, end: int | None = None) -> list[Window]:
     """`stretch` in pieces of at most `LONGEST`, all but the last more than `EARLIEST_CUT`. Speech ended at the session
     index `end`; None: it goes on."""
     pieces = []
     while len(stretch) > LONGEST:
         cut = _quietest(stretch.samples)
-        pieces.append(Piece(Window(stretch.samples[:cut], tuple(mark for mark in stretch.marks if mark[0] < cut))))
-        stretch = stretch.after(stretch.session_index(cut))
+        pieces.append(stretch.part(0, cut))
+        stretch = stretch.part(cut, len(stretch))
     silent = len(stretch) if end is None else stretch.offset(end) + SLOPE
-    return [*pieces, Piece(stretch, ((silent, len(stretch)),) if silent < len(stretch) else ())]
+    return [*pieces, replace(stretch, pauses=((silent, len(stretch)),) if silent < len(stretch) else ())]
 
 
-def pack(stretches: Sequence[Piece]) -> list[Piece]:
+def pack(stretches: Sequence[Window]) -> list[Window]:
     """Pieces of at most `LONGEST` that hold all `stretches`, each of at most that length, in order.
 
     Of all ways to share them out the cheapest: each piece costs 1, more if it is short, less if a long pause follows.
@@ -111,18 +65,22 @@ def pack(stretches: Sequence[Piece]) -> list[Piece]:
                 best, chosen = cost, start
         costs.append(best)
         starts.append(chosen)
-    pieces: list[Piece] = []
+    pieces: list[Window] = []
     stop = len(stretches)
     while stop > 0:
         start = starts[stop]
-        pieces.append(functools.reduce(Piece.followed, stretches[start + 1 : stop], stretches[start]))
+        pieces.append(functools.reduce(_joined, stretches[start + 1 : stop], stretches[start]))
         stop = start
     return pieces[::-1]
 
 
-def _pause(before: Piece, after: Piece) -> int:
+def _joined(before: Window, after: Window) -> Window:
+    return before.paused(_pause(before, after)).followed(after)
+
+
+def _pause(before: Window, after: Window) -> int:
     """Samples of silence to put between two stretches."""
-    return min(max(after.window.session_index(0) - before.window.end, 0), LONGEST_SILENCE)
+    return min(max(after.session_index(0) - before.end, 0), LONGEST_SILENCE)
 
 
 def _quietest(audio: Samples) -> int:

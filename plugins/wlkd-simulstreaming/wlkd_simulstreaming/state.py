@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 from wlkd_whisper.stepwise import SpeechState
 from wlkd_whisper.window import Window
 
@@ -103,8 +102,7 @@ class State(SpeechState):
         silence, most = at - self.window.end, samples(BRIDGE_SECONDS)
         if silence > most and self.owed is None:
             return self.closed()
-        gap = Frame(self.window.end, np.zeros(min(silence, most), dtype=np.float32))
-        return replace(self, window=self.window.extended([gap] if silence else []), paused=False, held=())
+        return replace(self, window=self.window.paused(min(silence, most)), paused=False, held=())
 
     def closed(self) -> State:
         """The segment is over: what follows starts afresh, with the text as context."""

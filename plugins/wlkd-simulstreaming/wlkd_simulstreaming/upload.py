@@ -14,7 +14,7 @@ from wlkd import Frame, Pause, Recognizer, SpeechEvent
 from wlkd_simulstreaming import state as live
 from wlkd_simulstreaming.brief import Brief
 from wlkd_simulstreaming.language import Evidence
-from wlkd_simulstreaming.packing import Piece, pack, split
+from wlkd_simulstreaming.packing import pack, split
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Step:
     """What a file wants heard: `state` once that is done, but for the language, and the pieces."""
 
     state: State
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Window, ...]
     opening: tuple[int, ...]
     """Tokens before the first of `pieces`."""
 
@@ -58,7 +58,7 @@ class Upload(Recognizer):
 
     def plan(self) -> Step:
         """What there is to hear now. Changes nothing."""
-        stretches: list[Piece] = []
+        stretches: list[Window] = []
         held, until = list(self._state.held), self._state.until
         for event in self._fresh:
             if isinstance(event, Frame):
@@ -71,8 +71,8 @@ class Upload(Recognizer):
             # Speech without a pause for longer than a window; its last piece may still grow.
             *whole, rest = going_on
             stretches += whole
-            until = rest.window.session_index(0)
-            held = [Frame(until, rest.window.samples)]
+            until = rest.session_index(0)
+            held = [Frame(until, rest.samples)]
         pieces = tuple(pack([stretch for stretch in stretches if len(stretch) >= live.LEAST_SAMPLES]))
         opening, left = (self._state.opening, ()) if pieces else ((), self._state.opening)
         return Step(replace(self._state, held=tuple(held), until=until, opening=left), pieces, opening)

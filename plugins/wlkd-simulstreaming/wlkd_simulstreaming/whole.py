@@ -7,11 +7,12 @@ Linux knows; then the processors are theirs only while no live stream wants them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import ctranslate2
 import torch
+from wlkd_whisper.window import Window
 
 from wlkd import Commit, Word
 from wlkd.contract.audio import samples, seconds
@@ -21,13 +22,26 @@ from wlkd_simulstreaming.brief import start_sequence
 from wlkd_simulstreaming.language import TRIED_LANGUAGES, tried
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
-from wlkd_simulstreaming.packing import Piece
 from wlkd_simulstreaming.tokens import Vocabulary, split_words
 from wlkd_simulstreaming.upload import State, Step, Upload
 
 LEAST_REST = samples(0.5)
 """Less speech than this is not heard again: it is the last word's end, or a breath."""
+LEAST_HOLE = samples(3.0)
+"""A word with this much speech is not all that was said: Whisper leaves out words now and then, most of all where two
+people speak at once, and an alignment gives all that it hears to some word."""
 COMPETE = "uploads compete with live streams"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Speech to hear at once."""
+
+    number: int
+    """Of the upload, among those of a step."""
+    piece: Window
+    word: Word | None = None
+    """What `piece` was taken for before, if that cannot be all of it."""
 
 
 class WholeHearing:
@@ -70,46 +84,41 @@ class WholeHearing:
     def _hear(self, uploads: Sequence[Upload], steps: Sequence[Step]) -> list[tuple[State, list[Word]]]:
         states = [step.state for step in steps]
         words: list[list[Word]] = [[] for _ in steps]
-        jobs = [(number, piece) for number, step in enumerate(steps) for piece in step.pieces]
+        jobs = [Job(number, piece) for number, step in enumerate(steps) for piece in step.pieces]
         while jobs:
             group, jobs = jobs[:ROWS], jobs[ROWS:]
-            for (number, _), (told, rest) in zip(group, self._hear_group(uploads, steps, states, group), strict=True):
-                words[number] += told
-                if rest is not None:
-                    jobs.insert(0, (number, rest))
+            for job, (told, again) in zip(group, self._hear_group(uploads, steps, states, group), strict=True):
+                words[job.number] += told
+                jobs[:0] = again
         ordered = (sorted(one, key=lambda word: word.start) for one in words)
         return list(zip(states, ordered, strict=True))
 
     def _hear_group(
-        self, uploads: Sequence[Upload], steps: Sequence[Step], states: list[State], group: Sequence[tuple[int, Piece]]
-    ) -> list[tuple[list[Word], Piece | None]]:
-        """The words of each piece in `group`, and what of it has to be heard again. A piece comes with its upload's
-        number; `states` take what is found out about the language."""
+        self, uploads: Sequence[Upload], steps: Sequence[Step], states: list[State], group: Sequence[Job]
+    ) -> list[tuple[list[Word], list[Job]]]:
+        """The words of each job, and what of it has to be heard again. `states` take what is found out about the
+        language."""
         beam = self._ready()
-        encoded = beam.encode([piece.window.samples for _, piece in group])
+        encoded = beam.encode([job.piece.samples for job in group])
         starts: list[tuple[int, ...]] = []
-        for row, (number, piece) in enumerate(group):
-            states[number], language = self._listen(
-                beam, uploads[number], states[number], piece, encoded[row : row + 1]
+        for row, job in enumerate(group):
+            states[job.number], language = self._listen(
+                beam, uploads[job.number], states[job.number], job.piece, encoded[row : row + 1]
             )
-            starts.append(start_sequence(uploads[number].brief, language))
+            starts.append(start_sequence(uploads[job.number].brief, language))
         # With timestamps, as faster-whisper: they keep the model at the speech; the alignment does not need them.
         prompts = [
-            (*self._before(uploads[number], steps[number], piece), *start)
-            for (number, piece), start in zip(group, starts, strict=True)
+            (*self._before(uploads[job.number], steps[job.number], job.piece), *start)
+            for job, start in zip(group, starts, strict=True)
         ]
         texts = beam.decode(encoded, prompts)
         self._metrics.tokens.inc(sum(len(text.tokens) for text in texts))
-        heard: list[tuple[list[Word], Piece | None]] = []
-        for row, ((number, piece), text) in enumerate(zip(group, texts, strict=True)):
-            if text.is_silence:
-                heard.append(([], None))
-                continue
-            told = self._words(beam, encoded[row : row + 1], starts[row], text, piece, states[number].language)
-            heard.append((told, _untold(piece, text)))
-        return heard
+        return [
+            self._told(beam, encoded[row : row + 1], starts[row], text, job, states[job.number].language)
+            for row, (job, text) in enumerate(zip(group, texts, strict=True))
+        ]
 
-    def _before(self, upload: Upload, step: Step, piece: Piece) -> tuple[int, ...]:
+    def _before(self, upload: Upload, step: Step, piece: Window) -> tuple[int, ...]:
         """The text before a piece, as tokens."""
         brief = upload.brief
         room = brief.dims.max_previous - len(brief.prompt)
@@ -117,32 +126,52 @@ class WholeHearing:
         previous = (*brief.prompt, *opening)
         return (self._vocabulary.sot_prev, *previous) if previous else ()
 
+    def _told(
+        self, beam: BeamSearch, encoded: States, prompt: Sequence[int], text: Text, job: Job, language: str | None
+    ) -> tuple[list[Word], list[Job]]:
+        """The words of `text` with their places in the session, and what of the speech it does not tell."""
+        piece, before = job.piece, [] if job.word is None else [job.word]
+        if text.is_silence:
+            return before, []
+        end = len(piece) if text.rest is None else min(text.rest, len(piece))
+        words, again = [], []
+        for word, start, stop in self._words(beam, encoded, prompt, text, piece.part(0, end), language):
+            hole = piece.part(start, stop) if stop - start >= LEAST_HOLE else Window()
+            if LEAST_HOLE <= hole.speech < piece.speech:
+                again.append(Job(job.number, hole, word))
+            else:
+                words.append(word)
+        if before and (len(words) + len(again) < 2 or not text.makes_sense):
+            return before, []
+        rest = piece.part(end, len(piece))
+        if LEAST_REST <= rest.speech < piece.speech:
+            again.append(Job(job.number, rest))
+        return words, again
+
     def _words(
         self,
         beam: BeamSearch,
         encoded: States,
-        start: Sequence[int],
+        prompt: Sequence[int],
         text: Text,
-        piece: Piece,
+        told: Window,
         language: str | None,
-    ) -> list[Word]:
-        """The words of `text` with their places in the session."""
+    ) -> Iterator[tuple[Word, int, int]]:
+        """The words of `text` with their places in the session, and with those in `told`, from and to: the part of the
+        piece that `text` tells. An alignment gives all that it hears to some word, so it must not hear the rest."""
         if not text.tokens:
-            return []
-        # An alignment gives all that it hears to some word: the last one would swallow what is to be heard again.
-        told = len(piece.window) if text.rest is None else min(text.rest, len(piece.window))
-        timed = beam.align(encoded, start, text.tokens, told)
-        words = []
+            return
+        timed = beam.align(encoded, prompt, text.tokens, len(told))
         for word in split_words(text.tokens, self._vocabulary, language):
-            begin, end = piece.spoken(timed[word.first].start, timed[word.stop - 1].end)
+            start, stop = timed[word.first].start, timed[word.stop - 1].end
+            begin, end = told.spoken(start, stop)
             sure = confidence([timed[token].probability for token in range(word.first, word.stop)])
-            words.append(Word(word.text, begin, end, sure))
-        return words
+            yield Word(word.text, begin, end, sure), start, stop
 
     # The language --------------------------------------------------------------------------------------------
 
     def _listen(
-        self, beam: BeamSearch, upload: Upload, state: State, piece: Piece, encoded: States
+        self, beam: BeamSearch, upload: Upload, state: State, piece: Window, encoded: States
     ) -> tuple[State, str | None]:
         """`state` with the language where the speech so far settles it, and the one to hear `piece` in."""
         if state.language is not None or not upload.brief.languages:
@@ -152,7 +181,7 @@ class WholeHearing:
         probabilities = {code: found.get(code, 0.0) for code in upload.brief.languages}
         if max(probabilities.values()) < options.language_confidence:
             probabilities = self._try_languages(beam, upload, encoded, probabilities)
-        evidence = state.evidence.plus(probabilities, seconds(len(piece.window)))
+        evidence = state.evidence.plus(probabilities, seconds(len(piece)))
         if evidence.settles(options.language_seconds, options.language_confidence, options.language_limit_seconds):
             return replace(state, language=evidence.best), evidence.best
         return replace(state, evidence=evidence), evidence.best
@@ -175,11 +204,3 @@ class WholeHearing:
             model = in_background(self._load, COMPETE) if self._gives_way else self._load()
             self._beam = BeamSearch(model, self._vocabulary)
         return self._beam
-
-
-def _untold(piece: Piece, text: Text) -> Piece | None:
-    """What of `piece` has to be heard again; None: nothing."""
-    if not text.rest:
-        return None
-    rest = piece.after(piece.window.session_index(text.rest))
-    return rest if LEAST_REST <= rest.speech < piece.speech else None

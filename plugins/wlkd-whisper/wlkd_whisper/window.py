@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,11 +17,13 @@ def _no_samples() -> Samples:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """Speech joined without the silence in between; knows where each sample was in the session."""
+    """Speech joined, with less of the silence in between or none; knows where each sample was in the session."""
 
     samples: Samples = field(default_factory=_no_samples)
     marks: tuple[tuple[int, int], ...] = ()
     """(offset in the window, sample index in the session) of each stretch that had no gap, ascending."""
+    pauses: tuple[tuple[int, int], ...] = ()
+    """Where it is silent because speech paused: offsets, from and to, ascending."""
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -30,6 +32,11 @@ class Window:
     def end(self) -> int:
         """Session index behind the last sample."""
         return self.session_index(len(self.samples))
+
+    @property
+    def speech(self) -> int:
+        """Samples of it that are not silent."""
+        return len(self) - sum(loud - silent for silent, loud in self.pauses)
 
     def session_index(self, offset: int) -> int:
         """The session index of the sample at `offset`."""
@@ -48,6 +55,17 @@ class Window:
         stop = self.marks[place + 1][0] if place + 1 < len(self.marks) else len(self.samples)
         return min(at + index - start, stop)
 
+    def spoken(self, start: int, end: int) -> tuple[int, int]:
+        """Session indices of a word that a model puts between two offsets; it gives pauses to one of the words beside
+        them."""
+        for silent, loud in self.pauses:
+            if start < silent < end:
+                # On one side of the pause is the word, on the other what little the model is off by.
+                start, end = (start, silent) if silent - start >= end - loud else (loud, end)
+            elif silent <= start < loud:
+                start, end = min(loud, end), end
+        return self.session_index(start), self.session_index(end)
+
     def extended(self, frames: Sequence[Frame]) -> Window:
         """This window and `frames` behind it."""
         if not frames:
@@ -57,10 +75,39 @@ class Window:
             if frame.start != end:
                 marks.append((length, frame.start))
             length, end = length + len(frame.samples), frame.end
-        return Window(np.concatenate([self.samples, *(frame.samples for frame in frames)]), tuple(marks))
+        audio = np.concatenate([self.samples, *(frame.samples for frame in frames)])
+        return replace(self, samples=audio, marks=tuple(marks))
+
+    def paused(self, length: int) -> Window:
+        """With `length` samples of silence behind it."""
+        if not length:
+            return self
+        stop = len(self) + length
+        silent = self.pauses[-1][0] if self.pauses and self.pauses[-1][1] == len(self) else len(self)
+        before = (pause for pause in self.pauses if pause[0] < silent)
+        audio = np.concatenate([self.samples, np.zeros(length, dtype=np.float32)])
+        return replace(self, samples=audio, pauses=(*before, (silent, stop)))
+
+    def followed(self, window: Window) -> Window:
+        """With `window` behind it."""
+        length = len(self)
+        marks = ((length + at, index) for at, index in window.marks)
+        pauses = ((length + silent, length + loud) for silent, loud in window.pauses)
+        audio = np.concatenate([self.samples, window.samples])
+        return Window(audio, (*self.marks, *marks), (*self.pauses, *pauses))
+
+    def part(self, start: int, stop: int) -> Window:
+        """What is between two offsets."""
+        if not self.marks:
+            return self
+        later = ((at - start, index) for at, index in self.marks if start < at < stop)
+        pauses = (
+            (max(silent, start) - start, min(loud, stop) - start)
+            for silent, loud in self.pauses
+            if silent < stop and loud > start
+        )
+        return Window(self.samples[start:stop].copy(), ((0, self.session_index(start)), *later), tuple(pauses))
 
     def after(self, index: int) -> Window:
         """What is left from the session's sample `index` on."""
-        offset = self.offset(index)
-        later = [(at - offset, start) for at, start in self.marks if at > offset]
-        return Window(self.samples[offset:].copy(), ((0, self.session_index(offset)), *later)) if self.marks else self
+        return self.part(self.offset(index), len(self))
