@@ -63,9 +63,9 @@ def test_what_waits_too_long_is_told_with_the_best_guess_for_good() -> None:
     attribution = Attribution(3.0)
     attribution.add(Commit((word(0, 1),)), now=0.0)
     assert taken(attribution, 2.9) == []
-    assert taken(attribution, 3.0) == [(" 0", UNKNOWN_SPEAKER)]
+    assert taken(attribution, 3.0) == [(" 0", 1)], "whoever will be known first"
     attribution.add(Commit((word(1, 2),)), now=3.0)
-    attribution.told(told(2, turn(0, 2, 1)))
+    attribution.told(told(2, turn(0, 2, 7)))
     assert taken(attribution, 3.0) == [(" 1", 1)]
     attribution.add(Commit((word(2, 3),)), now=4.0)
     assert taken(attribution, 8.0) == [(" 2", 1)]
@@ -91,6 +91,12 @@ def test_without_a_bound_words_wait_for_the_end_and_a_failure_releases_them() ->
     assert taken(attribution) == [(" 0", UNKNOWN_SPEAKER)]
     attribution.add(Commit((word(1, 2),), segment_end=True), now=0.0)
     assert taken(attribution) == [(" 1", UNKNOWN_SPEAKER)]
+
+
+def test_who_is_not_known_yet_is_nobody_whom_the_client_knows() -> None:
+    attribution = Attribution(3.0, known=2)
+    attribution.add(Commit((word(0, 1),)), now=0.0)
+    assert taken(attribution, 3.0) == [(" 0", UNKNOWN_SPEAKER)]
 
 
 def test_numbers_go_on_where_the_session_goes_on() -> None:

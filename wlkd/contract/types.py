@@ -272,7 +272,8 @@ class Word:
 
 
 UNKNOWN_SPEAKER = -1
-"""Speakers are told apart, and nobody was known yet when the word had to be told."""
+"""Speakers are told apart, and nobody is known who may have said the word: the diarizer failed before it knew anybody,
+or all whom it knows so far are people whom the client knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Whose words are whose: words that are final wait, in order, until it is settled who spoke, and keep that for good.
 
 A word gets the speaker whose turn it overlaps the longest, else the nearest within half a second, else whoever spoke
-last. A word that has waited too long, or whose diarizer failed or gets no time, gets that at once. No I/O, no clock of
-its own.
+last. While nobody is known, that is whoever will be known first. A word that has waited too long, or whose diarizer
+failed or gets no time, gets its speaker at once. No I/O, no clock of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from wlkd.contract.types import UNKNOWN_SPEAKER, Commit, Diarization, Turn, Word
 
 NEAR = SAMPLE_RATE // 2
 """A word outside of every turn belongs to the nearest one, if that is so near."""
+FIRST = 1
+"""The number of whoever is known first."""
 MAX_TURNS = 100_000
 """Turns remembered while words may still fall into them; at one a half second, fourteen hours."""
 
@@ -42,7 +44,7 @@ class Attribution:
         self._turns: deque[Turn] = deque(maxlen=MAX_TURNS)
         self._settled = 0
         self._failed = False
-        self._numbers: dict[int, int] = dict(memory.get("numbers", [(one, one) for one in range(1, known + 1)]))
+        self._numbers: dict[int, int] = dict(memory.get("numbers", [(one, one) for one in range(FIRST, known + FIRST)]))
         """The number that clients get for each of the diarizer's: in the order of first words, not of first sounds."""
         self._last: int = memory.get("last", UNKNOWN_SPEAKER)
         self.late = False
@@ -100,8 +102,9 @@ class Attribution:
             self.guessed += 1
         turn = self._turn(word)
         if turn is not None:
-            self._last = self._numbers.setdefault(turn.speaker, len(self._numbers) + 1)
-        return replace(word, speaker=self._last, speaker_confidence=turn.confidence if turn else None)
+            self._last = self._numbers.setdefault(turn.speaker, len(self._numbers) + FIRST)
+        speaker = self._last if self._numbers or self._failed else FIRST
+        return replace(word, speaker=speaker, speaker_confidence=turn.confidence if turn else None)
 
     def _turn(self, word: Word) -> Turn | None:
         """The turn that `word` belongs to. Those long before it are forgotten: words come in order."""
