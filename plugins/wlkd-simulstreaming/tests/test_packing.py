@@ -3,8 +3,8 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from wlkd_simulstreaming.packing import EARLIEST_CUT, LONGEST, LONGEST_SILENCE, SLOPE, pack, split
-from wlkd_whisper.window import Window
+from wlkd_simulstreaming.packing import EARLIEST_CUT, LONGEST, LONGEST_SILENCE, pack, split
+from wlkd_whisper.window import SLOPE, Window
 
 from wlkd import Frame
 from wlkd.contract.audio import SAMPLE_RATE, samples

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from wlkd_simulstreaming.window import best_cut
-from wlkd_whisper.window import Window
+from wlkd_whisper.window import SLOPE, Window
 
 from wlkd import Frame, Word
 
@@ -37,6 +37,15 @@ def test_every_sample_knows_its_place(gaps, data):
 
 def test_frames_that_follow_each_other_are_one_stretch():
     assert window((100, 50), (150, 50), (300, 10)).marks == ((0, 100), (100, 300))
+
+
+def test_silence_behind_speech_is_one_pause_however_it_came():
+    quiet = window((100, 5000)).quiet_after(2100)
+    assert quiet.pauses == quiet.quiet_after(2100).pauses == ((2000 + SLOPE, 5000),)
+    longer = quiet.paused(1000).extended([ramp(7000, 500)])
+    assert longer.pauses == ((2000 + SLOPE, 6000),) and longer.speech == 2000 + SLOPE + 500
+    assert longer.part(5500, 6200).pauses == ((0, 500),)
+    assert window((100, 5000)).quiet_after(5000).pauses == ()
 
 
 def test_a_place_in_a_gap_is_the_end_of_what_was_before_it():

@@ -59,6 +59,10 @@ class Listener(stepwise.SteppedStream[Brief, State]):
     def bridges_pauses(self) -> bool:
         return not has_firm_pauses(self.brief, self._state)
 
+    def plan(self, spare: float = 1.0, *, upload: bool = False) -> Step:
+        step = super().plan(spare, upload=upload)
+        return step if step.end is None else replace(step, state=step.state.pausing(step.end))
+
 
 def has_firm_pauses(brief: Brief, state: State) -> bool:
     """Whether a pause ends the segment for good: what follows may be in another language."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from wlkd_whisper.window import Window
@@ -23,8 +22,6 @@ EARLIEST_CUT = samples(20.0)
 MOMENT = samples(0.1)
 LONGEST_SILENCE = samples(2.0)
 """Pauses are heard as silence up to this length: they tell the model where sentences end."""
-SLOPE = samples(0.1)
-"""The end of a word that the VAD takes for silence."""
 PAUSE_WORTH = 0.15
 """How much of a window's cost one second of pause at its end is worth, up to `LONGEST_SILENCE`."""
 BALANCE_WORTH = 0.3
@@ -39,8 +36,7 @@ def split(stretch: Window, end: int | None = None) -> list[Window]:
         cut = _quietest(stretch.samples)
         pieces.append(stretch.part(0, cut))
         stretch = stretch.part(cut, len(stretch))
-    silent = len(stretch) if end is None else stretch.offset(end) + SLOPE
-    return [*pieces, replace(stretch, pauses=((silent, len(stretch)),) if silent < len(stretch) else ())]
+    return [*pieces, stretch if end is None else stretch.quiet_after(end)]
 
 
 def pack(stretches: Sequence[Window]) -> list[Window]:

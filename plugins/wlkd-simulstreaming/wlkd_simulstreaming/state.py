@@ -104,6 +104,10 @@ class State(SpeechState):
             return self.closed()
         return replace(self, window=self.window.paused(min(silence, most)), paused=False, held=())
 
+    def pausing(self, at: int) -> State:
+        """With speech that pauses, or ends, at session index `at`: what is in the window behind it is silence."""
+        return replace(self, window=self.window.quiet_after(at))
+
     def closed(self) -> State:
         """The segment is over: what follows starts afresh, with the text as context."""
         return replace(

@@ -13,8 +13,11 @@ from wlkd_simulstreaming.tokens import Vocabulary, split_words
 
 FRAME_SAMPLES = 320
 """Samples per frame of the encoder's output: 20 ms."""
-LONGEST_TAIL_FRAMES = 15
-"""A word ends where the next one begins, but at most this many frames (0.3 s) after its last attended one."""
+LEAD_FRAMES = 5
+"""A word begins this long (0.1 s) before the first frame that it is attended by: the median on clips and conversations,
+against an aligner (docs/experiments.md)."""
+LONGEST_TAIL_FRAMES = 20
+"""A word ends where the next one begins, but at most this many frames (0.4 s) after its last attended one."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,12 @@ def timed_words(
     pieces = split_words(heard.tokens, vocabulary, language)
     words = []
     for number, piece in enumerate(pieces):
-        start = heard.frames[piece.first]
+        begin = max(heard.frames[piece.first] - LEAD_FRAMES, 0)
         latest = max(heard.frames[piece.first : piece.stop])
-        following = heard.frames[pieces[number + 1].first] if number + 1 < len(pieces) else content
-        end = max(min(following, latest + LONGEST_TAIL_FRAMES), latest + 1)
+        following = heard.frames[pieces[number + 1].first] - LEAD_FRAMES if number + 1 < len(pieces) else content
+        stop = max(min(following, latest + LONGEST_TAIL_FRAMES), begin + 1)
+        start, end = window.spoken(min(begin * FRAME_SAMPLES, len(window)), min(stop * FRAME_SAMPLES, len(window)))
         logprobs = heard.logprobs[piece.first : piece.stop]
-        word = Word(
-            piece.text,
-            window.session_index(min(start * FRAME_SAMPLES, len(window))),
-            window.session_index(min(end * FRAME_SAMPLES, len(window))),
-            round(math.exp(sum(logprobs) / len(logprobs)), 3),
-        )
+        word = Word(piece.text, start, end, round(math.exp(sum(logprobs) / len(logprobs)), 3))
         words.append(Said(word, heard.tokens[piece.first : piece.stop], piece.first, piece.stop))
     return words

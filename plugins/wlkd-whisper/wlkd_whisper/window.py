@@ -8,7 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from wlkd.contract.audio import samples
 from wlkd.contract.types import Frame, Samples
+
+SLOPE = samples(0.1)
+"""The end of a word that the VAD takes for silence."""
 
 
 def _no_samples() -> Samples:
@@ -59,11 +63,11 @@ class Window:
         """Session indices of a word that a model puts between two offsets; it gives pauses to one of the words beside
         them."""
         for silent, loud in self.pauses:
-            if start < silent < end:
-                # On one side of the pause is the word, on the other what little the model is off by.
-                start, end = (start, silent) if silent - start >= end - loud else (loud, end)
-            elif silent <= start < loud:
-                start, end = min(loud, end), end
+            # On one side of the pause is the word, on the other what little the model is off by.
+            if start < silent < end and silent - start >= end - loud:
+                end = silent
+            elif start < loud < end:
+                start = loud
         return self.session_index(start), self.session_index(end)
 
     def extended(self, frames: Sequence[Frame]) -> Window:
@@ -80,13 +84,20 @@ class Window:
 
     def paused(self, length: int) -> Window:
         """With `length` samples of silence behind it."""
-        if not length:
-            return self
-        stop = len(self) + length
-        silent = self.pauses[-1][0] if self.pauses and self.pauses[-1][1] == len(self) else len(self)
-        before = (pause for pause in self.pauses if pause[0] < silent)
         audio = np.concatenate([self.samples, np.zeros(length, dtype=np.float32)])
-        return replace(self, samples=audio, pauses=(*before, (silent, stop)))
+        return replace(self, samples=audio)._quiet_from(len(self)) if length else self
+
+    def quiet_after(self, index: int) -> Window:
+        """With a pause from the session's sample `index` on, where the VAD says that speech ends."""
+        return self._quiet_from(self.offset(index) + SLOPE)
+
+    def _quiet_from(self, silent: int) -> Window:
+        """With a pause from the offset `silent` to the end."""
+        if silent >= len(self):
+            return self
+        before = tuple(pause for pause in self.pauses if pause[1] < silent)
+        first = min([silent, *(pause[0] for pause in self.pauses if pause[1] >= silent)])
+        return replace(self, pauses=(*before, (first, len(self))))
 
     def followed(self, window: Window) -> Window:
         """With `window` behind it."""
