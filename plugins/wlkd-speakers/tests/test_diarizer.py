@@ -12,8 +12,9 @@ import pytest
 import soundfile
 from prometheus_client import CollectorRegistry
 from wlkd_speakers.catalogue import WEIGHTS, weights_file
+from wlkd_speakers.cells import CELL
 from wlkd_speakers.cutter import Cutter
-from wlkd_speakers.diarizer import CampPlus, CampPlusOptions, LiveStream
+from wlkd_speakers.diarizer import LATE, CampPlus, CampPlusOptions, LiveStream
 from wlkd_speakers.telephone import TELEPHONE, without_telephone
 from wlkd_speakers.weights import read_weights
 
@@ -45,8 +46,15 @@ def test_turns_have_their_place_on_the_session_s_clock() -> None:
     turns = [*first.turns, *last.turns]
     assert turns[0].speaker == 1 and turns[-1].speaker == 2
     change = next(turn.start for turn in turns if turn.speaker == 2)
-    assert turns[0].start == 160_000 and abs(change - 256_000) <= 16_000
+    assert turns[0].start == 160_000 and abs(change - 256_000) <= 16_000 and change % CELL == CELL - LATE
     assert first.settled <= 160_000 + len(audio) - 16_000 and last.settled >= 160_000 + len(audio)
+
+
+def test_a_turn_ends_where_speech_pauses() -> None:
+    stream = LiveStream(Pitch(), 8)
+    stream.feed([Frame(0, tone(200, 6))])
+    told = stream.feed([Pause(85_000)])
+    assert told.turns[-1].end == 85_000, "the last second may be the next speaker's"
 
 
 def test_speech_after_a_gap_of_an_hour_costs_no_hour() -> None:
