@@ -7,8 +7,6 @@ from wlkd_simulstreaming.brief import request
 from wlkd_simulstreaming.guards import Guard
 from wlkd_simulstreaming.hypothesis import Hypothesis
 from wlkd_simulstreaming.settling import Heard, conclude, doubted
-from wlkd_simulstreaming.timing import FRAME_SAMPLES, LEAD_FRAMES, LONGEST_TAIL_FRAMES
-from wlkd_whisper.window import SLOPE
 
 from wlkd import RecognitionParams
 
@@ -190,40 +188,6 @@ def test_a_hypothesis_changes_nothing_before_it_is_adopted(talk):
     again = conclude(Heard(talk.stream.plan(), "en", hypothesis(talk.vocabulary, (" drei", 140), (" x", 180))))
     assert texts(first.commit.words) == [" three"]
     assert texts(again.commit.words) == [" drei"]
-
-
-def test_times_never_run_backwards(talk):
-    first = talk.step(3, (" one", 20), (" two", 90), (" three", 140))
-    second = talk.step(1, (" three", 60), (" four", 120), (" five", 190))
-    ends = [(word.start, word.end) for word in (*first.words, *second.words)]
-    flat = [time for pair in ends for time in pair]
-    assert flat == sorted(flat)
-
-
-def test_times_are_the_sessions_across_a_gap(talk):
-    talk.step(3, (" one", 20), end=True)
-    commit = talk.step(3, (" two", 50), (" three", 100), (" four", 145), at=100 * SECOND)
-    assert commit.words[0].start == 100 * SECOND + (50 - LEAD_FRAMES) * FRAME_SAMPLES
-
-
-def test_a_word_begins_before_it_is_attended_and_ends_where_the_next_begins(talk):
-    commit = talk.step(3, (" one", 20), (" two", 30), (" three", 80), (" four", 145))
-    times = [(word.start // FRAME_SAMPLES, word.end // FRAME_SAMPLES) for word in commit.words[:2]]
-    assert times == [(20 - LEAD_FRAMES, 30 - LEAD_FRAMES), (30 - LEAD_FRAMES, 30 + LONGEST_TAIL_FRAMES)]
-
-
-def test_no_word_lasts_over_a_pause(talk):
-    talk.step(2, (" one", 20), (" two", 90), pause=True)
-    commit = talk.step(3, (" one", 20), (" two", 95), (" three", 152), (" four", 280), at=3 * SECOND)
-    two, three = [*commit.words, *commit.tentative][:2]
-    assert (two.text, two.end, three.text, three.start) == (" two", 2 * SECOND, " three", 3 * SECOND)
-
-
-def test_a_word_before_a_pause_ends_where_the_speech_does(talk, vocabulary):
-    talk.hear(3)
-    talk.stream.pause(int(2.4 * SECOND))
-    commit = talk.conclude(talk.stream.plan(), hypothesis(vocabulary, (" one", 20), (" two", 110)))
-    assert commit.words[-1].end == 2.4 * SECOND + SLOPE
 
 
 def test_the_window_is_cut_at_a_words_end_and_the_words_become_context(new_talk, vocabulary):
