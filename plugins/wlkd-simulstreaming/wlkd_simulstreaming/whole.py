@@ -19,17 +19,19 @@ from wlkd.contract.audio import samples, seconds
 from wlkd.contract.priority import in_background
 from wlkd_simulstreaming.beam import ROWS, BeamSearch, States, Text, confidence
 from wlkd_simulstreaming.brief import start_sequence
+from wlkd_simulstreaming.holes import HOLE_FRAMES
 from wlkd_simulstreaming.language import TRIED_LANGUAGES, tried
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.timing import FRAME_SAMPLES
 from wlkd_simulstreaming.tokens import Vocabulary, split_words
 from wlkd_simulstreaming.upload import State, Step, Upload
 
 LEAST_REST = samples(0.5)
 """Less speech than this is not heard again: it is the last word's end, or a breath."""
-LEAST_HOLE = samples(3.0)
-"""A word with this much speech is not all that was said: Whisper leaves out words now and then, most of all where two
-people speak at once, and an alignment gives all that it hears to some word."""
+LEAST_HOLE = HOLE_FRAMES * FRAME_SAMPLES
+"""A word with as much speech is not all that was said (`holes.py` says why): an alignment gives all that it hears to
+some word."""
 COMPETE = "uploads compete with live streams"
 
 
