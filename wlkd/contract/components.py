@@ -185,7 +185,8 @@ class DiarizerOptions(Options):
     max_wait_seconds: float = Field(
         default=3.0,
         gt=0,
-        description="How long a final word waits for its speaker; then it is given to the person who spoke last.",
+        description="How long a final word waits for its speaker; then it is given to the person who spoke last, "
+        "or to speaker 1 while nobody is known.",
     )
 
 
