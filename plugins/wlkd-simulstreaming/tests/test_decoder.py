@@ -56,27 +56,6 @@ def test_one_pass_and_token_by_token_agree(decoder, dims):
         torch.testing.assert_close(attended[:, 0], attention[:, place], atol=1e-5, rtol=1e-4)
 
 
-def test_attention_counts_over_real_audio_only(decoder, dims):
-    memory = decoder.memory(states(dims, 50), [40], tail=20)
-    _, attention = decoder.forward(memory, decoder.cache(memory, 2), torch.tensor([[1, 2]]), torch.ones(1, 2) > 0, 2)
-    assert attention.shape == (1, 2, 70)
-    torch.testing.assert_close(attention[..., :40].sum(-1), torch.ones(1, 2))
-
-
-def test_silence_follows_from_where_the_encoding_ends(decoder, dims, weights):
-    everything = torch.cat([states(dims, 50)[0], torch.zeros(1450, dims.n_text_state)])
-    whole = make(dims, weights)
-    whole.remember_silence(everything)
-    cached = whole.memory([everything[:20]], [20], tail=30)
-    plain = decoder.memory([everything[:50]], [20], tail=0)
-    for ours, theirs in zip(cached.keys + cached.values, plain.keys + plain.values, strict=True):
-        torch.testing.assert_close(ours, theirs)
-
-
-def test_a_tail_never_reaches_beyond_thirty_seconds(decoder, dims):
-    assert decoder.memory(states(dims, 1400), [1390], tail=300).frames.tolist() == [1500]
-
-
 def test_a_batch_of_unequal_rows_says_what_each_says_alone(decoder, decoding, vocabulary, dims):
     lengths, prefixes, mosts = (50, 90, 30, 71), ((), (100, 101, 102), (9,), (40, 41)), (25, 3, 12, 25)
     requests = [

@@ -56,7 +56,7 @@ def plainly(work):
 
 @pytest.fixture(scope="module")
 def decoder(dims, weights):
-    return TextDecoder(dims, weights, [(1, 0), (2, 1)], CPU, torch.float32, FloatLinear)
+    return TextDecoder(dims, weights, [(1, 0), (2, 1)], CPU, torch.float32, FloatLinear, padded=True)
 
 
 def decoding(decoder, vocabulary, capture):

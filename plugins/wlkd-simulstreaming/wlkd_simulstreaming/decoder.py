@@ -15,37 +15,7 @@ from torch import Tensor
 from wlkd_whisper.dims import WhisperDims
 
 from wlkd_simulstreaming.layers import Block, MakeLinear, Norm, stacked
-
-MASKED = -1e4
-"""Added to a masked score: nothing after softmax, and finite in float16, so that a fully masked row is no NaN."""
-
-
-@dataclass
-class Memory:
-    """What the decoder attends to: the encoded audio of every row, as keys and values of every layer."""
-
-    keys: list[Tensor]
-    """Per layer (rows, heads, frames, head width)."""
-    values: list[Tensor]
-    """Like `keys`."""
-    frames: Tensor
-    """(rows,): frames of each row, silence included; the rest is padding."""
-    content: Tensor
-    """(rows,): frames of real audio among them."""
-
-    def rows(self, index: Tensor) -> Memory:
-        """The rows `index` alone."""
-        return Memory(
-            [keys[index] for keys in self.keys],
-            [values[index] for values in self.values],
-            self.frames[index],
-            self.content[index],
-        )
-
-    def mask(self, lengths: Tensor, dtype: torch.dtype) -> Tensor:
-        """Added to scores over frames, (rows, 1, 1, frames): hides frames from `lengths` on."""
-        frames = torch.arange(self.keys[0].shape[2], device=lengths.device)
-        return ((frames >= lengths[:, None]) * MASKED).to(dtype)[:, None, None]
+from wlkd_simulstreaming.memory import MASKED, Memory, Padded, Ragged, parts
 
 
 @dataclass
@@ -107,8 +77,11 @@ class TextDecoder:
         device: torch.device,
         dtype: torch.dtype,
         make_linear: MakeLinear,
+        *,
+        padded: bool = False,
     ) -> None:
-        """`alignment_heads`: (layer, head) pairs whose attention follows the audio."""
+        """`alignment_heads`: (layer, head) pairs whose attention follows the audio. `padded`: the rows of a batch have
+        one length, as a GPU wants them."""
         self.dims = dims
         self.device = device
         self.dtype = dtype
@@ -130,8 +103,10 @@ class TextDecoder:
         self._heads = dims.n_text_head
         self._scale = (dims.n_text_state // dims.n_text_head) ** -0.5
         self._alignment = [
-            torch.tensor([head for at, head in alignment_heads if at == layer], device=device) for layer in layers
+            torch.tensor([head for at, head in alignment_heads if at == layer], dtype=torch.long, device=device)
+            for layer in layers
         ]
+        self._padded = padded
         self._silence: Tensor | None = None
 
     def remember_silence(self, states: Tensor) -> None:
@@ -142,7 +117,21 @@ class TextDecoder:
         """Keys and values of each row's `states` (frames, width), followed by `tail` frames of cached silence
         from where the row's own end; `content`: frames of real audio per row."""
         silence = self._silence
-        ends = [len(row) if silence is None else min(len(row) + tail, len(silence[0, 0, 0])) for row in states]
+        ends = [len(row) if silence is None else min(len(row) + tail, silence.shape[3]) for row in states]
+        if self._padded:
+            return self._padded_memory(states, content, ends)
+        rows = []
+        for own, end in zip(states, ends, strict=True):
+            pieces = [self._keys_and_values(own)]
+            if silence is not None and end > len(own):
+                pieces.append(silence[:, :, :, len(own) : end])
+            # Two parts take longer to read than one: what no other row shares is better copied.
+            pieces = [torch.cat(pieces, 3)] if len(states) == 1 else [pieces[0].contiguous(), *pieces[1:]]
+            rows.append([parts(piece) for piece in pieces])
+        layers = [[tuple(piece[layer] for piece in row) for row in rows] for layer in range(self.dims.n_text_layer)]
+        return Ragged(layers, list(content))
+
+    def _padded_memory(self, states: Sequence[Tensor], content: Sequence[int], ends: Sequence[int]) -> Padded:
         # Padding must be finite: its attention is zero, and zero times garbage may be NaN.
         fresh = torch.empty if min(ends) == max(ends) else torch.zeros
         head_width = self.dims.n_text_state // self._heads
@@ -153,9 +142,9 @@ class TextDecoder:
         )
         for row, (own, end) in enumerate(zip(states, ends, strict=True)):
             both[:, :, row, :, : len(own)] = self._keys_and_values(own)
-            if silence is not None:
-                both[:, :, row, :, len(own) : end] = silence[:, :, :, len(own) : end]
-        return Memory(
+            if self._silence is not None:
+                both[:, :, row, :, len(own) : end] = self._silence[:, :, :, len(own) : end]
+        return Padded(
             list(both[:, 0]),
             list(both[:, 1]),
             torch.tensor(ends, device=self.device),
@@ -169,7 +158,7 @@ class TextDecoder:
 
     def cache(self, memory: Memory, slots: int) -> Cache:
         """Room for `slots` tokens for every row of `memory`."""
-        rows = len(memory.frames)
+        rows = len(memory)
         shape = (rows, self._heads, slots, self.dims.n_text_state // self._heads)
         return Cache(
             [torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in self._blocks],
@@ -190,8 +179,6 @@ class TextDecoder:
         # Rows that are done may be carried on beyond the last position; nobody looks at them.
         positions = positions.clamp(0, self.dims.n_text_ctx - 1)
         token_mask = (~visible * MASKED).to(self.dtype)[:, None]
-        memory_mask = memory.mask(memory.frames, self.dtype)
-        content_mask = memory.mask(memory.content, self.dtype)
 
         x = self._embedding[tokens] + self._positions[positions]
         attention: list[Tensor] = []
@@ -203,12 +190,9 @@ class TextDecoder:
             x = x + block.self_out(self._join(weights @ values))
 
             query = self._split(block.cross_query(block.cross_norm(x)) * self._scale)
-            scores = query @ memory.keys[layer].transpose(2, 3)
-            if len(self._alignment[layer]):
-                watched_scores = scores[:, self._alignment[layer], -watched:]
-                attention.append((watched_scores + content_mask).float().softmax(-1))
-            weights = (scores + memory_mask).softmax(-1)
-            x = x + block.cross_out(self._join(weights @ memory.values[layer]))
+            heard, attended = memory.attend(layer, query, self._alignment[layer], watched)
+            attention.append(attended)
+            x = x + block.cross_out(self._join(heard))
 
             x = x + block.mlp_out(F.gelu(block.mlp_in(block.mlp_norm(x))))
         return x, torch.cat(attention, dim=1).mean(1)

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from wlkd_simulstreaming.alignatt import rewinds
-from wlkd_simulstreaming.decoder import Cache, Memory, TextDecoder
+from wlkd_simulstreaming.decoder import Cache, TextDecoder
 from wlkd_simulstreaming.guards import Guard, crowded_start, loop_start, retelling_start
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis, Request
+from wlkd_simulstreaming.memory import Memory
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.token_run import Capture, FixedRuns, GrowingRuns, TokenRuns, best_two
 from wlkd_simulstreaming.tokens import Vocabulary
@@ -111,7 +112,7 @@ class GreedyDecoding:
     @torch.inference_mode()
     def language_probabilities(self, memory: Memory, allowed: Sequence[Sequence[str]]) -> list[dict[str, float]]:
         """How likely each row is in each of the languages `allowed` for it."""
-        rows = len(memory.frames)
+        rows = len(memory)
         start = torch.full((rows, 1), self._vocabulary.sot, device=self._decoder.device)
         hidden, _ = self._decoder.forward(memory, self._decoder.cache(memory, 1), start, start > 0, 1)
         found = []

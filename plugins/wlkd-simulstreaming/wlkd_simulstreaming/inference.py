@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd_simulstreaming.brief import Step, request
-from wlkd_simulstreaming.decoder import Memory, TextDecoder
+from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.encoder import Encoder
 from wlkd_simulstreaming.guards import Guard
@@ -19,6 +19,7 @@ from wlkd_simulstreaming.holes import Hole, filled, hole
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request
 from wlkd_simulstreaming.language import TRIED_LANGUAGES, tried
 from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
+from wlkd_simulstreaming.memory import Memory
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.rivals import is_echo, with_second_opinions
@@ -179,7 +180,7 @@ class Inference:
         if step.state.before is not None and step.state.before not in codes:
             codes.append(step.state.before)
         requests = [replace(request(step, code, afresh=True), last_frame=None) for code in codes]
-        heard = self._decoding.decode(memory.rows(torch.tensor([row] * len(codes))), requests)
+        heard = self._decoding.decode(memory.rows([row] * len(codes)), requests)
         return tried(probabilities, {code: one.logprobs for code, one in zip(codes, heard, strict=True)})
 
 
@@ -195,5 +196,5 @@ def _spare(step: Step) -> float:
 
 
 def _rows(memory: Memory, rows: Sequence[int]) -> Memory:
-    """Some rows of `memory`, ascending; a copy unless they are all."""
-    return memory if len(rows) == len(memory.frames) else memory.rows(torch.tensor(rows))
+    """Some rows of `memory`, ascending; itself if they are all, for on a GPU choosing copies."""
+    return memory if len(rows) == len(memory) else memory.rows(rows)

@@ -88,7 +88,13 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
         make_linear = Int8Linear if _decodes_in_int8(options, device) else FloatLinear
         heads: Sequence[Sequence[int]] = settings["alignment_heads"]
         decoder = TextDecoder(
-            checkpoint.dims, checkpoint.weights, [(layer, head) for layer, head in heads], device, dtype, make_linear
+            checkpoint.dims,
+            checkpoint.weights,
+            [(layer, head) for layer, head in heads],
+            device,
+            dtype,
+            make_linear,
+            padded=device.type != "cpu",
         )
         encoder, silence = encoder_half.result() or _torch_half(options, checkpoint, device, dtype)
     if silence is not None:

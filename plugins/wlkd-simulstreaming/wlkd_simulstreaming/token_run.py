@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from wlkd_simulstreaming.attention import attended_frames
-from wlkd_simulstreaming.decoder import Cache, Memory, TextDecoder
+from wlkd_simulstreaming.decoder import Cache, TextDecoder
+from wlkd_simulstreaming.memory import Memory, Padded
 
 Capture = Callable[[Callable[[], None]], Callable[[], None]]
 """Makes of a function one that does the same work on the same memory again, without its Python."""
@@ -92,7 +93,7 @@ class _GrowingRun(TokenRun):
 
     def keep(self, rows: Sequence[int]) -> TokenRun:
         kept = torch.tensor(rows, device=self._last.device)
-        return _GrowingRun(self._runs, self._memory.rows(kept), self._cache.rows(kept), self._last[kept])
+        return _GrowingRun(self._runs, self._memory.rows(rows), self._cache.rows(kept), self._last[kept])
 
 
 class FixedRuns(TokenRuns):
@@ -106,6 +107,8 @@ class FixedRuns(TokenRuns):
         self._recorded: OrderedDict[Size, _Recorded] = OrderedDict()
 
     def begin(self, memory: Memory, cache: Cache, last: Tensor) -> TokenRun:
+        if not isinstance(memory, Padded):
+            raise TypeError("buffers of fixed sizes hold rows of one length")
         return _FixedRun(self, memory, cache, last)
 
     def recorded(self, size: Size) -> _Recorded:
@@ -134,7 +137,7 @@ class FixedRuns(TokenRuns):
         def counts(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.long, device=device)
 
-        memory = Memory(list(audio[:, 0]), list(audio[:, 1]), counts(rows), counts(rows))
+        memory = Padded(list(audio[:, 0]), list(audio[:, 1]), counts(rows), counts(rows))
         cache = FixedCache(list(text[:, 0]), list(text[:, 1]), counts(rows, slots) > 0, counts(rows))
         last, said = counts(rows, 1), torch.zeros(rows, 1, 5, device=device)
         real = torch.ones_like(last, dtype=torch.bool)
@@ -180,25 +183,20 @@ class FixedCache(Cache):
 class _Recorded:
     """The buffers of one size, and the work of one token on them."""
 
-    memory: Memory
+    memory: Padded
     cache: FixedCache
     last: Tensor
     said: Tensor
     work: Callable[[], None]
 
-    def fill(self, memory: Memory, cache: Cache, last: Tensor) -> None:
-        rows, frames = len(last), memory.keys[0].shape[2]
-        mine, given = (*self.memory.keys, *self.memory.values), (*memory.keys, *memory.values)
-        for own, one in zip(mine, given, strict=True):
-            own[:rows, :, :frames] = one
-        self.memory.frames[:rows] = memory.frames
-        self.memory.content[:rows] = memory.content
+    def fill(self, memory: Padded, cache: Cache, last: Tensor) -> None:
+        self.memory.fill(memory)
         self.cache.fill(cache)
-        self.last[:rows] = last
+        self.last[: len(last)] = last
 
 
 class _FixedRun(TokenRun):
-    def __init__(self, runs: FixedRuns, memory: Memory, cache: Cache, last: Tensor) -> None:
+    def __init__(self, runs: FixedRuns, memory: Padded, cache: Cache, last: Tensor) -> None:
         self._runs = runs
         self._start = memory, cache, last
         self._recorded: _Recorded | None = None
@@ -218,7 +216,7 @@ class _FixedRun(TokenRun):
         memory, cache, last = self._start
         if self._recorded is not None:
             cache, last = self._recorded.cache, self._recorded.last
-        return _FixedRun(self._runs, memory.rows(kept), cache.rows(kept), last[kept])
+        return _FixedRun(self._runs, memory.rows(rows), cache.rows(kept), last[kept])
 
 
 def rounded(rows: int, frames: int, slots: int) -> Size:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from wlkd_simulstreaming.decoder import Cache, Memory, TextDecoder
+from wlkd_simulstreaming.decoder import Cache, TextDecoder
 from wlkd_simulstreaming.encoder import TorchEncoder
 from wlkd_simulstreaming.layers import FloatLinear
+from wlkd_simulstreaming.memory import Memory, Padded
 from wlkd_simulstreaming.token_run import FixedRuns, GrowingRuns, TokenRuns, best_two, cuda_graph
 from wlkd_whisper.dims import WhisperDims
 
@@ -71,13 +72,15 @@ class Network:
         """Encodings of noise."""
         return list(torch.randn(rows, frames, self.dims.n_audio_state, device=self.device, dtype=self.dtype))
 
-    def remember(self, rows: int, load: Load) -> Memory:
+    def remember(self, rows: int, load: Load) -> Padded:
         """What the decoder attends to."""
-        return self.decoder.memory(self.states(rows, load.frames), [load.frames - 50] * rows, load.tail)
+        memory = self.decoder.memory(self.states(rows, load.frames), [load.frames - 50] * rows, load.tail)
+        assert isinstance(memory, Padded)
+        return memory
 
     def read(self, memory: Memory, load: Load) -> Start:
         """The prefix; with room for the tokens that follow."""
-        rows = len(memory.frames)
+        rows = len(memory)
         cache = self.decoder.cache(memory, load.prefix + load.tokens)
         tokens = torch.randint(self.dims.n_vocab, (rows, load.prefix), device=self.device)
         hidden, attention = self.decoder.forward(memory, cache, tokens, torch.ones_like(tokens) > 0, 1)
@@ -105,7 +108,7 @@ def network(name: str, device: torch.device) -> Network:
     torch.manual_seed(5)
     weights = _weights(dims, device, dtype)
     encoder = TorchEncoder(dims, weights, device, dtype, FloatLinear)
-    decoder = TextDecoder(dims, weights, ALIGNMENT_HEADS[name], device, dtype, FloatLinear)
+    decoder = TextDecoder(dims, weights, ALIGNMENT_HEADS[name], device, dtype, FloatLinear, padded=True)
     made = Network(name, dims, encoder, decoder, device, dtype)
     decoder.remember_silence(made.states(1, dims.n_audio_ctx)[0])
     return made

@@ -1,0 +1,96 @@
+"""What a batch attends to: rows of their own lengths, as on a CPU, and rows of one length, as on a GPU."""
+
+import pytest
+import torch
+from wlkd_simulstreaming.decoder import TextDecoder
+from wlkd_simulstreaming.layers import FloatLinear
+
+CPU = torch.device("cpu")
+LENGTHS, CONTENTS, TAIL = (50, 90, 31), (40, 90, 1), 20
+
+
+@pytest.fixture(scope="module")
+def silence(dims):
+    return torch.randn(1500, dims.n_text_state, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def rows(dims):
+    generator = torch.Generator().manual_seed(2)
+    return [torch.randn(length, dims.n_text_state, generator=generator) for length in LENGTHS]
+
+
+def make(dims, weights, silence, *, padded=False):
+    made = TextDecoder(dims, weights, [(1, 0), (2, 1)], CPU, torch.float32, FloatLinear, padded=padded)
+    if silence is not None:
+        made.remember_silence(silence)
+    return made
+
+
+@pytest.fixture(scope="module")
+def decoder(dims, weights, silence):
+    return make(dims, weights, silence)
+
+
+def read(decoder, memory):
+    """Three tokens, two of them watched: hidden states, and attention over 1500 frames."""
+    tokens = torch.arange(3 * len(memory)).view(-1, 3)
+    hidden, attention = decoder.forward(memory, decoder.cache(memory, 3), tokens, tokens >= 0, 2)
+    return hidden, torch.nn.functional.pad(attention, (0, 1500 - attention.shape[-1]))
+
+
+def same(ours, theirs):
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("tail", [TAIL, 0])
+def test_rows_of_any_length_say_what_padded_ones_say(decoder, dims, weights, silence, rows, tail):
+    padded = make(dims, weights, silence, padded=True)
+    theirs = read(padded, padded.memory(rows, CONTENTS, tail))
+    same(read(decoder, decoder.memory(rows, CONTENTS, tail)), theirs)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_chosen_rows_are_those_rows(dims, weights, silence, rows, padded):
+    decoder = make(dims, weights, silence, padded=padded)
+    memory = decoder.memory(rows, CONTENTS, TAIL)
+    chosen = decoder.memory([rows[2], rows[0], rows[2]], [CONTENTS[2], CONTENTS[0], CONTENTS[2]], TAIL)
+    assert (len(memory), len(chosen)) == (3, 3)
+    same(read(decoder, memory.rows([2, 0, 2])), read(decoder, chosen))
+
+
+def test_rows_share_the_silence_and_choosing_copies_nothing(decoder, rows):
+    memory = decoder.memory(rows, CONTENTS, TAIL)
+    first, second, third = memory.layers[0]
+    assert {part[1].untyped_storage().data_ptr() for part in (first[1], second[1], third[1])} == {
+        first[1][1].untyped_storage().data_ptr()
+    }
+    assert memory.rows([1]).layers[0][0] is second
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_attention_counts_over_real_audio_only(dims, weights, silence, rows, padded):
+    decoder = make(dims, weights, silence, padded=padded)
+    _, attention = read(decoder, decoder.memory(rows, CONTENTS, TAIL))
+    for row, content in zip(attention, CONTENTS, strict=True):
+        torch.testing.assert_close(row[:, :content].sum(-1), torch.ones(2))
+        assert not row[:, content:].any()
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_silence_follows_from_where_the_encoding_ends(dims, weights, rows, others):
+    everything = torch.cat([rows[0], torch.zeros(1450, dims.n_text_state)])
+    cached, plain = make(dims, weights, everything), make(dims, weights, None)
+    more, contents = rows[1 : 1 + others], CONTENTS[1 : 1 + others]
+    ours = read(cached, cached.memory([everything[:20], *more], [20, *contents], 30))
+    theirs = read(plain, plain.memory([everything[:50], *more], [20, *contents], 0))
+    same([one[:1] for one in ours], [other[:1] for other in theirs])
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_tail_never_reaches_beyond_thirty_seconds(dims, weights, silence, padded):
+    decoder = make(dims, weights, silence, padded=padded)
+    states = torch.randn(1400, dims.n_text_state, generator=torch.Generator().manual_seed(4))
+    beyond, within = (read(decoder, decoder.memory([states], [1390], tail)) for tail in (300, 100))
+    same(beyond, within)

@@ -1,0 +1,134 @@
+"""What the decoder attends to: the encoded audio of every row of a batch, as keys and values of every layer.
+
+A GPU works a batch off in few large steps, of which all rows have one length. A CPU takes as long as there is to read:
+there every row has its own length, and rows share what is the same for all of them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from wlkd_simulstreaming.attention import SMOOTHED_FRAMES
+
+MASKED = -1e4
+"""Added to a masked score: nothing after softmax, and finite in float16, so that a fully masked row is no NaN."""
+
+
+class Memory(ABC):
+    """Of a batch."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Rows."""
+
+    @abstractmethod
+    def rows(self, chosen: Sequence[int]) -> Memory:
+        """The rows `chosen` alone; the same one may come several times."""
+
+    @abstractmethod
+    def attend(self, layer: int, query: Tensor, heads: Tensor, watched: int) -> tuple[Tensor, Tensor]:
+        """Cross-attention of `query`, scaled, (rows, heads, n, head width).
+
+        Returns what it finds, shaped like `query`, and the attention of `heads` to the real audio at the last `watched`
+        places, float32, (rows, heads, watched, frames). There are more frames than real ones.
+        """
+
+
+@dataclass
+class Padded(Memory):
+    """All rows as long as the longest."""
+
+    keys: list[Tensor]
+    """Per layer (rows, heads, frames, head width)."""
+    values: list[Tensor]
+    """Like `keys`."""
+    frames: Tensor
+    """(rows,): frames of each row, silence included; the rest is padding."""
+    content: Tensor
+    """(rows,): frames of real audio among them."""
+    _padding: Tensor = field(init=False)
+    """Added to scores over frames, (rows, 1, 1, frames): hides padding."""
+    _unreal: Tensor = field(init=False)
+    """The same for all that is not real audio."""
+
+    def __post_init__(self) -> None:
+        self._padding, self._unreal = self._mask(self.frames), self._mask(self.content)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def rows(self, chosen: Sequence[int]) -> Padded:
+        index = torch.tensor(chosen, device=self.frames.device)
+        return Padded(
+            [keys[index] for keys in self.keys],
+            [values[index] for values in self.values],
+            self.frames[index],
+            self.content[index],
+        )
+
+    def fill(self, memory: Padded) -> None:
+        """Take over the rows of `memory`, which has no more rows and frames than this one has, in place."""
+        rows, frames = len(memory), memory.keys[0].shape[2]
+        for own, given in zip((*self.keys, *self.values), (*memory.keys, *memory.values), strict=True):
+            own[:rows, :, :frames] = given
+        self.frames[:rows] = memory.frames
+        self.content[:rows] = memory.content
+        self._padding.copy_(self._mask(self.frames))
+        self._unreal.copy_(self._mask(self.content))
+
+    def attend(self, layer: int, query: Tensor, heads: Tensor, watched: int) -> tuple[Tensor, Tensor]:
+        scores = query @ self.keys[layer].mT
+        attention = (scores[:, heads, -watched:] + self._unreal).float().softmax(-1)
+        return (scores + self._padding).softmax(-1) @ self.values[layer], attention
+
+    def _mask(self, lengths: Tensor) -> Tensor:
+        frames = torch.arange(self.keys[0].shape[2], device=lengths.device)
+        return ((frames >= lengths[:, None]) * MASKED).to(self.keys[0].dtype)[:, None, None]
+
+
+Part = tuple[Tensor, Tensor]
+"""Keys (heads, head width, frames) and values (heads, frames, head width) of some frames in one layer."""
+
+
+def parts(both: Tensor) -> list[Part]:
+    """Of each layer, from keys and values (layers, 2, heads, frames, head width)."""
+    return [(keys.mT, values) for keys, values in (layer.unbind() for layer in both.unbind())]
+
+
+@dataclass
+class Ragged(Memory):
+    """Each row as long as it is. Choosing rows copies nothing."""
+
+    layers: list[list[tuple[Part, ...]]]
+    """Per layer and row: its frames, in parts that follow each other. All real audio is in the first."""
+    content: list[int]
+    """Frames of real audio in each row."""
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def rows(self, chosen: Sequence[int]) -> Ragged:
+        return Ragged([[rows[row] for row in chosen] for rows in self.layers], [self.content[row] for row in chosen])
+
+    def attend(self, layer: int, query: Tensor, heads: Tensor, watched: int) -> tuple[Tensor, Tensor]:
+        found = torch.empty_like(query)
+        # Behind the real audio of the longest row there is something to smooth with, as in any other.
+        attention = query.new_zeros(len(self), len(heads), watched, max(self.content) + SMOOTHED_FRAMES // 2)
+        for row, (asked, answer, held) in enumerate(
+            zip(query.unbind(), found.unbind(), self.layers[layer], strict=True)
+        ):
+            scores = torch.cat([torch.bmm(asked, keys) for keys, _ in held], -1)
+            if len(heads):
+                real = self.content[row]
+                attention[row, ..., :real] = scores[heads, -watched:, :real].float().softmax(-1)
+            (_, values), *others = held
+            weights = torch.split(scores.softmax(-1), [values.shape[1] for _, values in held], -1)
+            torch.bmm(weights[0], values, out=answer)
+            for weight, (_, values) in zip(weights[1:], others, strict=True):
+                answer.baddbmm_(weight, values)
+        return found, attention
