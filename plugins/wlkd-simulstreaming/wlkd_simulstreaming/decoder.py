@@ -91,11 +91,12 @@ class TextDecoder:
             if name.startswith("decoder.")
         }
         layers = range(dims.n_text_layer)
-        self._embedding = own["token_embedding.weight"]
+        # As the checkpoint has it: half the size of float32, and a token takes a single row of it.
+        self._embedding = weights["decoder.token_embedding.weight"].to(device)
         self._positions = own["positional_embedding"]
         self._blocks = [Block(own, f"blocks.{n}.", make_linear) for n in layers]
         self._norm = Norm(own["ln.weight"], own["ln.bias"])
-        self._project = make_linear(self._embedding, None)
+        self._project = make_linear(own["token_embedding.weight"], None)
         crossings = [stacked(own, f"blocks.{n}.cross_attn.", ("key", "value")) for n in layers]
         self._attend_to_audio = make_linear(
             torch.cat([weight for weight, _ in crossings]), torch.cat([bias for _, bias in crossings])
@@ -180,7 +181,7 @@ class TextDecoder:
         positions = positions.clamp(0, self.dims.n_text_ctx - 1)
         token_mask = (~visible * MASKED).to(self.dtype)[:, None]
 
-        x = self._embedding[tokens] + self._positions[positions]
+        x = self._embedding[tokens].to(self.dtype) + self._positions[positions]
         attention: list[Tensor] = []
         for layer, block in enumerate(self._blocks):
             query, key, value = block.self_qkv(block.self_norm(x)).chunk(3, dim=-1)
