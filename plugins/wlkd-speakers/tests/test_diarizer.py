@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from wlkd_speakers.catalogue import WEIGHTS, weights_file
 from wlkd_speakers.cells import CELL
 from wlkd_speakers.cutter import Cutter
-from wlkd_speakers.diarizer import LATE, CampPlus, CampPlusOptions, LiveStream
+from wlkd_speakers.diarizer import LATE, CampPlus, CampPlusOptions, LiveStream, RecordingStream
 from wlkd_speakers.telephone import TELEPHONE, without_telephone
 from wlkd_speakers.weights import read_weights
 
@@ -55,6 +55,18 @@ def test_a_turn_ends_where_speech_pauses() -> None:
     stream.feed([Frame(0, tone(200, 6))])
     told = stream.feed([Pause(85_000)])
     assert told.turns[-1].end == 85_000, "the last second may be the next speaker's"
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_first_sound_behind_a_pause_is_the_next_speaker_s(whole: bool) -> None:
+    stream = RecordingStream(Pitch(), 8) if whole else LiveStream(Pitch(), 8)
+    pause, resumed = 3 * CELL * 2 + 1600, 7 * CELL + 3200
+    heard = np.concatenate([tone(200, pause / 16_000), np.zeros(resumed - pause, np.float32)])
+    events = [Frame(0, heard), Pause(pause), Frame(resumed, tone(2500, 4))]
+    turns = [*stream.feed(events).turns, *stream.finish().turns]
+    first = min(turn.start for turn in turns if turn.speaker == 2)
+    assert first <= resumed, "the silence before it lies in the same half second"
+    assert all(turn.end <= resumed for turn in turns if turn.speaker == 1)
 
 
 def test_speech_after_a_gap_of_an_hour_costs_no_hour() -> None:

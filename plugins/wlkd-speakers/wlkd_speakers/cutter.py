@@ -72,9 +72,16 @@ class Cutter:
         while self.heard >= (self._next + 2) * CELL:
             yield from self._cut()
 
-    def flush(self) -> Iterator[Cell]:
-        """The cells of everything heard so far: no more will come around them."""
-        while self._next * CELL < self.heard:
+    def flush(self, end: int | None = None) -> Iterator[Cell]:
+        """The cells of everything heard so far: no more will come around them.
+
+        `end`: session index where speech ended. What was heard behind it is silence, and forgotten: whoever speaks next
+        may do so in the same half second."""
+        if end is not None and end < self.heard:
+            spoken = self._places < end // STEP
+            self._rows, self._places = self._rows[spoken], self._places[spoken]
+            self._tail, self._tail_start = self._tail[:0], end
+        while self.heard - self._next * CELL >= LEAST_SPOKEN * STEP:
             yield from self._cut()
 
     def _listen(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from pydantic import Field
 
@@ -93,13 +92,11 @@ class LiveStream(DiarizerStream):
         for event in events:
             if isinstance(event, Frame):
                 decisions = [decision for cell in self._cutter.feed(event) for decision in self._tracker.add(cell)]
-                turns += self._told(decisions, paused=False)
+                turns += self._told(decisions)
                 if decisions:
                     self._settled = max(self._settled, (decisions[-1].index + 1) * CELL - LATE)
             else:
-                # What was heard behind the pause is silence, and whoever speaks next may do so in the same cell.
-                before = (turn for turn in self._settle() if turn.start < event.at)
-                turns += (replace(turn, end=min(turn.end, event.at)) for turn in before)
+                turns += self._settle(event.at)
                 self._settled = max(self._settled, event.at)
         return Diarization(tuple(turns), self._settled)
 
@@ -112,15 +109,16 @@ class LiveStream(DiarizerStream):
     def memory(self) -> Mapping[str, str]:
         return self._tracker.voices.memory
 
-    def _settle(self) -> tuple[Turn, ...]:
-        """Nothing more is heard for now: what is undecided is decided by what is there."""
-        decisions = [decision for cell in self._cutter.flush() for decision in self._tracker.add(cell)]
+    def _settle(self, end: int | None = None) -> tuple[Turn, ...]:
+        """Nothing more is heard for now: what is undecided is decided by what is there. `end`: session index where
+        speech ended, if not with the last sample."""
+        decisions = [decision for cell in self._cutter.flush(end) for decision in self._tracker.add(cell)]
         decisions += self._tracker.settle()
         self._settled = max(self._settled, self._cutter.heard)
-        return self._told(decisions, paused=True)
+        return self._told(decisions, self._cutter.heard)
 
-    def _told(self, decisions: Sequence[Decision], *, paused: bool) -> tuple[Turn, ...]:
-        turns = _turns(decisions, self._last, paused=paused)
+    def _told(self, decisions: Sequence[Decision], end: int | None = None) -> tuple[Turn, ...]:
+        turns = _turns(decisions, self._last, end)
         self._last = decisions[-1].index if decisions else self._last
         return turns
 
@@ -138,7 +136,7 @@ class RecordingStream(DiarizerStream):
 
     def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
         for event in events:
-            self._cells += self._cutter.feed(event) if isinstance(event, Frame) else self._cutter.flush()
+            self._cells += self._cutter.feed(event) if isinstance(event, Frame) else self._cutter.flush(event.at)
         return Diarization()
 
     def settle(self) -> Diarization:
@@ -149,17 +147,18 @@ class RecordingStream(DiarizerStream):
         known = [voices_in(self._network, speech) for speech in self._known]
         decisions = speakers_of(self._cells, self._most, known)
         self._cells = []
-        return Diarization(_turns(decisions, paused=True), self._cutter.heard)
+        return Diarization(_turns(decisions, end=self._cutter.heard), self._cutter.heard)
 
 
-def _turns(decisions: Sequence[Decision], before: int | None = None, *, paused: bool) -> tuple[Turn, ...]:
+def _turns(decisions: Sequence[Decision], before: int | None = None, end: int | None = None) -> tuple[Turn, ...]:
     """Decisions on cells that follow each other, joined where the speaker is the same. `before`: the last cell that was
-    decided earlier; `paused`: none follows the last one."""
+    decided earlier; `end`: session index where speech ends, None: it goes on."""
     turns: list[Turn] = []
     for decision in decisions:
         index, speaker, confidence = decision.index, decision.speaker, decision.confidence
         start = index * CELL - (LATE if before == index - 1 else 0)
-        end = (index + 1) * CELL - (0 if paused and decision is decisions[-1] else LATE)
+        stop = (index + 1) * CELL
+        stop = stop - LATE if end is None or decision is not decisions[-1] else min(stop, end)
         before = index
         if speaker is None:
             continue
@@ -167,7 +166,7 @@ def _turns(decisions: Sequence[Decision], before: int | None = None, *, paused: 
         if last and last.end == start and last.speaker == speaker:
             cells = round((last.end - last.start) / CELL)
             confidence = ((last.confidence or 0.0) * cells + confidence) / (cells + 1)
-            turns[-1] = Turn(last.start, end, speaker, confidence)
+            turns[-1] = Turn(last.start, stop, speaker, confidence)
         else:
-            turns.append(Turn(start, end, speaker, confidence))
+            turns.append(Turn(start, stop, speaker, confidence))
     return tuple(turns)
