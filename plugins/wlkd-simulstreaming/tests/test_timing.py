@@ -1,7 +1,11 @@
 """When words begin and end, in the session. No model."""
 
-from wlkd_simulstreaming.timing import FRAME_SAMPLES, LEAD_FRAMES, LONGEST_TAIL_FRAMES
+import numpy as np
+import pytest
+from wlkd_simulstreaming.timing import FADING, FRAME_SAMPLES, LEAD_FRAMES, LONGEST_TAIL_FRAMES
 from wlkd_whisper.window import SLOPE
+
+from wlkd import Frame
 
 from .talk import SECOND, hypothesis
 
@@ -38,3 +42,17 @@ def test_a_word_before_a_pause_ends_where_the_speech_does(talk, vocabulary):
     talk.stream.pause(int(2.4 * SECOND))
     commit = talk.conclude(talk.stream.plan(), hypothesis(vocabulary, (" one", 20), (" two", 110)))
     assert commit.words[-1].end == 2.4 * SECOND + SLOPE
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.001, 0.01])
+def test_a_short_pause_belongs_to_no_word(talk, vocabulary, noise):
+    """One word of a second, 0.4 s of nothing but noise, another word: the VAD tells no pause."""
+    generator = np.random.default_rng(1)
+    audio = generator.normal(0, 1, 3 * SECOND) * noise
+    for begin, end in ((0.0, 1.0), (1.4, 3.0)):
+        place = slice(int(begin * SECOND), int(end * SECOND))
+        audio[place] += 0.1 * np.sin(np.arange(place.stop - place.start) * 0.1)
+    talk.stream.accept(Frame(0, audio.astype(np.float32)))
+    commit = talk.conclude(talk.stream.plan(), hypothesis(vocabulary, (" one", 45), (" two", 75), (" three", 130)))
+    one = [*commit.words, *commit.tentative][0]
+    assert SECOND <= one.end <= SECOND + 2 * FADING
