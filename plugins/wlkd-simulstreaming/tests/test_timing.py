@@ -53,6 +53,8 @@ def test_a_short_pause_belongs_to_no_word(talk, vocabulary, noise):
         place = slice(int(begin * SECOND), int(end * SECOND))
         audio[place] += 0.1 * np.sin(np.arange(place.stop - place.start) * 0.1)
     talk.stream.accept(Frame(0, audio.astype(np.float32)))
-    commit = talk.conclude(talk.stream.plan(), hypothesis(vocabulary, (" one", 45), (" two", 75), (" three", 130)))
+    heard = hypothesis(vocabulary, (" one", 45), (",", 62), (" two", 75), (" three", 130))
+    commit = talk.conclude(talk.stream.plan(), heard)
     one = [*commit.words, *commit.tentative][0]
+    assert one.text == " one,"
     assert SECOND <= one.end <= SECOND + 2 * FADING

@@ -22,8 +22,8 @@ against an aligner (docs/experiments.md)."""
 LONGEST_TAIL_FRAMES = 20
 """A word ends where the next one begins, or where its sound has faded before that, but at most this many frames (0.4 s)
 after its last attended one."""
-SHORT_TAIL = samples(0.1)
-"""So little sound behind its last attended frame is any word's."""
+SHORTEST = samples(0.1)
+"""A word is not cut shorter than this."""
 MOMENT = samples(0.01)
 FADED, ABOVE_NOISE = 30.0, 3.0
 """Decibels: a sound is over when it is so far below the loudest tenth of its word, or so little above the quietest
@@ -65,24 +65,24 @@ def timed_words(
         following = heard.frames[pieces[number + 1].first] - LEAD_FRAMES if number + 1 < len(pieces) else content
         stop = max(min(following, latest + LONGEST_TAIL_FRAMES), begin + 1)
         first, last = (min(frame * FRAME_SAMPLES, len(window)) for frame in (begin, stop))
-        last = _faded(levels, first, min(latest * FRAME_SAMPLES, last), last)
-        start, end = window.spoken(first, last)
+        start, end = window.spoken(first, _faded(levels, first, last))
         logprobs = heard.logprobs[piece.first : piece.stop]
         word = Word(piece.text, start, end, round(math.exp(sum(logprobs) / len(logprobs)), 3))
         words.append(Said(word, heard.tokens[piece.first : piece.stop], piece.first, piece.stop))
     return words
 
 
-def _faded(levels: Levels, begin: int, attended: int, stop: int) -> int:
-    """Where the sound of a word that lies between the offsets `begin` and `stop` is over, behind where it is `attended`
-    last: a short pause before the next word, which the VAD does not tell, is not part of it."""
-    if stop - attended <= SHORT_TAIL:
-        return stop
+def _faded(levels: Levels, begin: int, stop: int) -> int:
+    """Where the sound of a word that lies between the offsets `begin` and `stop` is over: a short pause before the next
+    word, which the VAD does not tell, is not part of it. Nor does attention tell, for the word's comma attends to the
+    pause."""
     word = levels[begin // MOMENT : stop // MOMENT]
+    if len(word) * MOMENT <= SHORTEST:
+        return stop
     around = levels[max(begin - AROUND, 0) // MOMENT : (stop + AROUND) // MOMENT]
     loud, noise = _quantile(word, 0.9), _quantile(around, 0.1)
     audible = np.flatnonzero(word >= max(loud - FADED, min(noise + ABOVE_NOISE, loud - LEAST_FADED)))
-    return min(max(begin + (int(audible[-1]) + 1) * MOMENT + FADING, attended), stop)
+    return min(begin + max((int(audible[-1]) + 1) * MOMENT + FADING, SHORTEST), stop)
 
 
 def _levels(audio: Samples) -> Levels:
