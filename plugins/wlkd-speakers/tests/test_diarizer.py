@@ -57,6 +57,15 @@ def test_a_turn_ends_where_speech_pauses() -> None:
     assert told.turns[-1].end == 85_000, "the last second may be the next speaker's"
 
 
+def test_a_pause_that_is_told_very_late_makes_no_turn_that_ends_before_it_begins() -> None:
+    stream = LiveStream(Pitch(), 8)
+    told = [stream.feed([Frame(0, tone(200, 3))]), stream.feed([Frame(48_000, tone(200, 3)), Pause(40_000)])]
+    turns = [turn for one in told for turn in one.turns]
+    assert turns and all(turn.start < turn.end for turn in turns)
+    told = [stream.feed([Frame(160_000, tone(200, 3)), Pause(208_000)])]
+    assert told[0].turns[-1].end == 208_000
+
+
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_first_sound_behind_a_pause_is_the_next_speaker_s(whole: bool) -> None:
     stream = RecordingStream(Pitch(), 8) if whole else LiveStream(Pitch(), 8)

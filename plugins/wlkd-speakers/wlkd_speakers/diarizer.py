@@ -160,7 +160,8 @@ def _turns(decisions: Sequence[Decision], before: int | None = None, end: int | 
         stop = (index + 1) * CELL
         stop = stop - LATE if end is None or decision is not decisions[-1] else min(stop, end)
         before = index
-        if speaker is None:
+        # A VAD that tells a pause more than a second late has passed on whole cells of silence.
+        if speaker is None or stop <= start:
             continue
         last = turns[-1] if turns else None
         if last and last.end == start and last.speaker == speaker:
