@@ -16,16 +16,12 @@ from wlkd_simulstreaming.metrics import Metrics
 CPU = torch.device("cpu")
 
 
-def make(dims, weights, linear=FloatLinear):
-    made = TextDecoder(dims, weights, [(1, 0), (2, 1)], CPU, torch.float32, linear)
+@pytest.fixture(scope="module")
+def decoder(dims, weights):
+    made = TextDecoder(dims, weights, [(1, 0), (2, 1)], CPU, torch.float32, FloatLinear)
     generator = torch.Generator().manual_seed(1)
     made.remember_silence(torch.randn(1500, dims.n_text_state, generator=generator))
     return made
-
-
-@pytest.fixture(scope="module")
-def decoder(dims, weights):
-    return make(dims, weights)
 
 
 @pytest.fixture(scope="module")

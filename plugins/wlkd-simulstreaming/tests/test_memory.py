@@ -88,6 +88,15 @@ def test_silence_follows_from_where_the_encoding_ends(dims, weights, rows, other
     same([one[:1] for one in ours], [other[:1] for other in theirs])
 
 
+def test_padded_rows_are_as_long_as_the_longest_and_at_most_thirty_seconds(dims, weights, silence, rows):
+    decoder = make(dims, weights, silence, padded=True)
+    memory = decoder.memory([rows[0]], [40], 20)
+    tokens = torch.tensor([[1, 2]])
+    _, attention = decoder.forward(memory, decoder.cache(memory, 2), tokens, tokens > 0, 2)
+    assert attention.shape == (1, 2, 70)
+    assert decoder.memory([torch.zeros(1400, dims.n_text_state)], [1390], 300).frames.tolist() == [1500]
+
+
 @pytest.mark.parametrize("padded", [False, True])
 def test_a_tail_never_reaches_beyond_thirty_seconds(dims, weights, silence, padded):
     decoder = make(dims, weights, silence, padded=padded)

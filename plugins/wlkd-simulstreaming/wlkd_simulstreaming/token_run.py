@@ -129,7 +129,7 @@ class FixedRuns(TokenRuns):
             # What was recorded knows the old place. Both at once might not fit.
             self._recorded.clear()
             self._storage = self._storage.new_empty(0)
-            # Padding must be finite, see `TextDecoder.memory`.
+            # Padding must be finite, see `TextDecoder._padded_memory`.
             self._storage = self._storage.new_zeros(sum(numbers))
         parts = torch.split(self._storage[: sum(numbers)], numbers)
         audio, text = (part.view(shape) for part, shape in zip(parts, shapes, strict=True))
