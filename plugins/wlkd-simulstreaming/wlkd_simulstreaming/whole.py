@@ -23,6 +23,7 @@ from wlkd_simulstreaming.holes import HOLE_FRAMES
 from wlkd_simulstreaming.language import TRIED_LANGUAGES, tried
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.sound import Sound
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
 from wlkd_simulstreaming.tokens import Vocabulary, split_words
 from wlkd_simulstreaming.upload import State, Step, Upload
@@ -164,9 +165,10 @@ class WholeHearing:
         if not text.tokens:
             return
         timed = beam.align(encoded, prompt, text.tokens, len(told))
+        sound = Sound(told.samples)
         for word in split_words(text.tokens, self._vocabulary, language):
             start, stop = timed[word.first].start, timed[word.stop - 1].end
-            begin, end = told.spoken(start, stop)
+            begin, end = told.spoken(*sound.of_word(start, stop, stop))
             sure = confidence([timed[token].probability for token in range(word.first, word.stop)])
             yield Word(word.text, begin, end, sure), start, stop
 
