@@ -1,8 +1,8 @@
 """Diarization error rate: the share of speech time that is given to nobody, to too many, or to somebody else.
 
-As NIST's md-eval and pyannote.metrics define it: speech within `collar` / 2 of each boundary of the reference is not
-scored, overlapped speech is, and the speakers of both sides are matched one to one so that they agree the longest.
-Like pyannote.metrics, `collar` is the width of the whole unscored gap.
+As pyannote.metrics defines it: speech within `collar` / 2 of each boundary of the reference is not scored, overlapped
+speech is, and the speakers of both sides are matched one to one so that they agree the longest. NIST's md-eval leaves
+out its collar on each side of a boundary: its 0.25 s is 0.5 here.
 """
 
 from __future__ import annotations
