@@ -35,8 +35,8 @@ class Sound:
         self._levels: Levels = np.asarray(10 * np.log10(np.einsum("ij,ij->i", moments, moments) / MOMENT + 1e-9))
 
     def of_word(self, begin: int, stop: int, reach: int) -> tuple[int, int]:
-        """The offsets of what is audible between `begin` and `stop`, where a word is. If it goes on behind `stop`, up
-        to the first silence or to `reach`."""
+        """Where the sound of a word begins and ends, as offsets in the window's samples. It is somewhere between
+        `begin` and `stop`; where it goes on at `stop`, it ends at the first silence behind that, or at `reach`."""
         first, behind = begin // MOMENT, stop // MOMENT
         word = self._levels[first:behind]
         if len(word) * MOMENT <= SHORTEST:
@@ -53,5 +53,6 @@ class Sound:
 
 
 def _quantile(levels: Levels, share: float) -> float:
+    """NumPy's "lower" quantile, in a twentieth of its time: a step asks for two of each word."""
     place = int(share * (len(levels) - 1))
     return float(np.partition(levels, place)[place])
