@@ -306,6 +306,7 @@ def _words(items: Iterable[Mapping[str, Any]]) -> tuple[Word, ...]:
             word["confidence"],
             word.get("speaker"),
             word.get("speaker_confidence"),
+            word.get("also_speaker"),
         )
         for word in items
     )

@@ -269,6 +269,8 @@ class Word:
     apart."""
     speaker_confidence: float | None = None
     """0 to 1."""
+    also_speaker: int | None = None
+    """Somebody else who speaks at the same time, less loud. None: nobody, or nobody noticed."""
 
 
 UNKNOWN_SPEAKER = -1
@@ -286,6 +288,8 @@ class Turn:
     """From 1, in the order of first words."""
     confidence: float | None = None
     """0 to 1."""
+    beside: bool = False
+    """Somebody else is louder, whose turn it is: words are his, and are spoken over this speaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +297,7 @@ class Diarization:
     """What a diarizer has made up its mind on."""
 
     turns: tuple[Turn, ...] = ()
-    """Newly settled, in order. They never change again."""
+    """Newly settled, in order. They never change again. Those that are `beside` another may come after it."""
     settled: int = 0
     """Everything before this sample index is settled; never goes back."""
 

@@ -2,7 +2,8 @@
 
 A word gets the speaker whose turn it overlaps the longest, else the nearest within half a second, else whoever spoke
 last. While nobody is known, that is whoever will be known first. A word that has waited too long, or whose diarizer
-failed or gets no time, gets its speaker at once. No I/O, no clock of its own.
+failed or gets no time, gets its speaker at once. A word that is spoken over somebody else says over whom. No I/O, no
+clock of its own.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Attribution:
         self._max_wait = max_wait
         self._queue: deque[_Waiting] = deque()
         self._turns: deque[Turn] = deque(maxlen=MAX_TURNS)
+        self._beside: deque[Turn] = deque(maxlen=MAX_TURNS)
+        """Of speakers over whom somebody else speaks."""
         self._settled = 0
         self._failed = False
         self._numbers: dict[int, int] = dict(memory.get("numbers", [(one, one) for one in range(FIRST, known + FIRST)]))
@@ -75,7 +78,8 @@ class Attribution:
 
     def told(self, diarization: Diarization) -> None:
         """The diarizer has made up its mind."""
-        self._turns.extend(diarization.turns)
+        self._turns.extend(turn for turn in diarization.turns if not turn.beside)
+        self._beside.extend(turn for turn in diarization.turns if turn.beside)
         self._settled = max(self._settled, diarization.settled)
 
     def fail(self) -> None:
@@ -104,21 +108,45 @@ class Attribution:
         if turn is not None:
             self._last = self._numbers.setdefault(turn.speaker, len(self._numbers) + FIRST)
         speaker = self._last if self._numbers or self._failed else FIRST
-        return replace(word, speaker=speaker, speaker_confidence=turn.confidence if turn else None)
+        return replace(
+            word,
+            speaker=speaker,
+            speaker_confidence=turn.confidence if turn else None,
+            also_speaker=self._also(word, speaker),
+        )
+
+    def _also(self, word: Word, speaker: int) -> int | None:
+        """Whoever speaks during half of `word` or more, while `speaker` says it. Nobody gets his number by that: it may
+        have been a noise."""
+        _forget(self._beside, word)
+        for turn in self._beside:
+            other = self._numbers.get(turn.speaker, speaker)
+            if other != speaker and 2 * _overlap(turn, word) >= word.end - word.start > 0:
+                return other
+        return None
 
     def _turn(self, word: Word) -> Turn | None:
-        """The turn that `word` belongs to. Those long before it are forgotten: words come in order."""
-        while self._turns and self._turns[0].end < word.start - 2 * NEAR:
-            self._turns.popleft()
+        """The turn that `word` belongs to."""
+        _forget(self._turns, word)
         best, most = None, -NEAR - 1
         for turn in self._turns:
             if turn.start > word.end + NEAR:
                 break
-            # Less than nothing is the distance.
-            overlap = min(turn.end, word.end) - max(turn.start, word.start)
+            overlap = _overlap(turn, word)
             if overlap > most:
                 best, most = turn, overlap
         return best
+
+
+def _forget(turns: deque[Turn], word: Word) -> None:
+    """Words come in order: no later one belongs to a turn that is long over before `word`."""
+    while turns and turns[0].end < word.start - 2 * NEAR:
+        turns.popleft()
+
+
+def _overlap(turn: Turn, word: Word) -> int:
+    """What they have in common; less than nothing is the distance."""
+    return min(turn.end, word.end) - max(turn.start, word.start)
 
 
 def _before(words: tuple[Word, ...], settled: int) -> Iterator[Word]:

@@ -260,16 +260,21 @@ def check_diarizer(open_stream: Callable[[], DiarizerStream], audio: Samples) ->
             stream.feed([Pause(len(audio))]),
             stream.finish(),
         ]
-        speakers = np.zeros(len(audio), dtype=int)
+        speakers, others = np.zeros((2, len(audio)), dtype=int)
         for part in parts:
             assert part.settled >= settled, "what was settled is open again"
             settled = part.settled
-            for turn in part.turns:
+            for turn in (turn for turn in part.turns if not turn.beside):
                 assert turn.start >= place and turn.end > turn.start and turn.speaker >= 1, f"{turn} is out of order"
                 place = turn.end
                 speakers[turn.start : turn.end] = turn.speaker
+            for turn in (turn for turn in part.turns if turn.beside):
+                louder = speakers[turn.start : turn.end]
+                assert turn.start < turn.end <= place and louder.all(), f"{turn} is beside nobody"
+                assert (louder != turn.speaker).all(), f"{turn} is beside its own speaker"
+                others[turn.start : turn.end] = turn.speaker
         assert settled >= len(audio), "not everything is settled at the end"
-        found.append(speakers.tobytes())
+        found.append(speakers.tobytes() + others.tobytes())
     assert len(set(found)) == 1, "the turns depend on how the audio was cut"
 
 

@@ -207,14 +207,15 @@ def _line(line: Line) -> dict[str, Any]:
                 "text": word.text,
                 "confidence": word.confidence,
                 **_who(word.speaker),
+                **_who(word.also_speaker, "also_speaker"),
             }
             for word in line.words
         ],
     }
 
 
-def _who(speaker: int | None) -> dict[str, Any]:
-    return {} if speaker is None else {"speaker": speaker}
+def _who(speaker: int | None, field: str = "speaker") -> dict[str, Any]:
+    return {} if speaker is None else {field: speaker}
 
 
 def _time(at: int, point: str) -> str:

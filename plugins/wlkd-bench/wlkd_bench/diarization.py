@@ -24,6 +24,7 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 
+from wlkd import Word
 from wlkd.client import connect
 from wlkd.contract.audio import seconds
 from wlkd_bench.clips import Clip
@@ -57,6 +58,14 @@ class Told:
     word: Turn
     delay: float | None = None
     """Seconds from when it was final to when it had its speaker; None: it came with all others."""
+    also: str | None = None
+    """Somebody else whom it is spoken over."""
+
+
+def told_of(word: Word, delay: float | None) -> Told:
+    """`word` with its speakers, for scoring."""
+    also = None if word.also_speaker is None else str(word.also_speaker)
+    return Told(Turn(seconds(word.start), seconds(word.end), str(word.speaker)), delay, also)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class Result:
     found: int
     """Speakers told."""
     delays: Sequence[float]
-    told: Sequence[Turn]
+    told: Sequence[Told]
     """Every word with its speaker, as it came."""
 
 
@@ -124,8 +133,7 @@ async def stream(url: str, conversation: Conversation, pace: float) -> list[Told
             for word in update.new_words:
                 characters += len(word.text)
                 since = next(at for length, at in final_at if length >= characters)
-                turn = Turn(seconds(word.start), seconds(word.end), str(word.speaker))
-                told.append(Told(turn, now - since))
+                told.append(told_of(word, now - since))
         await sending
     return told
 
@@ -145,13 +153,14 @@ async def upload(url: str, conversation: Conversation) -> list[Told]:
     ):
         answer.raise_for_status()
         words = (await answer.json())["words"]
-    return [Told(Turn(word["start"], word["end"], str(word["speaker"]))) for word in words]
+    return [Told(Turn(word["start"], word["end"], word["speaker"]), also=word.get("also_speaker")) for word in words]
 
 
 def score(conversation: Conversation, told: Sequence[Told]) -> Result:
     """Compare with the reference."""
     words = [one.word for one in told]
-    turns = joined(words)
+    also = [one.word._replace(speaker=one.also) for one in told if one.also is not None]
+    turns = _turns_of_words([*words, *also])
     given = [_nearest(words, word) for word in conversation.words]
     together: dict[tuple[str, str], float] = defaultdict(float)
     for word, speaker in zip(conversation.words, given, strict=True):
@@ -169,7 +178,7 @@ def score(conversation: Conversation, told: Sequence[Told]) -> Result:
         sum(one for one, alone in zip(right, clear, strict=True) if alone),
         len({word.speaker for word in words}),
         [one.delay for one in told if one.delay is not None],
-        words,
+        told,
     )
 
 
@@ -186,7 +195,7 @@ def joined(words: Iterable[Turn]) -> list[Turn]:
 
 
 def _turns_of_words(words: Sequence[Turn]) -> list[Turn]:
-    """When each speaker speaks, by the true words; turns of different speakers may overlap."""
+    """When each speaker speaks, by the words; turns of different speakers may overlap."""
     ordered = sorted(words)
     return [
         turn
@@ -264,7 +273,7 @@ def _fields(result: Result) -> Mapping[str, object]:
         "right": result.right,
         "speakers": [result.found, len(result.conversation.speakers)],
         "delays": list(result.delays),
-        "told": [list(word) for word in result.told],
+        "told": [[*one.word, one.also] for one in result.told],
     }
 
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from wlkd_speakers.catalogue import weights_file
+from wlkd_speakers.catalogue import voices_file
 from wlkd_speakers.embedder import Embedder
 from wlkd_speakers.fbank import fbank
 from wlkd_speakers.telephone import packed
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path("models"), help="the models folder")
     parser.add_argument("--set", action="append", required=True, dest="sets", help="a set of clips; repeatable")
     arguments = parser.parse_args()
-    embedder = Embedder(weights_file(arguments.models))
+    embedder = Embedder(voices_file(arguments.models))
     voices: dict[str, list[Vector]] = defaultdict(list)
     for clip in read_manifest(arguments.manifest):
         if clip.set in arguments.sets:

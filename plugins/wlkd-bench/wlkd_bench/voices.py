@@ -21,8 +21,7 @@ from wlkd import Commit, Context, DiarizationParams, Diarizer, Frame, Vad, Word
 from wlkd.contract.audio import samples, seconds
 from wlkd.sessions.attribution import Attribution
 from wlkd_bench.clips import Clip
-from wlkd_bench.der import Turn
-from wlkd_bench.diarization import Conversation, Result, Told, read_conversations, report, score
+from wlkd_bench.diarization import Conversation, Result, Told, read_conversations, report, score, told_of
 from wlkd_bench.pieces import PIECE_SECONDS, read_audio
 from wlkd_bench.simulate import component
 
@@ -43,8 +42,7 @@ def tell(vad: Vad, diarizer: Diarizer[Any], conversation: Conversation, *, uploa
     def take(at: int) -> None:
         for commit in attribution.take(0.0):
             for word in commit.words:
-                turn = Turn(seconds(word.start), seconds(word.end), str(word.speaker))
-                told.append(Told(turn, None if upload else max(seconds(at - word.end), 0.0)))
+                told.append(told_of(word, None if upload else max(seconds(at - word.end), 0.0)))
 
     for start in range(0, len(audio), samples(PIECE_SECONDS)):
         frame = Frame(start, audio[start : start + samples(PIECE_SECONDS)])

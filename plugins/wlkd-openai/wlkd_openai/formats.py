@@ -151,6 +151,7 @@ def _verbose(update: Update, wishes: Wishes) -> dict[str, Any]:
                 "end": round(seconds(word.end), 3),
                 "confidence": word.confidence,
                 **who(word.speaker, wishes.known_speakers),
+                **who(word.also_speaker, wishes.known_speakers, "also_speaker"),
             }
             for line in spoken
             for word in line.words

@@ -35,17 +35,17 @@ def known_speakers(names: Collection[str], references: Collection[str]) -> tuple
     return tuple(map(_known, names, references))
 
 
-def who(speaker: int | None, known: Sequence[KnownSpeaker]) -> dict[str, str]:
-    """The member `speaker`: a name, or for others A, B, and after Z, AA; nothing if speakers are not told apart."""
+def who(speaker: int | None, known: Sequence[KnownSpeaker], member: str = "speaker") -> dict[str, str]:
+    """The `member` that says who speaks: a name, or for others A, B, and after Z, AA; nothing for None."""
     if speaker is None:
         return {}
     if 1 <= speaker <= len(known):
-        return {"speaker": known[speaker - 1].name}
+        return {member: known[speaker - 1].name}
     letters, rest = "", speaker - len(known)
     while rest > 0:
         rest, place = divmod(rest - 1, 26)
         letters = chr(ord("A") + place) + letters
-    return {"speaker": letters or "unknown"}
+    return {member: letters or "unknown"}
 
 
 def _known(name: str, reference: str) -> KnownSpeaker:

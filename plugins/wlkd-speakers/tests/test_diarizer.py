@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 from prometheus_client import CollectorRegistry
-from wlkd_speakers.catalogue import WEIGHTS, weights_file
+from wlkd_speakers.catalogue import CAMPPLUS, VOICES, voices_file
 from wlkd_speakers.cells import CELL
 from wlkd_speakers.cutter import Cutter
 from wlkd_speakers.diarizer import LATE, CampPlus, CampPlusOptions, LiveStream, RecordingStream
+from wlkd_speakers.segmentation import HEARD, STEP
 from wlkd_speakers.telephone import TELEPHONE, without_telephone
 from wlkd_speakers.weights import read_weights
 
@@ -34,8 +35,43 @@ def tone(hertz: float, seconds: float) -> Samples:
     return np.asarray(0.3 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * 16_000)) / 16_000), np.float32)
 
 
-def test_the_contract() -> None:
-    check_diarizer(lambda: LiveStream(Pitch(), 8), speech_like(12))
+class Loud:
+    """Hears two where it is loud."""
+
+    def two(self, sound: Samples) -> Samples:
+        answers = (len(sound) - HEARD) // STEP + 1
+        middles = np.arange(answers) * STEP + HEARD // 2
+        return np.asarray([np.abs(sound[at - 80 : at + 80]).max() > 0.5 for at in middles], np.float32)
+
+
+def talk(*parts: tuple[float, float, float]) -> Samples:
+    """Tones one after the other, each of so many hertz and seconds, so loud."""
+    return np.concatenate([loudness * tone(hertz, seconds) for hertz, seconds, loudness in parts])
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("audio", [speech_like(12), talk((200, 5.6, 1), (200, 0.7, 2), (2500, 6, 1))])
+def test_the_contract(audio: Samples, whole: bool) -> None:
+    kind = RecordingStream if whole else LiveStream
+    check_diarizer(lambda: kind(Pitch(), 8), audio)
+    check_diarizer(lambda: kind(Pitch(), 8, overlap=Loud()), audio)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_two_at_once_are_told_where_the_speaker_changes(whole: bool) -> None:
+    stream = (RecordingStream if whole else LiveStream)(Pitch(), 8, overlap=Loud())
+    audio = talk(
+        (200, 6, 1), (2500, 5.3, 1), (2500, 0.7, 2.5), (200, 0.8, 2.5), (200, 3, 1), (200, 1, 2.5), (200, 5, 1)
+    )
+    told = [stream.feed([Frame(at, audio[at : at + 1600])]) for at in range(0, len(audio), 1600)]
+    turns = [turn for one in (*told, stream.feed([Pause(len(audio))]), stream.finish()) for turn in one.turns]
+    change = next(turn.start for turn in turns if turn.start > 160_000 and turn.speaker == 1 and not turn.beside)
+    beside = [turn for turn in turns if turn.beside]
+    assert all(turn.speaker == (1 if turn.start < change else 2) for turn in beside)
+    # Live, who comes next may be known only when he is louder.
+    assert abs(beside[0].start - (11.3 if whole else 11.85) * 16_000) < 1600
+    assert abs(beside[-1].end - 12.8 * 16_000) < 1600
+    assert sum(turn.end - turn.start for turn in beside) == beside[-1].end - beside[0].start, "without holes, each once"
 
 
 def test_turns_have_their_place_on_the_session_s_clock() -> None:
@@ -109,17 +145,17 @@ async def test_wishes_for_more_speakers_than_configured_are_refused() -> None:
 
 
 def test_missing_and_damaged_weights_name_the_file_and_the_remedy(tmp_path: Path) -> None:
-    path = weights_file(tmp_path)
+    path = voices_file(tmp_path)
     with pytest.raises(ProvisionError, match=r"campplus_cn_en_common\.pt is missing: wlkd models get campplus"):
-        read_weights(path)
+        read_weights(path, CAMPPLUS)
     path.parent.mkdir()
     path.write_bytes(b"half a file")
     with pytest.raises(ProvisionError, match=r"cannot be read .*: wlkd models get campplus --models"):
-        read_weights(path)
+        read_weights(path, CAMPPLUS)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x/data.pkl", b"cos\nsystem\n(S'true'\ntR.")
     with pytest.raises(ProvisionError, match=r"refers to os\.system"):
-        read_weights(path)
+        read_weights(path, CAMPPLUS)
 
 
 Segments = list[tuple[float, float, str]]
@@ -135,10 +171,10 @@ def conversation(speech_dir: Path, name: str, seconds: float) -> tuple[Samples, 
 @pytest.fixture
 async def campplus(models_dir: Path) -> AsyncIterator[CampPlus]:
     """With the real voice network."""
-    weights = weights_file(models_dir)
+    weights = voices_file(models_dir)
     if not weights.exists():
         pytest.skip(f"{weights} is missing: wlkd models get campplus")
-    assert weights.stat().st_size == WEIGHTS.nbytes
+    assert weights.stat().st_size == VOICES.nbytes
     diarizer = CampPlus(CampPlusOptions())
     await diarizer.provision(Context(models_dir, CollectorRegistry(), lambda _: None))
     yield diarizer

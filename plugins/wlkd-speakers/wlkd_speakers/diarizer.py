@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 
 from pydantic import Field
@@ -21,17 +22,23 @@ from wlkd import (
     Turn,
 )
 from wlkd.contract.audio import samples
-from wlkd_speakers.catalogue import weights_file
+from wlkd_speakers.catalogue import SEGMENTATION, overlap_file, voices_file
 from wlkd_speakers.cells import CELL, Cell
 from wlkd_speakers.cutter import Cutter, Network, voices_in
 from wlkd_speakers.embedder import Embedder
+from wlkd_speakers.overlap import LiveOverlaps, RecordingOverlaps
+from wlkd_speakers.overlap import Network as OverlapNetwork
 from wlkd_speakers.recording import speakers_of
+from wlkd_speakers.segmenter import Segmenter
 from wlkd_speakers.tracker import Decision, Tracker
 
 LATE = samples(0.15)
 """How late a change of speaker is found: a new voice must outweigh the known one in the 1.5 s that a cell hears.
 Without this, 9 % of the words in the first half second of a turn had the speaker before, and 1 % of those in the last
 half second the speaker behind (docs/speakers.md)."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class CampPlusOptions(DiarizerOptions):
@@ -48,13 +55,23 @@ class CampPlus(Diarizer[CampPlusOptions]):
     def __init__(self, config: CampPlusOptions) -> None:
         super().__init__(config)
         self._embedder: Embedder | None = None
+        self._segmenter: Segmenter | None = None
 
     async def provision(self, ctx: Context) -> None:
         ctx.status("loading the voice network CAM++")
-        self._embedder = await asyncio.to_thread(Embedder, weights_file(ctx.models_dir))
+        self._embedder = await asyncio.to_thread(Embedder, voices_file(ctx.models_dir))
+        overlap = overlap_file(ctx.models_dir)
+        if overlap.parent.is_dir():
+            self._segmenter = await asyncio.to_thread(Segmenter, overlap)
+        else:
+            logger.info(
+                "where two people speak at once is not told: wlkd models get %s --models %s",
+                SEGMENTATION,
+                ctx.models_dir,
+            )
 
     async def close(self) -> None:
-        self._embedder = None
+        self._embedder = self._segmenter = None
 
     def open(self, params: DiarizationParams) -> DiarizerStream:
         most = self.config.max_speakers if params.max_speakers is None else params.max_speakers
@@ -65,16 +82,22 @@ class CampPlus(Diarizer[CampPlusOptions]):
         if len(params.known) > most:
             raise SessionError("bad_request", f"{len(params.known)} speakers are known, and max_speakers is {most}")
         if params.whole:
-            return RecordingStream(self._embedder, most, params.known)
-        return LiveStream(self._embedder, most, params.memory, params.known)
+            return RecordingStream(self._embedder, most, params.known, self._segmenter)
+        return LiveStream(self._embedder, most, params.memory, params.known, self._segmenter)
 
 
 class LiveStream(DiarizerStream):
     """Tells as it goes."""
 
     def __init__(
-        self, network: Network, most: int, memory: Mapping[str, str] = {}, known: Sequence[Samples] = ()
+        self,
+        network: Network,
+        most: int,
+        memory: Mapping[str, str] = {},
+        known: Sequence[Samples] = (),
+        overlap: OverlapNetwork | None = None,
     ) -> None:
+        """`overlap`: hears where two speak at once; None: that is not told."""
         self._network = network
         self._cutter = Cutter(network)
         self._tracker = Tracker(most, memory)
@@ -83,6 +106,7 @@ class LiveStream(DiarizerStream):
         self._settled = 0
         self._last: int | None = None
         """The last cell that is decided."""
+        self._overlaps = None if overlap is None else LiveOverlaps(overlap)
 
     def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
         for speech in self._known:
@@ -91,10 +115,12 @@ class LiveStream(DiarizerStream):
         turns: list[Turn] = []
         for event in events:
             if isinstance(event, Frame):
-                decisions = [decision for cell in self._cutter.feed(event) for decision in self._tracker.add(cell)]
-                turns += self._told(decisions)
-                if decisions:
-                    self._settled = max(self._settled, (decisions[-1].index + 1) * CELL - LATE)
+                if self._overlaps:
+                    self._overlaps.feed(event)
+                for cell in self._cutter.feed(event):
+                    if decisions := self._tracker.add(cell):
+                        turns += self._told(decisions)
+                        self._settled = max(self._settled, (decisions[-1].index + 1) * CELL - LATE)
             else:
                 turns += self._settle(event.at)
                 self._settled = max(self._settled, event.at)
@@ -120,23 +146,37 @@ class LiveStream(DiarizerStream):
     def _told(self, decisions: Sequence[Decision], end: int | None = None) -> tuple[Turn, ...]:
         turns = _turns(decisions, self._last, end)
         self._last = decisions[-1].index if decisions else self._last
+        if self._overlaps:
+            turns += self._overlaps.beside(turns, self._tracker.following)
         return turns
 
 
 class RecordingStream(DiarizerStream):
     """Listens to the end, then tells everything."""
 
-    def __init__(self, network: Network, most: int, known: Sequence[Samples] = ()) -> None:
+    def __init__(
+        self,
+        network: Network,
+        most: int,
+        known: Sequence[Samples] = (),
+        overlap: OverlapNetwork | None = None,
+    ) -> None:
         self._network = network
         self._cutter = Cutter(network)
         self._most = most
         self._known = known
         self._cells: list[Cell] = []
         """About 1 KiB each half second of speech."""
+        self._overlaps = None if overlap is None else RecordingOverlaps(overlap)
 
     def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
         for event in events:
-            self._cells += self._cutter.feed(event) if isinstance(event, Frame) else self._cutter.flush(event.at)
+            if isinstance(event, Frame):
+                self._cells += self._cutter.feed(event)
+                if self._overlaps:
+                    self._overlaps.feed(event)
+            else:
+                self._cells += self._cutter.flush(event.at)
         return Diarization()
 
     def settle(self) -> Diarization:
@@ -147,7 +187,9 @@ class RecordingStream(DiarizerStream):
         known = [voices_in(self._network, speech) for speech in self._known]
         decisions = speakers_of(self._cells, self._most, known)
         self._cells = []
-        return Diarization(_turns(decisions, end=self._cutter.heard), self._cutter.heard)
+        turns = _turns(decisions, end=self._cutter.heard)
+        overlaps = self._overlaps.beside(turns) if self._overlaps else ()
+        return Diarization((*turns, *overlaps), self._cutter.heard)
 
 
 def _turns(decisions: Sequence[Decision], before: int | None = None, end: int | None = None) -> tuple[Turn, ...]:

@@ -10,15 +10,9 @@ Shapes are (1, channels, time); the batch is one, because a larger one is no fas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
-from wlkd import ProvisionError
+from wlkd_speakers.graph import Graph
 from wlkd_speakers.weights import Weights
 
 MEL_BINS = 80
@@ -26,8 +20,6 @@ DIMENSIONS = 192
 HEAD_CHANNELS = 320
 BLOCKS = ((12, 1), (24, 2), (16, 2))
 """Layers and dilation of each dense block."""
-BATCH_NORM_EPSILON = 1e-5
-OPSET = 17
 
 
 def build(weights: Weights) -> bytes:
@@ -35,7 +27,7 @@ def build(weights: Weights) -> bytes:
 
     Raises `ProvisionError` unless `weights` are exactly those of CAM++.
     """
-    graph = _Graph(weights)
+    graph = Graph(weights, "CAM++")
     hidden = graph.op("Transpose", ["features"], perm=[0, 2, 1])
     hidden = _head(graph, graph.op("Unsqueeze", [hidden, graph.constant("channel", [1])]))
     hidden = graph.conv(hidden, "xvector.tdnn.linear", strides=[2], pads=[2, 2])
@@ -48,10 +40,10 @@ def build(weights: Weights) -> bytes:
     hidden = graph.norm_relu(hidden, "xvector.out_nonlinear.batchnorm")
     pooled = graph.conv(_statistics(graph, hidden), "xvector.dense.linear")
     graph.op("Squeeze", [graph.norm(pooled, "xvector.dense.nonlinear.batchnorm"), graph.constant("last", [2])], "voice")
-    return graph.finish()
+    return graph.finish(("features", [1, "time", MEL_BINS]), ("voice", [1, DIMENSIONS]))
 
 
-def _head(graph: _Graph, picture: str) -> str:
+def _head(graph: Graph, picture: str) -> str:
     """(1, 1, 80, time) to (1, 320, time): frequency in three halvings, time as it is."""
     hidden = graph.norm_relu(graph.conv(picture, "head.conv1", pads=[1] * 4), "head.bn1")
     for stage in ("head.layer1", "head.layer2"):
@@ -62,13 +54,13 @@ def _head(graph: _Graph, picture: str) -> str:
     return graph.op("Reshape", [hidden, graph.constant("flat", [1, HEAD_CHANNELS, -1])])
 
 
-def _residual(graph: _Graph, hidden: str, name: str, strides: list[int], shortcut: str) -> str:
+def _residual(graph: Graph, hidden: str, name: str, strides: list[int], shortcut: str) -> str:
     first = graph.norm_relu(graph.conv(hidden, f"{name}.conv1", strides=strides, pads=[1] * 4), f"{name}.bn1")
     second = graph.norm(graph.conv(first, f"{name}.conv2", pads=[1] * 4), f"{name}.bn2")
     return graph.op("Relu", [graph.op("Add", [second, shortcut])])
 
 
-def _dense_layer(graph: _Graph, hidden: str, name: str, dilation: int) -> str:
+def _dense_layer(graph: Graph, hidden: str, name: str, dilation: int) -> str:
     """32 further channels, from all those before (section 2.2 of the paper)."""
     narrow = graph.conv(graph.norm_relu(hidden, f"{name}.nonlinear1.batchnorm"), f"{name}.linear1")
     narrow = graph.norm_relu(narrow, f"{name}.nonlinear2.batchnorm")
@@ -76,7 +68,7 @@ def _dense_layer(graph: _Graph, hidden: str, name: str, dilation: int) -> str:
     return graph.op("Concat", [hidden, graph.op("Mul", [local, _mask(graph, narrow, f"{name}.cam_layer")])], axis=1)
 
 
-def _mask(graph: _Graph, narrow: str, name: str) -> str:
+def _mask(graph: Graph, narrow: str, name: str) -> str:
     """What matters, given the context. The paper adds the mean of each segment of 100 frames to that of the whole; all
     that is heard here is one such segment, and the two means are the same."""
     mean = graph.op("ReduceMean", [narrow], axes=[2], keepdims=1)
@@ -85,7 +77,7 @@ def _mask(graph: _Graph, narrow: str, name: str) -> str:
     return graph.op("Sigmoid", [graph.conv(hidden, f"{name}.linear2", bias=True)])
 
 
-def _statistics(graph: _Graph, hidden: str) -> str:
+def _statistics(graph: Graph, hidden: str) -> str:
     """Mean and (unbiased) standard deviation over time."""
     mean = graph.op("ReduceMean", [hidden], axes=[2], keepdims=1)
     off = graph.op("Sub", [hidden, mean])
@@ -93,63 +85,3 @@ def _statistics(graph: _Graph, hidden: str) -> str:
     length = graph.op("Cast", [graph.op("Gather", [graph.op("Shape", [hidden]), graph.constant("time", 2)])], to=1)
     variance = graph.op("Div", [square_sum, graph.op("Sub", [length, graph.constant("one", np.float32(1))])])
     return graph.op("Concat", [mean, graph.op("Sqrt", [variance])], axis=1)
-
-
-class _Graph:
-    """Collects nodes and the weights that they use; each weight is used once, and none is left over."""
-
-    def __init__(self, weights: Weights) -> None:
-        self._weights = dict(weights)
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[str, onnx.TensorProto] = {}
-
-    def op(self, kind: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
-        """Append a node; returns the name of its output."""
-        output = output or f"{kind}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
-
-    def constant(self, name: str, value: object) -> str:
-        array = np.asarray(value)
-        self._constants[name] = numpy_helper.from_array(array, name)
-        return name
-
-    def conv(self, hidden: str, name: str, *, bias: bool = False, **attributes: Any) -> str:
-        inputs = [hidden, self.constant(f"{name}.weight", self._take(f"{name}.weight"))]
-        if bias:
-            inputs.append(self.constant(f"{name}.bias", self._take(f"{name}.bias")))
-        return self.op("Conv", inputs, **attributes)
-
-    def norm(self, hidden: str, name: str) -> str:
-        """Batch normalization with fixed statistics. The last of the network has no scale and bias of its own."""
-        mean, variance = self._take(f"{name}.running_mean"), self._take(f"{name}.running_var")
-        del self._weights[f"{name}.num_batches_tracked"]
-        plain = f"{name}.weight" not in self._weights
-        scale = np.ones_like(mean) if plain else self._take(f"{name}.weight")
-        bias = np.zeros_like(mean) if plain else self._take(f"{name}.bias")
-        values = {"scale": scale, "bias": bias, "mean": mean, "variance": variance}
-        inputs = [self.constant(f"{name}.{role}", value) for role, value in values.items()]
-        return self.op("BatchNormalization", [hidden, *inputs], epsilon=BATCH_NORM_EPSILON)
-
-    def norm_relu(self, hidden: str, name: str) -> str:
-        return self.op("Relu", [self.norm(hidden, name)])
-
-    def finish(self) -> bytes:
-        """The model from `features` to `voice`. Raises `ProvisionError` when weights are left over."""
-        if self._weights:
-            raise ProvisionError(f"not the weights of CAM++: {next(iter(self._weights))} has no place in it")
-        graph = helper.make_graph(
-            self._nodes,
-            "campplus",
-            [helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, "time", MEL_BINS])],
-            [helper.make_tensor_value_info("voice", TensorProto.FLOAT, [1, DIMENSIONS])],
-            list(self._constants.values()),
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
-        return bytes(model.SerializeToString())
-
-    def _take(self, name: str) -> NDArray[np.float32]:
-        try:
-            return self._weights.pop(name)
-        except KeyError:
-            raise ProvisionError(f"not the weights of CAM++: {name} is missing") from None

@@ -60,6 +60,14 @@ class Tracker:
         self._last: int | None = None
         """Who spoke last, however long ago."""
         self._last_index = 0
+        self._path: Mapping[int, int] = {}
+        """The likely speakers of the cells that waited when the last one was decided."""
+
+    @property
+    def following(self) -> int | None:
+        """Who is likely to speak in the first cell that is not decided; None: nobody knows yet."""
+        speaker = self._path.get(self._waiting[0].index, NEW) if self._waiting else NEW
+        return None if speaker == NEW else speaker
 
     @property
     def waiting(self) -> int:
@@ -92,7 +100,7 @@ class Tracker:
     def _speaker(self, cell: Cell, *, patient: bool) -> int | None:
         """Of the first cell that waits. None: nobody can say. `patient`: None also where more cells may help."""
         cells = list(self._waiting)[: AHEAD + HOLD + 1]
-        path = likely_speakers(cells, self.voices, self._before())
+        path = self._path = likely_speakers(cells, self.voices, self._before())
         likely = path.get(cell.index)
         if likely is None:
             # Too little was heard of it: it goes with what follows, or with what was before.

@@ -23,29 +23,32 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 MAX_PICKLE_BYTES = 16 * 1024 * 1024
-"""Far above CAM++'s 150 KB; bounds what a hostile file can make us read."""
+"""Far above CAM++'s 150 KB, the larger; bounds what a hostile file can make us read."""
 
 
-def read_weights(path: Path) -> Weights:
-    """The state dict at `path`: arrays by name. Raises `ProvisionError`."""
+def read_weights(path: Path, model: str) -> Weights:
+    """The state dict at `path`: arrays by name. `model`: its name for `wlkd models get`. Raises `ProvisionError`."""
+    remedy = f"wlkd models get {model} --models {path.parent.parent}"
     try:
         with zipfile.ZipFile(path) as archive:
             content = _Tensors(archive).load()
     except FileNotFoundError:
-        raise ProvisionError(f"{path} is missing: wlkd models get campplus --models {path.parent.parent}") from None
+        raise ProvisionError(f"{path} is missing: {remedy}") from None
     # A damaged file raises whatever its bytes happen to mean: BadZipFile, IndexError, KeyError, ...
     except Exception as error:
         raise ProvisionError(
-            f"{path} cannot be read ({type(error).__name__}: {error}); it may be half copied: "
-            f"wlkd models get campplus --models {path.parent.parent}"
+            f"{path} cannot be read ({type(error).__name__}: {error}); it may be half copied: {remedy}"
         ) from error
+    # PyTorch Lightning keeps the state dict beside what else it knows of a training.
+    if isinstance(content, dict) and "state_dict" in content:
+        content = content["state_dict"]
     if not isinstance(content, dict) or not all(isinstance(value, np.ndarray) for value in content.values()):
-        raise ProvisionError(f"{path} is not a table of tensors: it must be CAM++'s state dict")
+        raise ProvisionError(f"{path} is not a table of tensors: {remedy}")
     return content
 
 
 class _Tensors(pickle.Unpickler):
-    """Builds containers and arrays; whatever else a pickle may ask for is refused."""
+    """Builds containers and arrays, and nothing of what it may ignore; whatever else a pickle asks for is refused."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         record = next(info for info in archive.infolist() if info.filename.endswith("/data.pkl"))
@@ -62,11 +65,23 @@ class _Tensors(pickle.Unpickler):
             return _tensor
         if module == "torch" and name in DTYPES:
             return DTYPES[name]
+        if module.startswith("pyannote.") or (module, name) == ("torch.torch_version", "TorchVersion"):
+            return _Ignored
         raise pickle.UnpicklingError(f"it refers to {module}.{name}, which a state dict has no use for")
 
     def persistent_load(self, pid: Any) -> Callable[[], NDArray[Any]]:
         _, dtype, key, _, _ = pid
         return lambda: np.frombuffer(self._archive.read(self._folder + str(key)), dtype)
+
+
+class _Ignored:
+    """Stands for what a checkpoint tells of its training, whatever that is."""
+
+    def __new__(cls, *_: object) -> _Ignored:
+        return super().__new__(cls)
+
+    def __setstate__(self, _: object) -> None:
+        """Keeps nothing."""
 
 
 def _tensor(

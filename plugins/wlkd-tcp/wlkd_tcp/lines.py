@@ -60,6 +60,7 @@ class JsonLines(Lines):
                     "text": word.text,
                     "confidence": None if word.confidence is None else round(word.confidence, 3),
                     **({} if word.speaker is None else {"speaker": word.speaker}),
+                    **({} if word.also_speaker is None else {"also_speaker": word.also_speaker}),
                 }
                 for word in update.committed
             ],

@@ -28,7 +28,10 @@ class TcpOptions(PortOptions):
     language: str | None = Field(
         None, description="Language of every client of this port, as ISO 639-1 code or `auto`; null: the daemon's."
     )
-    diarize: bool = Field(False, description="Tell speakers apart: each word gets a `speaker`. Needs a diarizer.")
+    diarize: bool = Field(
+        False,
+        description="Tell speakers apart: each word gets a `speaker`, and may get an `also_speaker`. Needs a diarizer.",
+    )
 
 
 class Tcp(TcpTransport[TcpOptions]):

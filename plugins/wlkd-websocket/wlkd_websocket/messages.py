@@ -45,6 +45,8 @@ def word_fields(word: Word) -> dict[str, Any]:
         fields["speaker"] = word.speaker
         sure = word.speaker_confidence
         fields["speaker_confidence"] = None if sure is None else round(sure, 3)
+    if word.also_speaker is not None:
+        fields["also_speaker"] = word.also_speaker
     return fields
 
 
