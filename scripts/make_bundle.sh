@@ -9,7 +9,7 @@ The bundle holds wheels of wlkd, its plugins and everything they need, models, u
 manifest with the SHA-256 of each file. FILE.sha256 is written beside it, and the signature, if one is asked for.
 
   --model NAME     any that `wlkd models get` fetches: tiny.en, base, small, medium, large-v3, large-v3-turbo; campplus
-                   to tell speakers apart; may be repeated (default: base)
+                   and pyannote-segmentation to tell speakers apart; may be repeated (default: base)
   --no-models      only the program, e.g. to update a machine that has its models
   --out FILE       default: wlkd-offline.tar
   --python 3.N     Python of the target: 3.11 for Debian 12, 3.12 for Ubuntu 24.04, 3.13 for Debian 13

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -50,6 +51,28 @@ def test_a_turn_that_changes_inside_a_commit_splits_it_at_the_word() -> None:
     attribution.told(told(4, turn(0, 1.6, 5), turn(1.6, 4, 3)))
     # Numbers are given in the order of words: the diarizer's own do not show.
     assert taken(attribution) == [(" 0", 1), (" 1", 1), (" 2", 2)]
+
+
+def test_a_word_that_is_spoken_over_somebody_says_over_whom() -> None:
+    attribution = Attribution(3.0)
+    attribution.add(Commit(tuple(word(at, at + 1) for at in range(5))), now=0.0)
+    beside = [
+        replace(turn(start, end, speaker), beside=True) for start, end, speaker in ((1.5, 2, 7), (2, 3.4, 4), (4, 5, 9))
+    ]
+    attribution.told(told(5, turn(0, 2, 4), turn(2, 5, 7), *beside))
+    [commit] = attribution.take(0.0)
+    # The last one is heard by nobody else, and may have been a noise.
+    assert [(one.speaker, one.also_speaker) for one in commit.words] == [
+        (1, None),
+        (1, None),
+        (2, 1),
+        (2, None),
+        (2, None),
+    ]
+    attribution.add(Commit((word(5, 6),)), now=0.0)
+    attribution.told(told(6, turn(5, 6, 4), replace(turn(5.1, 5.6, 7), beside=True)))
+    [commit] = attribution.take(0.0)
+    assert [(one.speaker, one.also_speaker) for one in commit.words] == [(1, 2)]
 
 
 def test_a_word_beside_every_turn_goes_to_the_nearest_or_to_who_spoke_last() -> None:

@@ -22,6 +22,13 @@ def test_every_format_says_who_speaks() -> None:
     assert [(line["speaker"], line["words"][0]["speaker"]) for line in lines] == [(1, 1), (2, 2), (-1, -1)]
 
 
+def test_json_says_over_whom_a_word_is_spoken() -> None:
+    words = (Word(" Good", 0, 8_000, 0.9, 2, 0.8, also_speaker=1), Word(" morning.", 8_000, 16_000, 0.9, 2, 0.8))
+    [line] = json.loads(as_json([Line(0, 16_000, words, "en")], "x"))["lines"]
+    assert [word.get("also_speaker") for word in line["words"]] == [1, None]
+    assert "also_speaker" not in line["words"][1]
+
+
 def test_where_nobody_is_told_apart_nothing_is_said() -> None:
     line = Line(0, 16_000, (Word(" Good morning.", 0, 16_000, 0.9),), "en")
     assert as_text([line], "x") == "Good morning.\n" and "<v" not in as_vtt([line], "x")

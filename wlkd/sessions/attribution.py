@@ -8,7 +8,7 @@ clock of its own.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +18,8 @@ from wlkd.contract.types import UNKNOWN_SPEAKER, Commit, Diarization, Turn, Word
 
 NEAR = SAMPLE_RATE // 2
 """A word outside of every turn belongs to the nearest one, if that is so near."""
+ALSO = 0.4
+"""A word is spoken over somebody who speaks during this share of it. Chosen on conversations (docs/speakers.md)."""
 FIRST = 1
 """The number of whoever is known first."""
 MAX_TURNS = 100_000
@@ -116,14 +118,14 @@ class Attribution:
         )
 
     def _also(self, word: Word, speaker: int) -> int | None:
-        """Whoever speaks during half of `word` or more, while `speaker` says it. Nobody gets his number by that: it may
-        have been a noise."""
+        """Whoever else speaks during `ALSO` of `word`. Nobody gets his number by that: it may have been a noise."""
         _forget(self._beside, word)
+        spoken: dict[int, int] = defaultdict(int)
         for turn in self._beside:
-            other = self._numbers.get(turn.speaker, speaker)
-            if other != speaker and 2 * _overlap(turn, word) >= word.end - word.start > 0:
-                return other
-        return None
+            spoken[self._numbers.get(turn.speaker, speaker)] += max(_overlap(turn, word), 0)
+        spoken.pop(speaker, None)
+        most = max(spoken, key=spoken.__getitem__, default=speaker)
+        return most if spoken[most] > ALSO * (word.end - word.start) else None
 
     def _turn(self, word: Word) -> Turn | None:
         """The turn that `word` belongs to."""

@@ -32,6 +32,15 @@ def test_a_wrong_speaker_is_confusion_in_both() -> None:
     assert "2 of 2" in report([result])
 
 
+def test_where_two_speak_at_once_both_count() -> None:
+    both = Conversation("made/2", Path("2.flac"), 6.0, "en", [Turn(0.0, 3.5, "Ann"), Turn(2.5, 6.0, "Bob")], WORDS)
+    alone = told("1", "1", "2", "2")
+    also = [*alone[:2], Told(alone[2].word, also="1"), alone[3]]
+    # The word that both speak over lasts from 2.5 to 4.0: half a second more than Ann, 0.75 of it scored with her.
+    assert score(both, alone).errors.missed - score(both, also).errors.missed == pytest.approx(0.75)
+    assert score(both, also).errors.false_alarm == pytest.approx(0.375)
+
+
 def test_a_telephone_has_no_sound_above_its_band() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
     heard = over_the_telephone(noise)

@@ -56,6 +56,14 @@ def test_other_formats_say_it_where_they_can() -> None:
     assert [segment["speaker"] for segment in body["segments"]] == ["A", "AA"]  # type: ignore[attr-defined]
 
 
+def test_words_say_over_whom_they_are_spoken() -> None:
+    words = (Word(" Good", 0, 8_000, 0.9, 2, 0.8, also_speaker=1), Word(" morning.", 8_000, 16_000, 0.9, 2, 0.8))
+    update = Update(lines=(Line(0, 16_000, words, "en"),), committed=words, language="en", received=16_000, final=True)
+    extra = {"response_format": ["verbose_json"], "diarize": ["true"], "timestamp_granularities": ["word"]}
+    body = json.loads(response(update, parse(FORM | extra, "transcribe")).text or "")
+    assert [(word["speaker"], word.get("also_speaker")) for word in body["words"]] == [("B", "A"), ("B", None)]
+
+
 def test_a_stream_ends_with_the_segments() -> None:
     wishes = parse(FORM | {"response_format": ["diarized_json"], "stream": ["true"]}, "transcribe")
     events = [json.loads(line[6:]) for line in Deltas(wishes).write(UPDATE).decode().split("\n\n") if line]

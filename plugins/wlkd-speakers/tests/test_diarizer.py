@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import AsyncIterator, Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from wlkd_speakers.catalogue import CAMPPLUS, VOICES, voices_file
 from wlkd_speakers.cells import CELL
 from wlkd_speakers.cutter import Cutter
 from wlkd_speakers.diarizer import LATE, CampPlus, CampPlusOptions, LiveStream, RecordingStream
-from wlkd_speakers.segmentation import HEARD, STEP
+from wlkd_speakers.segmentation import HEARD, SETS, STEP
 from wlkd_speakers.telephone import TELEPHONE, without_telephone
 from wlkd_speakers.weights import read_weights
 
@@ -36,12 +37,17 @@ def tone(hertz: float, seconds: float) -> Samples:
 
 
 class Loud:
-    """Hears two where it is loud."""
+    """Hears a low voice and a high one, and both where it is loud."""
 
-    def two(self, sound: Samples) -> Samples:
+    def speakers(self, sound: Samples) -> Samples:
         answers = (len(sound) - HEARD) // STEP + 1
-        middles = np.arange(answers) * STEP + HEARD // 2
-        return np.asarray([np.abs(sound[at - 80 : at + 80]).max() > 0.5 for at in middles], np.float32)
+        told = np.zeros((answers, len(SETS)), np.float32)
+        for place in range(answers):
+            around = sound[place * STEP + HEARD // 2 - 160 :][:320]
+            high = np.count_nonzero(np.diff(np.sign(around))) > 20
+            speakers = (0, 1) if np.abs(around).max() > 0.5 else (int(high),) if around.any() else ()
+            told[place, SETS.index(speakers)] = 1
+        return told
 
 
 def talk(*parts: tuple[float, float, float]) -> Samples:
@@ -54,12 +60,24 @@ def talk(*parts: tuple[float, float, float]) -> Samples:
 def test_the_contract(audio: Samples, whole: bool) -> None:
     kind = RecordingStream if whole else LiveStream
     check_diarizer(lambda: kind(Pitch(), 8), audio)
-    check_diarizer(lambda: kind(Pitch(), 8, overlap=Loud()), audio)
+    check_diarizer(lambda: kind(Pitch(), 8, second=Loud()), audio)
+
+
+# Live, only what is not yet told can be told otherwise.
+@pytest.mark.parametrize(("whole", "changes"), [(False, (11, 11.4, 11.5, 11.9)), (True, np.arange(11.2, 12, 0.1))])
+def test_a_change_is_told_when_it_is(whole: bool, changes: Iterable[float]) -> None:
+    for change in changes:
+        stream = (RecordingStream if whole else LiveStream)(Pitch(), 8, second=Loud())
+        audio = talk((200, 6, 1), (2500, change - 6, 1), (200, 5, 1))
+        told = [stream.feed([Frame(at, audio[at : at + 1600])]) for at in range(0, len(audio), 1600)]
+        turns = [turn for one in (*told, stream.feed([Pause(len(audio))]), stream.finish()) for turn in one.turns]
+        found = [(one.speaker, other.start / 16_000) for one, other in pairwise(turns) if one.speaker != other.speaker]
+        assert [before for before, _ in found] == [1, 2] and abs(found[1][1] - change) < 0.05, found
 
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_two_at_once_are_told_where_the_speaker_changes(whole: bool) -> None:
-    stream = (RecordingStream if whole else LiveStream)(Pitch(), 8, overlap=Loud())
+    stream = (RecordingStream if whole else LiveStream)(Pitch(), 8, second=Loud())
     audio = talk(
         (200, 6, 1), (2500, 5.3, 1), (2500, 0.7, 2.5), (200, 0.8, 2.5), (200, 3, 1), (200, 1, 2.5), (200, 5, 1)
     )

@@ -24,10 +24,10 @@ from wlkd import (
 from wlkd.contract.audio import samples
 from wlkd_speakers.catalogue import SEGMENTATION, overlap_file, voices_file
 from wlkd_speakers.cells import CELL, Cell
+from wlkd_speakers.changes import LiveChanges, RecordingChanges
 from wlkd_speakers.cutter import Cutter, Network, voices_in
 from wlkd_speakers.embedder import Embedder
-from wlkd_speakers.overlap import LiveOverlaps, RecordingOverlaps
-from wlkd_speakers.overlap import Network as OverlapNetwork
+from wlkd_speakers.listening import Network as SecondNetwork
 from wlkd_speakers.recording import speakers_of
 from wlkd_speakers.segmenter import Segmenter
 from wlkd_speakers.tracker import Decision, Tracker
@@ -95,9 +95,9 @@ class LiveStream(DiarizerStream):
         most: int,
         memory: Mapping[str, str] = {},
         known: Sequence[Samples] = (),
-        overlap: OverlapNetwork | None = None,
+        second: SecondNetwork | None = None,
     ) -> None:
-        """`overlap`: hears where two speak at once; None: that is not told."""
+        """`second`: hears when the speaker changes, and where two speak at once; None: that is not told."""
         self._network = network
         self._cutter = Cutter(network)
         self._tracker = Tracker(most, memory)
@@ -106,7 +106,7 @@ class LiveStream(DiarizerStream):
         self._settled = 0
         self._last: int | None = None
         """The last cell that is decided."""
-        self._overlaps = None if overlap is None else LiveOverlaps(overlap)
+        self._changes = None if second is None else LiveChanges(second)
 
     def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
         for speech in self._known:
@@ -115,8 +115,8 @@ class LiveStream(DiarizerStream):
         turns: list[Turn] = []
         for event in events:
             if isinstance(event, Frame):
-                if self._overlaps:
-                    self._overlaps.feed(event)
+                if self._changes:
+                    self._changes.feed(event)
                 for cell in self._cutter.feed(event):
                     if decisions := self._tracker.add(cell):
                         turns += self._told(decisions)
@@ -146,8 +146,8 @@ class LiveStream(DiarizerStream):
     def _told(self, decisions: Sequence[Decision], end: int | None = None) -> tuple[Turn, ...]:
         turns = _turns(decisions, self._last, end)
         self._last = decisions[-1].index if decisions else self._last
-        if self._overlaps:
-            turns += self._overlaps.beside(turns, self._tracker.following)
+        if self._changes:
+            turns = self._changes.refined(turns, self._tracker.following)
         return turns
 
 
@@ -159,7 +159,7 @@ class RecordingStream(DiarizerStream):
         network: Network,
         most: int,
         known: Sequence[Samples] = (),
-        overlap: OverlapNetwork | None = None,
+        second: SecondNetwork | None = None,
     ) -> None:
         self._network = network
         self._cutter = Cutter(network)
@@ -167,14 +167,14 @@ class RecordingStream(DiarizerStream):
         self._known = known
         self._cells: list[Cell] = []
         """About 1 KiB each half second of speech."""
-        self._overlaps = None if overlap is None else RecordingOverlaps(overlap)
+        self._changes = None if second is None else RecordingChanges(second)
 
     def feed(self, events: Sequence[SpeechEvent]) -> Diarization:
         for event in events:
             if isinstance(event, Frame):
                 self._cells += self._cutter.feed(event)
-                if self._overlaps:
-                    self._overlaps.feed(event)
+                if self._changes:
+                    self._changes.feed(event)
             else:
                 self._cells += self._cutter.flush(event.at)
         return Diarization()
@@ -188,8 +188,7 @@ class RecordingStream(DiarizerStream):
         decisions = speakers_of(self._cells, self._most, known)
         self._cells = []
         turns = _turns(decisions, end=self._cutter.heard)
-        overlaps = self._overlaps.beside(turns) if self._overlaps else ()
-        return Diarization((*turns, *overlaps), self._cutter.heard)
+        return Diarization(self._changes.refined(turns) if self._changes else turns, self._cutter.heard)
 
 
 def _turns(decisions: Sequence[Decision], before: int | None = None, end: int | None = None) -> tuple[Turn, ...]:

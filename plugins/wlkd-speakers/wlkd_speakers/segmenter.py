@@ -1,4 +1,4 @@
-"""From sound to how likely two speak at once."""
+"""From sound to who speaks in it, and where two speak at once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from wlkd import Samples
 from wlkd_speakers.catalogue import SEGMENTATION
-from wlkd_speakers.segmentation import SETS, build
+from wlkd_speakers.segmentation import build
 from wlkd_speakers.sessions import load
 from wlkd_speakers.weights import read_weights
-
-TWO = [len(speakers) == 2 for speakers in SETS]
 
 
 class Segmenter:
@@ -23,7 +21,7 @@ class Segmenter:
         """Load the weights at `path`. Raises `ProvisionError`."""
         self._session = load(build(read_weights(path, SEGMENTATION)), path)
 
-    def two(self, sound: Samples) -> NDArray[np.float32]:
-        """How likely two speak at once in each answer of the network (see `segmentation`) to `sound`."""
+    def speakers(self, sound: Samples) -> NDArray[np.float32]:
+        """How likely it is each of `segmentation.SETS` who speaks, for each answer of the network to `sound`."""
         [[likely]] = self._session.run(["speakers"], {"sound": sound[np.newaxis, np.newaxis]})
-        return np.asarray(likely[:, TWO].sum(axis=1), dtype=np.float32)
+        return np.asarray(likely, dtype=np.float32)

@@ -29,6 +29,12 @@ def test_a_json_line_has_every_field_of_the_reference():
     }
 
 
+def test_words_say_who_speaks_and_over_whom():
+    word = Word(" And", 5_280, 6_400, speaker=2, also_speaker=1)
+    [told] = json.loads(JsonLines().write(Update(committed=(word,)), 1.0))["words"]
+    assert (told["speaker"], told["also_speaker"]) == (2, 1)
+
+
 def test_a_stretch_of_speech_is_closed_exactly_once():
     lines = JsonLines()
     assert lines.write(Update(segment_end=True), 0.1) == ""

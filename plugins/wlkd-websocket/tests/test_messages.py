@@ -43,6 +43,12 @@ def transcripts(history: list[list[tuple[str, str] | None]]) -> list[tuple[Line,
     return states
 
 
+def test_words_say_who_speaks_and_over_whom():
+    line = Line(0, 16_000, (Word(" Hello", 0, 16_000, 0.9, 2, 0.75, also_speaker=1),))
+    [told] = json.loads(FullMessages(True).write(Update(lines=(line,))))["lines"][0]["words"]
+    assert (told["speaker"], told["speaker_confidence"], told["also_speaker"]) == (2, 0.75, 1)
+
+
 @given(histories, st.booleans())
 def test_diffs_rebuild_the_full_transcript(history, with_words):
     full, diff = FullMessages(with_words), DiffMessages(with_words)
