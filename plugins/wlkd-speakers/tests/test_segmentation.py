@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional
+from wlkd_speakers.runtime import load
 from wlkd_speakers.segmentation import FILTER_STRIDE, HEARD, HIDDEN, LSTM_LAYERS, SETS, STEP, build
 from wlkd_speakers.segmenter import Segmenter
-from wlkd_speakers.sessions import load
 from wlkd_speakers.weights import Weights, read_weights
 
 from wlkd import ProvisionError

@@ -37,7 +37,6 @@ LATE = samples(0.15)
 Without this, 9 % of the words in the first half second of a turn had the speaker before, and 1 % of those in the last
 half second the speaker behind (docs/speakers.md)."""
 
-
 logger = logging.getLogger(__name__)
 
 
@@ -64,11 +63,8 @@ class CampPlus(Diarizer[CampPlusOptions]):
         if overlap.parent.is_dir():
             self._segmenter = await asyncio.to_thread(Segmenter, overlap)
         else:
-            logger.info(
-                "where two people speak at once is not told: wlkd models get %s --models %s",
-                SEGMENTATION,
-                ctx.models_dir,
-            )
+            remedy = f"wlkd models get {SEGMENTATION} --models {ctx.models_dir}"
+            logger.info("changes of speaker are told less exactly, and not where two speak at once: %s", remedy)
 
     async def close(self) -> None:
         self._embedder = self._segmenter = None

@@ -9,7 +9,7 @@ import numpy as np
 from wlkd_speakers.catalogue import CAMPPLUS
 from wlkd_speakers.fbank import Features
 from wlkd_speakers.network import build
-from wlkd_speakers.sessions import load
+from wlkd_speakers.runtime import load
 from wlkd_speakers.telephone import without_telephone
 from wlkd_speakers.voices import Vector
 from wlkd_speakers.weights import read_weights

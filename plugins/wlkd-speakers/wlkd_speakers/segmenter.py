@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from wlkd import Samples
 from wlkd_speakers.catalogue import SEGMENTATION
+from wlkd_speakers.runtime import load
 from wlkd_speakers.segmentation import build
-from wlkd_speakers.sessions import load
 from wlkd_speakers.weights import read_weights
 
 
