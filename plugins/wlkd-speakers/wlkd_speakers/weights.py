@@ -10,7 +10,7 @@ import math
 import pickle
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,8 @@ class _Tensors(pickle.Unpickler):
         super().__init__(io.BytesIO(archive.read(record)))
         self._archive = archive
         self._folder = record.filename.removesuffix("data.pkl") + "data/"
+        self._storages: dict[str, NDArray[Any]] = {}
+        """Each once: the tensors of an LSTM share one."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -69,9 +71,11 @@ class _Tensors(pickle.Unpickler):
             return _Ignored
         raise pickle.UnpicklingError(f"it refers to {module}.{name}, which a state dict has no use for")
 
-    def persistent_load(self, pid: Any) -> Callable[[], NDArray[Any]]:
+    def persistent_load(self, pid: Any) -> NDArray[Any]:
         _, dtype, key, _, _ = pid
-        return lambda: np.frombuffer(self._archive.read(self._folder + str(key)), dtype)
+        if key not in self._storages:
+            self._storages[key] = np.frombuffer(self._archive.read(self._folder + str(key)), dtype)
+        return self._storages[key]
 
 
 class _Ignored:
@@ -85,10 +89,10 @@ class _Ignored:
 
 
 def _tensor(
-    storage: Callable[[], NDArray[Any]], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object
+    storage: NDArray[Any], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object
 ) -> NDArray[Any]:
     """As `torch._utils._rebuild_tensor_v2` would; only row after row."""
-    array = storage()[offset : offset + math.prod(shape)].reshape(shape)
+    array = storage[offset : offset + math.prod(shape)].reshape(shape)
     if shape and tuple(step // array.itemsize for step in array.strides) != tuple(strides):
         raise pickle.UnpicklingError("its tensors are not stored row after row")
     return array
