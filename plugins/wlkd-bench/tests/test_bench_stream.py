@@ -20,24 +20,24 @@ async def bench(url, manifest, **wishes):
 
 
 async def test_pieces_leave_when_their_last_sample_has_been_heard(fake_asr, manifest):
-    due, late = [0.25, 0.5, 1.0, 1.1], []
-    # Never too early. Too late is the machine, unless it is so each time.
-    while len(late) < 3 and (not late or late[-1] > 0.2):
+    for _ in range(3):
         async with fake_asr(
             script=[(0.25, " one", ""), (0.5, " one", " two"), (1.0, " one two", "")], rest=" one two."
         ) as server:
             before = time.monotonic()
             (recording,) = await bench(server.url, manifest({"id": "a", "seconds": 1.1, "text": "one two"}))
         assert time.monotonic() - before >= 1.1
-        assert [len(data) for data in server.heard] == [8000, 8000, 8000, 8000, 3200]
-        assert recording.failure is None
         times = [event.at for event in recording.events]
-        assert all(at >= heard for at, heard in zip(times, due, strict=True)), "never before it was heard"
-        assert [event.shown for event in recording.events] == [" one", " one two", " one two", " one two."]
-        assert server.ended == 1
-        times_late = [at - heard for at, heard in zip([*times, recording.audio_end], [*due, 1.1], strict=True)]
-        late.append(max(map(abs, times_late)))
-    assert late[-1] <= 0.2, late
+        assert all(at >= due for at, due in zip(times, [0.25, 0.5, 1.0, 1.1], strict=True)), "never before it was heard"
+        # A machine that is busy with other tests may be late once; a program that is late is so each time.
+        if times == pytest.approx([0.25, 0.5, 1.0, 1.1], abs=0.2):
+            break
+    assert [len(data) for data in server.heard] == [8000, 8000, 8000, 8000, 3200]
+    assert recording.failure is None
+    assert recording.audio_end == pytest.approx(1.1, abs=0.2)
+    assert times == pytest.approx([0.25, 0.5, 1.0, 1.1], abs=0.2)
+    assert [event.shown for event in recording.events] == [" one", " one two", " one two", " one two."]
+    assert server.ended == 1
 
 
 async def test_language_comes_from_the_manifest(fake_asr, manifest):

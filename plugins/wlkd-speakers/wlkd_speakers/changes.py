@@ -76,8 +76,8 @@ class LiveChanges:
 
 
 class RecordingChanges:
-    """Of a whole recording: listens to all of it, because who speaks is known only at its end. About 1 % of a core for
-    each second in a second."""
+    """Of a whole recording: listens to all of it, because who speaks is known only at its end. Each second of the
+    recording takes 11 ms."""
 
     def __init__(self, network: Network) -> None:
         self._ears = Ears(network)
@@ -147,8 +147,10 @@ def _beside(turns: Iterable[Turn], spans: Sequence[Span], changes: Sequence[Chan
     """The other speaker's turn, where one of `turns` is in one of `spans` and near a change from or to it."""
     for turn in turns:
         for start, end in ((max(one, turn.start), min(other, turn.end)) for one, other in spans):
+            if start >= end:
+                continue
             around = [one for one in changes if one.is_near(start, end) and turn.speaker in (one.before, one.after)]
-            if start < end and around:
+            if around:
                 change = min(around, key=lambda one: abs(2 * one.at - start - end))
                 other = change.before if turn.speaker == change.after else change.after
                 yield Turn(start, end, other, beside=True)

@@ -25,8 +25,9 @@ BEHIND = samples(1.15)
 NEAR = samples(0.75)
 """A change is so near to where the voices' change was found."""
 SURELY = samples(0.4)
-"""So far from there, either speaks alone: for so long before and behind it at most."""
+"""So far from there, and farther, only the one, or only the other, is taken to speak."""
 BEFORE, AFTER = samples(1.5), BEHIND
+"""As far as that, it listens for which of its voices they are."""
 
 VOICES = np.array([[voice in speakers for voice in range(3)] for speakers in SETS], np.float32)
 TWO = np.array([len(speakers) == 2 for speakers in SETS])
@@ -36,7 +37,7 @@ Span = tuple[int, int]
 
 
 class Network(Protocol):
-    """What hears them; `Segmenter` is one."""
+    """Hears who speaks in a stretch of sound; `Segmenter` does."""
 
     def speakers(self, sound: Samples) -> NDArray[np.float32]:
         """How likely it is each of `SETS` who speaks, for each answer of the network to `sound`."""
