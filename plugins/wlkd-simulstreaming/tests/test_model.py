@@ -254,6 +254,23 @@ def test_the_encoders_states_are_equal_within_int8(models_dir, speech):
     assert (small(mel) - reference).norm() / reference.norm() < 0.12
 
 
+def test_the_encoder_alone_says_what_the_whole_model_does(models_dir, speech):
+    """And batches are encoded row by row."""
+    import ctranslate2
+    from wlkd_simulstreaming.encoder import CTranslate2Encoder
+    from wlkd_simulstreaming.mel import LogMel
+    from wlkd_whisper.encoder_alone import encoder_alone
+
+    folder, cpu = models_dir / "faster-whisper-base", torch.device("cpu")
+    clips = [audio for _, audio in speech("en_librispeech_test_clean", 3)]
+    mel = torch.stack([LogMel(80)(audio, 600) for audio in clips])
+    with encoder_alone(folder) as place:
+        alone = ctranslate2.models.Whisper(str(place), compute_type="int8")
+    whole = ctranslate2.models.Whisper(str(folder), compute_type="int8")
+    states = CTranslate2Encoder(whole, cpu, torch.float32, threads=6)(mel)
+    assert torch.equal(CTranslate2Encoder(alone, cpu, torch.float32, threads=1)(mel), states)
+
+
 def test_what_the_model_cannot_do_is_refused(backend):
     with pytest.raises(SessionError, match="language xx"):
         backend.open(RecognitionParams(language="xx"))

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from wlkd_whisper.dims import WhisperDims
 
-from wlkd_simulstreaming.layers import Block, MakeLinear, Norm, stacked
-from wlkd_simulstreaming.memory import MASKED, Memory, Padded, Ragged, parts
+from wlkd_simulstreaming.layers import Block, MakeLinear, Norm, Weights, stacked
+from wlkd_simulstreaming.memory import MASKED, Memory, Padded, Ragged, part
 
 
 @dataclass
@@ -35,8 +35,8 @@ class Cache:
     def rows(self, index: Tensor) -> Cache:
         """The rows `index` alone."""
         return Cache(
-            [keys[index] for keys in self.keys],
-            [values[index] for values in self.values],
+            [self._rows(keys, index) for keys in self.keys],
+            [self._rows(values, index) for values in self.values],
             self.valid[index],
             self.positions[index],
             self.length,
@@ -65,6 +65,12 @@ class Cache:
         self.values[layer][:, :, before : self.length] = values
         return self.keys[layer][:, :, : self.length], self.values[layer][:, :, : self.length]
 
+    def _rows(self, slots: Tensor, index: Tensor) -> Tensor:
+        """The rows `index` of the keys or values of a layer. Of free slots nothing is touched: few are ever used."""
+        chosen = slots.new_empty(len(index), *slots.shape[1:])
+        chosen[:, :, : self.length] = slots[:, :, : self.length][index]
+        return chosen
+
 
 class TextDecoder:
     """The decoder's weights on one device, and the computation over a batch."""
@@ -85,22 +91,15 @@ class TextDecoder:
         self.dims = dims
         self.device = device
         self.dtype = dtype
-        own = {
-            name.removeprefix("decoder."): weight.to(device, dtype)
-            for name, weight in weights.items()
-            if name.startswith("decoder.")
-        }
+        own = Weights(weights, "decoder", device, dtype)
         layers = range(dims.n_text_layer)
         # As the checkpoint has it: half the size of float32, and a token takes a single row of it.
         self._embedding = weights["decoder.token_embedding.weight"].to(device)
         self._positions = own["positional_embedding"]
         self._blocks = [Block(own, f"blocks.{n}.", make_linear) for n in layers]
         self._norm = Norm(own["ln.weight"], own["ln.bias"])
-        self._project = make_linear(own["token_embedding.weight"], None)
-        crossings = [stacked(own, f"blocks.{n}.cross_attn.", ("key", "value")) for n in layers]
-        self._attend_to_audio = make_linear(
-            torch.cat([weight for weight, _ in crossings]), torch.cat([bias for _, bias in crossings])
-        )
+        self._project = make_linear(self._embedding.to(dtype), None)
+        self._crossings = [make_linear(*stacked(own, f"blocks.{n}.cross_attn.", ("key", "value"))) for n in layers]
         self._heads = dims.n_text_head
         self._scale = (dims.n_text_state // dims.n_text_head) ** -0.5
         self._alignment = [
@@ -108,7 +107,7 @@ class TextDecoder:
             for layer in layers
         ]
         self._padded = padded
-        self._silence: Tensor | None = None
+        self._silence: list[Tensor] | None = None
 
     def remember_silence(self, states: Tensor) -> None:
         """Keep the keys and values of `states` (1500, width), the encoding of 30 s of silence."""
@@ -118,17 +117,18 @@ class TextDecoder:
         """Keys and values of each row's `states` (frames, width), followed by `tail` frames of cached silence
         from where the row's own end; `content`: frames of real audio per row."""
         silence = self._silence
-        ends = [len(row) if silence is None else min(len(row) + tail, silence.shape[3]) for row in states]
+        ends = [len(row) if silence is None else min(len(row) + tail, silence[0].shape[2]) for row in states]
         if self._padded:
             return self._padded_memory(states, content, ends)
         rows = []
         for own, end in zip(states, ends, strict=True):
             pieces = [self._keys_and_values(own)]
             if silence is not None and end > len(own):
-                pieces.append(silence[:, :, :, len(own) : end])
+                pieces.append([layer[:, :, len(own) : end] for layer in silence])
             # Two parts take longer to read than one: what no other row shares is better copied.
-            pieces = [torch.cat(pieces, 3)] if len(states) == 1 else [pieces[0].contiguous(), *pieces[1:]]
-            rows.append([parts(piece) for piece in pieces])
+            if len(states) == 1:
+                pieces = [[torch.cat(layer, 2) for layer in zip(*pieces, strict=True)]]
+            rows.append([[part(layer) for layer in piece] for piece in pieces])
         layers = [[tuple(piece[layer] for piece in row) for row in rows] for layer in range(self.dims.n_text_layer)]
         return Ragged(layers, list(content))
 
@@ -142,9 +142,10 @@ class TextDecoder:
             dtype=self.dtype,
         )
         for row, (own, end) in enumerate(zip(states, ends, strict=True)):
-            both[:, :, row, :, : len(own)] = self._keys_and_values(own)
-            if self._silence is not None:
-                both[:, :, row, :, len(own) : end] = self._silence[:, :, :, len(own) : end]
+            for layer, heard in zip(both, self._keys_and_values(own), strict=True):
+                layer[:, row, :, : len(own)] = heard
+            for layer, silent in zip(both, self._silence or (), strict=False):
+                layer[:, row, :, len(own) : end] = silent[:, :, len(own) : end]
         return Padded(
             list(both[:, 0]),
             list(both[:, 1]),
@@ -152,18 +153,23 @@ class TextDecoder:
             torch.tensor(content, device=self.device),
         )
 
-    def _keys_and_values(self, states: Tensor) -> Tensor:
-        """Of (frames, width) states: (layers, 2, heads, frames, head width)."""
-        flat = self._attend_to_audio(states)
-        return flat.view(len(states), self.dims.n_text_layer, 2, self._heads, -1).permute(1, 2, 3, 0, 4)
+    def _keys_and_values(self, states: Tensor) -> list[Tensor]:
+        """Of (frames, width) states, for each layer: (2, heads, frames, head width).
+
+        Layer by layer: all at once would need as much again in one piece, and leave a hole of that size in the heap.
+        """
+        return [
+            crossing(states).view(len(states), 2, self._heads, -1).permute(1, 2, 0, 3).contiguous()
+            for crossing in self._crossings
+        ]
 
     def cache(self, memory: Memory, slots: int) -> Cache:
         """Room for `slots` tokens for every row of `memory`."""
         rows = len(memory)
         shape = (rows, self._heads, slots, self.dims.n_text_state // self._heads)
         return Cache(
-            [torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in self._blocks],
-            [torch.zeros(shape, device=self.device, dtype=self.dtype) for _ in self._blocks],
+            [torch.empty(shape, device=self.device, dtype=self.dtype) for _ in self._blocks],
+            [torch.empty(shape, device=self.device, dtype=self.dtype) for _ in self._blocks],
             torch.zeros(rows, slots, dtype=torch.bool, device=self.device),
             torch.zeros(rows, dtype=torch.long, device=self.device),
         )

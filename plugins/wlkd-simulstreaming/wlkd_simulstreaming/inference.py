@@ -71,7 +71,17 @@ class Inference:
         if any(before.state.language is not None and after.state.language is None for before, after in pairs):
             # Less is left of those windows, and their languages are to be heard from that alone.
             return self.hear([after if after.state.language is None else before for before, after in pairs])
-        steps = decided
+        told = self._tell(memory, decided, languages)
+        # What the batch attends to is the most that a step holds, and what is heard again needs room too.
+        del memory
+        heard = [self._checked(one, asked) for one, asked in told]
+        self._metrics.tokens.inc(sum(len(one.hypothesis.tokens) for one in heard))
+        return heard
+
+    def _tell(
+        self, memory: Memory, steps: Sequence[Step], languages: Sequence[str | None]
+    ) -> list[tuple[Heard, Request]]:
+        """What each step is taken for in its language, and what was asked of the decoder."""
         requests = [request(step, language) for step, language in zip(steps, languages, strict=True)]
 
         def doubt(row: int, hypothesis: Hypothesis, start: int) -> int | None:
@@ -84,12 +94,10 @@ class Inference:
 
         first = self._decoding.decode(memory, requests)
         best = with_second_opinions(requests, first, doubt, decode, self._metrics)
-        heard = [
-            self._checked(Heard(step, language, hypothesis), asked)
+        return [
+            (Heard(step, language, hypothesis), asked)
             for step, language, hypothesis, asked in zip(steps, languages, best, requests, strict=True)
         ]
-        self._metrics.tokens.inc(sum(len(one.hypothesis.tokens) for one in heard))
-        return heard
 
     def _checked(self, heard: Heard, asked: Request) -> Heard:
         """`heard`, or what is heard as the model was trained, on 30 s, and without context, for the end of a segment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -43,7 +43,7 @@ class Int8Linear(Linear):
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         weight = weight.float()
-        scales = (weight.abs().amax(1) / 127).clamp(min=1e-8)
+        scales = (torch.maximum(weight.amax(1), -weight.amin(1)) / 127).clamp(min=1e-8)
         with warnings.catch_warnings():
             # PyTorch announces that these functions will move; this kernel cannot be reached in another way yet.
             warnings.simplefilter("ignore", UserWarning)
@@ -91,10 +91,37 @@ class Norm:
         return F.layer_norm(x, self.weight.shape, self.weight, self.bias)
 
 
+class Weights(Mapping[str, Tensor]):
+    """One network's weights in a checkpoint, each converted when it is asked for.
+
+    All of them at once would take twice what the checkpoint takes, and are in use for as long as a layer is made.
+    """
+
+    def __init__(
+        self, checkpoint: Mapping[str, Tensor], network: str, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        """`network` is the first part of their names in `checkpoint`, which they do not have here."""
+        prefix = f"{network}."
+        self._stored = {
+            name.removeprefix(prefix): weight for name, weight in checkpoint.items() if name.startswith(prefix)
+        }
+        self._device = device
+        self._dtype = dtype
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._stored[name].to(self._device, self._dtype)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+
 class Block:
     """One layer of the decoder, by the checkpoint's names."""
 
-    def __init__(self, weights: dict[str, Tensor], prefix: str, make: MakeLinear) -> None:
+    def __init__(self, weights: Weights, prefix: str, make: MakeLinear) -> None:
         def linear(name: str) -> Linear:
             return make(weights[f"{prefix}{name}.weight"], weights.get(f"{prefix}{name}.bias"))
 
@@ -112,7 +139,7 @@ class Block:
         self.mlp_out = linear("mlp.2")
 
 
-def stacked(weights: dict[str, Tensor], prefix: str, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+def stacked(weights: Weights, prefix: str, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
     """Weights and biases of several layers on one input, one above the other; Whisper's keys have no bias."""
     stack = [weights[f"{prefix}{name}.weight"] for name in names]
     biases = [

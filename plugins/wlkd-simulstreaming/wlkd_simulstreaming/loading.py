@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import ctranslate2
 import torch
 from torch import Tensor
-from wlkd_whisper.dims import WhisperDims
+from wlkd_whisper.dims import ModelFileError, WhisperDims
+from wlkd_whisper.encoder_alone import encoder_alone
 from wlkd_whisper.folder import decoder_file, encoder_dir
 from wlkd_whisper.pairs import check_pair
 
@@ -115,7 +117,11 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     concurrency = MOST_STEPS if alone and threads > 1 else 1
     whole = None
     if options.encoder == "ctranslate2":
-        whole = WholeHearing(options, vocabulary, metrics, lambda: _whisper(options, folder, device, threads, 1))
+
+        def load_whole() -> ctranslate2.models.Whisper:
+            return _whisper(options, folder, device, threads, 1, opened=nullcontext(folder))
+
+        whole = WholeHearing(options, vocabulary, metrics, load_whole)
     width = checkpoint.dims.n_text_state
     return Model(
         inference,
@@ -179,8 +185,9 @@ def _ctranslate2_half(
         return None
     # On a CPU two at once, each with all threads, encode a fifth more speech than one after the other, and one alone is
     # no slower; they share the weights.
-    model = _whisper(options, folder, device, threads, MOST_STEPS if device.type == "cpu" and threads > 1 else 1)
-    encoder = CTranslate2Encoder(model, device, dtype)
+    at_once = MOST_STEPS if device.type == "cpu" and threads > 1 else 1
+    model = _whisper(options, folder, device, threads, at_once, opened=encoder_alone(folder))
+    encoder = CTranslate2Encoder(model, device, dtype, threads)
     try:
         encoder(torch.zeros(1, model.n_mels, 2))
     except RuntimeError as error:
@@ -192,22 +199,29 @@ def _ctranslate2_half(
 
 
 def _whisper(
-    options: SimulStreamingOptions, folder: Path, device: torch.device, threads: int, at_once: int
+    options: SimulStreamingOptions,
+    folder: Path,
+    device: torch.device,
+    threads: int,
+    at_once: int,
+    *,
+    opened: AbstractContextManager[Path],
 ) -> ctranslate2.models.Whisper:
-    """CTranslate2's model for `at_once` calls at a time, each with `threads`."""
+    """CTranslate2's model for `at_once` calls at a time, each with `threads`; `opened` is what is read of `folder`."""
     compute_type = options.compute_type
     if compute_type == "auto":
         compute_type = "int8" if device.type == "cpu" else "float16"
     try:
-        return ctranslate2.models.Whisper(
-            str(folder),
-            device=device.type,
-            device_index=device.index or 0,
-            compute_type=compute_type,
-            intra_threads=threads,
-            inter_threads=at_once,
-        )
-    except (RuntimeError, ValueError) as error:
+        with opened as place:
+            return ctranslate2.models.Whisper(
+                str(place),
+                device=device.type,
+                device_index=device.index or 0,
+                compute_type=compute_type,
+                intra_threads=threads,
+                inter_threads=at_once,
+            )
+    except (RuntimeError, ValueError, OSError, ModelFileError) as error:
         raise ProvisionError(
             f"{folder / 'model.bin'}: CTranslate2 cannot load it on {device} with compute_type {compute_type} ({error})"
         ) from error

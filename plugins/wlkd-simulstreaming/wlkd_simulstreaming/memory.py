@@ -95,9 +95,10 @@ Part = tuple[Tensor, Tensor]
 """Keys (heads, head width, frames) and values (heads, frames, head width) of some frames in one layer."""
 
 
-def parts(both: Tensor) -> list[Part]:
-    """Of each layer, from keys and values (layers, 2, heads, frames, head width)."""
-    return [(keys.mT, values) for keys, values in (layer.unbind() for layer in both.unbind())]
+def part(both: Tensor) -> Part:
+    """Of keys and values (2, heads, frames, head width)."""
+    keys, values = both.unbind()
+    return keys.mT, values
 
 
 @dataclass

@@ -41,7 +41,10 @@ class ModelBin:
 
     path: Path
     specification: str
+    revision: int
     variables: dict[str, Variable]
+    aliases: dict[str, str]
+    """Other names of variables."""
 
     @classmethod
     def open(cls, path: Path) -> ModelBin:
@@ -115,15 +118,13 @@ class _Walk:
                 f"{self.path}: not a CTranslate2 model of binary version {BINARY_VERSION} (it says {version})"
             )
         specification = self._string()
-        self._number("<I")
+        revision = self._number("<I")
         variables = dict(self._entry() for _ in range(self._number("<I")))
-        for _ in range(self._number("<I")):
-            self._string()
-            self._string()
+        aliases = {self._string(): self._string() for _ in range(self._number("<I"))}
         if self.stream.tell() != self.size:
             extra = self.size - self.stream.tell()
             raise ModelFileError(f"{self.path}: {extra} bytes too long; the copy is damaged")
-        return ModelBin(self.path, specification, variables)
+        return ModelBin(self.path, specification, revision, variables, aliases)
 
     def _entry(self) -> tuple[str, Variable]:
         name = self._string()
