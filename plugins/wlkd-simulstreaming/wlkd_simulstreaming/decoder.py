@@ -85,12 +85,14 @@ class TextDecoder:
         make_linear: MakeLinear,
         *,
         padded: bool = False,
+        keep_as: torch.dtype | None = None,
     ) -> None:
         """`alignment_heads`: (layer, head) pairs whose attention follows the audio. `padded`: the rows of a batch have
-        one length, as a GPU wants them."""
+        one length, as a GPU wants them. `keep_as`: the audio's keys and values are in this type, if not in `dtype`."""
         self.dims = dims
         self.device = device
         self.dtype = dtype
+        self._keep_as = keep_as or dtype
         own = Weights(weights, "decoder", device, dtype)
         layers = range(dims.n_text_layer)
         # As the checkpoint has it: half the size of float32, and a token takes a single row of it.
@@ -139,7 +141,7 @@ class TextDecoder:
         both = fresh(
             (self.dims.n_text_layer, 2, len(states), self._heads, max(ends), head_width),
             device=self.device,
-            dtype=self.dtype,
+            dtype=self._keep_as,
         )
         for row, (own, end) in enumerate(zip(states, ends, strict=True)):
             for layer, heard in zip(both, self._keys_and_values(own), strict=True):
@@ -158,10 +160,11 @@ class TextDecoder:
 
         Layer by layer: all at once would need as much again in one piece, and leave a hole of that size in the heap.
         """
-        return [
-            crossing(states).view(len(states), 2, self._heads, -1).permute(1, 2, 0, 3).contiguous()
-            for crossing in self._crossings
-        ]
+        kept = []
+        for crossing in self._crossings:
+            both = crossing(states).to(self._keep_as).view(len(states), 2, self._heads, -1)
+            kept.append(both.permute(1, 2, 0, 3).contiguous())
+        return kept
 
     def cache(self, memory: Memory, slots: int) -> Cache:
         """Room for `slots` tokens for every row of `memory`."""

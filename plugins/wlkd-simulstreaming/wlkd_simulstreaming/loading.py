@@ -97,6 +97,7 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
             dtype,
             make_linear,
             padded=device.type != "cpu",
+            keep_as=torch.float16 if make_linear is Int8Linear else dtype,
         )
         encoder, silence = encoder_half.result() or _torch_half(options, checkpoint, device, dtype)
     if silence is not None:

@@ -103,7 +103,12 @@ def part(both: Tensor) -> Part:
 
 @dataclass
 class Ragged(Memory):
-    """Each row as long as it is. Choosing rows copies nothing."""
+    """Each row as long as it is. Choosing rows copies nothing.
+
+    Keys and values may be in half precision: a token reads all of them once, and a CPU is sooner done with reading half
+    as much and making floats of it, in its cache. A token of eight rows of base took one thread 8.5 ms and no longer
+    10.5 ms for the attention.
+    """
 
     layers: list[list[tuple[Part, ...]]]
     """Per layer and row: its frames, in parts that follow each other. All real audio is in the first."""
@@ -123,13 +128,13 @@ class Ragged(Memory):
         for row, (asked, answer, held) in enumerate(
             zip(query.unbind(), found.unbind(), self.layers[layer], strict=True)
         ):
-            scores = torch.cat([torch.bmm(asked, keys) for keys, _ in held], -1)
+            scores = torch.cat([torch.bmm(asked, keys.to(asked.dtype)) for keys, _ in held], -1)
             if len(heads):
                 real = self.content[row]
                 attention[row, ..., :real] = scores[heads, -watched:, :real].float().softmax(-1)
             (_, values), *others = held
             weights = torch.split(scores.softmax(-1), [values.shape[1] for _, values in held], -1)
-            torch.bmm(weights[0], values, out=answer)
+            torch.bmm(weights[0], values.to(answer.dtype), out=answer)
             for weight, (_, values) in zip(weights[1:], others, strict=True):
-                answer.baddbmm_(weight, values)
+                answer.baddbmm_(weight, values.to(answer.dtype))
         return found, attention
