@@ -40,12 +40,13 @@ def request(vocabulary, prefix=(), draft=(), told=0, most=25):
     return Request((*start, *prefix), tuple(draft), told, 0, 0, None, most)
 
 
-def test_one_pass_and_token_by_token_agree(decoder, dims):
+@pytest.mark.parametrize("slots", [5, 2, 0], ids=["as many as needed", "too few", "none"])
+def test_one_pass_and_token_by_token_agree(decoder, dims, slots):
     memory = decoder.memory(states(dims, 50), [40], tail=0)
     tokens = torch.tensor([[3, 1, 4, 1, 5]])
     real = tokens >= 0
     whole, attention = decoder.forward(memory, decoder.cache(memory, 5), tokens, real, 5)
-    cache = decoder.cache(memory, 5)
+    cache = decoder.cache(memory, slots)
     for place in range(5):
         hidden, attended = decoder.forward(memory, cache, tokens[:, place : place + 1], real[:, :1], 1)
         torch.testing.assert_close(hidden[:, 0], whole[:, place], atol=1e-4, rtol=1e-4)

@@ -51,6 +51,16 @@ def test_rows_of_any_length_say_what_padded_ones_say(decoder, dims, weights, sil
     same(read(decoder, decoder.memory(rows, CONTENTS, tail)), theirs)
 
 
+@pytest.mark.parametrize("tail", [TAIL, 0])
+def test_half_precision_hears_the_same(decoder, dims, weights, silence, rows, tail):
+    halves = TextDecoder(dims, weights, [(1, 0), (2, 1)], CPU, torch.float32, FloatLinear, keep_as=torch.float16)
+    halves.remember_silence(silence)
+    hidden, attention = read(halves, halves.memory(rows, CONTENTS, tail))
+    exact, attended = read(decoder, decoder.memory(rows, CONTENTS, tail))
+    assert (hidden - exact).norm() / exact.norm() < 1e-3
+    torch.testing.assert_close(attention, attended, atol=1e-4, rtol=1e-2)
+
+
 @pytest.mark.parametrize("padded", [False, True])
 def test_chosen_rows_are_those_rows(dims, weights, silence, rows, padded):
     decoder = make(dims, weights, silence, padded=padded)

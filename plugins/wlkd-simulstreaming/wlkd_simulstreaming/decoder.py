@@ -17,10 +17,13 @@ from wlkd_whisper.dims import WhisperDims
 from wlkd_simulstreaming.layers import Block, MakeLinear, Norm, Weights, stacked
 from wlkd_simulstreaming.memory import MASKED, Memory, Padded, Ragged, part
 
+MORE_SLOTS = 32
+"""That a cache grows by, at least."""
+
 
 @dataclass
 class Cache:
-    """Self-attention of the tokens so far."""
+    """Self-attention of the tokens so far. Grows where it has to."""
 
     keys: list[Tensor]
     """Per layer (rows, heads, slots, head width); slots beyond `length` are free."""
@@ -48,6 +51,8 @@ class Cache:
         Returns their positions (rows, n), and which slots each of them may see, (rows, n, slots in use).
         """
         before, self.length = self.length, self.length + real.shape[1]
+        if self.length > self.valid.shape[1]:
+            self._grow(max(self.length - self.valid.shape[1], MORE_SLOTS))
         self.valid[:, before : self.length] = real
         order = real.long().cumsum(1)
         positions = self.positions[:, None] + order - 1
@@ -64,6 +69,12 @@ class Cache:
         self.keys[layer][:, :, before : self.length] = keys
         self.values[layer][:, :, before : self.length] = values
         return self.keys[layer][:, :, : self.length], self.values[layer][:, :, : self.length]
+
+    def _grow(self, more: int) -> None:
+        """Add `more` free slots."""
+        self.keys = [F.pad(keys, (0, 0, 0, more)) for keys in self.keys]
+        self.values = [F.pad(values, (0, 0, 0, more)) for values in self.values]
+        self.valid = F.pad(self.valid, (0, more))
 
     def _rows(self, slots: Tensor, index: Tensor) -> Tensor:
         """The rows `index` of the keys or values of a layer. Of free slots nothing is touched: few are ever used."""

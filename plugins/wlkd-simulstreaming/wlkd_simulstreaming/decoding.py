@@ -141,7 +141,7 @@ class GreedyDecoding:
         texts = [[*r.prefix, *(choice.token for choice in r.begun), *r.draft] for r in requests]
         longest = max(map(len, texts))
         room = max(request.max_tokens for request in requests)
-        cache = self._decoder.cache(memory, longest + room)
+        cache = self._decoder.cache(memory, longest + self._runs.slots(room))
         watched = 1 + max(len(request.draft) for request in requests)
 
         tokens = torch.tensor(

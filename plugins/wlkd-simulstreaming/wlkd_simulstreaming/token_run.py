@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from wlkd_simulstreaming.attention import attended_frames
-from wlkd_simulstreaming.decoder import Cache, TextDecoder
+from wlkd_simulstreaming.decoder import MORE_SLOTS, Cache, TextDecoder
 from wlkd_simulstreaming.memory import Memory, Padded
 
 Capture = Callable[[Callable[[], None]], Callable[[], None]]
@@ -62,6 +62,10 @@ class TokenRuns(ABC):
         self.banned = banned
 
     @abstractmethod
+    def slots(self, tokens: int) -> int:
+        """How many slots of a cache should be free at the beginning for `tokens` at most."""
+
+    @abstractmethod
     def begin(self, memory: Memory, cache: Cache, last: Tensor) -> TokenRun:
         """Behind what `cache` holds; `last`: (rows, 1), the last token of each row, which it does not hold yet."""
 
@@ -73,6 +77,10 @@ class TokenRuns(ABC):
 
 class GrowingRuns(TokenRuns):
     """Attend to the slots in use and to no more: the least work where work is what takes time."""
+
+    def slots(self, tokens: int) -> int:
+        # Most rows end after a few tokens; room for as many as there may be takes 50 MiB for eight rows of base.
+        return min(tokens, MORE_SLOTS)
 
     def begin(self, memory: Memory, cache: Cache, last: Tensor) -> TokenRun:
         return _GrowingRun(self, memory, cache, last)
@@ -105,6 +113,9 @@ class FixedRuns(TokenRuns):
         self._capture = capture
         self._storage = torch.empty(0, device=decoder.device, dtype=decoder.dtype)
         self._recorded: OrderedDict[Size, _Recorded] = OrderedDict()
+
+    def slots(self, tokens: int) -> int:
+        return tokens
 
     def begin(self, memory: Memory, cache: Cache, last: Tensor) -> TokenRun:
         if not isinstance(memory, Padded):
