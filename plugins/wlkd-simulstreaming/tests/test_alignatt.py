@@ -19,9 +19,9 @@ def test_a_doubtful_word_waits_for_longer():
     assert not settled(110, doubt=0.5)
 
 
-def test_two_seconds_are_enough_for_the_most_doubtful_word():
-    assert settled(49, doubt=9.0)
-    assert not settled(50, doubt=9.0)
+def test_a_second_more_is_enough_for_the_most_doubtful_word():
+    assert settled(84, doubt=9.0)
+    assert not settled(85, doubt=9.0)
 
 
 def test_a_short_stretch_of_speech_settles_what_is_certain_only():

@@ -34,13 +34,20 @@ def test_nothing_is_committed_before_a_stretch_of_speech_is_long_enough(new_talk
 
 def test_words_that_the_model_doubts_wait_and_what_follows_them_waits_too(new_talk, vocabulary):
     talk = new_talk()
-    words = ((" one", 20), (" two", 60), (" three", 100), (" four", 190))
+    words = ((" one", 20), (" two", 90), (" three", 120), (" four", 190))
     heard = hypothesis(vocabulary, *words)
-    # At the beginning of " two": 95 frames are asked for.
-    doubtful = doubting(heard, len(vocabulary.encode(" one")), -1.5)
+    # At the beginning of " two": 60 frames are asked for.
+    doubtful = doubting(heard, len(vocabulary.encode(" one")), -0.9)
     assert texts(talk.conclude(talk.hear(3), doubtful).words) == [" one"]
-    sooner = new_talk(doubt_threshold=40)  # 80
+    sooner = new_talk(doubt_threshold=40)  # 51
     assert texts(sooner.conclude(sooner.hear(3), doubtful).words) == [" one", " two", " three"]
+
+
+def test_a_word_does_not_wait_for_its_comma_to_be_sure(talk, vocabulary):
+    heard = hypothesis(vocabulary, (" one", 20), (" two,", 90), (" three", 120), (" four", 190))
+    comma = len(vocabulary.encode(" one two,")) - 1
+    assert vocabulary.text([heard.tokens[comma]]) == ","
+    assert texts(talk.conclude(talk.hear(3), doubting(heard, comma, -5.0)).words) == [" one", " two,", " three"]
 
 
 def test_a_second_opinion_is_asked_for_doubtful_words_that_are_about_to_be_committed(talk, vocabulary):

@@ -86,9 +86,9 @@ class SimulStreamingOptions(Options):
     doubt_threshold: float = Field(
         50,
         ge=0,
-        description="Further frames for each unit of doubt (negative log-probability), at most 100 in all. Lower "
-        "values bring words sooner and less accurately. A segment must be 1.5 times as long before its "
-        "words are committed.",
+        description="Further frames for each unit of doubt (negative log-probability), at most 50. Lower values bring "
+        "words sooner and less accurately. A segment must be 1.5 times as long as both before its words are "
+        "committed.",
     )
     rewind_threshold: int = Field(
         200, ge=10, description="A hypothesis ends when its attention jumps back by more frames than this."

@@ -12,10 +12,11 @@ from wlkd.contract.audio import samples
 from wlkd_simulstreaming.alignatt import is_settled
 from wlkd_simulstreaming.brief import Brief, Step
 from wlkd_simulstreaming.guards import Guard, is_no_speech, told_again
-from wlkd_simulstreaming.hypothesis import Hypothesis
+from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
 from wlkd_simulstreaming.rivals import is_doubtful
 from wlkd_simulstreaming.state import UNSPOKEN_SECONDS, State
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said, timed_words
+from wlkd_simulstreaming.tokens import Vocabulary
 from wlkd_simulstreaming.window import best_cut
 
 
@@ -154,11 +155,17 @@ def _settled(step: Step, heard: Hypothesis, words: Sequence[Said]) -> int:
     last = len(words) if step.end is not None and heard.ended else max(len(words) - 1, 0)
     segment = state.segment // FRAME_SAMPLES
     for count, said in enumerate(words[:last]):
-        doubt = -min(heard.logprobs[said.first : said.stop])
+        doubt = _doubt(heard.choices[said.first : said.stop], step.brief.vocabulary)
         frame = max(heard.frames[said.first : said.stop])
         if not is_settled(frame, doubt, state.content, segment, options.frame_threshold, options.doubt_threshold):
             return count
     return last
+
+
+def _doubt(choices: Sequence[Choice], vocabulary: Vocabulary) -> float:
+    """How much the model doubts a word: as much as its least certain token. Its marks do not count: whether a comma
+    follows depends on how the sentence goes on, and changes no word."""
+    return max((-choice.logprob for choice in choices if vocabulary.letters(choice.token)), default=0.0)
 
 
 def ended(state: State, end: int) -> State:
