@@ -43,11 +43,12 @@ def test_words_that_the_model_doubts_wait_and_what_follows_them_waits_too(new_ta
     assert texts(sooner.conclude(sooner.hear(3), doubtful).words) == [" one", " two", " three"]
 
 
-def test_a_word_does_not_wait_for_its_comma_to_be_sure(talk, vocabulary):
-    heard = hypothesis(vocabulary, (" one", 20), (" two,", 90), (" three", 120), (" four", 190))
-    comma = len(vocabulary.encode(" one two,")) - 1
-    assert vocabulary.text([heard.tokens[comma]]) == ","
-    assert texts(talk.conclude(talk.hear(3), doubting(heard, comma, -5.0)).words) == [" one", " two,", " three"]
+@pytest.mark.parametrize(("mark", "said"), [(",", [" one", " two,", " three"]), (".", [" one"])])
+def test_a_word_waits_for_a_full_stop_to_be_sure_and_not_for_a_comma(talk, vocabulary, mark, said):
+    heard = hypothesis(vocabulary, (" one", 20), (f" two{mark}", 90), (" three", 120), (" four", 190))
+    place = len(vocabulary.encode(f" one two{mark}")) - 1
+    assert vocabulary.text([heard.tokens[place]]) == mark
+    assert texts(talk.conclude(talk.hear(3), doubting(heard, place, -5.0)).words) == said
 
 
 def test_a_second_opinion_is_asked_for_doubtful_words_that_are_about_to_be_committed(talk, vocabulary):

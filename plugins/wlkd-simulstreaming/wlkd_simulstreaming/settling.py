@@ -9,6 +9,7 @@ from wlkd_whisper import stepwise
 
 from wlkd import Commit, Word
 from wlkd.contract.audio import samples
+from wlkd.contract.types import SENTENCE_ENDS
 from wlkd_simulstreaming.alignatt import is_settled
 from wlkd_simulstreaming.brief import Brief, Step
 from wlkd_simulstreaming.guards import Guard, is_no_speech, told_again
@@ -163,9 +164,17 @@ def _settled(step: Step, heard: Hypothesis, words: Sequence[Said]) -> int:
 
 
 def _doubt(choices: Sequence[Choice], vocabulary: Vocabulary) -> float:
-    """How much the model doubts a word: as much as its least certain token. Its marks do not count: whether a comma
-    follows depends on how the sentence goes on, and changes no word."""
-    return max((-choice.logprob for choice in choices if vocabulary.letters(choice.token)), default=0.0)
+    """How much the model doubts a word: as much as the least certain of its tokens that change what is said.
+
+    A comma does not: whether one follows depends on how the sentence goes on. A full stop does, for what comes behind
+    it is heard as a sentence of its own.
+    """
+    return max((-choice.logprob for choice in choices if not _is_comma(vocabulary, choice.token)), default=0.0)
+
+
+def _is_comma(vocabulary: Vocabulary, token: int) -> bool:
+    """Or another mark inside a sentence."""
+    return not vocabulary.letters(token) and not vocabulary.text([token]).strip().endswith(SENTENCE_ENDS)
 
 
 def ended(state: State, end: int) -> State:
