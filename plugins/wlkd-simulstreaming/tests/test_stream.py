@@ -43,7 +43,7 @@ def test_words_that_the_model_doubts_wait_and_what_follows_them_waits_too(new_ta
     assert texts(sooner.conclude(sooner.hear(3), doubtful).words) == [" one", " two", " three"]
 
 
-@pytest.mark.parametrize(("mark", "said"), [(",", [" one", " two,", " three"]), (".", [" one"])])
+@pytest.mark.parametrize(("mark", "said"), [(",", [" one", " two,", " three"]), (".", [" one"]), ("%", [" one"])])
 def test_a_word_waits_for_a_full_stop_to_be_sure_and_not_for_a_comma(talk, vocabulary, mark, said):
     heard = hypothesis(vocabulary, (" one", 20), (f" two{mark}", 90), (" three", 120), (" four", 190))
     place = len(vocabulary.encode(f" one two{mark}")) - 1

@@ -9,6 +9,7 @@ beam of two, at the few tokens where it matters (docs/experiments.md has the fig
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -64,7 +65,7 @@ def is_doubtful(choice: Choice, vocabulary: Vocabulary) -> bool:
     spelling, a mark or the end."""
     if choice.logprob >= DOUBTFUL_LOGPROB:
         return False
-    said, instead = vocabulary.letters(choice.token), vocabulary.letters(choice.runner_up[0])
+    said, instead = _letters(vocabulary, choice.token), _letters(vocabulary, choice.runner_up[0])
     return bool(said and instead and said != instead)
 
 
@@ -96,3 +97,9 @@ def _likelihood(heard: Hypothesis, at: int, reach: int) -> float:
         if choice.frame > reach:
             return total
     return total + heard.end_logprob
+
+
+def _letters(vocabulary: Vocabulary, token: int) -> str:
+    # Parts of a character differ by their bytes.
+    text = vocabulary.bytes_of(token).decode(errors="backslashreplace").casefold()
+    return "".join(sign for sign in text if unicodedata.category(sign)[0] not in "PZS")

@@ -9,7 +9,6 @@ from wlkd_whisper import stepwise
 
 from wlkd import Commit, Word
 from wlkd.contract.audio import samples
-from wlkd.contract.types import SENTENCE_ENDS
 from wlkd_simulstreaming.alignatt import is_settled
 from wlkd_simulstreaming.brief import Brief, Step
 from wlkd_simulstreaming.guards import Guard, is_no_speech, told_again
@@ -19,6 +18,9 @@ from wlkd_simulstreaming.state import UNSPOKEN_SECONDS, State
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said, timed_words
 from wlkd_simulstreaming.tokens import Vocabulary
 from wlkd_simulstreaming.window import best_cut
+
+INSIDE_A_SENTENCE = frozenset(",;:-–—\"'“”‘’()，、；：（）「」『』《》")
+"""Marks that change no word, and leave the sentence open."""
 
 
 @dataclass(frozen=True)
@@ -169,12 +171,8 @@ def _doubt(choices: Sequence[Choice], vocabulary: Vocabulary) -> float:
     A comma does not: whether one follows depends on how the sentence goes on. A full stop does, for what comes behind
     it is heard as a sentence of its own.
     """
-    return max((-choice.logprob for choice in choices if not _is_comma(vocabulary, choice.token)), default=0.0)
-
-
-def _is_comma(vocabulary: Vocabulary, token: int) -> bool:
-    """Or another mark inside a sentence."""
-    return not vocabulary.letters(token) and not vocabulary.text([token]).strip().endswith(SENTENCE_ENDS)
+    said = (choice for choice in choices if not INSIDE_A_SENTENCE.issuperset(vocabulary.text([choice.token]).strip()))
+    return max((-choice.logprob for choice in said), default=0.0)
 
 
 def ended(state: State, end: int) -> State:

@@ -7,7 +7,6 @@ from complete characters.
 from __future__ import annotations
 
 import codecs
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +43,6 @@ class Vocabulary:
             self._written(token)[2:-2]: token for token in range(self.sot + 1, self.translate)
         }
         alphabet = byte_alphabet()
-        self._letters: dict[int, str] = {}
         self._bytes = [bytes(alphabet[letter] for letter in self._written(token)) for token in range(self.eot)]
 
     @classmethod
@@ -77,15 +75,6 @@ class Vocabulary:
     def bytes_of(self, token: int) -> bytes:
         """What `token` stands for; nothing for special tokens."""
         return self._bytes[token] if token < self.eot else b""
-
-    def letters(self, token: int) -> str:
-        """What `token` writes in small letters, without marks and spaces."""
-        found = self._letters.get(token)
-        if found is None:
-            # Parts of a character differ by their bytes.
-            text = self.bytes_of(token).decode(errors="backslashreplace").casefold()
-            found = self._letters[token] = "".join(sign for sign in text if unicodedata.category(sign)[0] not in "PZS")
-        return found
 
     def text(self, tokens: Iterable[int]) -> str:
         return b"".join(map(self.bytes_of, tokens)).decode(errors="replace")

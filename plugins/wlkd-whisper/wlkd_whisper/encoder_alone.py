@@ -1,6 +1,6 @@
 """Loads the encoder of a CTranslate2 Whisper model without the rest of it, for those who decode in another way.
 
-CTranslate2 loads whole models only, and the decoder is the larger part: 56 of the 77 MB that base takes in int8, 1.8 of
+CTranslate2 loads whole models only, and the decoder is the larger part: 52 of the 75 MB that base takes in int8, 1.8 of
 the 3.1 GB of large-v3 in float16. What it insists on is a decoder with some layer and some tokens: one of each does.
 """
 
