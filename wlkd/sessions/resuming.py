@@ -52,12 +52,8 @@ class Resuming:
         self.begin = begin
 
     def committed(self, commit: Commit, waits_from: int | None) -> None:
-        """The recognizer has made a step; its words from `waits_from` on wait in a filter."""
+        """The recognizer has made a step; words from `waits_from` on wait in a filter, or for their speaker."""
         self._seams.committed(commit, waits_from)
-
-    def released(self) -> None:
-        """No word waits in a filter any more."""
-        self._seams.released()
 
     def silent(self, until: int) -> None:
         """Nobody speaks, and everything up to `until` is transcribed."""
@@ -68,9 +64,9 @@ class Resuming:
         """The client should be told."""
         return self._seams.at - self._told >= NEWS
 
-    def seam(self) -> Seam:
-        """From where the stream could go on. To be made together with the update that it goes out with: the client
-        then has the words that the continuation counts as told, all of them and no others."""
+    def seam(self, waits_from: int | None) -> Seam:
+        """From where the stream could go on. To be made together with the update that it goes out with, and with what
+        waits then: the client has the words that the continuation counts as told, all of them and no others."""
         seams, transcript = self._seams, self._transcript
         self._told = seams.at
         restart = self._hearing.restart(seams.at)
@@ -79,10 +75,10 @@ class Resuming:
             header_bytes=restart.header_bytes,
             settled_bytes=restart.offset_bytes,
             first_line=transcript.first_line,
-            continuation=self._seal(self._continuation(restart)),
+            continuation=self._seal(self._continuation(restart, waits_from)),
         )
 
-    def _continuation(self, restart: Restart) -> Continuation:
+    def _continuation(self, restart: Restart, waits_from: int | None) -> Continuation:
         seams, transcript = self._seams, self._transcript
         kept, untranslated = transcript.awaiting()
         return Continuation(
@@ -94,7 +90,7 @@ class Resuming:
             settled=seams.at,
             restart=restart,
             context=seams.context,
-            told=seams.known,
+            told=seams.known(waits_from),
             closed_lines=transcript.closed_lines - len(kept),
             open_line=transcript.open_line,
             transcript_end=transcript.end,

@@ -34,23 +34,20 @@ class Seams:
         """Everything before this sample index is settled."""
         self._told = tuple(told)
         """Words committed behind it."""
-        self._waits_from: int | None = None
         self.context = context
         """What was said before the seam, the end of it."""
 
-    @property
-    def known(self) -> tuple[Word, ...]:
-        """Words behind the seam that the client has."""
-        limit = self._waits_from
-        return self._told if limit is None else tuple(word for word in self._told if word.start < limit)
+    def known(self, waits_from: int | None = None) -> tuple[Word, ...]:
+        """Words behind the seam that the client has: those from `waits_from` on have not gone out."""
+        return self._told if waits_from is None else tuple(word for word in self._told if word.start < waits_from)
 
     def committed(self, commit: Commit, waits_from: int | None = None) -> None:
-        """The recognizer has made a step. Its words from `waits_from` on do not go out yet: another recognizer would
-        have to hear them again."""
+        """The recognizer has made a step. Words from `waits_from` on do not go out yet: another recognizer would have
+        to hear them again."""
         self._told += commit.words
-        self._waits_from = waits_from
         if commit.segment_end:
-            self._move(commit.until, len(self._told))
+            limit = commit.until if waits_from is None else min(commit.until, waits_from)
+            self._move(limit, len(self.known(waits_from)))
         elif commit.until - self.at > (LONGEST if self._can_tell else LONGEST_UNTOLD):
             limit = commit.until - (HEARD_AGAIN if self._can_tell else 0)
             limit = limit if waits_from is None else min(limit, waits_from)
@@ -58,10 +55,6 @@ class Seams:
             beyond = self._told[count].start if count < len(self._told) else limit
             before = self._told[count - 1].end if count else self.at
             self._move(max(before, min(limit, beyond)), count)
-
-    def released(self) -> None:
-        """All words have gone out."""
-        self._waits_from = None
 
     def silent(self, until: int) -> None:
         """Nobody speaks, all that was said is committed, and the stream has been heard up to `until`."""

@@ -97,7 +97,7 @@ class LiveSession:
             over, complete, reason = self._life.over, self._life.complete, self._life.reason
             update = self._progress.update(idle=self._place.idle, final=complete)
             if self.resuming is not None:
-                update = replace(update, seam=self.resuming.seam())
+                update = replace(update, seam=self.resuming.seam(self._waits_from))
             self._on_update(self.info, update)
             yield update
             if over:
@@ -379,8 +379,7 @@ class LiveSession:
                     self._on_outcome(error)
                     return
                 if self.resuming is not None:
-                    waits = (self._rendering.waits_from, self._progress.waits_from)
-                    self.resuming.committed(outcome, min((at for at in waits if at is not None), default=None))
+                    self.resuming.committed(outcome, self._waits_from)
                 self._look_quiet()
                 self._metrics.commit_lag.observe(seconds(self.lag))
             case SessionError():
@@ -393,8 +392,12 @@ class LiveSession:
     def _let_go(self) -> None:
         """Words that wait for what follows: nothing will. Raises `SessionError`."""
         self._write(self._rendering.release())
-        if self.resuming is not None:
-            self.resuming.released()
+
+    @property
+    def _waits_from(self) -> int | None:
+        """Sample index where the first committed word that has not gone out began; None: all have."""
+        waits = (self._rendering.waits_from, self._progress.waits_from)
+        return min((at for at in waits if at is not None), default=None)
 
     def _write(self, commits: Iterable[Commit]) -> None:
         for commit in commits:
