@@ -2,7 +2,7 @@
 
 A word whose attention lies close to the end of the audio leans on sound that is still to come, so neither it nor
 anything after it is settled. How close is too close depends on the model's doubt, the negative log-probability of the
-least certain token of the word, marks left out: words that it was sure of hardly ever changed once a few more frames
+least certain token of the word, commas left out: words that it was sure of hardly ever changed once a few more frames
 had been heard, those that it doubted did so often, however far from the end they lay (docs/experiments.md has the
 figures).
 """

@@ -15,9 +15,9 @@ from wlkd_whisper.dims import WhisperDims
 from wlkd_simulstreaming.layers import Linear, MakeLinear, Norm, Weights, stacked
 
 THREADS_A_ROW = 2
-"""On a CPU that many have enough to do with one row. Eight rows of 9 s took two threads 1.09 s as one batch of base and
-1.08 s one by one, with the same states and 20 MiB instead of 100: CTranslate2 has the scores of all heads of a batch in
-memory at once."""
+"""On a CPU that many have enough to do with one row. Eight rows of 7, 9 and 11 s took two threads 0.82, 1.09 and 1.44 s
+as one batch of base and 0.80, 1.13 and 1.58 s one by one, with the same states, and 20 MiB instead of 100 for 9 s:
+CTranslate2 has the scores of all heads of a batch in memory at once."""
 
 
 class Encoder(ABC):

@@ -94,7 +94,8 @@ class Norm:
 class Weights(Mapping[str, Tensor]):
     """One network's weights in a checkpoint, each converted when it is asked for.
 
-    All of them at once would take twice what the checkpoint takes, and are in use for as long as a layer is made.
+    It is needed only while its layer is made, and all of them at once in float32 would take twice what they take in the
+    checkpoint.
     """
 
     def __init__(

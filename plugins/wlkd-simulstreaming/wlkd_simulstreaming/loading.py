@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,11 +118,7 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     concurrency = MOST_STEPS if alone and threads > 1 else 1
     whole = None
     if options.encoder == "ctranslate2":
-
-        def load_whole() -> ctranslate2.models.Whisper:
-            return _whisper(options, folder, device, threads, 1, opened=nullcontext(folder))
-
-        whole = WholeHearing(options, vocabulary, metrics, load_whole)
+        whole = WholeHearing(options, vocabulary, metrics, lambda: _whisper(options, folder, device, threads, 1))
     width = checkpoint.dims.n_text_state
     return Model(
         inference,
@@ -187,7 +183,7 @@ def _ctranslate2_half(
     # On a CPU two at once, each with all threads, encode a fifth more speech than one after the other, and one alone is
     # no slower; they share the weights.
     at_once = MOST_STEPS if device.type == "cpu" and threads > 1 else 1
-    model = _whisper(options, folder, device, threads, at_once, opened=encoder_alone(folder))
+    model = _whisper(options, folder, device, threads, at_once, encoder_only=True)
     encoder = CTranslate2Encoder(model, device, dtype, threads)
     try:
         encoder(torch.zeros(1, model.n_mels, 2))
@@ -206,14 +202,14 @@ def _whisper(
     threads: int,
     at_once: int,
     *,
-    opened: AbstractContextManager[Path],
+    encoder_only: bool = False,
 ) -> ctranslate2.models.Whisper:
-    """CTranslate2's model for `at_once` calls at a time, each with `threads`; `opened` is what is read of `folder`."""
+    """CTranslate2's model for `at_once` calls at a time, each with `threads`."""
     compute_type = options.compute_type
     if compute_type == "auto":
         compute_type = "int8" if device.type == "cpu" else "float16"
     try:
-        with opened as place:
+        with encoder_alone(folder) if encoder_only else nullcontext(folder) as place:
             return ctranslate2.models.Whisper(
                 str(place),
                 device=device.type,

@@ -6,6 +6,7 @@ import tempfile
 
 import numpy as np
 import pytest
+from wlkd_whisper.dims import ModelFileError
 from wlkd_whisper.encoder_alone import encoder_alone
 from wlkd_whisper.modelbin import ModelBin
 
@@ -57,5 +58,5 @@ def test_a_file_that_ends_early_is_told(maker, kept):
     folder = maker.encoder("toy")
     path = folder / "model.bin"
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(Exception, match="incomplete"), encoder_alone(folder):
+    with pytest.raises(ModelFileError, match="incomplete"), encoder_alone(folder):
         pass

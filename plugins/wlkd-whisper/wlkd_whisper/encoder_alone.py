@@ -38,12 +38,12 @@ def encoder_alone(folder: Path) -> Iterator[Path]:
     with place as name, os.fdopen(os.memfd_create("model.bin"), "w+b") as stream:
         _write(model, stream)
         stream.flush()
+        alone = Path(name)
+        (alone / "model.bin").symlink_to(f"/proc/self/fd/{stream.fileno()}")
         for file in folder.resolve().iterdir():
-            (Path(name) / file.name).symlink_to(file)
-        own = Path(name) / "model.bin"
-        own.unlink()
-        own.symlink_to(f"/proc/self/fd/{stream.fileno()}")
-        yield Path(name)
+            if file.name != "model.bin":
+                (alone / file.name).symlink_to(file)
+        yield alone
 
 
 def _write(model: ModelBin, stream: BinaryIO) -> None:
