@@ -5,8 +5,8 @@ from wlkd_simulstreaming.alignatt import is_settled, rewinds
 from wlkd_simulstreaming.attention import attended_frames
 
 
-def settled(frame, *, doubt=0.0, content=150, segment=150):
-    return is_settled(frame, doubt, content, segment, threshold=15, per_doubt=50)
+def settled(frame, *, doubt=0.0, content=150, segment=150, stood=150):
+    return is_settled(frame, doubt, content, segment, stood, threshold=15, per_doubt=20)
 
 
 def test_a_word_near_the_end_of_the_audio_waits():
@@ -15,20 +15,27 @@ def test_a_word_near_the_end_of_the_audio_waits():
 
 
 def test_a_doubtful_word_waits_for_longer():
-    assert settled(109, doubt=0.5)
-    assert not settled(110, doubt=0.5)
+    assert settled(124, doubt=0.5)
+    assert not settled(125, doubt=0.5)
 
 
-def test_a_second_more_is_enough_for_the_most_doubtful_word():
-    assert settled(84, doubt=9.0)
-    assert not settled(85, doubt=9.0)
+def test_a_doubtful_word_must_have_stood_for_a_while():
+    assert settled(50, stood=0)
+    assert settled(50, doubt=0.5, stood=10)
+    assert not settled(50, doubt=0.5, stood=9)
+
+
+def test_half_a_second_more_is_enough_for_the_most_doubtful_word():
+    assert settled(109, doubt=9.0, stood=25)
+    assert not settled(110, doubt=9.0, stood=25)
+    assert not settled(109, doubt=9.0, stood=24)
 
 
 def test_a_short_stretch_of_speech_settles_what_is_certain_only():
     assert settled(5, content=23, segment=23)
     assert not settled(5, content=22, segment=22)
-    assert not settled(5, doubt=0.5, content=59, segment=59)
-    assert settled(5, doubt=0.5, content=60, segment=60)
+    assert not settled(5, doubt=0.5, content=37, segment=37)
+    assert settled(5, doubt=0.5, content=38, segment=38)
 
 
 def test_a_jump_back_is_a_rewind_only_beyond_the_threshold():

@@ -1,28 +1,32 @@
 """AlignAtt (Papi et al. 2023, arXiv 2305.11408): the audio that a word attends to decides whether it may stay.
 
 A word whose attention lies close to the end of the audio leans on sound that is still to come, so neither it nor
-anything after it is settled. How close is too close depends on the model's doubt, the negative log-probability of the
-least certain token of the word, commas left out: words that it was sure of hardly ever changed once a few more frames
-had been heard, those that it doubted did so often, however far from the end they lay (docs/experiments.md has the
-figures).
+anything after it is settled. AlignAtt asks for the same distance for all words. Here a word must also stand: the steps
+before must have told it too, as far as they heard it, and the words before it. For how long depends on the model's
+doubt, the negative log-probability of the least certain token of the word, commas left out. Words that it is sure of
+hardly ever change; whether doubtful ones do, the time for which they have stood tells better than their distance from
+the end (docs/experiments.md has the figures).
 """
 
 from __future__ import annotations
 
-MOST_FOR_DOUBT = 50
-"""Frames, a second: what has not become clear by then hardly becomes clearer."""
+MOST_FOR_DOUBT = 25
+"""Frames, half a second: what has stood for so long mostly stays, however doubtful."""
 SEGMENT_RATIO = 1.5
 """How long a stretch of speech must be, over the distance that is asked for: short windows are heard worse."""
 
 
-def is_settled(frame: int, doubt: float, content: int, segment: int, threshold: float, per_doubt: float) -> bool:
-    """Whether a word that attends to `frame`, at most, of `content` frames stands.
+def is_settled(
+    frame: int, doubt: float, content: int, segment: int, stood: float, threshold: float, per_doubt: float
+) -> bool:
+    """Whether a word that attends to `frame`, at most, of `content` frames may stay.
 
-    It must lie `threshold` frames clear of the end, and `per_doubt` more for each unit of `doubt`, up to
-    `MOST_FOR_DOUBT`. `segment`: frames of speech since the last pause.
+    It must have stood for `per_doubt` frames for each unit of `doubt`, up to `MOST_FOR_DOUBT`, and lie that many frames
+    and `threshold` more clear of the end. `segment`: frames of speech since the last pause. `stood`: frames.
     """
-    distance = threshold + min(per_doubt * doubt, MOST_FOR_DOUBT)
-    return content - frame > distance and segment >= SEGMENT_RATIO * distance
+    asked = min(per_doubt * doubt, MOST_FOR_DOUBT)
+    distance = threshold + asked
+    return content - frame > distance and segment >= SEGMENT_RATIO * distance and stood >= asked
 
 
 def rewinds(previous: int, frame: int, rewind_threshold: int) -> bool:

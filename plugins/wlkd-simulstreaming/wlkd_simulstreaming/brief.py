@@ -119,7 +119,7 @@ def request(step: Step, language: str | None, *, afresh: bool = False) -> Reques
     most = min(int(TOKENS_PER_SECOND * unsaid) + SPARE_TOKENS, brief.dims.n_text_ctx - len(prefix))
     return Request(
         prefix=prefix,
-        draft=() if afresh else state.draft[: most - 1],
+        draft=() if afresh else state.draft.tokens[: most - 1],
         told=len(state.said_tokens),
         floor=state.window.offset(state.last_end) // FRAME_SAMPLES if state.said else 0,
         sot=len(before),

@@ -127,13 +127,14 @@ def told_again(settled: Sequence[str], fresh: Sequence[str], ends: Sequence[int]
     the end of the last settled word.
     """
     for count in range(min(len(settled), len(fresh)), 0, -1):
-        if ends[count - 1] <= until and _plain(settled[-count:]) == _plain(fresh[:count]):
+        if ends[count - 1] <= until and list(map(plain, settled[-count:])) == list(map(plain, fresh[:count])):
             return count
     return 0
 
 
-def _plain(words: Sequence[str]) -> list[str]:
-    return ["".join(letter for letter in word.casefold() if letter.isalnum()) for word in words]
+def plain(word: str) -> str:
+    """`word` as it sounds: without capitals and marks."""
+    return "".join(letter for letter in word.casefold() if letter.isalnum())
 
 
 def is_no_speech(probability: float | None, logprobs: Sequence[float], least_logprob: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,17 +11,19 @@ from wlkd_whisper import stepwise
 from wlkd import Commit, Word
 from wlkd.contract.audio import samples
 from wlkd_simulstreaming.alignatt import is_settled
-from wlkd_simulstreaming.brief import Brief, Step
-from wlkd_simulstreaming.guards import Guard, is_no_speech, told_again
+from wlkd_simulstreaming.brief import END_FRAMES, Brief, Step
+from wlkd_simulstreaming.guards import Guard, is_no_speech, plain, told_again
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
 from wlkd_simulstreaming.rivals import is_doubtful
-from wlkd_simulstreaming.state import UNSPOKEN_SECONDS, State
+from wlkd_simulstreaming.state import UNSPOKEN_SECONDS, Draft, State
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said, timed_words
 from wlkd_simulstreaming.tokens import Vocabulary
 from wlkd_simulstreaming.window import best_cut
 
 INSIDE_A_SENTENCE = frozenset(",;:-–—\"'“”‘’()，、；：（）「」『』《》")
 """Marks that change no word, and leave the sentence open."""
+CLEAR = samples(1.5)
+"""A word stands when so much has been heard behind it, even if it has just changed."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class Reading:
     settled: tuple[Said, ...]
     """To be committed."""
     rest: tuple[Said, ...]
-    draft: tuple[int, ...]
-    """What the next step may guess: the tokens behind `settled`, an unfinished character included."""
+    draft: Draft
+    """What the next step may guess, and compares its words with: what is behind `settled`."""
     ended: bool
     """The model ended the text."""
     guards: frozenset[Guard]
@@ -97,7 +100,7 @@ def read(heard: Heard) -> Reading:
     """The words of `heard`, less what is made up or was told before, and which of them are settled."""
     step, state, hypothesis = heard.step, heard.step.state, heard.hypothesis
     if state.held:
-        return Reading(state.held, (), (), ended=True, guards=frozenset(), closing=True)
+        return Reading(state.held, (), Draft(), ended=True, guards=frozenset(), closing=True)
     guards = hypothesis.guards
     if made_up(step, hypothesis):
         guards |= {Guard.NO_SPEECH}
@@ -106,7 +109,8 @@ def read(heard: Heard) -> Reading:
     again = told_again(state.recent, [one.word.text for one in words], [one.word.end for one in words], state.last_end)
     if again:
         guards |= {Guard.TOLD_AGAIN}
-    count = max(_settled(step, hypothesis, words), again)
+    since = standing(words, again, hypothesis, state)
+    count = max(_settled(step, hypothesis, words, since), again)
     if count == again and step.end is None and not state.said and is_full(state, step.brief) and len(words) > again + 1:
         # Nothing settled for a whole window: keep the words rather than lose the audio.
         guards |= {Guard.FORCED}
@@ -114,7 +118,10 @@ def read(heard: Heard) -> Reading:
     count, closing = _closing(step, words, count, again)
     rest = tuple(words[count:])
     used = rest[0].first if rest else (words[-1].stop if words else 0)
-    draft = () if again or Guard.LOOP in guards else hypothesis.tokens[used:]
+    end = state.window.end
+    draft = Draft(heard=end)
+    if not again and Guard.LOOP not in guards:
+        draft = Draft(hypothesis.tokens[used:], tuple(plain(said.word.text) for said in rest), since[count:], end)
     return Reading(tuple(words[again:count]), rest, draft, hypothesis.ended, guards, closing)
 
 
@@ -137,7 +144,8 @@ def doubted(heard: Heard, start: int) -> int | None:
     if made_up(step, hypothesis):
         return None
     words = timed_words(hypothesis, vocabulary, heard.language, step.state.window, step.state.content)
-    count = _settled(step, hypothesis, words)
+    # A runner-up that won wins again in the next step, or it could not stand.
+    count = _settled(step, hypothesis, words, since=None)
     stop = words[count - 1].stop if count else 0
     return next((at for at in range(start, stop) if is_doubtful(hypothesis.choices[at], vocabulary)), None)
 
@@ -147,8 +155,24 @@ def made_up(step: Step, heard: Hypothesis) -> bool:
     return is_no_speech(heard.no_speech, heard.logprobs, step.brief.options.no_speech_logprob)
 
 
-def _settled(step: Step, heard: Hypothesis, words: Sequence[Said]) -> int:
-    """How many of `words` are to be committed."""
+def standing(words: Sequence[Said], again: int, heard: Hypothesis, state: State) -> tuple[int, ...]:
+    """Since when each of `words`, those of `heard`, stands (`Draft.since`). The first `again` of them were committed
+    before, and stand for ever."""
+    draft, end = state.draft, state.window.end
+    agreed = again
+    for said, before in zip(words[again:], draft.words, strict=False):
+        if plain(said.word.text) != before:
+            break
+        agreed += 1
+    places = (max(heard.frames[said.first : said.stop]) for said in words[agreed:])
+    starts = (state.window.session_index(place * FRAME_SAMPLES) for place in places)
+    known = draft.heard - END_FRAMES * FRAME_SAMPLES
+    fresh = (start if start >= known else min(start + CLEAR, end) for start in starts)
+    return (*[0] * again, *draft.since[: agreed - again], *fresh)
+
+
+def _settled(step: Step, heard: Hypothesis, words: Sequence[Said], since: Sequence[int] | None) -> int:
+    """How many of `words` are to be committed; `since`: if they have stood long enough since then."""
     if step.ends:
         return len(words)
     if Guard.LOOP in heard.guards or step.state.language is None or step.state.strange_from is not None:
@@ -158,9 +182,12 @@ def _settled(step: Step, heard: Hypothesis, words: Sequence[Said]) -> int:
     last = len(words) if step.end is not None and heard.ended else max(len(words) - 1, 0)
     segment = state.segment // FRAME_SAMPLES
     for count, said in enumerate(words[:last]):
+        stood = math.inf if since is None else (state.window.end - since[count]) / FRAME_SAMPLES
         doubt = _doubt(heard.choices[said.first : said.stop], step.brief.vocabulary)
         frame = max(heard.frames[said.first : said.stop])
-        if not is_settled(frame, doubt, state.content, segment, options.frame_threshold, options.doubt_threshold):
+        if not is_settled(
+            frame, doubt, state.content, segment, stood, options.frame_threshold, options.doubt_threshold
+        ):
             return count
     return last
 

@@ -26,6 +26,21 @@ RECENT_WORDS = 8
 
 
 @dataclass(frozen=True)
+class Draft:
+    """What a step left tentative."""
+
+    tokens: tuple[int, ...] = ()
+    """What the next step may guess, an unfinished character included."""
+    words: tuple[str, ...] = ()
+    """As they sound (`guards.plain`)."""
+    since: tuple[int, ...] = ()
+    """Session index from which on each of them stands: the end of the audio that it was first told from, behind the
+    same words, or sooner."""
+    heard: int = 0
+    """Session index of the end of the audio."""
+
+
+@dataclass(frozen=True)
 class State(SpeechState):
     """Everything a stream knows."""
 
@@ -33,8 +48,8 @@ class State(SpeechState):
     """Committed words whose audio is in the window."""
     context: tuple[int, ...] = ()
     """Tokens before them, the latest last."""
-    draft: tuple[int, ...] = ()
-    """Tokens of the tentative tail."""
+    draft: Draft = field(default_factory=Draft)
+    """What the last step left tentative."""
     recent: tuple[str, ...] = ()
     """The last few committed words."""
     language: str | None = None
@@ -114,7 +129,7 @@ class State(SpeechState):
             self.remembering(self.said_tokens),
             window=Window(),
             said=(),
-            draft=(),
+            draft=Draft(),
             recent=(),
             segment=0,
             paused=False,
@@ -149,7 +164,7 @@ class State(SpeechState):
     def _in_language(self, language: str) -> State:
         """Decided, and not for the first time. Words of another language are not used as context."""
         known = replace(self, language=language, before=None, evidence=Evidence())
-        return known if language == self.before else replace(known, context=(), draft=())
+        return known if language == self.before else replace(known, context=(), draft=Draft())
 
     def _questioned(self, probabilities: Mapping[str, float], options: SimulStreamingOptions, closing: bool) -> State:
         """The language is decided. When another one is likelier for a while, or when the segment ends, it is open again
@@ -161,7 +176,7 @@ class State(SpeechState):
         if not closing and self.window.end - since < samples(STRANGE_SECONDS):
             return replace(self, strange_from=since)
         window = self.window.after(self.last_end)
-        return replace(self.asking_again(), window=window, segment=len(window), said=(), draft=(), context=())
+        return replace(self.asking_again(), window=window, segment=len(window), said=(), draft=Draft(), context=())
 
     def asking_again(self) -> State:
         """With the language open, and probably the same."""
@@ -188,7 +203,7 @@ class State(SpeechState):
     def behind(self, frame: int) -> State:
         """With the audio from `frame` of the window on only, of which nothing is committed."""
         start = self.window.session_index(frame * FRAME_SAMPLES)
-        return replace(self, window=self.window.after(start), said=(), draft=())
+        return replace(self, window=self.window.after(start), said=(), draft=Draft())
 
     def without_context(self) -> State:
         return replace(self, context=())
@@ -196,7 +211,7 @@ class State(SpeechState):
     def without_audio(self) -> State:
         """All but the last moments of the window dropped."""
         start = self.window.session_index(max(len(self.window) - samples(UNSPOKEN_SECONDS), 0))
-        return replace(self, window=self.window.after(start), draft=(), until=max(self.until, start))
+        return replace(self, window=self.window.after(start), draft=Draft(), until=max(self.until, start))
 
 
 def _stretches(frames: Sequence[Frame]) -> Iterator[Sequence[Frame]]:
