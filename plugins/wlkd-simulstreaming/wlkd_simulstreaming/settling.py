@@ -22,7 +22,7 @@ from wlkd_simulstreaming.window import best_cut
 
 INSIDE_A_SENTENCE = frozenset(",;:-–—\"'“”‘’()，、；：（）「」『』《》")
 """Marks that change no word, and leave the sentence open."""
-CLEAR = samples(1.5)
+CLEAR = samples(2.0)
 """A word stands when so much has been heard behind it, even if it has just changed."""
 
 
