@@ -5,7 +5,7 @@ anything after it is settled. AlignAtt asks for the same distance for all words.
 before must have told it too, as far as they heard it, and the words before it. For how long depends on the model's
 doubt, the negative log-probability of the least certain token of the word, commas left out. Words that it is sure of
 hardly ever change; whether doubtful ones do, the time for which they have stood tells better than their distance from
-the end (docs/experiments.md has the figures).
+the end (docs/experiments.md has the figures). LocalAgreement (Liu et al. 2020, arXiv 2005.11185) asks it of all words.
 """
 
 from __future__ import annotations
