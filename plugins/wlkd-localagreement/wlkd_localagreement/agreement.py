@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wlkd_whisper.alike import alike
+
 from wlkd import SAMPLE_RATE, Word
 
 REPEATED_WORDS = 5
 """Longest run of committed words looked for at the start of a new hypothesis."""
 SLACK = SAMPLE_RATE // 10
 """Word times wander by this much, in samples, between two decodes of the same audio."""
-
-
-def plain(word: Word) -> str:
-    """The word as far as agreement goes: case and punctuation may still change."""
-    return "".join(letter for letter in word.text.casefold() if letter.isalnum())
 
 
 def unsaid(hypothesis: Sequence[Word], committed: Sequence[Word]) -> list[Word]:
@@ -28,7 +25,7 @@ def unsaid(hypothesis: Sequence[Word], committed: Sequence[Word]) -> list[Word]:
     fresh = [word for word in hypothesis if word.end > end and word.start > end - SLACK]
     # The decode may put the last committed words a little later than before: then they come again.
     for count in range(min(REPEATED_WORDS, len(fresh), len(committed)), 0, -1):
-        again = [*map(plain, fresh[:count])] == [*map(plain, committed[-count:])]
+        again = agreed(committed[-count:], fresh[:count]) == count
         if again and fresh[0].start < end + SLACK:
             return fresh[count:]
     return fresh
@@ -36,9 +33,4 @@ def unsaid(hypothesis: Sequence[Word], committed: Sequence[Word]) -> list[Word]:
 
 def agreed(before: Sequence[Word], now: Sequence[Word]) -> int:
     """How many of the first words of two hypotheses are alike."""
-    count = 0
-    for old, new in zip(before, now, strict=False):
-        if plain(old) != plain(new):
-            break
-        count += 1
-    return count
+    return alike([word.text for word in before], [word.text for word in now])

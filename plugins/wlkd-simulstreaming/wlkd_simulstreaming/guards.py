@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
+from wlkd_whisper.alike import alike
+
 LONGEST_LOOP = 24
 """Tokens in the longest n-gram looked for; Whisper's loops repeat a clause at most."""
 
@@ -127,14 +129,9 @@ def told_again(settled: Sequence[str], fresh: Sequence[str], ends: Sequence[int]
     the end of the last settled word.
     """
     for count in range(min(len(settled), len(fresh)), 0, -1):
-        if ends[count - 1] <= until and list(map(plain, settled[-count:])) == list(map(plain, fresh[:count])):
+        if ends[count - 1] <= until and alike(settled[-count:], fresh[:count]) == count:
             return count
     return 0
-
-
-def plain(word: str) -> str:
-    """`word` as it sounds: without capitals and marks."""
-    return "".join(letter for letter in word.casefold() if letter.isalnum())
 
 
 def is_no_speech(probability: float | None, logprobs: Sequence[float], least_logprob: float) -> bool:

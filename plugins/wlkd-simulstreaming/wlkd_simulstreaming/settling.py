@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from wlkd_whisper import stepwise
+from wlkd_whisper.alike import alike
 
 from wlkd import Commit, Word
 from wlkd.contract.audio import samples
 from wlkd_simulstreaming.alignatt import is_settled
 from wlkd_simulstreaming.brief import END_FRAMES, Brief, Step
-from wlkd_simulstreaming.guards import Guard, is_no_speech, plain, told_again
+from wlkd_simulstreaming.guards import Guard, is_no_speech, told_again
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
 from wlkd_simulstreaming.rivals import is_doubtful
 from wlkd_simulstreaming.state import UNSPOKEN_SECONDS, Draft, State
@@ -106,7 +107,7 @@ def read(heard: Heard) -> Reading:
         guards |= {Guard.NO_SPEECH}
         hypothesis = Hypothesis(ended=True)
     words = timed_words(hypothesis, step.brief.vocabulary, heard.language, state.window, state.content)
-    again = told_again(state.recent, [one.word.text for one in words], [one.word.end for one in words], state.last_end)
+    again = told_again(state.recent, _texts(words), [one.word.end for one in words], state.last_end)
     if again:
         guards |= {Guard.TOLD_AGAIN}
     since = standing(words, again, hypothesis, state)
@@ -121,7 +122,7 @@ def read(heard: Heard) -> Reading:
     end = state.window.end
     draft = Draft(heard=end)
     if not again and Guard.LOOP not in guards:
-        draft = Draft(hypothesis.tokens[used:], tuple(plain(said.word.text) for said in rest), since[count:], end)
+        draft = Draft(hypothesis.tokens[used:], _texts(rest), since[count:], end)
     return Reading(tuple(words[again:count]), rest, draft, hypothesis.ended, guards, closing)
 
 
@@ -159,16 +160,16 @@ def standing(words: Sequence[Said], again: int, heard: Hypothesis, state: State)
     """Since when each of `words`, those of `heard`, stands (`Draft.since`). The first `again` of them were committed
     before, and stand for ever."""
     draft, end = state.draft, state.window.end
-    agreed = again
-    for said, before in zip(words[again:], draft.words, strict=False):
-        if plain(said.word.text) != before:
-            break
-        agreed += 1
-    places = (max(heard.frames[said.first : said.stop]) for said in words[agreed:])
+    agreed = alike(draft.words, _texts(words[again:]))
+    places = (max(heard.frames[said.first : said.stop]) for said in words[again + agreed :])
     starts = (state.window.session_index(place * FRAME_SAMPLES) for place in places)
     known = draft.heard - END_FRAMES * FRAME_SAMPLES
     fresh = (start if start >= known else min(start + CLEAR, end) for start in starts)
-    return (*[0] * again, *draft.since[: agreed - again], *fresh)
+    return (*[0] * again, *draft.since[:agreed], *fresh)
+
+
+def _texts(words: Sequence[Said]) -> tuple[str, ...]:
+    return tuple(said.word.text for said in words)
 
 
 def _settled(step: Step, heard: Hypothesis, words: Sequence[Said], since: Sequence[int] | None) -> int:

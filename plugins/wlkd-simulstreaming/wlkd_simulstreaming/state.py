@@ -32,7 +32,7 @@ class Draft:
     tokens: tuple[int, ...] = ()
     """What the next step may guess, an unfinished character included."""
     words: tuple[str, ...] = ()
-    """As they sound (`guards.plain`)."""
+    """Its texts, word by word."""
     since: tuple[int, ...] = ()
     """Session index from which on each of them stands: the end of the audio that it was first told from, behind the
     same words, or sooner."""
