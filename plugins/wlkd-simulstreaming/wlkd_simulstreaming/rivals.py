@@ -9,9 +9,10 @@ beam of two, at the few tokens where it matters (docs/experiments.md has the fig
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+
+from wlkd_whisper.alike import plain
 
 from wlkd_simulstreaming.guards import echoes
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis, Request
@@ -101,5 +102,4 @@ def _likelihood(heard: Hypothesis, at: int, reach: int) -> float:
 
 def _letters(vocabulary: Vocabulary, token: int) -> str:
     # Parts of a character differ by their bytes.
-    text = vocabulary.bytes_of(token).decode(errors="backslashreplace").casefold()
-    return "".join(sign for sign in text if unicodedata.category(sign)[0] not in "PZS")
+    return plain(vocabulary.bytes_of(token).decode(errors="backslashreplace"))

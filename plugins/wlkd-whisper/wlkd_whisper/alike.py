@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 
 def plain(text: str) -> str:
-    """`text` as it sounds: without capitals, marks and spaces."""
-    return "".join(letter for letter in text.casefold() if letter.isalnum())
+    """`text` as it sounds: without capitals, marks and spaces. Signs for vowels stay, as Hindi and Thai write them."""
+    return "".join(sign for sign in text.casefold() if unicodedata.category(sign)[0] not in "PZS")
 
 
 def alike(before: Sequence[str], now: Sequence[str]) -> int:
