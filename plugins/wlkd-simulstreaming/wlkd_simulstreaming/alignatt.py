@@ -10,23 +10,34 @@ the end (docs/experiments.md has the figures). LocalAgreement (Liu et al. 2020, 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 MOST_FOR_DOUBT = 25
 """Frames, half a second: what has stood for so long mostly stays, however doubtful."""
 SEGMENT_RATIO = 1.5
 """How long a stretch of speech must be, over the distance that is asked for: short windows are heard worse."""
 
 
-def is_settled(
-    frame: int, doubt: float, content: int, segment: int, stood: float, threshold: float, per_doubt: float
-) -> bool:
-    """Whether a word that attends to `frame`, at most, of `content` frames may stay.
+class Evidence(NamedTuple):
+    """What is known of a word that may be settled."""
 
-    It must have stood for `per_doubt` frames for each unit of `doubt`, up to `MOST_FOR_DOUBT`, and lie that many frames
-    and `threshold` more clear of the end. `segment`: frames of speech since the last pause. `stood`: frames.
+    distance: int
+    """Frames from the last one that it attends to, to the end of the audio."""
+    doubt: float
+    """Negative log-probability of its least certain token."""
+    stood: float
+    """Frames for which the steps have told it, behind the same words."""
+
+
+def is_settled(word: Evidence, segment: int, threshold: float, per_doubt: float) -> bool:
+    """Whether `word` may stay, in a stretch of speech of `segment` frames.
+
+    It must have stood for `per_doubt` frames for each unit of doubt, up to `MOST_FOR_DOUBT`, and lie that many frames
+    and `threshold` more clear of the end.
     """
-    asked = min(per_doubt * doubt, MOST_FOR_DOUBT)
+    asked = min(per_doubt * word.doubt, MOST_FOR_DOUBT)
     distance = threshold + asked
-    return content - frame > distance and segment >= SEGMENT_RATIO * distance and stood >= asked
+    return word.distance > distance and segment >= SEGMENT_RATIO * distance and word.stood >= asked
 
 
 def rewinds(previous: int, frame: int, rewind_threshold: int) -> bool:

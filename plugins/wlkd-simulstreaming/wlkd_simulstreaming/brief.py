@@ -99,7 +99,7 @@ def first_state(brief: Brief, params: RecognitionParams) -> State:
     """Before the first step."""
     opening = params.initial_prompt.strip()
     context = brief.vocabulary.encode(f" {opening}") if opening else []
-    told = tuple(Said(word, tuple(brief.vocabulary.encode(word.text)), 0, 0) for word in params.told)
+    told = tuple(Said(word, tuple(brief.vocabulary.encode(word.text))) for word in params.told)
     state = State(context=tuple(context[-brief.dims.max_previous :]), language=params.language or brief.only_language)
     # As if it had committed them itself: the decoder goes on behind them once their audio has come again.
     return state.saying(told)

@@ -11,7 +11,7 @@ from wlkd_whisper.alike import alike
 
 from wlkd import Commit, Word
 from wlkd.contract.audio import samples
-from wlkd_simulstreaming.alignatt import is_settled
+from wlkd_simulstreaming.alignatt import Evidence, is_settled
 from wlkd_simulstreaming.brief import END_FRAMES, Brief, Step
 from wlkd_simulstreaming.guards import Guard, is_no_speech, told_again
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
@@ -110,7 +110,7 @@ def read(heard: Heard) -> Reading:
     again = told_again(state.recent, _texts(words), [one.word.end for one in words], state.last_end)
     if again:
         guards |= {Guard.TOLD_AGAIN}
-    since = standing(words, again, hypothesis, state)
+    since = standing(words, again, state)
     count = max(_settled(step, hypothesis, words, since), again)
     if count == again and step.end is None and not state.said and is_full(state, step.brief) and len(words) > again + 1:
         # Nothing settled for a whole window: keep the words rather than lose the audio.
@@ -156,13 +156,12 @@ def made_up(step: Step, heard: Hypothesis) -> bool:
     return is_no_speech(heard.no_speech, heard.logprobs, step.brief.options.no_speech_logprob)
 
 
-def standing(words: Sequence[Said], again: int, heard: Hypothesis, state: State) -> tuple[int, ...]:
-    """Since when each of `words`, those of `heard`, stands (`Draft.since`). The first `again` of them were committed
+def standing(words: Sequence[Said], again: int, state: State) -> tuple[int, ...]:
+    """Since when each of `words` stands (`Draft.since`). The first `again` of them were committed
     before, and stand for ever."""
     draft, end = state.draft, state.window.end
     agreed = alike(draft.words, _texts(words[again:]))
-    places = (max(heard.frames[said.first : said.stop]) for said in words[again + agreed :])
-    starts = (state.window.session_index(place * FRAME_SAMPLES) for place in places)
+    starts = (state.window.session_index(said.frame * FRAME_SAMPLES) for said in words[again + agreed :])
     known = draft.heard - END_FRAMES * FRAME_SAMPLES
     fresh = (start if start >= known else min(start + CLEAR, end) for start in starts)
     return (*[0] * again, *draft.since[:agreed], *fresh)
@@ -185,10 +184,8 @@ def _settled(step: Step, heard: Hypothesis, words: Sequence[Said], since: Sequen
     for count, said in enumerate(words[:last]):
         stood = math.inf if since is None else (state.window.end - since[count]) / FRAME_SAMPLES
         doubt = _doubt(heard.choices[said.first : said.stop], step.brief.vocabulary)
-        frame = max(heard.frames[said.first : said.stop])
-        if not is_settled(
-            frame, doubt, state.content, segment, stood, options.frame_threshold, options.doubt_threshold
-        ):
+        word = Evidence(state.content - said.frame, doubt, stood)
+        if not is_settled(word, segment, options.frame_threshold, options.doubt_threshold):
             return count
     return last
 

@@ -26,14 +26,16 @@ LONGEST_TAIL_FRAMES = 60
 
 @dataclass(frozen=True)
 class Said:
-    """A word of a hypothesis."""
+    """A word of a hypothesis; of one that another recognizer told, only itself and its tokens are known."""
 
     word: Word
     tokens: tuple[int, ...]
-    first: int
+    first: int = 0
     """Index of its first token in the hypothesis."""
-    stop: int
+    stop: int = 0
     """Index behind its last token."""
+    frame: int = 0
+    """The last one that it attends to."""
 
 
 def timed_words(
@@ -53,5 +55,5 @@ def timed_words(
         start, end = window.spoken(first, sound.of_word(first, stop, reach)[1])
         logprobs = heard.logprobs[piece.first : piece.stop]
         word = Word(piece.text, start, end, round(math.exp(sum(logprobs) / len(logprobs)), 3))
-        words.append(Said(word, heard.tokens[piece.first : piece.stop], piece.first, piece.stop))
+        words.append(Said(word, heard.tokens[piece.first : piece.stop], piece.first, piece.stop, latest))
     return words
