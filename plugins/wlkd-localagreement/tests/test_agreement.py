@@ -66,6 +66,15 @@ def test_a_pause_commits_everything_and_starts_afresh() -> None:
     assert case.plan().state.context == " one two three"
 
 
+def test_a_pause_leaves_told_words_alone_whose_audio_is_still_to_come() -> None:
+    told = words("one two three four")
+    case = SteppedStream(RecognitionParams(language="en"), State(committed=told, language="en"))
+    assert step(case, "one two", end=SECOND) == ""
+    assert case.plan().state.context == " one two"
+    assert step(case, "three four five", start=1.0) == ""
+    assert step(case, "three four five six", start=1.0) == " five"
+
+
 def test_a_short_first_stretch_is_heard_and_does_not_decide_the_language() -> None:
     case: Any = SteppedStream(RecognitionParams(), State())
     case.accept(Frame(0, speech_like(0.5)))

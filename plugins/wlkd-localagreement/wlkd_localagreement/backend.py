@@ -123,8 +123,9 @@ class LocalAgreement(SteppedBackend[LocalAgreementOptions, RecognitionParams, St
             for segment in segments
             for word in segment.words or ()
         ]
-        enough = step.state.heard + len(window) >= samples(self.config.language_seconds)
-        sure = step.state.language is not None or enough
+        # A full window is cut, and what left it would never be committed.
+        enough = min(self.config.language_seconds, self.config.max_window_seconds)
+        sure = step.state.language is not None or step.state.heard + len(window) >= samples(enough)
         return Heard(tuple(words), language, sure)
 
     def _detect(self, step: Step) -> str:

@@ -62,8 +62,12 @@ def conclude(step: Step, heard: Heard, options: LocalAgreementOptions) -> Conclu
     fresh, rest = tuple(words[:count]), tuple(words[count:])
     state = replace(state, committed=(*state.committed, *fresh), draft=rest)
     if step.end is not None:
+        # Of what another recognizer has committed, a part may still be to come.
+        ahead = tuple(word for word in state.committed if word.end > state.window.end)
+        gone = state.committed[: len(state.committed) - len(ahead)]
         state = State(
-            context=_context(state, state.committed),
+            committed=ahead,
+            context=_context(state, gone),
             language=state.language,
             heard=state.heard + len(state.window),
             until=max(state.until, step.end),

@@ -109,3 +109,11 @@ def test_trying_a_change_is_worth_it_even_where_the_guess_is_sure():
     assert state.doubts_language({"zh": 0.95, "en": 0.05}, options)
     assert not state.doubts_language({"zh": 0.05, "en": 0.95}, options)
     assert not heard(State(language="en"), 2.0).doubts_language({"zh": 0.95, "en": 0.05}, options)
+
+
+@pytest.mark.parametrize(("probability", "option"), [(0.6, "language_limit_seconds"), (0.9, "language_seconds")])
+def test_a_full_window_decides_however_much_more_is_wanted(probability, option):
+    options = SimulStreamingOptions(max_window_seconds=4, **{option: 10})
+    guess = {"en": probability, "fr": 1 - probability}
+    assert heard(State(), 3.9).informed(guess, options, closing=False).language is None
+    assert heard(State(), 4.1).informed(guess, options, closing=False).language == "en"

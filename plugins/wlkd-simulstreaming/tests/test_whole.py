@@ -109,6 +109,14 @@ def test_the_language_is_found_and_stretches_keep_their_places(
     assert first[-1].end <= len(audio) and second[0].start >= len(audio) + SAMPLE_RATE
 
 
+def test_a_file_too_short_to_decide_on_has_the_likeliest_language(
+    house: House, clip: tuple[dict[str, Any], Samples]
+) -> None:
+    _, audio = clip
+    commit = house.hear(audio[: 3 * SAMPLE_RATE // 2])
+    assert commit.words and commit.language == "en"
+
+
 def test_nothing_is_made_up_over_noise(house: House) -> None:
     noise = np.random.default_rng(0).normal(0, 0.05, samples(4)).astype(np.float32)
     assert house.hear(noise, language="en").words == ()

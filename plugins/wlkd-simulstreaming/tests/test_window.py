@@ -3,6 +3,9 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from wlkd_simulstreaming.packing import LONGEST
+from wlkd_simulstreaming.state import State
+from wlkd_simulstreaming.timing import Said
 from wlkd_simulstreaming.window import best_cut
 from wlkd_whisper.window import SLOPE, Window
 
@@ -80,3 +83,20 @@ def test_a_sentence_end_near_by_is_preferred():
 
 def test_a_cut_that_leaves_too_much_is_none():
     assert best_cut(words(1.0, 2.0), 13 * 16000, 4 * 16000, 11 * 16000) is None
+
+
+def seconds_from(start, length):
+    return Frame(round(start * 16_000), np.ones(round(length * 16_000), np.float32))
+
+
+def test_pauses_are_shorter_where_a_step_brings_too_much_speech_for_them():
+    late = State().hearing([seconds_from(0, 8)]).hearing([seconds_from(9.4 + 2.9 * n, 1.5) for n in range(14)])
+    assert 0.9 * LONGEST < len(late.window) <= LONGEST
+    assert np.count_nonzero(late.window.samples) == 29 * 16_000, "no speech is lost for silence"
+
+
+def test_what_the_model_cannot_hear_any_more_leaves_a_window_that_nothing_was_cut_from():
+    said = tuple(Said(Word(text, at * 16_000, (at + 1) * 16_000), (at,)) for text, at in ((" one", 1), (" two", 5)))
+    full = State(said=said).hearing([seconds_from(0, 29)]).hearing([seconds_from(29, 4)])
+    assert (len(full.window), full.window.end) == (LONGEST, 33 * 16_000)
+    assert (full.context, full.said) == ((1,), said[1:])

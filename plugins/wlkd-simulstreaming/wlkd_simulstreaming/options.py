@@ -131,3 +131,12 @@ class SimulStreamingOptions(Options):
         "with the probability that nobody speaks.",
         json_schema_extra=shown(group="What counts as made up."),
     )
+
+    @property
+    def language_limits(self) -> tuple[float, float, float]:
+        """`language_seconds`, `language_confidence` and `language_limit_seconds` for a live stream.
+
+        No time is longer than a window may be: what is cut from a window says nothing about the language any more.
+        """
+        longest = self.max_window_seconds
+        return min(self.language_seconds, longest), self.language_confidence, min(self.language_limit_seconds, longest)

@@ -12,6 +12,7 @@ from wlkd import Frame
 from wlkd.contract.audio import samples, seconds
 from wlkd_simulstreaming.language import Evidence
 from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.packing import LONGEST
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said
 
 LEAST_SAMPLES = samples(0.1)
@@ -94,30 +95,42 @@ class State(SpeechState):
 
     def hearing(self, frames: Sequence[Frame]) -> State:
         """With `frames` heard too; where one does not begin at the end of the one before, there was a pause."""
-        state = self
-        for stretch in _stretches(frames):
-            state = state._hearing(stretch)
-        return state
+        state, stretches = self, list(_stretches(frames))
+        speech = sum(len(frame.samples) for frame in frames)
+        room = max(LONGEST - len(self.window) - speech, 0)
+        for stretch in stretches:
+            state = state._hearing(stretch, min(samples(BRIDGE_SECONDS), room // len(stretches)))
+        return state._within_the_model()
 
-    def _hearing(self, frames: Sequence[Frame]) -> State:
-        """With `frames` heard too, between which there is no pause."""
+    def _hearing(self, frames: Sequence[Frame], most_silence: int) -> State:
+        """With `frames` heard too, between which there is no pause, and `most_silence` of the pause before them."""
         state, start = self, frames[0].start
         if not state.paused and len(state.window) and start > state.window.end:
             # No step ended at that pause: the words before it are still owed.
             state = replace(state, paused=True, owed=state.window.end if state.owed is None else state.owed)
         if state.paused:
-            state = state._going_on(start)
+            state = state._going_on(start, most_silence)
         heard = sum(len(frame.samples) for frame in frames)
         window = state.window.extended(frames)
         return replace(state, window=window, segment=state.segment + heard, wordless=state.wordless + heard)
 
-    def _going_on(self, at: int) -> State:
-        """Speech goes on at session index `at`, after a pause: in the same window, the silence in it, or in a new
-        one."""
-        silence, most = at - self.window.end, samples(BRIDGE_SECONDS)
-        if silence > most and self.owed is None:
+    def _going_on(self, at: int, most_silence: int) -> State:
+        """Speech goes on at session index `at`, after a pause: in the same window, with `most_silence` of it at most,
+        or in a new one."""
+        silence = at - self.window.end
+        if silence > samples(BRIDGE_SECONDS) and self.owed is None:
             return self.closed()
-        return replace(self, window=self.window.paused(min(silence, most)), paused=False, held=())
+        return replace(self, window=self.window.paused(min(silence, most_silence)), paused=False, held=())
+
+    def _within_the_model(self) -> State:
+        """Without the beginning of a window that nothing could be cut from until it was too long for the model."""
+        if len(self.window) <= LONGEST:
+            return self
+        start = self.window.session_index(len(self.window) - LONGEST)
+        gone = [said for said in self.said if said.word.end <= start]
+        tokens = tuple(token for said in gone for token in said.tokens)
+        kept = self.said[len(gone) :]
+        return replace(self.remembering(tokens), window=self.window.after(start), said=kept, draft=Draft())
 
     def pausing(self, at: int) -> State:
         """With speech that pauses, or ends, at session index `at`: what is in the window behind it is silence."""
@@ -125,12 +138,15 @@ class State(SpeechState):
 
     def closed(self) -> State:
         """The segment is over: what follows starts afresh, with the text as context."""
+        # Of what another recognizer has committed, a part may still be to come.
+        ahead = tuple(said for said in self.said if said.word.end > self.window.end)
+        gone = self.said[: len(self.said) - len(ahead)]
         return replace(
-            self.remembering(self.said_tokens),
+            self.remembering(tuple(token for said in gone for token in said.tokens)),
             window=Window(),
-            said=(),
+            said=ahead,
             draft=Draft(),
-            recent=(),
+            recent=tuple(said.word.text for said in ahead)[-RECENT_WORDS:],
             segment=0,
             paused=False,
             held=(),
@@ -143,16 +159,16 @@ class State(SpeechState):
         if self.language is not None:
             return False
         heard = self.evidence.seconds + seconds(len(self.window))
+        least, confidence, _ = options.language_limits
         best = max(probabilities, key=lambda code: probabilities[code])
-        doubtful = probabilities[best] < options.language_confidence or self.before not in (None, best)
-        return heard >= options.language_seconds and doubtful
+        return heard >= least and (probabilities[best] < confidence or self.before not in (None, best))
 
     def informed(self, probabilities: Mapping[str, float], options: SimulStreamingOptions, *, closing: bool) -> State:
         """With the language `probabilities` of the window; `closing`: the segment ends here."""
         if self.language is not None:
             return self._questioned(probabilities, options, closing)
         evidence = self.evidence.plus(probabilities, seconds(len(self.window)))
-        limits = options.language_seconds, options.language_confidence, options.language_limit_seconds
+        limits = options.language_limits
         if self.before is not None:
             language = evidence.after(self.before, *limits)
             return self._in_language(language or self.before) if language or closing else self

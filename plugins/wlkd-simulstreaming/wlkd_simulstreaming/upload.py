@@ -30,6 +30,11 @@ class State:
     until: int = 0
     """Everything before this sample index has been heard."""
 
+    @property
+    def likeliest(self) -> str | None:
+        """The language that the file has while too little was heard to decide."""
+        return self.evidence.best if self.evidence.weights else None
+
 
 @dataclass(frozen=True)
 class Step:

@@ -80,7 +80,12 @@ class WholeHearing:
         for upload, (state, _) in zip(uploads, heard, strict=True):
             upload.adopt(state)
         return [
-            Commit(tuple(words), language=state.language, until=state.until, segment_end=bool(step.pieces))
+            Commit(
+                tuple(words),
+                language=state.language or (state.likeliest if words else None),
+                until=state.until,
+                segment_end=bool(step.pieces),
+            )
             for step, (state, words) in zip(steps, heard, strict=True)
         ]
 
@@ -103,12 +108,15 @@ class WholeHearing:
         language."""
         beam = self._ready()
         encoded = beam.encode([job.piece.samples for job in group])
-        starts: list[tuple[int, ...]] = []
+        languages: list[str | None] = []
         for row, job in enumerate(group):
             states[job.number], language = self._listen(
                 beam, uploads[job.number], states[job.number], job.piece, encoded[row : row + 1]
             )
-            starts.append(start_sequence(uploads[job.number].brief, language))
+            languages.append(language)
+        starts = [
+            start_sequence(uploads[job.number].brief, language) for job, language in zip(group, languages, strict=True)
+        ]
         # With timestamps, as faster-whisper: they keep the model at the speech; the alignment does not need them.
         prompts = [
             (*self._before(uploads[job.number], steps[job.number], job.piece), *start)
@@ -117,7 +125,7 @@ class WholeHearing:
         texts = beam.decode(encoded, prompts)
         self._metrics.tokens.inc(sum(len(text.tokens) for text in texts))
         return [
-            self._told(beam, encoded[row : row + 1], starts[row], text, job, states[job.number].language)
+            self._told(beam, encoded[row : row + 1], starts[row], text, job, languages[row])
             for row, (job, text) in enumerate(zip(group, texts, strict=True))
         ]
 
