@@ -104,6 +104,7 @@ async def worker() -> AsyncIterator[Worker]:
         ("one", "the prompt is too long", 1),
         ("another", "the decoder for .* is not in use", 0),
         (RuntimeError("a defect of the plugin"), "no decoder could be chosen", 0),
+        (SessionError("bad_request", "sample rate 999 is too low"), "sample rate 999 is too low", 0),
     ],
 )
 async def test_what_cannot_be_opened_is_a_bad_request_and_leaves_nothing(

@@ -95,8 +95,8 @@ def wlkd_check_host(config: Config) -> list[Problem]:  # type: ignore[empty-body
 def wlkd_choose_decoder(offer: StreamOffer) -> str | None:
     """Per session. Returns the name of the decoder for this offer, or None to pass.
 
-    The first answer wins. An exception, an unknown name or silence from everybody ends that session with
-    `bad_request`.
+    The first answer wins. A `SessionError` refuses the client with its message; any other exception, an unknown name
+    or silence from everybody ends that session with `bad_request`.
     """
 
 

@@ -296,6 +296,9 @@ class Maker:
         decoders = self._parts.decoders
         try:
             name = self._plugins.choose_decoder(offer)
+        except SessionError:
+            # The client's mistake, in the words of the plugin that knows the format.
+            raise
         except Exception as error:
             logger.exception("wlkd_choose_decoder raised")
             raise SessionError("bad_request", f"no decoder could be chosen for {_in_words(offer)}") from error
