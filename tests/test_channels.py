@@ -33,9 +33,9 @@ def call(speech_dir: Path) -> np.ndarray[Any, Any]:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[RunningDaemon]:
+async def serving(vad: str = "silero") -> AsyncIterator[RunningDaemon]:
     transports: dict[str, Any] = {"deepgram": {}, "openai": {}, "websocket": {}}
-    async with running_daemon({"vad": {"name": "silero"}, "transports": transports}) as daemon:
+    async with running_daemon({"vad": {"name": vad}, "transports": transports}) as daemon:
         yield daemon
 
 
@@ -112,6 +112,27 @@ async def test_openai_tells_channels_as_speakers(call: np.ndarray[Any, Any]) -> 
             fields = await answer.json()
             assert answer.status == 200, fields
     assert [segment["speaker"] for segment in fields["segments"]] == ["A", "B"]
+
+
+async def test_a_recording_has_as_many_channels_as_it_has() -> None:
+    async def said(recording: np.ndarray[Any, Any], **more: str) -> tuple[set[str], list[str]]:
+        form = aiohttp.FormData({"multichannel": "true", "response_format": "diarized_json", **more})
+        form.add_field("file", wav(recording), filename="call.wav")
+        async with http.post(f"{daemon.http}/v1/audio/transcriptions", data=form) as answer:
+            fields = await answer.json()
+            assert answer.status == 200, fields
+        assert fields["duration"] == len(recording) / 16_000
+        return {one["speaker"] for one in fields["segments"]}, [one["message"] for one in fields.get("notes", ())]
+
+    three = np.zeros((32_000, 3), np.int16)
+    async with serving("none") as daemon, aiohttp.ClientSession() as http:
+        assert await said(three[:, 0]) == ({"A"}, [])
+        assert await said(three) == ({"A", "B"}, ["the first 2 of 3 channels are heard; channels=3 has all of them"])
+        assert await said(three, channels="3") == ({"A", "B", "C"}, [])
+        answer = await deepgram(daemon).listen.v1.media.transcribe_file(request=wav(three), multichannel=True)
+    assert [note["message"] for note in answer.metadata.model_dump()["notes"]] == [
+        "the first 2 of 3 channels are heard; channels=3 has all of them"
+    ]
 
 
 def test_one_channel_of_many_is_heard_alone() -> None:

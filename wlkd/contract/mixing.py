@@ -18,6 +18,8 @@ CANCELLING = -0.5
 QUIET = 1e-3
 """Power, beside the loudest channel's, below which one of many channels holds nothing: -30 dB."""
 
+MAX_APART = 8
+"""Channels of a recording that are heard apart, at most: each is a session."""
 HOT = 1.5
 """Peak up to which floats beyond ±1 are clipped: decoders and mixers overshoot by that much."""
 SCALES = (2.0**15, 2.0**23, 2.0**31)
@@ -39,11 +41,17 @@ class Mono:
     as floats from the client, whose scale is found out.
     """
 
-    def __init__(self, channels: int, *, floats: bool = False, only: int | None = None) -> None:
-        """`only`: nothing is mixed, that channel is heard. Raises `BadParameter` where there is none."""
+    def __init__(self, channels: int, *, floats: bool = False, only: int | None = None, last: bool = False) -> None:
+        """`only`: nothing is mixed, that channel is heard; `last`: and nobody hears those behind it. Raises
+        `BadParameter` where there is none."""
+        left_out: list[Note] = []
         if only is not None:
             if only >= channels:
                 raise BadParameter("channels", f"there is no channel {only}: the audio has {channels}, counted from 0")
+            if last and only + 1 < channels:
+                left_out = [
+                    Note("channels", f"the first {only + 1} of {channels} channels are heard; {_remedy(channels)}")
+                ]
             channels = 1
         self._only = only
         self._channels = channels
@@ -55,7 +63,7 @@ class Mono:
         self._signs = np.ones(channels)
         self._weights: NDArray[np.float64] | None = None
         self._turned = False
-        self._notes = [Note("channels", f"{channels} channels are mixed to one")] if channels > 1 else []
+        self._notes = [Note("channels", f"{channels} channels are mixed to one")] if channels > 1 else left_out
 
     def mix(self, samples: Channels) -> Samples:
         """What `samples` complete."""
@@ -116,6 +124,12 @@ class Mono:
             self._notes.append(
                 Note("channels", "channels that cancel each other are turned over before they are mixed")
             )
+
+
+def _remedy(channels: int) -> str:
+    if channels > MAX_APART:
+        return f"at most {MAX_APART} can be told apart, by channels={MAX_APART}"
+    return f"channels={channels} has all of them"
 
 
 class Scale:

@@ -45,6 +45,9 @@ class StreamOffer:
     channels: int | None = None
     channel: int | None = None
     """Which one is heard, from 0; None: all of them, mixed down."""
+    last_channel: bool = False
+    """Each channel up to `channel` is heard by a session of its own, and none behind it: a note says so where there are
+    more."""
     file: IO[bytes] | None = field(default=None, repr=False, compare=False)
     """The bytes of the stream in a file on disk, for decoders that have to jump about in it: what was fed lies there,
     and all of it once the stream ends. To be read by `os.pread`, because others read it too; its owner closes

@@ -7,6 +7,7 @@ protocol has an answer for each channel reads theirs one by one instead.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from dataclasses import replace
 from wlkd.contract.audio import samples
 from wlkd.contract.errors import BadParameter, SessionError
 from wlkd.contract.host import Session, Sessions
+from wlkd.contract.mixing import MAX_APART
 from wlkd.contract.types import (
     EMPTY_UPDATE,
     SENTENCE_ENDS,
@@ -29,9 +31,10 @@ from wlkd.contract.types import (
 from wlkd.transports.conversation import cancel
 from wlkd.transports.queries import flag, whole_number
 
-MAX_CHANNELS = 8
 LINE_PAUSE = samples(2.0)
 """Between two words of a channel: a new line."""
+MISSING = replace(EMPTY_UPDATE, received=sys.maxsize, flushes=sys.maxsize, final=True)
+"""Of a channel that the audio does not have: the others never wait for it."""
 LONG_LINE = samples(30.0)
 """A line that got that long ends with its sentence."""
 
@@ -43,9 +46,15 @@ def wanted_channels(query: Mapping[str, str], default: int = 2) -> int | None:
     if not flag(query, "multichannel"):
         return None
     count = whole_number(query, "channels") or default
-    if count > MAX_CHANNELS:
-        raise BadParameter("channels", f"channels={count}: at most {MAX_CHANNELS} can be told apart")
+    if count > MAX_APART:
+        raise BadParameter("channels", f"channels={count}: at most {MAX_APART} can be told apart")
     return count
+
+
+def is_missing(number: int, failure: BaseException) -> bool:
+    """Whether `failure`, of the session of channel `number`, says that the audio has no such channel. A recording has
+    as many as it has."""
+    return number > 0 and isinstance(failure, BadParameter) and failure.name == "channels"
 
 
 @asynccontextmanager
@@ -64,7 +73,9 @@ async def open_channels(
     """As `Sessions.open`, a session for each of `count` channels; None: one for all of them, mixed down."""
     if count is not None and (query or {}).get("target_language"):
         raise BadParameter("target_language", "multichannel: the channels cannot be translated; leave one of both out")
-    offers = [offer] if count is None else [replace(offer, channel=number) for number in range(count)]
+    offers = [offer]
+    if count is not None:
+        offers = [replace(offer, channel=number, last_channel=number == count - 1) for number in range(count)]
     async with AsyncExitStack() as owner:
         opened = [
             await owner.enter_async_context(
@@ -132,6 +143,9 @@ class Channels:
                     try:
                         heard = future.result()
                     except SessionError as failure:
+                        if is_missing(number, failure):
+                            yield merged.take(number, MISSING)
+                            continue
                         error = error or failure
                         await self.finish()
                         continue

@@ -231,7 +231,7 @@ class AvStream(DecoderStream):
         from wlkd_av.reading import Opening
 
         del self._held[: choice.offset]
-        opening = Opening(choice.format, choice.options, self._offer.channel)
+        opening = Opening(choice.format, choice.options, self._offer.channel, self._offer.last_channel)
         self._choice, self._demuxer = choice, Demuxer(opening, self._options.max_burst_seconds)
         self._demuxed, self._tail = 0, b""
         self._doubt = bytearray() if choice.format is None else None
@@ -377,7 +377,7 @@ class AvStream(DecoderStream):
         from wlkd_av.whole import read_file
 
         try:
-            for item in read_file(kept.file, kept.size, self._options.max_burst_seconds, self._offer.channel):
+            for item in read_file(kept.file, kept.size, self._options.max_burst_seconds, self._offer):
                 self._heard |= isinstance(item, np.ndarray)
                 self._clock += (
                     len(item) if isinstance(item, np.ndarray) else item.length if isinstance(item, Gap) else 0

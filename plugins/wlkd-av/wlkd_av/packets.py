@@ -44,7 +44,7 @@ class PacketStream(DecoderStream):
         self._container: AvStream | None = None
         self._held = bytearray()
         self._codec: AudioCodecContext | None = None
-        self._voice = Voice(floats=False, only=offer.channel)
+        self._voice = Voice(floats=False, only=offer.channel, last=offer.last_channel)
         self._last = SAMPLE_RATE // 50
         """Samples of the last good packet: the assumed length of a bad one."""
         self._bad = 0

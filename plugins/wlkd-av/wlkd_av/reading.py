@@ -79,6 +79,8 @@ class Opening:
     options: dict[str, str] = field(default_factory=dict)
     channel: int | None = None
     """Which one is heard; None: all of them, mixed down."""
+    last_channel: bool = False
+    """See `StreamOffer.last_channel`."""
 
 
 class Reading:
@@ -133,7 +135,11 @@ class Reading:
         )
 
     def _hear(self, container: InputContainer, stream: AudioStream, clock: Clock) -> Iterator[Decoded]:
-        voice = Voice(floats=stream.codec_context.name.startswith("pcm_f"), only=self._opening.channel)
+        voice = Voice(
+            floats=stream.codec_context.name.startswith("pcm_f"),
+            only=self._opening.channel,
+            last=self._opening.last_channel,
+        )
         for packet in _packets(container, stream, lambda: self._source.position):
             try:
                 frames = stream.decode(packet)
@@ -191,10 +197,11 @@ class Reading:
 class Voice:
     """Decoded frames of any layout, rate and sample type to mono floats at 16 kHz."""
 
-    def __init__(self, *, floats: bool, only: int | None = None) -> None:
-        """`floats`: the samples are as their writer wrote them. `only`: the channel that is heard."""
+    def __init__(self, *, floats: bool, only: int | None = None, last: bool = False) -> None:
+        """`floats`: the samples are as their writer wrote them. `only`, `last`: as of `Mono`."""
         self._floats = floats
         self._only = only
+        self._last = last
         self._setup: tuple[str, str, int] | None = None
         self._resampler: AudioResampler | None = None
         self._mono: Mono | None = None
@@ -211,7 +218,7 @@ class Voice:
             if not 1 <= channels <= MAX_CHANNELS:
                 raise Undecodable(f"{channels} channels")
             if self._setup is None or self._setup[1] != frame.layout.name or self._mono is None:
-                self._mono = Mono(channels, floats=self._floats, only=self._only)
+                self._mono = Mono(channels, floats=self._floats, only=self._only, last=self._last)
             self._setup = setup
         if self._resampler is None:
             self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=SAMPLE_RATE)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from wlkd import BadParameter, Code, Line, SessionError, Update
+from wlkd import Code, Line, SessionError, Update
 from wlkd.contract.audio import seconds
-from wlkd.transports.channels import Channels
+from wlkd.transports.channels import Channels, is_missing
 from wlkd.transports.conversation import feed_all, last_update, running
 from wlkd.transports.http import while_connected
 from wlkd.transports.notes import note_headers
@@ -88,8 +88,7 @@ async def _last_updates(session: Channels) -> list[Update]:
     """Of every channel that there is: a recording has as many as it has; only the live API asks how many."""
     answers = await asyncio.gather(*map(last_update, session.each), return_exceptions=True)
     for number, answer in enumerate(answers):
-        missing = isinstance(answer, BadParameter) and answer.name == "channels" and number > 0
-        if isinstance(answer, BaseException) and not missing:
+        if isinstance(answer, BaseException) and not is_missing(number, answer):
             raise answer
     return [answer for answer in answers if isinstance(answer, Update)]
 

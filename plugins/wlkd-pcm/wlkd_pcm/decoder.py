@@ -49,19 +49,19 @@ class Pcm(Decoder[PcmOptions]):
                 f"known encodings: {', '.join(ENCODINGS)}",
             )
         if may_be_au(offer):
-            return BasicStream(fmt, lambda found: PcmStream(found, offer.channel))
-        return PcmStream(fmt, offer.channel)
+            return BasicStream(fmt, lambda found: PcmStream(found, offer.channel, last=offer.last_channel))
+        return PcmStream(fmt, offer.channel, last=offer.last_channel)
 
 
 class PcmStream(DecoderStream):
     """Whole sample frames of each piece become samples; the rest waits for the next piece."""
 
-    def __init__(self, fmt: Format, only: int | None = None) -> None:
+    def __init__(self, fmt: Format, only: int | None = None, *, last: bool = False) -> None:
         self._encoding = fmt.encoding
         self._channels = fmt.channels
         self._block = self._encoding.width * fmt.channels
         self._remainder = b""
-        self._mono = Mono(fmt.channels, floats=self._encoding.floats, only=only)
+        self._mono = Mono(fmt.channels, floats=self._encoding.floats, only=only, last=last)
         self._rate = fmt.sample_rate
         self._frames = 0
         """Sample frames taken so far."""
