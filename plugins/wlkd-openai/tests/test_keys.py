@@ -9,6 +9,7 @@ import aiohttp
 import openai
 import pytest
 
+MIB = 1 << 20
 COMPLETED = "conversation.item.input_audio_transcription.completed"
 SPOKEN = {"audio": {"input": {"transcription": {"language": "de", "prompt": "Zahlen"}, "turn_detection": None}}}
 
@@ -76,6 +77,23 @@ async def test_mistakes_are_named(serving, asked, param):
         with pytest.raises(openai.BadRequestError) as caught:
             await server.realtime.client_secrets.create(**asked)
         assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b" " * (MIB + 1) + b"{}", {}, 413),
+        (b"{}", {"Content-Type": "application/json; charset=foo"}, 400),
+        (b'{"session": "\xff"}', {}, 400),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_the_client_s_mistake(serving, caplog, body, headers, status):
+    async with serving() as daemon, aiohttp.ClientSession() as http:
+        for path in ("client_secrets", "transcription_sessions"):
+            async with http.post(f"{daemon.http}/v1/realtime/{path}", data=body, headers=headers) as answer:
+                assert answer.status == status
+                assert (await answer.json())["error"]["type"] == "invalid_request_error"
+    assert "ended by a defect" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import Field
 
 from wlkd import Http, Sessions, Transport
@@ -90,11 +91,11 @@ class OpenAI(Transport[OpenAIOptions]):
         return socket
 
     async def _client_secret(self, request: web.Request) -> web.StreamResponse:
-        body = parsed(await request.text())
+        body = parsed(await _text(request))
         return web.json_response(client_secret(body, bearer(request), self._sessions))
 
     async def _beta_session(self, request: web.Request) -> web.StreamResponse:
-        body, kind = parsed(await request.text()), request.path.rpartition("/")[2].removesuffix("s")
+        body, kind = parsed(await _text(request)), request.path.rpartition("/")[2].removesuffix("s")
         return web.json_response(beta_session(body, bearer(request), self._sessions, f"realtime.{kind}"))
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
@@ -117,6 +118,16 @@ class OpenAI(Transport[OpenAIOptions]):
         read."""
         self._sessions.check(transport="openai", peer=peer_of(request), token=token)
         return token
+
+
+async def _text(request: web.Request) -> str:
+    """The body of `request`. Raises `ApiError`."""
+    try:
+        return await request.text()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise ApiError(413, f"the body is too large: {error.text}", code="message_too_big") from None
+    except (LookupError, UnicodeDecodeError, web.RequestPayloadError, HttpProcessingError) as error:
+        raise ApiError(400, f"the body cannot be read: {error}", code="invalid_json") from error
 
 
 def _subprotocol_token(offered: Iterable[str]) -> str | None:
