@@ -251,7 +251,9 @@ async def test_a_silent_client_without_keep_alive_is_sent_away():
         assert (said[1]["code"], socket.close_code) == ("NET-0001", 1011)
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '"KeepAlive"', "[" * 100_000], ids=lambda text: text[:20])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '"KeepAlive"', "[" * 100_000, r'{"type": "\ud800"}'], ids=lambda text: text[:20]
+)
 async def test_a_control_message_that_makes_no_sense_ends_what_was_said_before(text):
     async with serving() as daemon, aiohttp.ClientSession() as http:
         async with http.ws_connect(f"{daemon.ws}/v1/listen?encoding=mulaw") as socket:

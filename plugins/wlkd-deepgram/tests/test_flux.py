@@ -99,7 +99,12 @@ async def test_a_client_that_ends_its_turns_itself_changes_its_mind_about_thresh
         done = (await hear(socket, until="ConfigureSuccess"))[-1]
         assert (done.thresholds.eot_threshold, done.thresholds.eot_timeout_ms) == (1.0, 900)
         assert done.keyterms == ["Quilter"]
-        for wrong in ({"thresholds": {"eot_threshold": 7}}, {"keyterms": ["Mason"]}, {"thresholds": 1}):
+        for wrong in (
+            {"thresholds": {"eot_threshold": 7}},
+            {"thresholds": {"eot_threshold": 10**400}},
+            {"keyterms": ["Mason"]},
+            {"thresholds": 1},
+        ):
             await socket.send_configure({"type": "Configure", **wrong})
             refused = (await hear(socket, until="ConfigureFailure"))[-1]
             assert refused.description

@@ -13,6 +13,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType
 from wlkd import Code, Session, SessionError
 from wlkd.transports import websocket
 from wlkd.transports.channels import Channels
+from wlkd.transports.client_json import parsed
 from wlkd.transports.conversation import converse, timed_updates
 from wlkd_deepgram.control import configured, unknown_message
 from wlkd_deepgram.errors import CLOSE
@@ -155,8 +156,8 @@ def packet(data: bytes) -> bytes:
 def control_object(text: str) -> dict[str, Any]:
     """A control message. Raises `SessionError`."""
     try:
-        message = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        message = parsed(text)
+    except ValueError as error:
         raise SessionError(Code.BAD_REQUEST, f"text message that is not JSON: {error}") from None
     if not isinstance(message, dict):
         raise SessionError(Code.BAD_REQUEST, "a control message must be a JSON object")

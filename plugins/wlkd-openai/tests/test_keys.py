@@ -85,6 +85,7 @@ async def test_mistakes_are_named(serving, asked, param):
         (b" " * (MIB + 1) + b"{}", {}, 413),
         (b"{}", {"Content-Type": "application/json; charset=foo"}, 400),
         (b'{"session": "\xff"}', {}, 400),
+        (rb'{"session": {"\ud800": 1}}', {}, 400),
     ],
 )
 async def test_a_body_that_cannot_be_read_is_the_client_s_mistake(serving, caplog, body, headers, status):

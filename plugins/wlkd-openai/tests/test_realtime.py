@@ -288,7 +288,7 @@ async def test_mistakes_are_told_and_the_conversation_goes_on(serving, says):
             error = answer["error"]
             assert (answer["type"], error["type"]) == ("error", "invalid_request_error")
             assert (error["code"], error["param"], error["event_id"]) == (code, param, f"mine-{number}")
-        for text in ("{", "[]", "[" * 50_000):
+        for text in ("{", "[]", "[" * 50_000, r'{"type": "nonsense", "event_id": "\ud800"}'):
             await socket.send_str(text)
             assert (await socket.receive_json(timeout=5))["error"]["code"] == "invalid_json"
         await socket.send_bytes(b"audio")

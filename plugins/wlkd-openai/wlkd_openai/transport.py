@@ -15,7 +15,7 @@ from wlkd.transports.websocket import SocketOptions
 from wlkd_openai.errors import ApiError, refused
 from wlkd_openai.models import models
 from wlkd_openai.realtime.connection import Connection, Socket
-from wlkd_openai.realtime.keys import beta_session, client_secret, parsed, settings_of
+from wlkd_openai.realtime.keys import beta_session, body_of, client_secret, settings_of
 from wlkd_openai.upload import Upload
 
 MIB = 1 << 20
@@ -91,11 +91,11 @@ class OpenAI(Transport[OpenAIOptions]):
         return socket
 
     async def _client_secret(self, request: web.Request) -> web.StreamResponse:
-        body = parsed(await _text(request))
+        body = body_of(await _text(request))
         return web.json_response(client_secret(body, bearer(request), self._sessions))
 
     async def _beta_session(self, request: web.Request) -> web.StreamResponse:
-        body, kind = parsed(await _text(request)), request.path.rpartition("/")[2].removesuffix("s")
+        body, kind = body_of(await _text(request)), request.path.rpartition("/")[2].removesuffix("s")
         return web.json_response(beta_session(body, bearer(request), self._sessions, f"realtime.{kind}"))
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:

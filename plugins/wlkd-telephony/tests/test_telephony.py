@@ -95,7 +95,15 @@ async def test_twilio_brings_its_token_in_a_parameter(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["hello", "[]", '{"event": 1}', '{"event": "media", "media": {"payload": "!"}}', '{"start": {}}']
+    "text",
+    [
+        "hello",
+        "[]",
+        r'{"event": "\ud800"}',
+        '{"event": 1}',
+        '{"event": "media", "media": {"payload": "!"}}',
+        '{"start": {}}',
+    ],
 )
 def test_what_twilio_would_not_send(text: str) -> None:
     with pytest.raises(SessionError):

@@ -6,10 +6,10 @@ its commands as text, and logs a warning for any other text, so it gets none. No
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from wlkd import Code, SessionError
+from wlkd.transports.client_json import parsed
 from wlkd_telephony.real_time import Raw
 
 FORMATS = {
@@ -54,7 +54,7 @@ def _fields(text: str) -> dict[str, str]:
         event, *pairs = text.split() or [""]
         return {"event": event, **{name: value for name, _, value in (pair.partition(":") for pair in pairs)}}
     try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):
+        fields = parsed(text)
+    except ValueError:
         return {}
     return {name: value for name, value in fields.items() if isinstance(value, str)}

@@ -7,11 +7,11 @@ text becomes an event of the module: mod_audio_fork reads `type` and `data`. No 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wlkd import StreamOffer
+from wlkd.transports.client_json import parsed
 from wlkd.transports.queries import whole_number
 
 RATE = 8_000
@@ -41,8 +41,8 @@ class Opening:
 def metadata(text: str) -> dict[str, str]:
     """The plain members of a first text that is a JSON object; any other text says nothing here."""
     try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):
+        fields = parsed(text)
+    except ValueError:
         return {}
     if not isinstance(fields, dict):
         return {}

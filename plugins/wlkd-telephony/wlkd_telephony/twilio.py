@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wlkd import Code, SessionError, StreamOffer
+from wlkd.transports.client_json import parsed
 
 ENCODINGS = {"audio/x-mulaw": "mulaw", "audio/x-alaw": "alaw", "audio/x-l16": "s16le"}
 TRACKS = ("inbound", "outbound")
@@ -49,8 +49,8 @@ Event = Started | Media | Stopped
 def parse(text: str) -> Event | None:
     """What one message says; None: nothing that matters here (`connected`, `dtmf`, `mark`). Raises `SessionError`."""
     try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
+        message = parsed(text)
+    except ValueError:
         raise _mistake("a message must be a JSON object; is this Twilio Media Streams?") from None
     match message:
         case {"event": "start", "start": dict(start)}:

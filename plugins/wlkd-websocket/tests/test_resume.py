@@ -248,6 +248,8 @@ async def test_diffs_go_on_behind_the_lines_that_the_client_has(key: Path) -> No
         (json.dumps({"type": "resume", "continuation": "A" * 100_000}), "cannot_resume"),
         ('{"type": "resume"}', "bad_request"),
         ("no JSON", "bad_request"),
+        (r'{"type": "resume", "continuation": "\ud800"}', "bad_request"),
+        ("[" * 100_000, "bad_request"),
         (b"audio", "bad_request"),
         (None, "bad_request"),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 
 from wlkd import Code, Line, Seam, SessionError, TakenUp, Translation, Update, Word
 from wlkd.contract.audio import seconds
+from wlkd.transports.client_json import parsed
 from wlkd.transports.notes import with_notes
 
 SPEAKER = 1
@@ -101,7 +102,7 @@ def taken_up_fields(taken_up: TakenUp) -> dict[str, Any]:
 def continuation_in(text: str) -> str:
     """What a client says before all else when it goes on. Raises `SessionError("bad_request")`."""
     try:
-        message = json.loads(text)
+        message = parsed(text)
     except ValueError:
         message = None
     match message:

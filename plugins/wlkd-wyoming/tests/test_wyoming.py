@@ -242,6 +242,8 @@ CHUNK = {"rate": 16_000, "width": 2, "channels": 1}
 BAD = [
     (b"GET / HTTP/1.1\r\n\r\n", "bad_request"),
     (b"[1]\n", "bad_request"),
+    (rb'{"type": "ping", "data": {"text": "\ud800"}}' + b"\n", "bad_request"),
+    (b'{"type": "\xff"}\n', "bad_request"),
     (b"[" * 60_000 + b"\n", "bad_request"),
     (b'{"data": {}}\n', "bad_request"),
     (b'{"type": "audio-start", "data": 7}\n', "bad_request"),

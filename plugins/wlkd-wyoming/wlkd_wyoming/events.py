@@ -7,12 +7,12 @@ errors that are told. Its types for the events themselves are used as they are.
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 from wyoming.event import Event
 
 from wlkd import SessionError
+from wlkd.transports.client_json import parsed
 
 MAX_HEADER_BYTES = 64 * 1024
 """Bytes of the JSON line, and of the JSON that may follow it."""
@@ -59,8 +59,8 @@ async def _read(reader: asyncio.StreamReader, header: dict[str, Any], name: str,
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = parsed(text)
+    except ValueError:
         raise SessionError(
             "bad_request", "an event must be a JSON object on a line; is this a Wyoming client?"
         ) from None

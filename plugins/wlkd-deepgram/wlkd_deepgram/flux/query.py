@@ -103,7 +103,7 @@ def _number(name: str, value: object) -> float:
     least, most = RANGES[name]
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = -1.0
     if not least <= number <= most:
         raise BadParameter(name, f"{name}={value}: must be a number from {least} to {most}")

@@ -16,6 +16,7 @@ from aiohttp import WSMessage, WSMsgType
 from wlkd import SAMPLE_RATE, BadParameter, Code, SessionError, Sessions
 from wlkd.contract.audio import samples
 from wlkd.transports import websocket
+from wlkd.transports.client_json import parsed
 from wlkd.transports.conversation import running
 from wlkd_openai.errors import ApiError
 from wlkd_openai.models import model_wish
@@ -224,9 +225,9 @@ def _parse(message: WSMessage) -> dict[str, Any]:
             400, "events are text; audio goes base64-encoded into input_audio_buffer.append", code="invalid_event"
         )
     try:
-        event = json.loads(message.data)
-    except (ValueError, RecursionError):
-        raise ApiError(400, "an event must be a JSON object", code="invalid_json") from None
+        event = parsed(message.data)
+    except ValueError as error:
+        raise ApiError(400, f"an event must be a JSON object: {error}", code="invalid_json") from None
     if not isinstance(event, dict):
         raise ApiError(400, "an event must be a JSON object", code="invalid_json")
     return event

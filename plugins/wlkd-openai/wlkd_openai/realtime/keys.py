@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from wlkd import Sessions
+from wlkd.transports.client_json import parsed
 from wlkd_openai.errors import ApiError
 from wlkd_openai.realtime.items import new_id
 from wlkd_openai.realtime.settings import Settings, as_beta, from_beta
@@ -85,9 +85,9 @@ def _object(value: Any, name: str = "the body") -> dict[str, Any]:
     return dict(value)
 
 
-def parsed(text: str) -> Any:
+def body_of(text: str) -> Any:
     """A request's body; none is an empty object. Raises `ApiError`."""
     try:
-        return json.loads(text) if text.strip() else {}
-    except (ValueError, RecursionError):
-        raise ApiError(400, "the body must be a JSON object", code="invalid_json") from None
+        return parsed(text) if text.strip() else {}
+    except ValueError as error:
+        raise ApiError(400, f"the body must be a JSON object: {error}", code="invalid_json") from None
