@@ -94,6 +94,18 @@ async def test_twilio_brings_its_token_in_a_parameter(tmp_path) -> None:
             await http.ws_connect(f"{daemon.ws}/telephony/calls/CA0123456789")
 
 
+async def test_what_an_application_tells_itself_by_parameters_is_no_wish() -> None:
+    own = {"language": "en", "task": "support", "model": "X200", "numbers": "+15550100", "target_language": "tlh"}
+    start = {**START, "start": {**START["start"], "customParameters": own}}  # type: ignore[dict-item]
+    async with serving() as daemon, aiohttp.ClientSession() as http:
+        listener = await http.ws_connect(f"{daemon.ws}/telephony/calls/CA0123456789")
+        async with http.ws_connect(f"{daemon.ws}/telephony/twilio") as caller:
+            await caller.send_json(start)
+            await caller.send_json(media("inbound", b"\xff" * 24_000))
+            await caller.send_json({"event": "stop"})
+            assert (await heard(listener))[0] == SPOKEN
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -26,7 +26,7 @@ from wlkd_telephony.transcribing import soon, transcribe
 
 S = TypeVar("S", bound=websocket.Socket)
 WISHES = ("language", "languages", "hotwords", "initial_prompt", "filters", "diarize")
-"""What the query of an address, or a first text, may ask for."""
+"""What the query of an address, a first text, or Twilio's parameters may ask for."""
 
 
 class TelephonyOptions(SocketOptions):
@@ -127,7 +127,8 @@ class Telephony(Transport[TelephonyOptions]):
                         started = event
                     case twilio.Stopped():
                         return
-        wishes, token = dict(started.parameters), started.parameters.get("token")
+        # The others are for the application that listens to the call.
+        wishes, token = _wishes(started.parameters), started.parameters.get("token")
         async with (
             self._calls.speaking(started.call or started.stream, len(started.tracks)) as (call, number),
             AsyncExitStack() as owner,
