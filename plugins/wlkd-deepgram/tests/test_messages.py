@@ -202,6 +202,14 @@ def test_bad_queries_name_the_parameter(query):
     assert caught.value.code == "bad_request"
 
 
+def test_what_is_not_available_may_be_declined():
+    declined = MultiDict([("redact", "false"), ("redact", "False"), ("callback", "")])
+    assert parse(declined) == parse(MultiDict())
+    declined.add("redact", "pci")
+    with pytest.raises(SessionError, match="redact"):
+        parse(declined)
+
+
 def test_wishes():
     query = MultiDict(
         [("language", "en-US"), ("keyterm", "Ljubljana"), ("keywords", "wlkd:2.5"), ("keywords", "a:b"), ("model", "x")]

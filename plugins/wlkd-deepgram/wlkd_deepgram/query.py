@@ -10,7 +10,7 @@ from multidict import MultiMapping
 
 from wlkd import BadParameter, StreamOffer
 from wlkd.transports.channels import wanted_channels
-from wlkd.transports.queries import flag, whole_number
+from wlkd.transports.queries import FALSE, flag, whole_number
 from wlkd_deepgram.text import text_wishes
 
 RAW = {"linear16": "s16le", "linear32": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
@@ -149,11 +149,12 @@ def parse(query: MultiMapping[str], content_type: str | None = None, *, live: bo
 
 
 def check_names(query: MultiMapping[str], used: Set[str], no_effect: Set[str]) -> None:
-    """Raises `BadParameter` for a parameter that is neither."""
-    for name in query:
+    """Raises `BadParameter` for a parameter that is neither, and for a refused one that asks for something."""
+    for name, value in query.items():
         if name in REFUSED:
-            raise BadParameter(name, f"{name} is not available here ({REFUSED[name]}); leave it out")
-        if name not in used and name not in no_effect:
+            if value.lower() not in ("", *FALSE):
+                raise BadParameter(name, f"{name} is not available here ({REFUSED[name]}); leave it out")
+        elif name not in used and name not in no_effect:
             raise BadParameter(name, f"unknown parameter {name}; known: {', '.join(sorted(used))}")
 
 
