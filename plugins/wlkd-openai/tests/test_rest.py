@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import struct
 import time
 
 import aiohttp
@@ -67,6 +68,12 @@ async def test_verbose_json_has_segments_words_and_their_times(serving, make_wav
     [segment] = answer.segments
     assert (segment.id, segment.start, segment.end, segment.text) == (0, 0.0, 2.0, " one two three four")
     assert segment.avg_logprob == 0.0
+
+
+async def test_an_au_file_is_a_container_though_its_name_says_raw_audio(serving, says):
+    au = struct.pack(">4s5I", b".snd", 24, 2 * 16_000, 3, 16_000, 1) + bytes(2 * 16_000)
+    async with serving() as daemon, client(daemon) as api:
+        assert (await api.audio.transcriptions.create(model="m", file=("a.au", au))).text == says(1)
 
 
 async def test_granularity_decides_what_verbose_json_holds(serving, make_wav):

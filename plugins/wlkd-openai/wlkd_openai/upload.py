@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 MAX_FIELDS = 64
 MAX_FIELD_BYTES = 64 * 1024
+AU_SUFFIXES = (".au", ".snd")
+"""The packages take these for `audio/basic`, which is raw mu-law (RFC 2046); AU files have a header."""
 FORM_BYTES = 1024 * 1024 + MAX_KNOWN_SPEAKERS * MAX_REFERENCE_BYTES
 """What a body may hold besides its file."""
 
@@ -199,5 +201,7 @@ def _offer(part: BodyPartReader, *, again: bool) -> StreamOffer:
     if again:
         raise ApiError(400, "'file' was given twice", code="duplicate_parameter", param="file")
     content_type = part.headers.get(hdrs.CONTENT_TYPE, "")
+    if content_type == "audio/basic" and (part.filename or "").lower().endswith(AU_SUFFIXES):
+        content_type = ""
     # Clients that do not know the type say application/octet-stream, text/plain or nothing; the decoder looks then.
     return StreamOffer(content_type=content_type if content_type.startswith(("audio/", "video/")) else None)

@@ -190,42 +190,6 @@ def test_g711_is_telephone_rate_unless_said_otherwise() -> None:
     assert len(decode(bytes(16000), encoding="mulaw", sample_rate=16000)) == 16000
 
 
-def au(code: int, samples: bytes, *, rate: int = 16_000, channels: int = 1) -> bytes:
-    remark = b"a remark"
-    return struct.pack(">4s5I", b".snd", 24 + len(remark), 0xFFFFFFFF, code, rate, channels) + remark + samples
-
-
-@pytest.mark.parametrize(
-    ("code", "samples"),
-    [
-        (2, struct.pack("4b", -128, -64, 0, 64)),
-        (3, struct.pack(">4h", -32768, -16384, 0, 16384)),
-        (5, struct.pack(">4i", -(2**31), -(2**30), 0, 2**30)),
-        (6, struct.pack(">4f", *INTEGERS)),
-        (7, struct.pack(">4d", *INTEGERS)),
-    ],
-)
-@pytest.mark.parametrize("cuts", [[], [1, 3, 20, 30, 33]])
-def test_au_files_are_called_audio_basic_too(code: int, samples: bytes, cuts: list[int]) -> None:
-    assert decode(au(code, samples), cuts, content_type="audio/basic").tolist() == INTEGERS
-
-
-def test_the_header_of_an_au_file_says_its_rate_and_channels() -> None:
-    stream = open_stream(content_type="audio/basic", channel=1)
-    recording = au(3, struct.pack(">2h", 16384, -16384) * 8000, rate=8000, channels=2)
-    heard = np.concatenate([as_samples(stream.feed(recording[:40])), as_samples(stream.feed(recording[40:]))])
-    assert heard[4000] == pytest.approx(-0.5, abs=1e-3)
-    [restart] = stream.restarts()
-    assert (restart.header_bytes, restart.offset_bytes, restart.at) == (32, 32 + 4 * 8000, 16_000)
-
-
-@pytest.mark.parametrize("recording", [au(23, bytes(8)), au(3, b"", rate=0), au(3, b"")[:20], b".snd" + bytes(20)])
-def test_au_files_that_cannot_be_read_are_no_noise(recording: bytes) -> None:
-    with pytest.raises(SessionError) as caught:
-        decode(recording, content_type="audio/basic")
-    assert caught.value.code == "undecodable_audio"
-
-
 def test_a_silent_offer_gets_the_configured_format() -> None:
     decoder = Pcm(PcmOptions(encoding="s16be", sample_rate=8000, channels=2))
     samples = decode_in_pieces(lambda: decoder.open(StreamOffer()), struct.pack(">2h", 16384, 16384) * 8000, [])

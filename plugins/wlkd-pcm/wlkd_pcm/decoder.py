@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from wlkd import SAMPLE_RATE, Decoded, Decoder, DecoderStream, Options, Restart, Samples, SessionError, StreamOffer
 from wlkd.contract.mixing import Mono
 from wlkd.contract.resampling import MAX_RATE, MIN_RATE, Resampler
-from wlkd_pcm.au import EMPTY, BasicStream
 from wlkd_pcm.encodings import ENCODINGS
-from wlkd_pcm.formats import MAX_CHANNELS, Format, announced, may_be_au
+from wlkd_pcm.formats import MAX_CHANNELS, Format, announced
+
+EMPTY: Samples = np.zeros(0, dtype=np.float32)
 
 
 class PcmOptions(Options):
@@ -48,8 +50,6 @@ class Pcm(Decoder[PcmOptions]):
                 f"{offer.encoding or offer.content_type!r} is not raw audio known here; "
                 f"known encodings: {', '.join(ENCODINGS)}",
             )
-        if may_be_au(offer):
-            return BasicStream(fmt, lambda found: PcmStream(found, offer.channel, last=offer.last_channel))
         return PcmStream(fmt, offer.channel, last=offer.last_channel)
 
 
@@ -57,7 +57,7 @@ class PcmStream(DecoderStream):
     """Whole sample frames of each piece become samples; the rest waits for the next piece."""
 
     def __init__(self, fmt: Format, only: int | None = None, *, last: bool = False) -> None:
-        self._encoding = fmt.encoding
+        self._encoding = ENCODINGS[fmt.encoding]
         self._channels = fmt.channels
         self._block = self._encoding.width * fmt.channels
         self._remainder = b""

@@ -51,8 +51,8 @@ def _s24(order: tuple[int, int, int]) -> Callable[[bytes], Samples]:
     return decode
 
 
-def _floats(dtype: str) -> Callable[[bytes], Samples]:
-    return lambda data: np.frombuffer(data, dtype=dtype).astype(np.float32)
+def _floats(data: bytes) -> Samples:
+    return np.frombuffer(data, dtype="<f4").astype(np.float32)
 
 
 def _unsigned(data: bytes) -> Samples:
@@ -77,19 +77,8 @@ ENCODINGS = {
     "s24le": Encoding(3, _s24((0, 1, 2))),
     "s24be": Encoding(3, _s24((2, 1, 0))),
     "s32le": Encoding(4, _integers("<i4", 2.0**31)),
-    "f32le": Encoding(4, _floats("<f4"), floats=True),
+    "f32le": Encoding(4, _floats, floats=True),
     "u8": Encoding(1, _unsigned),
     "mulaw": Encoding(1, _table(_mulaw_table())),
     "alaw": Encoding(1, _table(_alaw_table())),
 }
-AU_ENCODINGS = {
-    1: ENCODINGS["mulaw"],
-    2: Encoding(1, _integers("i1", 2.0**7)),
-    3: ENCODINGS["s16be"],
-    4: ENCODINGS["s24be"],
-    5: Encoding(4, _integers(">i4", 2.0**31)),
-    6: Encoding(4, _floats(">f4"), floats=True),
-    7: Encoding(8, _floats(">f8"), floats=True),
-    27: ENCODINGS["alaw"],
-}
-"""By the number that an AU header has for each."""

@@ -7,7 +7,7 @@ from email.message import Message
 
 from wlkd import SAMPLE_RATE, SessionError, StreamOffer
 from wlkd.contract.resampling import MAX_RATE, MIN_RATE
-from wlkd_pcm.encodings import ENCODINGS, Encoding
+from wlkd_pcm.encodings import ENCODINGS
 
 MAX_CHANNELS = 64
 
@@ -30,7 +30,7 @@ MIME_ENCODINGS = {
 class Format:
     """How the bytes of a raw stream are to be read."""
 
-    encoding: Encoding
+    encoding: str
     sample_rate: int
     channels: int
 
@@ -40,7 +40,8 @@ def announced(offer: StreamOffer) -> Format | None:
 
     Raises `SessionError("bad_request")` for a rate or a channel count that is out of bounds.
     """
-    mime = _mime(offer)
+    mime = Message()
+    mime["Content-Type"] = offer.content_type or ""
     if offer.encoding is not None:
         encoding: str | None = offer.encoding.lower()
     else:
@@ -49,7 +50,7 @@ def announced(offer: StreamOffer) -> Format | None:
         return None
     telephone = encoding in ("mulaw", "alaw")
     return Format(
-        ENCODINGS[encoding],
+        encoding,
         _within(
             "sample rate",
             offer.sample_rate,
@@ -59,17 +60,6 @@ def announced(offer: StreamOffer) -> Format | None:
         ),
         _within("channel count", offer.channels, mime.get_param("channels", 1), 1, MAX_CHANNELS),
     )
-
-
-def may_be_au(offer: StreamOffer) -> bool:
-    """Whether `offer` announces mu-law by a type that is also said of AU files."""
-    return offer.encoding is None and _mime(offer).get_content_type() == "audio/basic"
-
-
-def _mime(offer: StreamOffer) -> Message:
-    mime = Message()
-    mime["Content-Type"] = offer.content_type or ""
-    return mime
 
 
 def _within(name: str, offered: int | None, otherwise: object, low: int, high: int) -> int:
