@@ -1,10 +1,12 @@
+import asyncio
 import os
+import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from wlkd.client import ClientError, Refused, Transcript, connect
+from wlkd.client import ClientError, LiveAudio, Lost, Refused, Transcript, connect, connect_resuming
 from wlkd.contract.audio import samples
 from wlkd.contract.types import Line, Word
 
@@ -59,6 +61,16 @@ async def test_failures_in_words(fake_asr, wishes, pcm, message):
 async def test_nobody_there():
     with pytest.raises(ClientError, match="cannot reach"):
         await converse("ws://127.0.0.1:1/asr")
+
+
+async def test_a_server_that_takes_connections_and_answers_none(monkeypatch):
+    monkeypatch.setattr("wlkd.client.asr.CONNECT_TIMEOUT_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"ws://127.0.0.1:{mute.getsockname()[1]}/asr"
+        for connecting in (connect(url, pcm=True), connect_resuming(url, LiveAudio(), pcm=True)):
+            with pytest.raises(Lost, match=f"cannot reach {url}: no answer"):
+                async with asyncio.timeout(5), connecting:
+                    pass
 
 
 def keepalive_seconds(port: int) -> float | None:

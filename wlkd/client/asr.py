@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -170,15 +171,15 @@ async def connect(
     query = {"format": "pcm" if pcm else "container", **(wishes or {})}
     if resume is not None:
         query["resume"] = "continue" if resume else "true"
-    # total=None: a stream may last for days; only reaching the server is limited.
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
+    # total=None: a stream may last for days; only reaching the server is limited, below.
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as http:
         try:
-            socket = await http.ws_connect(url, params=query, max_msg_size=MAX_MESSAGE_BYTES)
+            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+                socket = await http.ws_connect(url, params=query, max_msg_size=MAX_MESSAGE_BYTES)
         except aiohttp.WSServerHandshakeError as error:
             raise _handshake_error(url, error) from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Lost(f"cannot reach {url}: {error or 'no answer'}") from error
+            raise Lost(f"cannot reach {url}: {str(error) or 'no answer'}") from error
         async with socket:
             _notice_lost_host(socket)
             if resume:
