@@ -94,7 +94,9 @@ async def test_the_words_before_a_damage_of_the_disk_are_kept(fake_asr):
     ("arguments", "message"),
     [
         (["a.mp3", "b.mp3", "--format", "srt"], "add --output-dir"),
-        (["x/a.mp3", "y/a.mp3", "--output-dir", "."], "both become a.txt"),
+        (["x/a.mp3", "y/a.mp3", "--output-dir", "."], "both become a.txt; run the command for each, with"),
+        (["x/a.mp3", "y/a.mp3", "a.wav", "--output-dir", "."], "both become a.txt"),
+        (["a.mp3", "a.wav", "a.wav.ogg", "--output-dir", "."], "both become a.wav.txt"),
         (["a.mp3", "--format", "srt,txt"], "srt and text cannot be printed together"),
         (["a.mp3", "--output-dir", __file__], "is not a folder"),
     ],

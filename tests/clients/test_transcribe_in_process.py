@@ -152,6 +152,15 @@ def test_what_is_there_is_left_out(wlkd_transcribe, recordings, tmp_path, capsys
     assert (out / "a.json").stat().st_mtime_ns > before
 
 
+def test_recordings_whose_names_differ_in_the_suffix_alone(wlkd_transcribe, talk, recordings, tmp_path, capsys):
+    (recordings / "monday" / "a.flac").write_bytes(talk.read_bytes())
+    out = tmp_path / "out"
+    for done in ("3 transcribed", "3 done before"):
+        assert wlkd_transcribe(recordings, "--output-dir", out) == 0
+        assert written(out) == ["a.txt", "monday/a.flac.txt", "monday/a.wav.txt"]
+        assert done in capsys.readouterr().err
+
+
 def test_a_recording_that_changed_is_transcribed_again(wlkd_transcribe, talk, tmp_path):
     out = tmp_path / "out"
     assert wlkd_transcribe(talk, "--output-dir", out) == 0

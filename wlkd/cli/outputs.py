@@ -37,7 +37,7 @@ class Source:
 
     path: Path
     stem: Path
-    """Its place below the output folder, without a suffix."""
+    """Its place below the output folder, without the suffix of what is written there."""
 
 
 def sources(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
@@ -52,7 +52,17 @@ def sources(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
         if not inside:
             problems.append(f"{path}: no audio or video file in this folder; name files of other kinds themselves")
         found += inside
-    return list(dict.fromkeys(found)), problems
+    return _told_apart(list(dict.fromkeys(found))), problems
+
+
+def _told_apart(found: Sequence[Source]) -> list[Source]:
+    """With the suffix kept in the stem, where that alone tells two files apart: `talk.wav` and `talk.mp3`."""
+    whole = {source: source.stem.with_name(source.path.name) for source in found}
+    stems, wholes = Counter(source.stem for source in found), Counter(whole.values())
+    return [
+        Source(source.path, whole[source]) if stems[source.stem] > 1 and wholes[whole[source]] == 1 else source
+        for source in found
+    ]
 
 
 def _media_in(folder: Path, problems: list[str]) -> list[Path]:
@@ -109,7 +119,8 @@ class Folder:
         twice = [stem for stem, times in Counter(source.stem for source in files).items() if times > 1]
         if twice:
             raise OutputProblem(
-                f"two files would both become {twice[0]}{SUFFIXES[formats[0]]}; transcribe them separately"
+                f"two files would both become {twice[0]}{SUFFIXES[formats[0]]}; run the command for each, "
+                "with an --output-dir of its own"
             )
         self._folder = folder
         self._formats = formats
