@@ -189,6 +189,17 @@ def test_a_folder_without_recordings_is_said(wlkd_transcribe, talk, tmp_path, ca
     assert said.out == "one two three four five\n"
 
 
+def test_a_file_whose_name_is_not_utf_8(wlkd_transcribe, talk, tmp_path, capsys):
+    odd = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    odd.write_bytes(talk.read_bytes())
+    assert wlkd_transcribe(odd, talk) == 0
+    assert f"==> {tmp_path}/caf\N{REPLACEMENT CHARACTER}.wav <==\n" in capsys.readouterr().out
+    out = tmp_path / "out"
+    assert wlkd_transcribe(odd, talk, "--output-dir", out, "--format", "json") == 0
+    assert written(out) == [os.fsdecode(b"caf\xe9.json"), "talk.json"]
+    assert json.loads((out / written(out)[0]).read_text())["source"].endswith("/caf\N{REPLACEMENT CHARACTER}.wav")
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

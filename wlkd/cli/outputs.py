@@ -39,6 +39,11 @@ class Source:
     stem: Path
     """Its place below the output folder, without the suffix of what is written there."""
 
+    @property
+    def name(self) -> str:
+        """The path as text: names of files are bytes, and need not be UTF-8."""
+        return os.fsencode(self.path).decode("utf-8", "replace")
+
 
 def sources(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
     """The files among `paths` and in the folders among them, sorted within a folder, and what is wrong with some."""
@@ -94,7 +99,7 @@ class Printed:
 
     def write(self, source: Source, lines: Sequence[Line], *, complete: bool) -> None:
         if self._several and self._format == "text":
-            print(f"==> {source.path} <==")
+            print(f"==> {source.name} <==")
         sys.stdout.write(_written(self._format, lines, source, self._target))
         sys.stdout.flush()
 
@@ -164,7 +169,7 @@ class Folder:
 def _written(name: str, lines: Sequence[Line], source: Source, target: str | None) -> str:
     """The lines in the format `name`, in the language `target`; None: as they were spoken."""
     chosen = lines if target is None or name in BILINGUAL else translated(lines)
-    return WRITERS[name](chosen, str(source.path))
+    return WRITERS[name](chosen, source.name)
 
 
 def formats(text: str) -> list[str]:
