@@ -200,6 +200,16 @@ def test_a_file_whose_name_is_not_utf_8(wlkd_transcribe, talk, tmp_path, capsys)
     assert json.loads((out / written(out)[0]).read_text())["source"].endswith("/caf\N{REPLACEMENT CHARACTER}.wav")
 
 
+def test_an_empty_recording_is_no_transcript(wlkd_transcribe, talk, tmp_path, capsys):
+    empty = tmp_path / "empty.wav"
+    empty.touch()
+    out = tmp_path / "out"
+    for _ in range(2):
+        assert wlkd_transcribe(empty, talk, "--output-dir", out) == 1
+        assert f"{empty}: the file is empty\n" in capsys.readouterr().err
+        assert written(out) == ["talk.txt"]
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

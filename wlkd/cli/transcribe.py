@@ -162,6 +162,10 @@ def _complain(problem: str) -> None:
 
 
 def _open(path: Path) -> BinaryIO:
+    """Raises `OSError`."""
+    # No decoder objects to no bytes at all, and the file would pass for one in which nobody speaks.
+    if path.is_file() and path.stat().st_size == 0:
+        raise OSError("the file is empty")
     return path.open("rb")
 
 

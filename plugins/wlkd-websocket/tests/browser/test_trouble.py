@@ -224,6 +224,18 @@ async def test_a_file_that_is_not_audio_is_explained(scripted, browse, tmp_path)
         await visit.is_in("idle")
 
 
+async def test_an_empty_file_is_explained(scripted, browse, tmp_path):
+    path = tmp_path / "meeting.wav"
+    path.touch()
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.set_input_files("#file", path)
+        await visit.sees(NOTICE, "There is nothing in meeting.wav")
+        await visit.click("#ui-language")
+        await visit.sees(NOTICE, "meeting.wav 中没有任何内容")
+        await visit.is_in("idle")
+
+
 async def test_a_server_that_is_not_there_is_named(scripted, browse):
     async with scripted() as daemon, browse() as visit:
         await visit.goto(daemon.http)

@@ -179,7 +179,8 @@ function upload(file) {
   const url = address();
   if (!file || stream || starting || url === null) return;
   dismiss();
-  follow(new Upload(url, transcript, file));
+  if (file.size) follow(new Upload(url, transcript, file));
+  else explain("emptyFile", { name: file.name }, [["dismiss", () => dismiss()]]);
 }
 
 function follow(started) {
