@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +59,53 @@ async def test_another_program_is_a_conflict(values: dict[str, Any]) -> None:
     with socket.create_server(("127.0.0.1", values["server"]["port"])):
         [problem] = await problems(values)
     assert "another program listens" in problem.message
+
+
+def with_transports(**transports: Any) -> dict[str, Any]:
+    return {
+        "vad": {"name": "none"},
+        "backend": {"name": "scripted"},
+        "transports": transports,
+        "server": {"host": "127.0.0.1", "port": free_port()},
+    }
+
+
+async def test_a_transport_s_port_that_another_program_holds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        [problem] = await problems(with_transports(tcp={"port": port}))
+    assert problem.path == "transports.tcp.port" and f"another program listens on port {port}" in problem.message
+
+
+async def test_transports_of_a_daemon_that_runs_already_are_no_conflict() -> None:
+    values = with_transports(websocket={}, tcp={"host": "127.0.0.1", "port": free_port()})
+    async with running_daemon(values):
+        assert await problems(values) == []
+
+
+async def test_a_daemon_whose_server_had_another_port_is_no_conflict() -> None:
+    port = free_port()
+    program = f"import socket; s = socket.create_server(('127.0.0.1', {port})); print(flush=True); input()"
+    pipe = asyncio.subprocess.PIPE
+    daemon = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, "/opt/wlkd/bin/wlkd", "run", stdin=pipe, stdout=pipe
+    )
+    assert daemon.stdout is not None
+    await daemon.stdout.readline()
+    assert await problems(with_transports(tcp={"port": port})) == []
+    await daemon.communicate(b"\n")
+
+
+async def test_a_port_that_two_want() -> None:
+    wyoming = free_port()
+    values = with_transports(tcp={}, wyoming={"port": wyoming}, agent={"host": "127.0.0.1", "port": wyoming})
+    server = values["transports"]["tcp"]["port"] = values["server"]["port"]
+    assert [(problem.path, problem.message) for problem in await problems(values)] == [
+        ("transports.tcp.port", f"server listens on port {server} too; give one of them another port"),
+        ("transports.agent.port", f"transports.wyoming listens on port {wyoming} too; give one of them another port"),
+    ]
+
+
+async def test_transports_share_the_ports_of_the_http_server() -> None:
+    own = {"host": "127.0.0.1", "port": free_port()}
+    assert await problems(with_transports(websocket={}, deepgram={}, openai=own, telephony=own)) == []
