@@ -42,7 +42,7 @@ class PinnedFamily(ModelFamily):
         return [name for name in self._models if name in here]
 
     def states(self, models_dir: Path) -> Sequence[State]:
-        return [self._state(models_dir, name) for name in self.present(models_dir)]
+        return [self.state(models_dir, name) for name in self.present(models_dir)]
 
     def bytes_to_read(self, models_dir: Path, name: str) -> int:
         paths = [models_dir / name / file.name for file in self._models[name].files]
@@ -67,7 +67,8 @@ class PinnedFamily(ModelFamily):
             names = ", ".join(file.name for file in still)
             raise GetError(f"{name}: {names} could not be had: {'; '.join(failures)}")
 
-    def _state(self, models_dir: Path, name: str) -> State:
+    def state(self, models_dir: Path, name: str) -> State:
+        """Of one model, also where it is not present."""
         problems, hints = [], []
         for file in self._models[name].files:
             path = models_dir / name / file.name

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from prometheus_client import CollectorRegistry
-from wlkd_speakers.catalogue import CAMPPLUS, VOICES, voices_file
+from wlkd_speakers.catalogue import CAMPPLUS, VOICES, overlap_file, voices_file
 from wlkd_speakers.cells import CELL
 from wlkd_speakers.cutter import Cutter
 from wlkd_speakers.diarizer import LATE, CampPlus, CampPlusOptions, LiveStream, RecordingStream
@@ -21,6 +21,8 @@ from wlkd_speakers.telephone import TELEPHONE, without_telephone
 from wlkd_speakers.weights import read_weights
 
 from wlkd import Context, DiarizationParams, Frame, Pause, ProvisionError, Samples, SessionError, Turn
+from wlkd.config import make_config
+from wlkd.plugins import load_plugins
 from wlkd.testing import check_diarizer, speech_like
 
 
@@ -174,6 +176,18 @@ def test_missing_and_damaged_weights_name_the_file_and_the_remedy(tmp_path: Path
         archive.writestr("x/data.pkl", b"cos\nsystem\n(S'true'\ntR.")
     with pytest.raises(ProvisionError, match=r"refers to os\.system"):
         read_weights(path, CAMPPLUS)
+
+
+def test_check_tells_of_missing_weights_and_of_a_second_network_that_is_half_there(tmp_path: Path) -> None:
+    plugins = load_plugins()
+    values = {"models_dir": str(tmp_path), "backend": {"name": "scripted"}, "diarizer": {"name": "campplus"}}
+    config = make_config(values, plugins)
+    [problem] = plugins.check_host(config)
+    assert problem.path == "diarizer.name" and "`wlkd models get campplus`" in problem.message
+    overlap_file(tmp_path).parent.mkdir()
+    overlap_file(tmp_path).write_bytes(b"half a file")
+    second = plugins.check_host(config)[1]
+    assert "11 bytes instead of 5,905,440; `wlkd models get pyannote-segmentation`" in second.message
 
 
 Segments = list[tuple[float, float, str]]

@@ -13,6 +13,8 @@ from wlkd_turns.detector import SmartTurn, SmartTurnOptions
 from wlkd_turns.features import features, mel_filters
 
 from wlkd import Context, ProvisionError
+from wlkd.config import make_config
+from wlkd.plugins import load_plugins
 from wlkd.testing import provisioned
 
 MODELS = Path(os.environ.get("WLKD_MODELS_DIR", Path(__file__).parents[3] / "models"))
@@ -35,6 +37,13 @@ async def test_a_missing_file_is_told_with_the_command_that_brings_it(tmp_path: 
     detector = SmartTurn(SmartTurnOptions())
     with pytest.raises(ProvisionError, match=f"wlkd models get {NAME}"):
         await detector.provision(Context(tmp_path, CollectorRegistry(), lambda text: None))
+
+
+def test_check_tells_of_a_missing_file(tmp_path: Path) -> None:
+    plugins = load_plugins()
+    values = {"models_dir": str(tmp_path), "backend": {"name": "scripted"}, "turn_detector": {"name": "smart-turn"}}
+    [problem] = plugins.check_host(make_config(values, plugins))
+    assert problem.path == "turn_detector.name" and f"`wlkd models get {NAME}`" in problem.message
 
 
 @pytest.mark.model

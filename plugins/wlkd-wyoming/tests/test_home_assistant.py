@@ -21,7 +21,9 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from tests.waiting import until
 from wlkd import Code, ConfigError, ProvisionError, SessionError, StreamOffer
+from wlkd.config import make_config
 from wlkd.daemon.listeners import HttpServer
+from wlkd.plugins import load_plugins
 from wlkd.testing import MadeUpSessions, free_port, running_daemon
 
 TOKEN = "abc.def-ghi"
@@ -180,6 +182,18 @@ async def test_both_or_neither_of_address_and_token(tmp_path: Path) -> None:
     with pytest.raises(ProvisionError, match="home_assistant_token_file: cannot read"):
         await transport.start(MadeUpSessions(), HttpServer("127.0.0.1", free_port()))
     await transport.close()
+
+
+def test_check_reads_the_token_s_file(tmp_path: Path) -> None:
+    plugins, token_file = load_plugins(), tmp_path / "token"
+    options = {"home_assistant_url": "http://x", "home_assistant_token_file": str(token_file)}
+    values = {"vad": {"name": "none"}, "backend": {"name": "scripted"}, "transports": {"wyoming": options}}
+    config = make_config(values, plugins)
+    [problem] = plugins.check_host(config)
+    assert problem.path == "transports.wyoming.home_assistant_token_file"
+    assert problem.message.startswith(f"cannot read {token_file}: ")
+    token_file.write_text(f"{TOKEN}\n")
+    assert plugins.check_host(config) == []
 
 
 async def test_home_assistant_finds_the_server_by_itself() -> None:

@@ -35,3 +35,19 @@ def wlkd_check_config(config: Config) -> list[Problem]:
         [missing] = set(HOME_ASSISTANT) - set(given)
         problems.append(Problem(f"transports.wyoming.{given[0]}", f"needs {missing} beside it"))
     return problems
+
+
+@hookimpl
+def wlkd_check_host(config: Config) -> list[Problem]:
+    from wlkd import Problem
+    from wlkd_wyoming.home_assistant import token_in
+    from wlkd_wyoming.transport import WyomingOptions
+
+    options = config.transports.get("wyoming")
+    if not isinstance(options, WyomingOptions) or options.home_assistant_token_file is None:
+        return []
+    try:
+        token_in(options.home_assistant_token_file)
+    except ValueError as error:
+        return [Problem("transports.wyoming.home_assistant_token_file", str(error))]
+    return []

@@ -106,9 +106,17 @@ def _tokens(name: str) -> float:
 def read_token(path: Path) -> str:
     """Raises `ProvisionError`."""
     try:
+        return token_in(path)
+    except ValueError as error:
+        raise ProvisionError(f"home_assistant_token_file: {error}") from error
+
+
+def token_in(path: Path) -> str:
+    """Raises `ValueError`, which says what is wrong with the file."""
+    try:
         token = credential(path).read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ProvisionError(f"home_assistant_token_file: cannot read {credential(path)}: {error}") from error
+        raise ValueError(f"cannot read {credential(path)}: {error}") from error
     if not token or any(map(str.isspace, token)):
-        raise ProvisionError(f"home_assistant_token_file: {credential(path)} must hold one token and nothing else")
+        raise ValueError(f"{credential(path)} must hold one token and nothing else")
     return token
