@@ -262,7 +262,7 @@ async def test_captions_fill_the_screen(scripted, browse):
         await visit.finishes()
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+@pytest.mark.parametrize("width", [320, 360, 390, 768, 1280])
 async def test_nothing_overflows_at_any_width(width, scripted, browse):
     async with scripted() as daemon, browse(viewport={"width": width, "height": 700}) as visit:
         await visit.goto(daemon.http)
