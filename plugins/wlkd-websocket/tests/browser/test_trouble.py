@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
@@ -78,7 +79,9 @@ async def test_a_lost_connection_to_a_server_that_cannot_resume_loses_nothing(pr
 
 
 async def test_a_restart_of_the_server_loses_nothing(scripted, browse, script):
+    asked = []
     async with browse() as visit:
+        visit.on("websocket", lambda socket: asked.append(parse_qs(urlsplit(socket.url).query)["resume"][0]))
         async with scripted() as daemon:
             await visit.goto(daemon.http)
             await visit.click("#record")
@@ -94,6 +97,22 @@ async def test_a_restart_of_the_server_loses_nothing(scripted, browse, script):
             after = await visit.finishes()
         assert after[: len(before)] == before
         assert no_gap(await spans(visit))
+    assert asked[0] == "true" and asked[-2:] == ["continue", "true"], "it has another key, and is asked once"
+
+
+async def test_a_server_that_is_back_and_cannot_resume_is_asked_anew_at_once(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        waits = await visit.evaluate(
+            """async () => {
+                const { trouble } = await import("./page/trouble.js");
+                const seconds = (code, attempts) => trouble({ code, message: "" }, attempts, true).seconds;
+                return [0, 3].map((attempts) => [seconds("cannot_resume", attempts), seconds("moving", attempts)]);
+            }"""
+        )
+    assert waits[0] == [0, 0]
+    assert waits[1][0] == 0
+    assert waits[1][1] > 0, "one that moves its clients may be the only one there is"
 
 
 async def test_a_connection_that_dies_silently_is_noticed(proxied, scripted, browse, script):

@@ -5,7 +5,6 @@ const LONGEST_WAIT_S = 10;
 
 // The server means it: the same request would be refused again.
 const FINAL_CODES = ["bad_request", "unauthorized", "undecodable_audio", "forbidden_origin", "taken_over"];
-const AT_ONCE_CODES = ["moving", "cannot_resume"];
 const KINDS = { server_full: "full", draining: "draining", moving: "draining", unauthorized: "unauthorized" };
 
 /**
@@ -16,7 +15,9 @@ export function trouble(reason, attempts, served) {
   const message = reason?.message;
   if (FINAL_CODES.includes(reason?.code)) return { kind: KINDS[reason.code] ?? "refused", message, seconds: null };
   const kind = KINDS[reason?.code] ?? (reason ? "failed" : served ? "lost" : "unreachable");
-  if (AT_ONCE_CODES.includes(reason?.code) && attempts === 0) return { kind, message, seconds: 0 };
+  // A server that cannot resume is there, and is asked without the continuation next.
+  const atOnce = reason?.code === "cannot_resume" || (reason?.code === "moving" && attempts === 0);
+  if (atOnce) return { kind, message, seconds: 0 };
   // Not all at the same moment: a server that returns would meet all its clients at once.
   const wait = Math.min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** attempts) * (0.5 + Math.random() / 2);
   const seconds = reason?.retryAfter ?? wait;
