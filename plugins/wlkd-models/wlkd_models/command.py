@@ -135,8 +135,9 @@ def _list(models_dir: Path, args: argparse.Namespace) -> int:
     print(models_dir)
     if not states:
         print(f"  no models; copy them here, or run `wlkd models get NAME --models {models_dir}`")
+    width = max((len(state.name) for state in states), default=0) + 2
     for state in states:
-        print(f"  {state.name:<16}{'not usable' if state.problems else 'ready':<12}{state.shape}".rstrip())
+        print(f"  {state.name:<{width}}{'not usable' if state.problems else 'ready':<12}{state.shape}".rstrip())
         for sentence in (*state.problems, *state.hints):
             print(f"      {sentence}")
     return 0

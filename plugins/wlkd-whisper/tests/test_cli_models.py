@@ -36,6 +36,15 @@ def test_list_shows_what_fits(maker, capsys):
     assert len(lines) == 2
 
 
+def test_a_long_name_keeps_its_distance(tmp_path, capsys):
+    (tmp_path / "pyannote-segmentation").mkdir()
+    (tmp_path / "campplus").mkdir()
+    run("list", "--models", tmp_path)
+    rows = [row for row in capsys.readouterr().out.splitlines() if "not usable" in row]
+    assert [row.split()[:2] for row in rows] == [["campplus", "not"], ["pyannote-segmentation", "not"]]
+    assert len({row.index("not usable") for row in rows}) == 1
+
+
 def test_list_finds_the_mixed_up_half(maker, dims, capsys):
     maker.encoder("medium")
     maker.decoder("medium", replace(dims, n_text_state=16))
