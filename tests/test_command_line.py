@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,38 @@ except SystemExit:
         "models",
         "bench",
     }
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("lines", [1, 10_000], ids=["kept until the end", "more than a buffer"])
+def test_a_reader_that_has_enough_is_no_error(lines: int, unbuffered: str, install: Callable[..., str]) -> None:
+    install(
+        "acme-talk",
+        "talk",
+        f"""
+        from wlkd import hookimpl
+
+        @hookimpl
+        def wlkd_register_commands(register): register("talk", "say much", __name__)
+
+        def add_arguments(parser): pass
+
+        def main(args):
+            for _ in range({lines}):
+                print("and so on")
+            return 0
+        """,
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "wlkd", "talk"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as talking:
+        assert talking.stdout is not None and talking.stderr is not None
+        talking.stdout.close()
+        assert talking.stderr.read() == b""
+    assert talking.returncode == 141
 
 
 def test_a_plugin_brings_a_command(install: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:

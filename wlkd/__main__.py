@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import select
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +22,9 @@ from the thread that it waits for, and a step takes five times as long. NumPy's 
 matrices are small here: they took 30 % of a core while a diarizer caught up. The environment may say otherwise."""
 ORDERLY = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 """GPUs have the numbers that nvidia-smi shows; by default CUDA counts the fastest first."""
+
+BROKEN_PIPE = 128 + signal.SIGPIPE
+"""What shells report for a program whose output nobody reads any more."""
 
 COMMANDS = {
     "run": "run the daemon",
@@ -72,8 +77,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.update(THRIFTY | ORDERLY | os.environ | SILENT)
     words = sys.argv[1:] if argv is None else list(argv)
     args = parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
-    status: int = args.main(args)
+    try:
+        status: int = args.main(args)
+        print(end="", flush=True)
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        # Python would try once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     return status
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of our output has gone, as `head` does when it has enough."""
+    output = select.poll()
+    output.register(sys.stdout, 0)
+    return any(event & select.POLLERR for _, event in output.poll(0))
 
 
 if __name__ == "__main__":
