@@ -9,6 +9,7 @@ import os
 import pytest
 
 from wlkd.cli import transcribe
+from wlkd.cli.outputs import sources
 
 
 @pytest.fixture
@@ -106,6 +107,15 @@ async def test_wishes_that_make_no_sense(wlkd_transcribe, capsys, arguments, mes
     assert status == 64
     assert message in capsys.readouterr().err
     assert server.queries == []
+
+
+def test_a_named_pipe_in_a_folder_is_not_waited_for(talk):
+    os.mkfifo(talk.with_name("pipe.wav"))
+    broken = talk.with_name("moved.wav")
+    broken.symlink_to("elsewhere.wav")
+    found, problems = sources([talk.parent])
+    assert [source.path for source in found] == [broken, talk]
+    assert problems == []
 
 
 def test_a_format_that_nobody_knows(wlkd_transcribe, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,14 +72,23 @@ def _told_apart(found: Sequence[Source]) -> list[Source]:
 
 
 def _media_in(folder: Path, problems: list[str]) -> list[Path]:
-    """Hidden files and folders are left alone."""
+    """Hidden files and folders are left alone, and what is no file: a named pipe would be waited for."""
     files: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=lambda error: problems.append(str(error))):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in MEDIA_SUFFIXES:
-                files.append(Path(place, name))
+            path = Path(place, name)
+            if not name.startswith(".") and path.suffix.lower() in MEDIA_SUFFIXES and _is_file(path):
+                files.append(path)
     return files
+
+
+def _is_file(path: Path) -> bool:
+    """A link that leads nowhere counts as one, and what may not be looked at: they fail when their turn comes."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
 
 
 class Printed:
