@@ -2,20 +2,22 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from wlkd_pcm.decoder import Pcm, PcmStream
+from wlkd_scripted.backend import Scripted
 
 from wlkd.config import make_config
 from wlkd.contract.audio import samples
-from wlkd.contract.components import DecoderStream
+from wlkd.contract.components import DecoderStream, StepPlan
 from wlkd.contract.errors import Code, ProvisionError, SessionError
 from wlkd.contract.host import Session
-from wlkd.contract.types import Decoded, Samples, StreamOffer, Update
+from wlkd.contract.types import Commit, Decoded, Samples, StreamOffer, Update
 from wlkd.daemon.pipeline import running_core
 from wlkd.plugins import load_plugins
 from wlkd.sessions.admission import Admission
@@ -225,6 +227,29 @@ async def test_a_failing_backend_ends_its_session_only() -> None:
         with pytest.raises(SessionError):
             await bad.feed(pcm(1))
         assert (await rest(good))[-1].text == " one"
+
+
+async def test_words_without_an_end_end_their_session_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Scripted.run
+
+    def run_wrongly(backend: Scripted, batch: Sequence[StepPlan]) -> list[Commit]:
+        return [spoilt(commit) if commit.language == "de" else commit for commit in run(backend, batch)]
+
+    def spoilt(commit: Commit) -> Commit:
+        # Without a tentative word the last one waits, and is written when the session fails.
+        return replace(commit, words=tuple(replace(word, end=cast(int, None)) for word in commit.words), tentative=())
+
+    monkeypatch.setattr(Scripted, "run", run_wrongly)
+    german = {"language": "de"}
+    async with core() as admission, opened(admission) as good, opened(admission, query=german) as bad:
+        await bad.feed(pcm(2))
+        async with asyncio.timeout(5):
+            with pytest.raises(SessionError) as caught:
+                await rest(bad)
+            await good.feed(pcm(0.5))
+            await good.finish()
+            assert (await rest(good))[-1].text == " one"
+        assert caught.value.code == "internal"
 
 
 async def test_words_spoken_before_a_bad_piece_are_delivered(monkeypatch: pytest.MonkeyPatch) -> None:

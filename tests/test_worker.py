@@ -283,6 +283,23 @@ async def test_a_listener_that_raises_ends_its_own_session_only() -> None:
         assert len(outcomes) == 2 and not case.worker.ended
 
 
+async def test_a_listener_that_raises_at_everything_costs_nobody_else() -> None:
+    async with setup() as case:
+        stream, _ = case.stream()
+        other, outcomes = case.stream()
+
+        def break_always(outcome: Outcome) -> None:
+            raise ValueError("a defect in whoever listens")
+
+        stream.on_outcome = break_always
+        for _ in range(2):
+            stream.push(speech(1))
+            other.push(speech(1))
+            async with asyncio.timeout(5):
+                await asyncio.gather(stream.drained(), other.drained())
+        assert len(outcomes) == 2 and not case.worker.ended
+
+
 async def test_what_is_handed_in_after_the_end_is_void() -> None:
     async with setup() as case:
         stream, outcomes = case.stream()

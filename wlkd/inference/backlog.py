@@ -194,7 +194,13 @@ class Stream:
             self.on_outcome(outcome)
         except Exception as error:
             logger.exception("an outcome could not be applied")
-            self.on_outcome(SessionError("internal", f"internal error: {type(error).__name__}"))
+            self._give_up(SessionError("internal", f"internal error: {type(error).__name__}"))
+
+    def _give_up(self, error: SessionError) -> None:
+        try:
+            self.on_outcome(error)
+        except Exception:
+            logger.exception("a session could not be told that it failed")
 
 
 @dataclass(frozen=True, slots=True)

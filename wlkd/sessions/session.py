@@ -360,11 +360,16 @@ class LiveSession:
     def _fail(self, error: SessionError) -> None:
         """End now: the recognition itself is gone."""
         self._life.fail(error)
-        with contextlib.suppress(SessionError):  # of a filter, which has said so
-            self._let_go()
+        # What is wrong may be the words that wait, and the session has to end all the same.
+        for release in (self._let_go, self._progress.speakers_failed):
+            try:
+                release()
+            except SessionError:
+                pass  # Of a filter, which has said so.
+            except Exception:
+                logger.exception("session %s: words that waited are lost", self.info.id)
         self._life.finish()
         self._place.close()
-        self._progress.speakers_failed()
         self._inbox.abandon()
         self._progress.tell()
 
