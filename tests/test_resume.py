@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wlkd_scripted.backend import _Speaker
 
 from wlkd.config import make_config
 from wlkd.contract.errors import SessionError
@@ -134,6 +135,28 @@ async def test_another_node_goes_on_without_a_word_lost_or_doubled(key: Path, se
     if seconds > 10:
         # Somebody who never pauses still does not have to send everything again.
         assert client.sent_from[1] > 2 * RATE * (seconds / 2 - 12)
+
+
+async def test_words_that_begin_together_come_once(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = _Speaker._next
+
+    def in_pairs(speaker: _Speaker, ahead: int) -> Word:
+        """Each second word begins with the one before, and the last of a step waits: nothing sure follows it."""
+        word = replace(plain(speaker, ahead), confidence=0.5)
+        second = (speaker._said + ahead) % 2
+        return replace(word, start=max(word.start - RATE // 2, 0)) if second else word
+
+    monkeypatch.setattr(_Speaker, "_next", in_pairs)
+    audio = speech(6)
+    client = Client(audio)
+    async with node(key) as first, node(key) as second:
+        async with client.connected(first) as session:
+            await client.hear(session, 3)
+        async with client.connected(second) as session:
+            await client.hear_the_end(session)
+    whole = await undisturbed(audio)
+    assert len(whole.words) == 12
+    assert [word.text for word in client.words] == [word.text for word in whole.words]
 
 
 async def test_the_living_session_goes_on_with_the_byte_that_it_lacks(key: Path) -> None:

@@ -7,6 +7,8 @@ recognizer that takes over gets the words behind it that are committed already.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
 
 from wlkd.contract.audio import samples
 from wlkd.contract.types import Commit, Word
@@ -21,6 +23,27 @@ LONGEST_UNTOLD = samples(30.0)
 """The first, for a backend that cannot be told words. Its seam then lies behind the last word."""
 QUIET = samples(1.0)
 """Of silence that still counts as unsettled: a VAD looks back from where it is sure that somebody speaks."""
+
+
+class InOrder:
+    """One stream's words, each of which begins later than the one before: so where one begins tells which of them have
+    gone out, even after the rendering has joined and rewritten them."""
+
+    def __init__(self, told: Sequence[Word] = ()) -> None:
+        """`told`: the words before, from elsewhere."""
+        self._latest = told[-1].start if told else -1
+
+    def follow(self, commit: Commit) -> Commit:
+        """`commit`; a word of it that begins with the one before, as two do that a model hears in the same frame, or
+        before it, is moved behind it by a sample."""
+        return replace(commit, words=tuple(self._placed(word) for word in commit.words))
+
+    def _placed(self, word: Word) -> Word:
+        if word.start > self._latest:
+            self._latest = word.start
+            return word
+        self._latest += 1
+        return replace(word, start=self._latest, end=max(word.end, self._latest))
 
 
 class Seams:
@@ -38,20 +61,21 @@ class Seams:
         """What was said before the seam, the end of it."""
 
     def known(self, waits_from: int | None = None) -> tuple[Word, ...]:
-        """Words behind the seam that the client has: those from `waits_from` on have not gone out."""
+        """Words behind the seam that the client has: those that begin at `waits_from` or later have not gone out."""
         return self._told if waits_from is None else tuple(word for word in self._told if word.start < waits_from)
 
     def committed(self, commit: Commit, waits_from: int | None = None) -> None:
         """The recognizer has made a step. Words from `waits_from` on do not go out yet: another recognizer would have
         to hear them again."""
         self._told += commit.words
-        if commit.segment_end:
-            limit = commit.until if waits_from is None else min(commit.until, waits_from)
-            self._move(limit, len(self.known(waits_from)))
-        elif commit.until - self.at > (LONGEST if self._can_tell else LONGEST_UNTOLD):
-            limit = commit.until - (HEARD_AGAIN if self._can_tell else 0)
+        if commit.segment_end and waits_from is None:
+            self._move(commit.until, len(self._told))
+        elif commit.segment_end or commit.until - self.at > (LONGEST if self._can_tell else LONGEST_UNTOLD):
+            heard_again = HEARD_AGAIN if self._can_tell and not commit.segment_end else 0
+            limit = commit.until - heard_again
             limit = limit if waits_from is None else min(limit, waits_from)
-            count = sum(word.end <= limit for word in self._told)
+            # A word that ends behind the seam is heard again, and has to be told.
+            count = sum(1 for _ in takewhile(lambda word: word.end <= limit, self.known(waits_from)))
             beyond = self._told[count].start if count < len(self._told) else limit
             before = self._told[count - 1].end if count else self.at
             self._move(max(before, min(limit, beyond)), count)

@@ -28,6 +28,7 @@ from wlkd.sessions.life import Life, Stage
 from wlkd.sessions.progress import Progress
 from wlkd.sessions.rendering import Rendering
 from wlkd.sessions.resuming import Resuming
+from wlkd.sessions.seams import InOrder
 from wlkd.sessions.speakers import Listening
 from wlkd.sessions.translating import Translating
 
@@ -58,6 +59,7 @@ class LiveSession:
         self._hearing = hearing
         self._progress = progress
         self._place = place.open(self._on_outcome)
+        self._in_order = InOrder(info.params.told)
         self._rendering = rendering
         self._options = options
         self._metrics = metrics
@@ -378,13 +380,14 @@ class LiveSession:
     def _on_outcome(self, outcome: Outcome) -> None:
         match outcome:
             case Commit():
+                commit = self._in_order.follow(outcome)
                 try:
-                    self._write(self._rendering.render(outcome))
+                    self._write(self._rendering.render(commit))
                 except SessionError as error:
                     self._on_outcome(error)
                     return
                 if self.resuming is not None:
-                    self.resuming.committed(outcome, self._waits_from)
+                    self.resuming.committed(commit, self._waits_from)
                 self._look_quiet()
                 self._metrics.commit_lag.observe(seconds(self.lag))
             case SessionError():
