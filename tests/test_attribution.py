@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from wlkd.contract.types import UNKNOWN_SPEAKER, Commit, Diarization, Turn, Word
 from wlkd.sessions.attribution import Attribution
+from wlkd.sessions.progress import Progress
+from wlkd.sessions.transcript import Transcript
 
 SECOND = 16_000
 
@@ -114,6 +116,20 @@ def test_without_a_bound_words_wait_for_the_end_and_a_failure_releases_them() ->
     assert taken(attribution) == [(" 0", UNKNOWN_SPEAKER)]
     attribution.add(Commit((word(1, 2),), segment_end=True), now=0.0)
     assert taken(attribution) == [(" 1", UNKNOWN_SPEAKER)]
+
+
+def test_words_that_wait_keep_their_language_while_the_next_segment_has_another() -> None:
+    transcript = Transcript(line_pause=2 * SECOND, silence_line=5 * SECOND, max_line=30 * SECOND, translated=True)
+    progress = Progress(transcript, attribution=Attribution(3.0), clock=lambda: 0.0)
+    progress.committed(Commit((word(0, 1),), language="en", segment_end=True))
+    assert transcript.language == "en", "of a session with one language nothing else is due"
+    progress.committed(Commit((word(1, 2),), language="de", segment_end=True))
+    progress.committed(Commit(language="fr"))
+    progress.committed(Commit((word(2, 3),)))
+    progress.speakers_told(told(3, turn(0, 3, 1)))
+    due = [("en", " 0"), ("de", " 1"), ("fr", " 2")]
+    assert [(line.language, line.text) for line in transcript.lines] == due
+    assert [one.language for one in transcript.take_sentences()] == ["en", "de"], "it says what to translate from"
 
 
 def test_who_is_not_known_yet_is_nobody_whom_the_client_knows() -> None:

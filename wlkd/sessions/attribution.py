@@ -31,6 +31,7 @@ class _Waiting:
     """A commit whose words, or whose remaining words, wait."""
 
     words: tuple[Word, ...]
+    language: str | None
     segment_end: bool
     due: float | None
     """When they wait no longer; None: they wait for the end."""
@@ -73,10 +74,10 @@ class Attribution:
         return self._queue[0].due if self._queue else None
 
     def add(self, commit: Commit, now: float) -> None:
-        """The words of `commit` are final, and wait from `now` on."""
-        if commit.words or commit.segment_end:
+        """The words of `commit` are final, and wait from `now` on; its language and its end come behind them."""
+        if commit.words or commit.segment_end or commit.language:
             due = None if self._max_wait is None else now + self._max_wait
-            self._queue.append(_Waiting(commit.words, commit.segment_end, due))
+            self._queue.append(_Waiting(commit.words, commit.language, commit.segment_end, due))
 
     def told(self, diarization: Diarization) -> None:
         """The diarizer has made up its mind."""
@@ -89,7 +90,7 @@ class Attribution:
         self._failed = True
 
     def take(self, now: float) -> Iterator[Commit]:
-        """The words that need not wait any longer, with their speakers."""
+        """The words that need not wait any longer, with their speakers, in their language."""
         while self._queue:
             first = self._queue.popleft()
             late = self._failed or self.late or (first.due is not None and first.due <= now)
@@ -99,7 +100,7 @@ class Attribution:
             if left:
                 self._queue.appendleft(replace(first, words=left))
             if words or not left:
-                yield Commit(words, segment_end=first.segment_end and not left)
+                yield Commit(words, language=first.language, segment_end=first.segment_end and not left)
             if left:
                 return
 

@@ -91,8 +91,10 @@ class Progress:
         if self._attribution is None:
             self._write(commit)
         else:
+            # Those that wait may be of another language, which has to be written first.
+            language = None if self._attribution.waiting else commit.language
+            self._transcript.apply(replace(commit, words=(), language=language, segment_end=False))
             self._attribution.add(commit, self._clock())
-            self._transcript.apply(replace(commit, words=(), segment_end=False))
             self.release()
         self._translate()
         self.tell()
