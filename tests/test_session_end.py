@@ -255,6 +255,28 @@ async def test_a_flush_that_found_no_room_ends_with_its_session(setup: Setup) ->
     await session.close()
 
 
+async def test_an_end_that_found_no_room_can_come_again(setup: Setup) -> None:
+    session = setup.session()
+    session.start()
+    await setup.decoding_hangs(session)
+    for _ in range(QUEUED_MESSAGES):
+        await session.feed(b"1")
+    finishing = asyncio.create_task(session.finish())
+    await setup.all_else_goes_on()
+    finishing.cancel()  # Its connection broke.
+    with pytest.raises(asyncio.CancelledError):
+        await finishing
+    setup.decoding.gate.set()
+    async with asyncio.timeout(5):
+        await session.feed(b"1")
+        await session.finish()
+        with pytest.raises(SessionError, match="audio after the end"):
+            await session.feed(b"1")
+        updates = [update async for update in session.updates()]
+    assert updates[-1].final and updates[-1].received == 1600 * (QUEUED_MESSAGES + 2)
+    await session.close()
+
+
 async def test_a_defect_of_a_decoder_costs_no_word_before_it(setup: Setup) -> None:
     session = setup.session()
     session.start()

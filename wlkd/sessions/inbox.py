@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from wlkd.contract.errors import Code, SessionError
-from wlkd.sessions.life import Life
+from wlkd.sessions.life import Life, Stage
 
 PIECE_BYTES = 32 * 1024
 """Bytes decoded in one go: 1 s of 16 kHz PCM, some 8 s of Opus; bounds what one piece can inflate to."""
@@ -60,8 +60,10 @@ class Inbox:
     async def end(self, reason: SessionError | None) -> None:
         """The audio ends here; see `Life.end`."""
         async with self._putting:
-            if self._life.end(reason):
+            if self._life.stage is Stage.TAKING:
+                # First of all: whoever is cancelled while there is no room has ended nothing, and can come back.
                 await self._queue.put(End())
+                self._life.end(reason)
 
     async def settled_bytes(self) -> int:
         """`taken_bytes`, once the message that is just being handed in is in."""

@@ -24,15 +24,11 @@ class Life:
         """What went wrong; None: nothing did."""
         self._reason: SessionError | None = None
 
-    def end(self, reason: SessionError | None) -> bool:
-        """The audio ends and every word of it still comes: because of `reason`, or because the client says so.
-
-        False: it had ended before.
-        """
-        if self.stage is not Stage.TAKING:
-            return False
-        self.stage, self._reason = Stage.ENDING, reason
-        return True
+    def end(self, reason: SessionError | None) -> None:
+        """The audio ends and every word of it still comes: because of `reason`, or because the client says so. Void if
+        it had ended before."""
+        if self.stage is Stage.TAKING:
+            self.stage, self._reason = Stage.ENDING, reason
 
     def fail(self, error: SessionError) -> None:
         """The audio ends because something went wrong. The first error is what counts."""
