@@ -159,6 +159,21 @@ async def test_words_that_begin_together_come_once(key: Path, monkeypatch: pytes
     assert [word.text for word in client.words] == [word.text for word in whole.words]
 
 
+@pytest.mark.parametrize(("scope", "language", "engine"), [("session", "en", "small"), ("segment", None, "default")])
+async def test_a_language_is_kept_elsewhere_for_its_scope(
+    key: Path, scope: str, language: str | None, engine: str
+) -> None:
+    values = {"engines": {"small": {"name": "scripted"}}, "routing": {"en": "small"}}
+    query = {"language_scope": scope}
+    client = Client(speech(4))
+    async with node(key, **values) as first, node(key, **values) as second:
+        for admission in (first, second):
+            async with client.connected(admission, query=query) as session:
+                await client.hear(session, len(client.words) + 2)
+                assert next(iter(admission.sessions)).engine.name == engine
+        assert session.info.params.language == language
+
+
 async def test_the_living_session_goes_on_with_the_byte_that_it_lacks(key: Path) -> None:
     audio = speech(6)
     client = Client(audio)

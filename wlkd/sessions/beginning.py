@@ -58,8 +58,7 @@ class Beginning:
         if self.continuation is None:
             return asked
         return replace(
-            asked,
-            language=self.continuation.language or asked.language,
+            spoken(asked, self.continuation),
             initial_prompt=self.continuation.context,
             told=self.continuation.told if self.can_tell else (),
         )
@@ -80,3 +79,10 @@ class Beginning:
     def seams(self, params: RecognitionParams) -> Seams:
         """For a session whose backend is asked for `params`."""
         return Seams(can_tell=self.can_tell, at=self.settled, told=params.told, context=params.initial_prompt)
+
+
+def spoken(asked: RecognitionParams, continuation: Continuation | None) -> RecognitionParams:
+    """`asked`, in the language that the stream was in elsewhere, unless each of its segments has its own."""
+    if continuation is None or continuation.language is None or asked.language_scope == "segment":
+        return asked
+    return replace(asked, language=continuation.language)

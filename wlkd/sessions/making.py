@@ -36,7 +36,7 @@ from wlkd.inference.translation import TranslationService
 from wlkd.metrics import Metrics
 from wlkd.plugins import Plugins
 from wlkd.sessions.attribution import Attribution
-from wlkd.sessions.beginning import Beginning
+from wlkd.sessions.beginning import Beginning, spoken
 from wlkd.sessions.continuation import Continuation
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.hearing import Hearing
@@ -144,10 +144,8 @@ class Maker:
         params = wishes(asked.query, self._config.recognition, known, asked.priority)
         if named is not None:
             return Choice(named, params, decides=False)
-        spoken = params
-        if asked.continuation is not None and asked.continuation.language is not None:
-            spoken = replace(params, language=asked.continuation.language)
-        return Choice(self.engines.route(spoken), params, self.engines.decides(spoken))
+        goes_on = spoken(params, asked.continuation)
+        return Choice(self.engines.route(goes_on), params, self.engines.decides(goes_on))
 
     def make(self, asked: Asked, choice: Choice) -> LiveSession:
         """Raises `SessionError`: what was asked for cannot be done."""
