@@ -238,6 +238,35 @@ async def test_a_second_connection_takes_over_and_the_first_is_told(key: Path) -
         assert len(client.words) == 12
 
 
+async def test_a_connection_that_breaks_while_it_takes_over_leaves_the_session_to_wait(key: Path) -> None:
+    values = {
+        "backend": {"name": "scripted", "options": {"step_seconds": 0.02}},
+        "sessions": {"max_backlog_seconds": 1, "resume_seconds": 0.1},
+    }
+    client = Client(speech(20))
+    async with node(key, **values) as admission:
+
+        async def take_over() -> None:
+            async with client.connected(admission):
+                pass
+
+        async with client.connected(admission) as session:
+            feeding = asyncio.create_task(session.feed(client.audio))
+            async for update in session.updates():
+                client.take(update)
+                if client.words:
+                    break
+            taking_over = asyncio.create_task(take_over())
+            for _ in range(10):  # turns of the event loop: what does not wait for the feed would be over
+                await asyncio.sleep(0)
+            assert not taking_over.done()
+            taking_over.cancel()
+            feeding.cancel()
+            await asyncio.wait({taking_over, feeding})
+        async with asyncio.timeout(5):
+            await admission.drained()
+
+
 async def test_a_session_waits_no_longer_than_told(key: Path) -> None:
     client = Client(speech(3))
     async with node(key, sessions={"resume_seconds": 0.1, "max_sessions": 1}) as admission:

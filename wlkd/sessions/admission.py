@@ -123,10 +123,12 @@ class Admission:
         if resume is None:
             session = self._admit(asked)
         else:
-            seat = await self._seat(asked, resume)
+            seat = self._seat(asked, resume)
             session = seat.session
         reason = "disconnected"
         try:
+            if seat is not None:
+                await seat.go_on()
             yield seat or session
             reason = session.outcome
         except SessionError as error:
@@ -202,7 +204,7 @@ class Admission:
 
     # Inside --------------------------------------------------------------------------------------------------
 
-    async def _seat(self, asked: Asked, resume: str) -> Seat:
+    def _seat(self, asked: Asked, resume: str) -> Seat:
         """For a client that can resume; `resume`: the continuation that it brings, or nothing."""
         continuation: Continuation | None = None
         if resume:
@@ -212,7 +214,7 @@ class Admission:
             except SessionError as error:
                 self._note(error, asked.transport, asked.peer)
                 raise
-            if (seat := await self._resumption.here(continuation, asked.peer)) is not None:
+            if (seat := self._resumption.here(continuation, asked.peer)) is not None:
                 return seat
             asked = replace(asked, offer=continuation.offer, query=continuation.wishes, continuation=continuation)
         session = self._admit(asked)

@@ -63,11 +63,11 @@ class Resumption:
             logger.warning(message, *values)
             self._strangers.add(stranger)
 
-    async def here(self, continuation: Continuation, peer: str) -> Seat | None:
+    def here(self, continuation: Continuation, peer: str) -> Seat | None:
         """The session itself, if it is here still and can go on."""
         if not self._seats.has(continuation.session):
             return None
-        seat = await self._seats.take_over(continuation.session, continuation.words)
+        seat = self._seats.take_over(continuation.session, continuation.words)
         self._metrics.sessions_resumed.labels("here").inc()
         logger.info("session %s resumed: peer=%s", seat.info.id, peer)
         return seat

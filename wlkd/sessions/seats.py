@@ -15,12 +15,14 @@ from wlkd.sessions.session import LiveSession
 class Seat:
     """A connection's hold on a session, until another one takes the session over. See `wlkd.contract.host.Session`."""
 
-    def __init__(self, session: LiveSession, resuming: Resuming) -> None:
+    def __init__(self, session: LiveSession, resuming: Resuming, known_words: int | None = None) -> None:
+        """`known_words`: its client comes back, and has the first so many of the words."""
         self.session = session
         self.name = resuming.identity.session
         """What the fleet calls the session."""
         self.taken_up = resuming.begin
         self._resuming = resuming
+        self._known_words = known_words
         self.lost = False
         """Another connection has the session."""
         self.delivered = False
@@ -55,14 +57,15 @@ class Seat:
         """Over another connection: nothing went wrong, and what comes before all else is here."""
         return self.session.unharmed and self.session.taken_bytes >= self._resuming.begin.header_bytes
 
-    def again(self) -> Seat:
-        """Another connection's hold on the same session."""
-        return Seat(self.session, self._resuming)
+    def again(self, known_words: int) -> Seat:
+        """Another connection's hold on the same session, for a client that has the first `known_words` of its words."""
+        return Seat(self.session, self._resuming, known_words)
 
-    async def go_on(self, known_words: int) -> None:
-        """The client has the first `known_words` of the words. Waits until what is just being handed in over the
-        connection before is taken."""
-        place = await self.session.go_on(known_words)
+    async def go_on(self) -> None:
+        """To be awaited first of all. Waits until what is just being handed in over the connection before is taken."""
+        if self._known_words is None:
+            return
+        place = await self.session.go_on(self._known_words)
         first_line = self.taken_up.first_line
         self.taken_up = TakenUp(continued=True, header_bytes=0, from_bytes=place, first_line=first_line)
 
@@ -94,14 +97,13 @@ class Seats:
         self._seats[seat.name] = seat
         return seat
 
-    async def take_over(self, name: str, known_words: int) -> Seat:
+    def take_over(self, name: str, known_words: int) -> Seat:
         """The session of that name, for a client that has the first `known_words` of its words."""
         before = self._seats[name]
         before.lose()
         if leaving := self._leaving.pop(name, None):
             leaving.cancel()
-        seat = self._seats[name] = before.again()
-        await seat.go_on(known_words)
+        seat = self._seats[name] = before.again(known_words)
         return seat
 
     def wait(self, seat: Seat, seconds: float, dismiss: Callable[[], Awaitable[None]]) -> None:
