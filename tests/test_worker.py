@@ -433,6 +433,21 @@ async def test_closing_waits_for_the_running_batch() -> None:
     assert case.backend.batches == [1], "the backend may be closed now, and the batch would still run"
 
 
+async def test_closing_waits_for_the_self_test() -> None:
+    backend = Echo()
+    backend.go_on.clear()
+    worker = Worker(backend, WorkerOptions(), Metrics())
+    await worker.start(warm_up=False, measure=True)
+    await backend.begins()
+    closing = asyncio.create_task(worker.close())
+    for _ in range(10):  # turns of the event loop: what does not wait for the test would be over
+        await asyncio.sleep(0)
+    assert not closing.done() and backend.batches == []
+    backend.go_on.set()
+    await closing
+    assert backend.batches, "the backend may be closed now, and the test would still run"
+
+
 class Doubtful(Echo):
     """Holds the word that it has heard before a pause, until that is over."""
 

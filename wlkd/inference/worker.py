@@ -90,6 +90,7 @@ class Worker:
         self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="inference")
         self._task: asyncio.Task[None] | None = None
         self._batches: set[asyncio.Future[list[Outcome]]] = set()
+        self._testing: asyncio.Task[float] | None = None
         self._measuring_since: float | None = None
         self._retests = deque(retests)
         self.failed_steps = 0
@@ -106,11 +107,14 @@ class Worker:
             self._uploads.start()
 
     async def close(self) -> None:
-        """Stop serving. Running batches end first, lest somebody close the backend under them, unless one is stuck."""
+        """Stop serving. Running batches and the self-test end first, lest somebody close the backend under them, unless
+        one is stuck."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        if self._testing is not None:
+            await asyncio.wait({self._testing}, timeout=STUCK_SECONDS)
         if self._batches:
             over, _ = await asyncio.wait(self._batches, timeout=STUCK_SECONDS)
             for _ in over:
@@ -241,7 +245,8 @@ class Worker:
         """`again`: what is found may only raise the estimate, which another program may have lowered before."""
         self._measuring_since = self._clock()
         try:
-            throughput = await self_test(self._backend, self._threads, self._clock)
+            self._testing = asyncio.create_task(self_test(self._backend, self._threads, self._clock))
+            throughput = await asyncio.shield(self._testing)
         except Exception as error:
             # A failure with test audio must not stop the daemon; real audio may work, and also shows the capacity.
             logger.warning(
