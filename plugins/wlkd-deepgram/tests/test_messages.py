@@ -140,6 +140,39 @@ def test_an_utterance_ends_once_by_silence_or_by_the_next_word():
     ]
 
 
+def test_words_that_are_still_to_come_are_no_gap_between_utterances():
+    made = results(utterance_end_ms="1000", endpointing="false")
+    made.on_update(Update(committed=(word("the", 0, 1),), speech_start=0, received=3 * SECOND, lag=2 * SECOND), 3.0)
+    paused = Update(speech_start=0, speech_end=3 * SECOND, received=4 * SECOND, lag=2 * SECOND)
+    made.on_update(paused, 4.0)
+    onset = round(3.5 * SECOND)
+    again = Update(speech_start=onset, tentative=(word("dusk", 1, 3),), received=4 * SECOND, lag=SECOND // 2)
+    assert made.on_update(again, 4.1) == []
+    late = replace(again, committed=(word("dusk", 1, 3),), tentative=(), segment_end=True)
+    assert brief(made.on_update(late, 4.2)) == [("F", "the dusk")]
+    after_a_gap = Update(committed=(word("fell.", 4.5, 5),), speech_start=onset, received=5 * SECOND)
+    assert brief(made.on_update(after_a_gap, 5.2)) == [("UtteranceEnd", 3.0), ("F", "fell.")]
+
+
+def test_an_utterance_whose_words_have_all_come_ends_when_speech_goes_on():
+    made = results(utterance_end_ms="1000", endpointing="false", vad_events="true")
+    said = Update(committed=(word("yes", 0, 1),), speech_start=0, speech_end=SECOND, received=SECOND, segment_end=True)
+    made.on_update(said, 1.0)
+    again = Update(speech_start=2 * SECOND, received=3 * SECOND, lag=SECOND)
+    assert brief(made.on_update(again, 1.1)) == [("UtteranceEnd", 1.0), ("SpeechStarted", 2.0)]
+
+
+def test_the_end_of_an_earlier_stretch_does_not_count_the_speech_behind_it_as_silence():
+    made = results(utterance_end_ms="1000")
+    behind = Update(speech_start=round(1.3 * SECOND), speech_end=3 * SECOND, received=round(3.2 * SECOND))
+    first = replace(behind, committed=(word("one", 0, 1),), segment_end=True, lag=round(1.7 * SECOND))
+    assert brief(made.on_update(first, 3.2)) == [("F", "one")]
+    assert made.wait_seconds(3.2) is None
+    second = replace(behind, committed=(word("two", 1.3, 3),), segment_end=True)
+    assert brief(made.on_update(second, 3.3)) == [("FS", "two")]
+    assert made.wait_seconds(3.3) == pytest.approx(0.8)
+
+
 def test_what_a_finalize_flushes_is_in_one_result():
     made = results()
     made.on_update(Update(committed=(word("one", 0, 0.5),)), 0.0)

@@ -10,7 +10,7 @@ from typing import Any
 from wlkd import Update, Word
 from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd.contract.types import SENTENCE_ENDS, UNKNOWN_SPEAKER
-from wlkd.transports.turns import patience
+from wlkd.transports.turns import has_all_words, patience
 from wlkd_deepgram.query import Query
 from wlkd_deepgram.text import PUNCTUATION, found
 
@@ -41,6 +41,8 @@ class Results:
         self._position = 0
         """Sample index up to which results are final."""
         self._speech_start: int | None = None
+        self._complete = False
+        """Speech has paused, and all words before the pause have come."""
         self._speaking = False
         """Words came, and no result has said `speech_final` since."""
         self._last_word_end: int | None = None
@@ -58,7 +60,10 @@ class Results:
         if update.speech_start is not None and update.speech_start != self._speech_start:
             self._speech_start = update.speech_start
             self._endpoint_at = self._utterance_end_at = None
-            messages += self._end_utterance_before(update.speech_start)
+            if self._complete:
+                # Otherwise the words between the last one and the onset are still to come.
+                messages += self._end_utterance_before(update.speech_start)
+            self._complete = False
             if self._query.vad_events:
                 messages.append(
                     {"type": "SpeechStarted", "channel": self._channel, "timestamp": in_seconds(update.speech_start)}
@@ -72,6 +77,7 @@ class Results:
             self._held.append(word)
             self._speaking = True
             self._last_word_end = word.end
+        self._complete |= has_all_words(update)
         if update.segment_end:
             messages += self._on_pause(update, now)
         elif self._held and self._finalizing is None and self._is_long():
@@ -116,7 +122,7 @@ class Results:
         return {**self._final(speech_final=ends), "from_finalize": True}
 
     def _on_pause(self, update: Update, now: float) -> list[Message]:
-        if update.speech_start is not None and update.speech_end is None and not update.final:
+        if update.speech_start is not None and not has_all_words(update):
             # The last words before it came when speech had gone on: nothing has ended.
             return [self._final()] if self._held and self._finalizing is None else []
         if self._query.utterance_end_ms is not None and self._last_word_end is not None:
