@@ -30,6 +30,31 @@ def test_turns_are_complete_in_order_and_all_of_them_when_nothing_is_owed():
     assert not items.pending
 
 
+def test_words_are_in_the_turn_that_they_were_spoken_in():
+    items = Items(beta=False)
+    items.begin_stream(160_000)
+    items.on_update(Update(speech_start=0, received=16_000))
+    items.on_update(Update(speech_start=0, speech_end=32_000, received=48_000, lag=32_000))
+    items.on_update(Update(speech_start=80_000, received=90_000, lag=10_000))
+    both = (Word(" One", 0, 8_000), Word(" two.", 8_000, 16_000), Word(" Three", 80_000, 88_000))
+    first = items.on_update(Update(committed=both, segment_end=True, speech_start=80_000, received=96_000, lag=8_000))
+    assert [event.get("delta", event.get("transcript")) for event in first] == ["One two.", "One two.", "Three"]
+    assert not items.pending, "the other turn goes on: the end was that of the first"
+    last = Update(committed=(Word(" four.", 88_000, 96_000),), segment_end=True, speech_start=80_000, speech_end=96_000)
+    assert [event["transcript"] for event in items.on_update(last) if "transcript" in event] == ["Three four."]
+
+
+def test_a_turn_without_words_stays_empty():
+    items = Items(beta=False)
+    for start in (0, 32_000, 64_000):
+        items.on_update(Update(speech_start=start, lag=16_000))
+        items.on_update(Update(speech_start=start, speech_end=start + 16_000, lag=16_000))
+    words = (Word(" one", 0, 8_000), Word(" three", 64_000, 72_000))
+    last = Update(committed=words, segment_end=True, speech_start=64_000, speech_end=80_000)
+    assert [event["transcript"] for event in items.on_update(last) if "transcript" in event] == ["one", "", "three"]
+    assert not items.pending
+
+
 class Late:
     """Its flush is over before the update with the flushed words is there."""
 

@@ -47,7 +47,7 @@ class Item:
 class Items:
     """The turns of one connection: those found by the VAD, or those that the client commits.
 
-    Words belong to the oldest turn that is not complete: the next one may have begun before they come.
+    Words belong to the oldest turn that is not complete, until one comes from where the next turn has begun.
     """
 
     def __init__(self, *, beta: bool) -> None:
@@ -89,10 +89,12 @@ class Items:
                 events += self._start(update.speech_start + self._offset)
         if self.finds_turns and update.speech_end is not None and self._open and not self._open[-1].committed:
             events += self._pause(update, now, update.speech_end + self._offset)
-        if update.committed:
-            events.append(self._delta(update.committed, update.language))
+        before = len(self._open)
+        events += self._deltas(update)
         if self._open:
-            self._open[0].heard |= has_all_words(update) if self._thinking else update.segment_end
+            # Where words have completed a turn, the end may be of that one.
+            of_another = len(self._open) < before
+            self._open[0].heard |= has_all_words(update) if self._thinking or of_another else update.segment_end
         if self._thinking and not update.final:
             return events
         if self.finds_turns and self._open and self._open[0].heard:
@@ -200,7 +202,23 @@ class Items:
             {"type": self._added, "previous_item_id": previous, "item": added},
         ]
 
-    def _delta(self, words: tuple[Word, ...], language: str | None) -> Event:
+    def _deltas(self, update: Update) -> list[Event]:
+        """The words that `update` adds, each in its turn; a turn is complete when a word of the next one comes."""
+        events: list[Event] = []
+        words = update.committed
+        while len(self._open) > 1 and self._open[0].committed:
+            next_start = self._open[1].start - self._offset
+            count = next((place for place, word in enumerate(words) if word.start >= next_start), None)
+            if count is None:
+                break
+            events += self._delta(words[:count], update.language)
+            events += self._complete(self._open[0].end)
+            words = words[count:]
+        return [*events, *self._delta(words, update.language)]
+
+    def _delta(self, words: tuple[Word, ...], language: str | None) -> list[Event]:
+        if not words:
+            return []
         item = self._turn()
         text = "".join(word.text for word in words)
         event = {
@@ -214,7 +232,7 @@ class Items:
         item.words += words
         if language is not None:
             item.languages[language] += len(words)
-        return event
+        return [event]
 
     def _how_sure(self, words: Iterable[Word]) -> dict[str, Any]:
         return {"logprobs": logprobs(words)} if self.logprobs else {}
