@@ -163,6 +163,50 @@ def test_a_stream_faster_than_speech_ends_turns_by_its_own_time():
     ]
 
 
+FIRST = Update(speech_start=0, received=SECOND, lag=SECOND)
+FIRST_ENDS = replace(FIRST, speech_end=SECOND, received=2 * SECOND)
+SHORT_PAUSE = replace(FIRST, speech_start=round(1.4 * SECOND), received=2 * SECOND)
+SHORT_PAUSE_ENDS = replace(SHORT_PAUSE, speech_end=2 * SECOND, received=4 * SECOND)
+THIRD = replace(FIRST, speech_start=5 * SECOND, received=6 * SECOND)
+"""Two stretches of one turn, and one of the next: no word has come yet."""
+
+
+def test_words_are_in_the_turn_that_they_were_spoken_in_however_late_they_come():
+    made = turns()
+    for update in (FIRST, FIRST_ENDS, SHORT_PAUSE, SHORT_PAUSE_ENDS, THIRD):
+        assert made.on_update(update, 0.0) == []
+    words = (word("one", 0.1, 0.9), word("two", 1.5, 1.9), word("three", 5.1, 5.9))
+    messages = made.on_update(replace(THIRD, committed=words, segment_end=True), 0.1)
+    assert brief(messages) == [
+        ("StartOfTurn", 0, "one two"),
+        ("EndOfTurn", 0, "one two", "model"),
+        ("StartOfTurn", 1, "three"),
+    ]
+    assert [one["audio_window_start"] for one in messages] == [0.1, 0.1, 5.0]
+
+
+def test_the_end_of_a_stretch_ends_no_turn_that_went_on_after_a_short_pause():
+    made = turns()
+    for update in (FIRST, FIRST_ENDS, SHORT_PAUSE, SHORT_PAUSE_ENDS, THIRD):
+        made.on_update(update, 0.0)
+    one = replace(THIRD, committed=(word("one", 0.1, 0.9),), segment_end=True)
+    assert brief(made.on_update(one, 0.1)) == [("StartOfTurn", 0, "one")]
+    two = replace(THIRD, committed=(word("two", 1.5, 1.9),), segment_end=True)
+    assert brief(made.on_update(two, 0.2)) == [("EndOfTurn", 0, "one two", "model")]
+    three = replace(THIRD, committed=(word("three", 5.1, 5.9),))
+    assert brief(made.on_update(three, 0.3)) == [("StartOfTurn", 1, "three")]
+
+
+def test_a_pause_that_no_update_told_of_ends_the_turn_by_its_words():
+    for start, same_turn in ((5.0, False), (1.3, True)):
+        made = turns()
+        made.on_update(FIRST, 0.0)
+        made.on_update(replace(THIRD, speech_start=round(start * SECOND)), 0.1)
+        words = (word("one", 0.1, 0.9), word("two", start + 0.1, start + 0.5))
+        messages = brief(made.on_update(replace(THIRD, speech_start=round(start * SECOND), committed=words), 0.2))
+        assert messages[-1] == (("StartOfTurn", 0, "one two") if same_turn else ("StartOfTurn", 1, "two"))
+
+
 def test_a_client_that_ends_turns_itself():
     made = turns(eot_threshold="1.0")
     made.on_update(SPEECH, 1.0)

@@ -6,6 +6,9 @@ Both ends have all words of the turn, so they wait until the words before the pa
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
+
 from wlkd import Update, Word
 from wlkd.contract.audio import seconds
 from wlkd.contract.text import text_of
@@ -17,6 +20,18 @@ SILENCE_SECONDS = 0.8
 """Silence that ends a turn by the default threshold where no turn detector judges it."""
 MAX_WORDS = 1_000
 """A turn of so many words ends: each message repeats them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """Speech that went on after a pause, before all words up to the pause had come."""
+
+    start: int
+    """Sample index."""
+    silence: float | None
+    """Seconds of it before; None: the pause was in no update of its own."""
+    turn_over: float | None
+    """How likely the pause was the end of a turn."""
 
 
 class Turns:
@@ -50,9 +65,8 @@ class Turns:
         self._turn_over: float | None = None
         self._complete = False
         """All words before the pause are committed."""
-        self._next_turn: tuple[int, str, float] | None = None
-        """The turn is over, though its last words are still to come: from which sample index on words are of the next
-        one; what ended it, and how sure that is."""
+        self._onsets: deque[Onset] = deque()
+        """Those that no word has reached."""
         self._forced: int | None = None
         """The flush that `ForceEndTurn` asked for, by its number."""
         self._language: str | None = None
@@ -64,12 +78,16 @@ class Turns:
         messages: list[Message] = []
         if update.speech_start is not None and update.speech_start != self._speech_start:
             messages += self._on_speech(update.speech_start)
+        before = len(self._onsets)
         for word in update.committed:
-            if self._next_turn is not None and word.start >= self._next_turn[0]:
-                messages += self._end_late()
+            while self._onsets and word.start >= self._onsets[0].start:
+                messages += self._reach(self._onsets.popleft())
             self._words.append(word)
-        if self._next_turn is not None and update.segment_end:
-            messages += self._end_late()
+        if update.segment_end and len(self._onsets) == before > 0:
+            # One stretch at least has all its words. Where a word has reached an onset, that was the stretch before it.
+            messages += self._reach(self._onsets.popleft())
+        while self._onsets and has_all_words(update):
+            messages += self._reach(self._onsets.popleft())
         self._tail = (*update.waiting, *update.tentative)
         self._look_for_pause(update, now)
         messages += self._news(now)
@@ -85,7 +103,7 @@ class Turns:
         if not self._may_end:
             return []
         sure, eager = self._confidence(now), self.thresholds.eager_eot_threshold
-        trigger = self._trigger(self._silence(now))
+        trigger = self._trigger(self._silence(now), self._turn_over)
         # A turn that began with words which the model took back may still get some; nobody has to answer it.
         if trigger == "timeout" or (trigger and self._words):
             return self._end(trigger, sure)
@@ -121,15 +139,16 @@ class Turns:
     def _on_speech(self, start: int) -> list[Message]:
         """Speech begins at sample index `start`, perhaps in the middle of a turn."""
         messages: list[Message] = []
-        if self._open and self._paused_at is not None:
-            silence = seconds(start - self._paused_at)
-            trigger = self._trigger(silence)
-            if trigger and self._next_turn is None:
-                self._next_turn = (start, trigger, self._confidence_after(silence))
-                messages = self._end_late() if self._complete else []
-            elif self._eager:
-                self._eager = False
-                messages = [self._info("TurnResumed", 0.0)]
+        if self._speech_start is not None:
+            silence = None if self._paused_at is None else seconds(start - self._paused_at)
+            onset = Onset(start, silence, self._turn_over)
+            if self._complete:
+                messages = self._reach(onset)
+            else:
+                self._onsets.append(onset)
+        if self._eager:
+            self._eager = False
+            messages.append(self._info("TurnResumed", 0.0))
         if not self._open:
             self._begins = start
         self._speech_start, self._paused_at, self._turn_over, self._complete = start, None, None, False
@@ -154,18 +173,27 @@ class Turns:
             # An end has the words that were announced; other words need a turn that goes on.
             self._eager = False
             messages.append(self._info("TurnResumed", self._confidence(now)))
-        event, self._open = "Update" if self._open else "StartOfTurn", True
-        return [*messages, self._info(event, self._confidence(now))]
+        sure = self._confidence(now)
+        return [*messages, self._info("Update", sure) if self._open else self._start(sure)]
 
-    def _end_late(self) -> list[Message]:
-        """The turn has all its words, and the next one has begun."""
-        assert self._next_turn is not None
-        (start, trigger, sure), self._next_turn = self._next_turn, None
-        if not self._words:
-            return []
-        messages = self._end(trigger, sure)
-        self._begins = start
+    def _reach(self, onset: Onset) -> list[Message]:
+        """All words before `onset` have come."""
+        messages: list[Message] = []
+        if self._words:
+            silence = seconds(onset.start - self._words[-1].end) if onset.silence is None else onset.silence
+            if trigger := self._trigger(silence, onset.turn_over):
+                self._tail = ()
+                messages = [] if self._open else [self._start(0.0)]
+                messages += self._end(trigger, self._confidence_after(silence, onset.turn_over))
+        if not self._open and not self._words:
+            self._begins = onset.start
         return messages
+
+    def _start(self, sure: float) -> Message:
+        self._open = True
+        # Speech may have paused and gone on before the turn's first word came.
+        self._begins = min(self._begins, (*self._words, *self._tail)[0].start)
+        return self._info("StartOfTurn", sure)
 
     def _end(self, trigger: str, sure: float) -> list[Message]:
         if not self._open:
@@ -173,27 +201,27 @@ class Turns:
         self._tail = ()
         message = {**self._info("EndOfTurn", sure), "trigger": trigger}
         self._index += 1
-        self._words, self._told, self._next_turn = [], "", None
-        self._open = self._eager = self._complete = False
+        self._words, self._told = [], ""
+        self._open = self._eager = False
         self._begins = self._received
         return [message]
 
-    def _trigger(self, silence: float) -> str | None:
+    def _trigger(self, silence: float, turn_over: float | None) -> str | None:
         """What ends the turn after so many seconds of silence; None: nothing yet."""
         if silence * 1000 >= self.thresholds.eot_timeout_ms:
             return "timeout"
         least = self.thresholds.eot_threshold
-        return "model" if least < 1 and self._confidence_after(silence) >= least else None
+        return "model" if least < 1 and self._confidence_after(silence, turn_over) >= least else None
 
     def _silence(self, now: float) -> float:
         return 0.0 if self._paused_at is None else now - self._silent_since
 
     def _confidence(self, now: float) -> float:
         """That no more is coming in this turn, 0 to 1."""
-        return self._confidence_after(self._silence(now))
+        return self._confidence_after(self._silence(now), self._turn_over)
 
-    def _confidence_after(self, silence: float) -> float:
-        return min(max(silence / self._sure_seconds, self._turn_over or 0.0), 1.0)
+    def _confidence_after(self, silence: float, turn_over: float | None) -> float:
+        return min(max(silence / self._sure_seconds, turn_over or 0.0), 1.0)
 
     def _silence_for(self, sure: float) -> float:
         """Seconds of silence that make the end of the turn so sure."""
