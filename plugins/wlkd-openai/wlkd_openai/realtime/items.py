@@ -167,13 +167,16 @@ class Items:
         return self._open[0]
 
     def _start(self, at: int) -> list[Event]:
+        # Its end was in no update of its own: a slow reader gets several changes merged into one.
+        missed = self._stop(self._open[-1], at) if self._open and not self._open[-1].committed else []
         self._open.append(Item(at, at))
         return [
+            *missed,
             {
                 "type": "input_audio_buffer.speech_started",
                 "item_id": self._open[-1].id,
                 "audio_start_ms": _milliseconds(at),
-            }
+            },
         ]
 
     def _stop(self, item: Item, at: int) -> list[Event]:
