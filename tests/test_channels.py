@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from deepgram.environment import DeepgramClientEnvironment
 
 from wlkd.contract.errors import SessionError
 from wlkd.contract.mixing import Mono
-from wlkd.testing import RunningDaemon, running_daemon
+from wlkd.contract.types import Priority, StreamOffer, Update, Word
+from wlkd.testing import MadeUpSessions, RunningDaemon, running_daemon
+from wlkd.transports.channels import Channels
+from wlkd.transports.subtitles import as_vtt
 
 CLIP = "en_librispeech_test_clean/1089-134686-0005.flac"
 
@@ -98,7 +102,6 @@ async def test_the_websocket_tells_channels_as_speakers(call: np.ndarray[Any, An
                 last = message
         async with http.ws_connect(f"{daemon.ws}/asr?{query}&resume=1") as socket:
             assert "cannot resume" in (await socket.receive_json(timeout=5))["message"]
-    # Lines come as words are committed: where both channels are heard at once, their lines may alternate.
     left, right = ([line for line in last["lines"] if line["speaker"] == speaker] for speaker in (1, 2))
     assert left and right and len(left) + len(right) == len(last["lines"])
     assert left[-1]["end_seconds"] < 3.8 and right[0]["start_seconds"] > 2.5
@@ -115,7 +118,7 @@ async def test_openai_tells_channels_as_speakers(call: np.ndarray[Any, Any]) -> 
 
 
 async def test_a_recording_has_as_many_channels_as_it_has() -> None:
-    async def said(recording: np.ndarray[Any, Any], **more: str) -> tuple[set[str], list[str]]:
+    async def heard(recording: np.ndarray[Any, Any], **more: str) -> tuple[set[str], list[str]]:
         form = aiohttp.FormData({"multichannel": "true", "response_format": "diarized_json", **more})
         form.add_field("file", wav(recording), filename="call.wav")
         async with http.post(f"{daemon.http}/v1/audio/transcriptions", data=form) as answer:
@@ -126,13 +129,121 @@ async def test_a_recording_has_as_many_channels_as_it_has() -> None:
 
     three = np.zeros((32_000, 3), np.int16)
     async with serving("none") as daemon, aiohttp.ClientSession() as http:
-        assert await said(three[:, 0]) == ({"A"}, [])
-        assert await said(three) == ({"A", "B"}, ["the first 2 of 3 channels are heard; channels=3 has all of them"])
-        assert await said(three, channels="3") == ({"A", "B", "C"}, [])
+        assert await heard(three[:, 0]) == ({"A"}, [])
+        assert await heard(three) == ({"A", "B"}, ["the first 2 of 3 channels are heard; channels=3 has all of them"])
+        assert await heard(three, channels="3") == ({"A", "B", "C"}, [])
         answer = await deepgram(daemon).listen.v1.media.transcribe_file(request=wav(three), multichannel=True)
     assert [note["message"] for note in answer.metadata.model_dump()["notes"]] == [
         "the first 2 of 3 channels are heard; channels=3 has all of them"
     ]
+
+
+SECOND = 16_000
+
+
+def word(text: str, start: float, end: float) -> Word:
+    return Word(f" {text}", round(start * SECOND), round(end * SECOND))
+
+
+def said(*words: Word, received: float, **fields: Any) -> Update:
+    """A stretch of speech that is over, with all its words."""
+    stretch = {"speech_start": words[0].start, "speech_end": words[-1].end, "segment_end": True}
+    return Update(committed=words, received=round(received * SECOND), **stretch, **fields)
+
+
+def speaks(start: float, received: float, *words: Word, **fields: Any) -> Update:
+    """Speech that goes on; nothing behind the `words` is settled."""
+    lag = round((received - max([start, *(one.end / SECOND for one in words)])) * SECOND)
+    onset, now = round(start * SECOND), round(received * SECOND)
+    return Update(committed=words, speech_start=onset, received=now, lag=lag, **fields)
+
+
+class Call:
+    """Two channels that say what the test wants, and what is made of them."""
+
+    def __init__(self, priority: Priority) -> None:
+        self._sessions = MadeUpSessions()
+        self._priority = priority
+        self._words: list[Word] = []
+        self.last = Update()
+        self.now = 0.0
+
+    async def __aenter__(self) -> Call:
+        self._owner = AsyncExitStack()
+        asked: dict[str, Any] = {"transport": "test", "peer": "test", "priority": self._priority}
+        opening = [self._sessions.open(StreamOffer(), **asked) for _ in range(2)]
+        opened = [await self._owner.enter_async_context(each) for each in opening]
+        self._updates = Channels(opened, lambda: self.now).updates()
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        for session in self._sessions.opened:
+            session.says.put_nowait(None)
+        async for _ in self._updates:
+            pass
+        await self._owner.aclose()
+
+    async def hears(self, channel: int, *what: Update | SessionError) -> list[str]:
+        """The words that this adds."""
+        for item in what:
+            self._sessions.opened[channel].says.put_nowait(item)
+        added: list[str] = []
+        for _ in what:
+            self.last = await anext(self._updates)
+            self._words += self.last.committed
+            added += [one.text.strip() for one in self.last.committed]
+        assert self.last.text == "".join(one.text for one in self._words), "updates and lines tell the same"
+        return added
+
+    @property
+    def lines(self) -> list[tuple[int | None, str]]:
+        return [(line.speaker, line.text.strip()) for line in self.last.lines]
+
+
+async def test_a_recording_is_told_in_the_order_of_speech() -> None:
+    async with Call("upload") as call:
+        assert await call.hears(1, said(word("Yes.", 2.2, 2.6), received=20)) == []
+        assert (call.last.tentative_text, call.last.segment_end) == (" Yes.", False)
+        assert await call.hears(0, speaks(0, 20, word("Ready?", 0, 2))) == ["Ready?"]
+        rest = (word("Good.", 4, 5), word("Bye.", 25, 26))
+        assert await call.hears(0, said(*rest, received=30, final=True)) == ["Yes.", "Good."]
+        bye = said(word("Bye", 24, 25), received=30, final=True)
+        assert await call.hears(1, bye) == ["Bye", "Bye."]
+        assert call.last.final and call.last.segment_end
+        assert call.lines == [(1, "Ready?"), (2, "Yes."), (1, "Good."), (2, "Bye"), (1, "Bye.")]
+
+
+async def test_who_talks_into_a_phrase_is_told_behind_it() -> None:
+    async with Call("upload") as call:
+        long = [word(f"w{at}", at, at + 0.9) for at in range(6)]
+        await call.hears(0, said(*long, received=10, final=True))
+        await call.hears(1, said(word("yes", 0.5, 1), word("yes", 1, 1.5), received=10, final=True))
+        assert call.lines == [(1, "w0 w1 w2 w3"), (2, "yes yes"), (1, "w4 w5")], "after three seconds at most"
+        times = re.findall("(.*) -->", as_vtt(call.last.lines, "test"))
+        assert times == sorted(times) and len(times) == 3
+
+
+async def test_live_words_wait_for_those_who_speak_and_not_for_long() -> None:
+    async with Call("live") as call:
+        assert await call.hears(0, speaks(0, 1, word("one", 0, 0.5))) == ["one"], "the other is silent"
+        await call.hears(1, speaks(2, 3))
+        assert await call.hears(0, speaks(0, 4, word("two", 3, 3.5))) == []
+        assert await call.hears(1, speaks(2, 4.2, word("so", 2, 2.5))) == ["so"]
+        assert await call.hears(1, speaks(2, 4.4, word("there.", 2.5, 3.6))) == ["there.", "two"]
+        assert await call.hears(0, speaks(0, 5, word("three", 4.5, 4.9))) == []
+        call.now = 2.9
+        assert await call.hears(1, speaks(2, 20)) == []
+        call.now = 3.0
+        assert await call.hears(1, speaks(2, 20)) == ["three"]
+
+
+async def test_a_channel_that_fails_holds_no_words_back() -> None:
+    async with Call("live") as call:
+        await call.hears(1, speaks(0, 3))
+        assert await call.hears(0, said(word("one", 1, 2), received=3)) == []
+        assert await call.hears(1, SessionError("internal", "broken")) == ["one"]
+        with pytest.raises(SessionError, match="broken"):
+            await anext(call._updates)
 
 
 def test_one_channel_of_many_is_heard_alone() -> None:

@@ -8,35 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
-from wlkd.contract.audio import samples
 from wlkd.contract.errors import BadParameter, SessionError
 from wlkd.contract.host import Session, Sessions
 from wlkd.contract.mixing import MAX_APART
 from wlkd.contract.types import (
     EMPTY_UPDATE,
-    SENTENCE_ENDS,
     KnownSpeaker,
-    Line,
     Priority,
     SessionInfo,
     StreamOffer,
     TakenUp,
     Update,
-    Word,
 )
 from wlkd.transports.conversation import cancel
+from wlkd.transports.merging import Merged
 from wlkd.transports.queries import flag, whole_number
 
-LINE_PAUSE = samples(2.0)
-"""Between two words of a channel: a new line."""
 MISSING = replace(EMPTY_UPDATE, received=sys.maxsize, flushes=sys.maxsize, final=True)
 """Of a channel that the audio does not have: the others never wait for it."""
-LONG_LINE = samples(30.0)
-"""A line that got that long ends with its sentence."""
 
 
 def wanted_channels(query: Mapping[str, str], default: int = 2) -> int | None:
@@ -97,7 +91,9 @@ async def open_channels(
 class Channels:
     """See `wlkd.contract.host.Session`."""
 
-    def __init__(self, sessions: list[Session]) -> None:
+    def __init__(self, sessions: list[Session], clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: in seconds."""
+        self._clock = clock
         self.each = tuple(sessions)
         """The session of each channel."""
         self._taking = list(sessions)
@@ -131,7 +127,7 @@ class Channels:
             async for update in self.each[0].updates():
                 yield update
             return
-        merged = _Merged(len(self.each))
+        merged = Merged(len(self.each), self._clock, live=self.info.params.priority == "live")
         error: SessionError | None = None
         sources = [session.updates() for session in self.each]
         upcoming = {asyncio.ensure_future(anext(source, None)): number for number, source in enumerate(sources)}
@@ -146,12 +142,13 @@ class Channels:
                         if is_missing(number, failure):
                             yield merged.take(number, MISSING)
                             continue
-                        error = error or failure
+                        error, heard = error or failure, None
                         await self.finish()
-                        continue
                     if heard is not None:
                         upcoming[asyncio.ensure_future(anext(sources[number], None))] = number
                         yield merged.take(number, heard)
+                    elif (rest := merged.end(number)).committed:
+                        yield rest
         finally:
             await cancel(*upcoming)
         if error is not None:
@@ -168,49 +165,3 @@ class Channels:
         self._taking = [session for session in asked if id(session) not in failures]
         if not self._taking and failures:
             raise next(iter(failures.values()))
-
-
-class _Merged:
-    """The words of all channels in the order in which they were committed."""
-
-    def __init__(self, count: int) -> None:
-        self._latest = [EMPTY_UPDATE] * count
-        self._lines: list[Line] = []
-
-    def take(self, number: int, update: Update) -> Update:
-        self._latest[number] = update
-        committed = tuple(replace(word, speaker=number + 1) for word in update.committed)
-        for word in committed:
-            self._append(word, update.language)
-        every = self._latest
-        speaking = any(one.speech_start is not None and one.speech_end is None for one in every)
-        ends = [one.speech_end for one in every if one.speech_end is not None]
-        return Update(
-            lines=tuple(self._lines),
-            committed=committed,
-            tentative=tuple(
-                replace(word, speaker=place + 1) for place, one in enumerate(every) for word in one.tentative
-            ),
-            language=next((one.language for one in every if one.language), None),
-            segment_end=update.segment_end,
-            speech_start=max((one.speech_start for one in every if one.speech_start is not None), default=None),
-            speech_end=None if speaking else max(ends, default=None),
-            received=min(one.received for one in every),
-            lag=max(one.lag for one in every),
-            deaf=any(one.deaf for one in every),
-            notes=tuple(dict.fromkeys(note for one in every for note in one.notes)),
-            flushes=min(one.flushes for one in every),
-            final=all(one.final for one in every),
-        )
-
-    def _append(self, word: Word, language: str | None) -> None:
-        last = self._lines[-1] if self._lines else None
-        if last is None or last.speaker != word.speaker or last.language != language or _is_over(last, word):
-            self._lines.append(Line(word.start, word.end, (word,), language))
-        else:
-            self._lines[-1] = replace(last, end=word.end, words=(*last.words, word))
-
-
-def _is_over(line: Line, word: Word) -> bool:
-    sentence_ended = line.text.endswith(SENTENCE_ENDS) and line.end - line.start >= LONG_LINE
-    return sentence_ended or word.start - line.end >= LINE_PAUSE

@@ -59,12 +59,16 @@ def _characters(piece: str) -> list[str]:
     return re.findall(r"\s*.[^\w\s]*", piece) if any(map(_is_wide, piece)) else [piece]
 
 
-def cues(lines: Sequence[Line]) -> Iterator[Cue]:
+def cues(lines: Sequence[Line]) -> list[Cue]:
     """The lines cut into readable cues: at their ends, at silences, after sentences, and evenly where they are long."""
-    for line in lines:
-        for phrase in _phrases(line.words):
-            for group in _split(phrase):
-                yield Cue(group[0].start, group[-1].end, _text(group).strip(), line.speaker)
+    made = [
+        Cue(group[0].start, group[-1].end, _text(group).strip(), line.speaker)
+        for line in lines
+        for phrase in _phrases(line.words)
+        for group in _split(phrase)
+    ]
+    # WebVTT wants them by their start, and in a call two may speak at once.
+    return sorted(made, key=lambda cue: cue.start)
 
 
 def _phrases(words: Sequence[Word]) -> Iterator[list[Word]]:

@@ -78,11 +78,13 @@ const whoOf = ({ speaker }) => (speaker === null || speaker === undefined ? {} :
 
 /** Cues `{start, end, text}` of lines with words; times in seconds. */
 export function cues(lines) {
-  return lines.flatMap((line) =>
+  const made = lines.flatMap((line) =>
     phrases(line.words)
       .flatMap(split)
       .map((group) => ({ start: group[0].start, end: group.at(-1).end, text: textOf(group).trim(), ...whoOf(line) })),
   );
+  // WebVTT wants them by their start, and in a call two may speak at once.
+  return made.sort((one, other) => one.start - other.start);
 }
 
 /** Of a script without spaces each character is a word, with the marks behind it. */
