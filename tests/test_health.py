@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import numpy as np
 from wlkd_scripted.backend import Scripted, ScriptedOptions
@@ -13,7 +14,7 @@ from wlkd.config.options import WorkerOptions
 from wlkd.contract.types import Frame, Pause, RecognitionParams
 from wlkd.daemon.health import MOST_FAILED_STEPS, Health
 from wlkd.daemon.pipeline import running_core
-from wlkd.inference.worker import Outcome, Worker
+from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import load_plugins
 from wlkd.sessions.admission import Admission
@@ -27,19 +28,25 @@ def health_of(worker: Worker, admission: Admission) -> Health:
 
 async def test_a_worker_that_a_defect_has_ended_is_sick() -> None:
     plugins = load_plugins()
-    worker = Worker(Scripted(ScriptedOptions()), WorkerOptions(), Metrics())
-    await worker.start(warm_up=False)
+    sound = True
 
-    def defect(outcome: Outcome) -> None:
-        raise ArithmeticError("a mistake in the session")
+    def clock() -> float:
+        if not sound:
+            raise ArithmeticError("a mistake in the worker")
+        return time.monotonic()
+
+    worker = Worker(Scripted(ScriptedOptions()), WorkerOptions(), Metrics(), clock=clock)
+    await worker.start(warm_up=False)
 
     async with running_core(make_config(VALUES, plugins), plugins) as core:
         health = health_of(worker, core.admission)
         assert health.sick_because() is None
-        stream = worker.open(RecognitionParams(), defect)
+        stream = worker.open(RecognitionParams(), lambda outcome: None)
         stream.push(Frame(0, np.zeros(16_000, dtype=np.float32)))
         stream.push(Pause(16_000))
+        sound = False
         await until(lambda: worker.ended)
+        sound = True
         assert health.sick_because() == "the inference worker has ended"
         assert health.status() == "the inference worker has ended"
 
