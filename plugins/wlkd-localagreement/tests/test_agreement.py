@@ -4,7 +4,7 @@ from typing import Any
 
 from wlkd_localagreement.agreement import agreed, unsaid
 from wlkd_localagreement.options import LocalAgreementOptions
-from wlkd_localagreement.stream import Heard, State, conclude
+from wlkd_localagreement.stream import Heard, State, conclude, is_sure
 from wlkd_whisper.stepwise import SteppedStream
 
 from wlkd import Frame, RecognitionParams, Word
@@ -83,6 +83,14 @@ def test_a_short_first_stretch_is_heard_and_does_not_decide_the_language() -> No
     state, commit = conclusion.state, conclusion.commit
     assert ([word.text for word in commit.words], commit.language) == ([" ja"], "de")
     assert (state.language, state.heard) == (None, SECOND // 2)
+
+
+def test_a_full_window_decides_the_language_however_much_more_is_wanted() -> None:
+    case: Any = SteppedStream(RecognitionParams(), State())
+    case.accept(Frame(0, speech_like(4.0)))
+    state = case.plan().state
+    assert is_sure(state, LocalAgreementOptions(max_window_seconds=4, language_seconds=60))
+    assert not is_sure(state, LocalAgreementOptions(language_seconds=4.1))
 
 
 def test_committed_words_that_move_a_little_are_not_said_again() -> None:

@@ -26,7 +26,7 @@ from wlkd import (
 )
 from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd_localagreement.options import LocalAgreementOptions
-from wlkd_localagreement.stream import Conclusion, Heard, State, Step, conclude, prompt
+from wlkd_localagreement.stream import Conclusion, Heard, State, Step, conclude, is_sure, prompt
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -123,10 +123,7 @@ class LocalAgreement(SteppedBackend[LocalAgreementOptions, RecognitionParams, St
             for segment in segments
             for word in segment.words or ()
         ]
-        # A full window is cut, and what left it would never be committed.
-        enough = min(self.config.language_seconds, self.config.max_window_seconds)
-        sure = step.state.language is not None or step.state.heard + len(window) >= samples(enough)
-        return Heard(tuple(words), language, sure)
+        return Heard(tuple(words), language, is_sure(step.state, self.config))
 
     def _detect(self, step: Step) -> str:
         _, _, probabilities = self._loaded().detect_language(step.state.window.samples)

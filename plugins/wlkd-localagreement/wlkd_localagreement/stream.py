@@ -47,6 +47,13 @@ class Heard:
     """Enough speech was heard to keep the language. At the end of a stretch its words are committed all the same."""
 
 
+def is_sure(state: State, options: LocalAgreementOptions) -> bool:
+    """Whether enough speech was heard to keep the language that it seems to be in."""
+    # A full window is enough: it is cut, and what leaves it uncommitted is lost.
+    enough = samples(min(options.language_seconds, options.max_window_seconds))
+    return state.language is not None or state.heard + len(state.window) >= enough
+
+
 def prompt(step: Step) -> str:
     """Text that the decode is to continue."""
     return " ".join(part for part in (step.brief.static_prompt, step.state.context.strip()) if part)
