@@ -268,12 +268,17 @@ def test_openpgp(bundle: Path, tmp_path: Path) -> None:
         home.mkdir(mode=0o700)
         quietly("gpg", "--batch", "--passphrase", "", "--quick-generate-key", f"{name}@example.org", home=home)
         quietly("gpg", "--output", tmp_path / f"{name}.gpg", "--export", home=home)
-    armored = tmp_path / "armored.asc"
-    quietly("gpg", "--armor", "--output", armored, "--export", home=homes["ours"])
-    quietly("gpg", "--output", f"{bundle}.sig", "--detach-sign", bundle, home=homes["ours"])
-    assert bundle_py("verify", bundle, "--key", tmp_path / "ours.gpg").returncode == 0
-    refused(bundle_py("verify", bundle, "--key", tmp_path / "theirs.gpg"), "is not one of")
-    refused(bundle_py("verify", bundle, "--key", armored), "gpg --dearmor")
-    refused(bundle_py("verify", tmp_path / "folder", "--key", tmp_path / "ours.gpg"), "covers the tar file")
-    tampered_with(bundle)
-    refused(bundle_py("verify", bundle, "--key", tmp_path / "ours.gpg"), "is not one of")
+    try:
+        armored = tmp_path / "armored.asc"
+        quietly("gpg", "--armor", "--output", armored, "--export", home=homes["ours"])
+        quietly("gpg", "--output", f"{bundle}.sig", "--detach-sign", bundle, home=homes["ours"])
+        assert bundle_py("verify", bundle, "--key", tmp_path / "ours.gpg").returncode == 0
+        refused(bundle_py("verify", bundle, "--key", tmp_path / "theirs.gpg"), "is not one of")
+        refused(bundle_py("verify", bundle, "--key", armored), "gpg --dearmor")
+        refused(bundle_py("verify", tmp_path / "folder", "--key", tmp_path / "ours.gpg"), "covers the tar file")
+        tampered_with(bundle)
+        refused(bundle_py("verify", bundle, "--key", tmp_path / "ours.gpg"), "is not one of")
+    finally:
+        for home in homes.values():
+            # Or the agent that it has started stays.
+            quietly("gpgconf", "--kill", "gpg-agent", home=home)
