@@ -239,12 +239,18 @@ async def test_a_flush_behind_a_bad_piece_fails_while_the_words_before_it_come(s
     await session.close()
 
 
-async def test_a_flush_that_found_no_room_ends_with_its_session(setup: Setup) -> None:
+async def without_room(setup: Setup) -> LiveSession:
+    """A session whose inbox is full, while a decoder hangs."""
     session = setup.session()
     session.start()
     await setup.decoding_hangs(session)
     for _ in range(QUEUED_MESSAGES):
         await session.feed(b"1")
+    return session
+
+
+async def test_a_flush_that_found_no_room_ends_with_its_session(setup: Setup) -> None:
+    session = await without_room(setup)
     flushing = asyncio.create_task(session.flush())
     await setup.all_else_goes_on()
     setup.worker.opened[0].done(SessionError("backend_failed", "gone"))
@@ -256,11 +262,7 @@ async def test_a_flush_that_found_no_room_ends_with_its_session(setup: Setup) ->
 
 
 async def test_an_end_that_found_no_room_can_come_again(setup: Setup) -> None:
-    session = setup.session()
-    session.start()
-    await setup.decoding_hangs(session)
-    for _ in range(QUEUED_MESSAGES):
-        await session.feed(b"1")
+    session = await without_room(setup)
     finishing = asyncio.create_task(session.finish())
     await setup.all_else_goes_on()
     finishing.cancel()  # Its connection broke.

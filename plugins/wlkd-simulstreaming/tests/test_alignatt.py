@@ -1,12 +1,12 @@
 """The policy: which words have heard enough."""
 
 import torch
-from wlkd_simulstreaming.alignatt import Evidence, is_settled, rewinds
+from wlkd_simulstreaming.alignatt import Candidate, is_settled, rewinds
 from wlkd_simulstreaming.attention import attended_frames
 
 
 def settled(frame, *, doubt=0.0, content=150, segment=150, stood=150):
-    return is_settled(Evidence(content - frame, doubt, stood), segment, threshold=15, per_doubt=20)
+    return is_settled(Candidate(content - frame, doubt, stood), segment, threshold=15, per_doubt=20)
 
 
 def test_a_word_near_the_end_of_the_audio_waits():

@@ -18,8 +18,8 @@ SEGMENT_RATIO = 1.5
 """How long a stretch of speech must be, over the distance that is asked for: short windows are heard worse."""
 
 
-class Evidence(NamedTuple):
-    """What is known of a word that may be settled."""
+class Candidate(NamedTuple):
+    """A word that may be settled."""
 
     distance: int
     """Frames from the last one that it attends to, to the end of the audio."""
@@ -29,7 +29,7 @@ class Evidence(NamedTuple):
     """Frames for which the steps have told it, behind the same words."""
 
 
-def is_settled(word: Evidence, segment: int, threshold: float, per_doubt: float) -> bool:
+def is_settled(word: Candidate, segment: int, threshold: float, per_doubt: float) -> bool:
     """Whether `word` may stay, in a stretch of speech of `segment` frames.
 
     It must have stood for `per_doubt` frames for each unit of doubt, up to `MOST_FOR_DOUBT`, and lie that many frames

@@ -14,8 +14,9 @@ from wlkd_whisper.window import Window
 
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.types import Samples
+from wlkd_simulstreaming import MODEL_SECONDS
 
-LONGEST = samples(30.0)
+LONGEST = samples(MODEL_SECONDS)
 """What Whisper hears at once."""
 EARLIEST_CUT = samples(20.0)
 """Speech without a pause is cut at its quietest moment between this and `LONGEST`."""

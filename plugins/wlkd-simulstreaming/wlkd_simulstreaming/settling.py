@@ -11,7 +11,7 @@ from wlkd_whisper.alike import alike
 
 from wlkd import Commit, Word
 from wlkd.contract.audio import samples
-from wlkd_simulstreaming.alignatt import Evidence, is_settled
+from wlkd_simulstreaming.alignatt import Candidate, is_settled
 from wlkd_simulstreaming.brief import END_FRAMES, Brief, Step
 from wlkd_simulstreaming.guards import Guard, is_no_speech, told_again
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
@@ -184,7 +184,7 @@ def _settled(step: Step, heard: Hypothesis, words: Sequence[Said], since: Sequen
     for count, said in enumerate(words[:last]):
         stood = math.inf if since is None else (state.window.end - since[count]) / FRAME_SAMPLES
         doubt = _doubt(heard.choices[said.first : said.stop], step.brief.vocabulary)
-        word = Evidence(state.content - said.frame, doubt, stood)
+        word = Candidate(state.content - said.frame, doubt, stood)
         if not is_settled(word, segment, options.frame_threshold, options.doubt_threshold):
             return count
     return last
@@ -253,9 +253,7 @@ def within_bounds(state: State, brief: Brief, *, unfinished: bool) -> State:
         cut = len(words) - 1
     if cut is None:
         return state if unfinished else state.without_audio()
-    gone, kept = state.said[: cut + 1], state.said[cut + 1 :]
-    tokens = tuple(token for said in gone for token in said.tokens)
-    return replace(state.remembering(tokens), window=state.window.after(words[cut].end), said=kept)
+    return replace(state.remembering(cut + 1), window=state.window.after(words[cut].end))
 
 
 def in_order(words: Sequence[Said], after: int) -> tuple[Said, ...]:

@@ -127,10 +127,7 @@ class State(SpeechState):
         if len(self.window) <= LONGEST:
             return self
         start = self.window.session_index(len(self.window) - LONGEST)
-        gone = [said for said in self.said if said.word.end <= start]
-        tokens = tuple(token for said in gone for token in said.tokens)
-        kept = self.said[len(gone) :]
-        return replace(self.remembering(tokens), window=self.window.after(start), said=kept, draft=Draft())
+        return replace(self.remembering(self._said_before(start)), window=self.window.after(start), draft=Draft())
 
     def pausing(self, at: int) -> State:
         """With speech that pauses, or ends, at session index `at`: what is in the window behind it is silence."""
@@ -139,14 +136,12 @@ class State(SpeechState):
     def closed(self) -> State:
         """The segment is over: what follows starts afresh, with the text as context."""
         # Of what another recognizer has committed, a part may still be to come.
-        ahead = tuple(said for said in self.said if said.word.end > self.window.end)
-        gone = self.said[: len(self.said) - len(ahead)]
+        state = self.remembering(self._said_before(self.window.end))
         return replace(
-            self.remembering(tuple(token for said in gone for token in said.tokens)),
+            state,
             window=Window(),
-            said=ahead,
             draft=Draft(),
-            recent=tuple(said.word.text for said in ahead)[-RECENT_WORDS:],
+            recent=tuple(said.word.text for said in state.said)[-RECENT_WORDS:],
             segment=0,
             paused=False,
             held=(),
@@ -212,9 +207,14 @@ class State(SpeechState):
             wordless=0,
         )
 
-    def remembering(self, tokens: Sequence[int]) -> State:
-        """With `tokens` as the latest context."""
-        return replace(self, context=(*self.context, *tokens))
+    def remembering(self, count: int) -> State:
+        """With the first `count` committed words of the window as the latest context."""
+        tokens = (token for said in self.said[:count] for token in said.tokens)
+        return replace(self, context=(*self.context, *tokens), said=self.said[count:])
+
+    def _said_before(self, index: int) -> int:
+        """How many of the committed words end at session index `index` at the latest."""
+        return sum(said.word.end <= index for said in self.said)
 
     def behind(self, frame: int) -> State:
         """With the audio from `frame` of the window on only, of which nothing is committed."""
