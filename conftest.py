@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -35,6 +36,13 @@ def models_dir() -> Path:
     if not (path / "faster-whisper-base" / "model.bin").is_file():
         pytest.skip(f"no model in {path}: run `wlkd models get base --models {path}`")
     return path
+
+
+@pytest.fixture
+def whisper(models_dir: Path) -> dict[str, Any]:
+    """Of a daemon's configuration: the real model, as a busy machine uses it, which encodes no more than it must."""
+    backend = {"name": "simulstreaming", "options": {"model": "base", "device": "cpu", "min_encoded_seconds": 0}}
+    return {"models_dir": str(models_dir), "backend": backend}
 
 
 @pytest.fixture

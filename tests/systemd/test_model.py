@@ -44,14 +44,6 @@ systemctl restart wlkd
 wait %1
 cat /out/interrupted
 stream --file {CLIP} --pace 2 | tee /out/after
-
-# The watchdog, with the model loaded.
-tune wlkd.service 'WatchdogSec=4'
-systemctl restart wlkd
-kill -STOP "$(property MainPID)"
-within 30 said 'Watchdog timeout'
-within 30 said 'Scheduled restart job'
-within 60 answers /readyz 200
 journal >/out/journal
 property MemoryCurrent; property MemoryPeak || true
 """,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import jiwer
 import numpy as np
@@ -34,14 +35,13 @@ def linear16(samples: np.ndarray) -> bytes:
 
 
 @pytest.mark.model
-async def test_telephones_and_studios(models_dir: Path, speech_dir: Path):
+async def test_telephones_and_studios(whisper: dict[str, Any], speech_dir: Path):
     """At the machine's speed: as fast as the socket takes it."""
     audio, clip_rate = soundfile.read(speech_dir / CLIP, dtype="float32")
     manifest = map(json.loads, (speech_dir / "manifest.jsonl").open(encoding="utf-8"))
     reference = next(clip["text"] for clip in manifest if clip["path"] == CLIP)
     values = {
-        "models_dir": str(models_dir),
-        "backend": {"name": "simulstreaming"},
+        **whisper,
         "vad": {"name": "silero"},
         "transports": {"deepgram": {}},
     }
@@ -64,7 +64,7 @@ async def test_telephones_and_studios(models_dir: Path, speech_dir: Path):
 
 
 @pytest.mark.model
-async def test_a_speaker_with_a_pause(models_dir: Path, speech_dir: Path):
+async def test_a_speaker_with_a_pause(whisper: dict[str, Any], speech_dir: Path):
     rate = 44_100
     audio, clip_rate = soundfile.read(speech_dir / CLIP, dtype="float32")
     manifest = map(json.loads, (speech_dir / "manifest.jsonl").open(encoding="utf-8"))
@@ -72,8 +72,7 @@ async def test_a_speaker_with_a_pause(models_dir: Path, speech_dir: Path):
     speech = soxr.resample(np.concatenate([audio, np.zeros(3 * clip_rate, np.float32)]), clip_rate, rate)
     raw = linear16(speech)
     values = {
-        "models_dir": str(models_dir),
-        "backend": {"name": "simulstreaming"},
+        **whisper,
         "vad": {"name": "silero"},
         "transports": {"deepgram": {}},
     }

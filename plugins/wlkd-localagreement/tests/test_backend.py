@@ -33,7 +33,7 @@ async def test_real_speech_becomes_the_right_words(models_dir: Path, speech_dir:
         beginning = speech[: 3 * 16_000]
         said = "".join(word.text for word in check_backend(backend, [beginning])).lower()
         assert "dusk" in said and "deepening" in said
-        commits = recognized(backend, [beginning], params=RecognitionParams())
+        commits = recognized(backend, [beginning], chunk_seconds=3, params=RecognitionParams())
         assert commits[-1].language == "en"
         assert recognized(backend, [np.zeros(16_000, dtype=np.float32)])[0].words == ()
         many = RecognitionParams(static_prompt="one two three", hotwords=("Wlkd",) * 60)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import jiwer
 import numpy as np
@@ -30,8 +31,8 @@ def wer(reference: str, text: str) -> float:
 
 
 @pytest.mark.model
-async def test_a_file_comes_back_as_its_words(serving, models_dir: Path, speech_dir: Path, reference: str):
-    values = {"models_dir": str(models_dir), "backend": {"name": "simulstreaming"}, "vad": {"name": "silero"}}
+async def test_a_file_comes_back_as_its_words(serving, whisper: dict[str, Any], speech_dir: Path, reference: str):
+    values = {**whisper, "vad": {"name": "silero"}}
     async with (
         serving(values) as daemon,
         openai.AsyncOpenAI(base_url=f"{daemon.http}/v1", api_key="unused", max_retries=0) as api,
@@ -54,14 +55,14 @@ async def test_a_file_comes_back_as_its_words(serving, models_dir: Path, speech_
 
 
 @pytest.mark.model
-async def test_two_turns_at_the_pace_of_speech(serving, models_dir: Path, speech_dir: Path, reference: str):
+async def test_two_turns_at_the_pace_of_speech(serving, whisper: dict[str, Any], speech_dir: Path, reference: str):
     """The daemon's VAD finds the turns."""
     rate = 24_000
     audio, clip_rate = soundfile.read(speech_dir / CLIP, dtype="float32")
     pause = np.zeros(2 * clip_rate, np.float32)
     speech = soxr.resample(np.concatenate([audio, pause, audio, pause]), clip_rate, rate)
     raw = (np.clip(speech, -1, 1) * 32_767).astype("<i2").tobytes()
-    values = {"models_dir": str(models_dir), "backend": {"name": "simulstreaming"}, "vad": {"name": "silero"}}
+    values = {**whisper, "vad": {"name": "silero"}}
     async with (
         serving(values) as daemon,
         openai.AsyncOpenAI(base_url=f"{daemon.http}/v1", api_key="unused", max_retries=0) as api,

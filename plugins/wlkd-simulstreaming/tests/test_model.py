@@ -22,27 +22,23 @@ pytestmark = pytest.mark.model
 SECOND = 16000
 
 
-@pytest.fixture(scope="module")
-def provisioned(models_dir):
-    """Makes backends of given options, once each."""
-    made = {}
-
-    def make(**options):
-        key = tuple(sorted(options.items()))
-        if key not in made:
-            backend = SimulStreaming(SimulStreamingOptions(device="cpu", **options))
-            asyncio.run(backend.provision(Context(models_dir, CollectorRegistry(), lambda words: None)))
-            made[key] = backend
-        return made[key]
-
-    yield make
-    for backend in made.values():
-        asyncio.run(backend.close())
+def provisioned(models_dir, registry, **options):
+    backend = SimulStreaming(SimulStreamingOptions(device="cpu", **options))
+    asyncio.run(backend.provision(Context(models_dir, registry, lambda words: None)))
+    return backend
 
 
 @pytest.fixture(scope="module")
-def backend(provisioned):
-    return provisioned()
+def registry():
+    """Of the metrics of `backend`."""
+    return CollectorRegistry()
+
+
+@pytest.fixture(scope="module")
+def backend(models_dir, registry):
+    backend = provisioned(models_dir, registry)
+    yield backend
+    asyncio.run(backend.close())
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +117,7 @@ def test_however_audio_is_cut_nothing_committed_is_lost_or_repeated(backend, spe
     assert jiwer.wer(" ".join(plain(row["text"])), " ".join(plain(text(commits)))) < 0.3
 
 
-def test_a_batch_says_what_its_streams_say_alone(provisioned, speech):
-    backend = provisioned(min_encoded_seconds=0)
+def test_a_batch_says_what_its_streams_say_alone(backend, speech):
     clips = [audio for _, audio in speech("en_librispeech_test_clean", 0, 3, 7)]
     alone = [text(stream(backend, audio)) for audio in clips]
     recognizers = [backend.open(RecognitionParams(language="en")) for _ in clips]
@@ -147,9 +142,7 @@ def test_two_steps_at_once_say_what_they_say_one_after_the_other(backend, speech
     assert at_once == one_by_one
 
 
-def test_with_time_to_spare_a_batch_is_encoded_at_length(models_dir, speech):
-    backend, registry = SimulStreaming(SimulStreamingOptions(device="cpu")), CollectorRegistry()
-    asyncio.run(backend.provision(Context(models_dir, registry, lambda words: None)))
+def test_with_time_to_spare_a_batch_is_encoded_at_length(backend, registry, speech):
     [(_, audio)] = speech("en_librispeech_test_clean", 0)
 
     def encoded(rows, spare, upload=False):
@@ -164,22 +157,22 @@ def test_with_time_to_spare_a_batch_is_encoded_at_length(models_dir, speech):
     assert [encoded(rows, spare=1) for rows in (1, 2, 3, 8)] == [15, 8, 5, 3]
     assert [encoded(1, spare) for spare in (0.95, 0.875, 0.8, 0)] == [15, 8, 3, 3]
     assert encoded(1, spare=1, upload=True) == 3
-    asyncio.run(backend.close())
 
 
-def test_doubtful_words_get_a_second_opinion(models_dir, speech):
-    backend, registry = SimulStreaming(SimulStreamingOptions(device="cpu")), CollectorRegistry()
-    asyncio.run(backend.provision(Context(models_dir, registry, lambda words: None)))
+def test_doubtful_words_get_a_second_opinion(backend, registry, speech):
+    [(_, audio)] = speech("en_librispeech_test_other", 1)
 
-    def opinions(spare):
-        [(_, audio)] = speech("en_librispeech_test_other", 1)
-        stream(backend, audio, RecognitionParams(language="en"), [SECOND // 2], spare)
+    def asked():
         name = "wlkd_simulstreaming_second_opinions_total"
         return sum(registry.get_sample_value(name, {"outcome": it}) or 0 for it in ("kept", "changed"))
 
+    def opinions(spare):
+        before = asked()
+        stream(backend, audio, RecognitionParams(language="en"), [SECOND // 2], spare)
+        return asked() - before
+
     assert opinions(spare=0.6) == 0, "a busy worker has no time for them"
     assert opinions(spare=0.9) > 0
-    asyncio.run(backend.close())
 
 
 def test_a_batch_that_fails_changes_no_stream(backend, speech, monkeypatch):
@@ -226,9 +219,9 @@ def test_where_nobody_speaks_nothing_is_said(backend, speech):
         assert text(stream(backend, audio[: 6 * SECOND])) == "", row["id"]
 
 
-def test_both_encoders_agree(backend, provisioned, speech, models_dir):
+def test_both_encoders_agree(backend, speech, models_dir):
     clips = speech("en_librispeech_test_clean", 3)
-    other = provisioned(encoder="torch")
+    other = provisioned(models_dir, CollectorRegistry(), encoder="torch")
     for _, audio in clips:
         assert plain(text(stream(other, audio))) == plain(text(stream(backend, audio)))
 

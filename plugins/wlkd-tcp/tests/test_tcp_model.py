@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import jiwer
 import numpy as np
@@ -18,15 +19,14 @@ CLIP = "en_librispeech_test_clean/1089-134686-0015.flac"
 
 
 @pytest.mark.model
-async def test_real_speech_comes_back_as_its_words(models_dir: Path, speech_dir: Path):
+async def test_real_speech_comes_back_as_its_words(whisper: dict[str, Any], speech_dir: Path):
     audio, rate = soundfile.read(speech_dir / CLIP, dtype="int16")
     assert rate == 16_000
     manifest = map(json.loads, (speech_dir / "manifest.jsonl").open(encoding="utf-8"))
     reference = next(clip["text"] for clip in manifest if clip["path"] == CLIP)
     port = free_port()
     values = {
-        "models_dir": str(models_dir),
-        "backend": {"name": "simulstreaming"},
+        **whisper,
         "transports": {"tcp": {"host": "127.0.0.1", "port": port, "language": "en"}},
     }
     async with running_daemon(values):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jiwer
 import numpy as np
@@ -20,15 +21,14 @@ CLIP = "en_librispeech_test_clean/1089-134686-0015.flac"
 
 
 @pytest.mark.model
-async def test_a_sentence(models_dir: Path, speech_dir: Path):
+async def test_a_sentence(whisper: dict[str, Any], speech_dir: Path):
     audio, rate = soundfile.read(speech_dir / CLIP, dtype="int16")
     manifest = map(json.loads, (speech_dir / "manifest.jsonl").open(encoding="utf-8"))
     reference = next(clip["text"] for clip in manifest if clip["path"] == CLIP)
     raw = audio.astype(np.dtype("<i2")).tobytes()
     port = free_port()
     values = {
-        "models_dir": str(models_dir),
-        "backend": {"name": "simulstreaming"},
+        **whisper,
         "vad": {"name": "silero"},
         "transports": {"wyoming": {"host": "127.0.0.1", "port": port}},
     }

@@ -16,7 +16,7 @@ def words(text: str) -> list[str]:
 
 @pytest.mark.model
 @pytest.mark.parametrize("restart", [False, True], ids=["", "restart"])
-async def test_the_words_on_the_page_are_the_words_spoken(restart, models_dir, speech_dir, tmp_path, browse):
+async def test_the_words_on_the_page_are_the_words_spoken(restart, whisper, speech_dir, tmp_path, browse):
     np = pytest.importorskip("numpy")
     soundfile = pytest.importorskip("soundfile", reason="pip install wlkd-bench")
     jiwer = pytest.importorskip("jiwer", reason="pip install wlkd-bench")
@@ -28,8 +28,7 @@ async def test_the_words_on_the_page_are_the_words_spoken(restart, models_dir, s
     quiet = np.zeros((120 if restart else 2) * rate, dtype="float32")
     soundfile.write(wav, np.concatenate([samples, quiet]), rate, subtype="PCM_16")
     values = {
-        "models_dir": str(models_dir),
-        "backend": {"name": "simulstreaming", "options": {"model": "base", "device": "cpu"}},
+        **whisper,
         "transports": {"websocket": {}},
         "warmup": True,
     }
