@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from wlkd_av import wlkd_choose_decoder
 from wlkd_av.decoder import Av, AvOptions
+from wlkd_av.reading import Voice
 
 from wlkd import SAMPLE_RATE, Decoded, DecoderStream, Note, Samples, SessionError, StreamOffer
 from wlkd.testing import as_samples, check_decoder, decoded_items
@@ -257,6 +258,15 @@ def test_damage_up_to_the_end_is_told(recorded: Recorded) -> None:
         at += 150
     items = decoded_items(open_stream(), [bytes(recording)])
     assert [note.code for note in notes(items)][-1] in ("cut_short", "damaged")
+
+
+def test_a_damaged_frame_does_not_drown_what_is_beside_it() -> None:
+    decoded = np.array([[0.5, 3e5, -3e5, -0.5]], np.float32)
+    frame = av.AudioFrame.from_ndarray(decoded, format="fltp", layout="mono")
+    frame.sample_rate = SAMPLE_RATE
+    voice = Voice(floats=False)
+    samples = [item for item in (*voice.take(frame), *voice.rest()) if not isinstance(item, Note)]
+    assert np.concatenate(samples).tolist() == [0.5, 1.0, -1.0, -0.5]
 
 
 def test_probing_is_bounded(recorded: Recorded) -> None:

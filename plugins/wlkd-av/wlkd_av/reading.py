@@ -136,7 +136,7 @@ class Reading:
 
     def _hear(self, container: InputContainer, stream: AudioStream, clock: Clock) -> Iterator[Decoded]:
         voice = Voice(
-            floats=stream.codec_context.name.startswith("pcm_f"),
+            floats=stream.codec_context.name.startswith(("pcm_f", "wavpack")),
             only=self._opening.channel,
             last=self._opening.last_channel,
         )
@@ -239,6 +239,10 @@ class Voice:
         # Interleaved, because PyAV reads wild memory for planar frames of more than eight channels.
         for resampled in self._resampler.resample(frame):
             floats = np.asarray(resampled.to_ndarray(), np.float32)
+            if not self._floats:
+                # A damaged frame of AAC may decode to 100,000 times full scale: beside it, a recognizer takes all the
+                # speech of its window for silence.
+                floats = np.clip(floats, -1.0, 1.0)
             mixed = self._mono.mix(floats.reshape(-1, resampled.layout.nb_channels))
             yield from self._mono.take_notes()
             if len(mixed):
