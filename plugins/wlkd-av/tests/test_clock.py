@@ -35,6 +35,14 @@ def test_a_late_start_keeps_its_length() -> None:
     assert gaps(steady(100, 5.0)) == pytest.approx(5.0)
 
 
+def test_a_slightly_late_start_is_no_hole_behind_it() -> None:
+    clock, told = Clock(0.0), []
+    for at in steady(100, 0.2):
+        told.append(clock.gap(at))
+        clock.heard(FRAME)
+    assert told == [SAMPLE_RATE // 5, *[0] * 99]
+
+
 @pytest.mark.parametrize("reach", [0.1, 0.2])
 def test_jitter_does_not_add_up(reach: float) -> None:
     noise = random.Random(1)

@@ -30,6 +30,8 @@ class Clock:
         """When the next frame is due, if nothing is missing."""
         self._late: deque[tuple[float, float]] = deque()
         """Recent frames: when they were due, and by how much they were late."""
+        self._begun = False
+        """A frame was heard."""
 
     def gap(self, at: float | None, *, damaged: bool = False) -> int:
         """Samples that are missing before the frame of time `at`; None: it does not say when.
@@ -43,7 +45,8 @@ class Clock:
             self._next = at
             self._late.clear()
             return 0
-        if late <= (LASTING_SECONDS if damaged else STEP_SECONDS):
+        # A film's sound may begin a little behind its picture: told later, that would be a hole in the first word.
+        if late <= (LASTING_SECONDS if damaged or not self._begun else STEP_SECONDS):
             late = self._lasting(late)
         if late <= 0:
             return 0
@@ -53,6 +56,7 @@ class Clock:
 
     def heard(self, seconds: float) -> None:
         """A frame of `seconds` follows."""
+        self._begun = True
         self._next += seconds
 
     def _lasting(self, late: float) -> float:
