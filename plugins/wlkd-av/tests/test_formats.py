@@ -186,12 +186,14 @@ def test_two_that_are_joined(recordings: dict[str, Path], name: str, tmp_path: P
         ("WAV, 16-bit", "WAV, A-law"),
         ("WebM, Opus", "WebM, Vorbis"),
         ("Matroska, AAC", "Matroska, FLAC"),
+        ("MP4, AAC, index first", "MP4/M4A, AAC, index at the end"),
+        ("MP4, AAC, in fragments", "MP4/M4A, AAC, index at the end"),
     ],
 )
-def test_a_next_part_of_another_codec(recordings: dict[str, Path], first: str, second: str, tmp_path: Path) -> None:
+def test_a_next_part_of_another_sort(recordings: dict[str, Path], first: str, second: str, tmp_path: Path) -> None:
     joined = tmp_path / "joined"
     joined.write_bytes(recordings[first].read_bytes() + recordings[second].read_bytes())
-    for read in (streamed, local):
+    for read in PATHS.values():
         assert len(read(joined)) / SAMPLE_RATE == pytest.approx(2 * SECONDS, abs=0.3)
 
 

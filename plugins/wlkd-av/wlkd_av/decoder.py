@@ -89,8 +89,10 @@ class AvStream(DecoderStream):
         self._now = clock
         self._began: float | None = None
         """When the first byte came."""
+        self._taken = 0
+        """The client's bytes so far."""
         self._held = bytearray()
-        """Bytes that no demuxer has yet."""
+        """The last of them, which no demuxer has yet."""
         self._skip = 0
         """Bytes still to come that belong to a tag."""
         self._kept: Kept | None = None
@@ -99,6 +101,8 @@ class AvStream(DecoderStream):
         """The first bytes of the present container, for messages."""
         self._choice: Choice | None = None
         self._demuxer: Demuxer | None = None
+        self._container_at = 0
+        """Where the present container begins in the client's bytes."""
         self._demuxed = 0
         """Bytes handed to the present demuxer."""
         self._tail = b""
@@ -126,6 +130,7 @@ class AvStream(DecoderStream):
             self._began = self._now()
         for part, cut in self._cuts.split(data):
             self._held += part
+            self._taken += len(part)
             yield from self._guarded(self._work())
             # With several containers in a row, the client knows only the first one's header.
             if cut is not None and self._demuxer is not None and not self._between:
@@ -195,7 +200,7 @@ class AvStream(DecoderStream):
                 self._check_held()
                 return False
             case Wait.WHOLE_FILE:
-                self._kept = Kept(self._offer.file, self._options.max_file_bytes)
+                self._keep_from(self._taken - len(self._held))
             case Middle():
                 return (yield from self._miss_beginning(choice, last=last))
             case Choice():
@@ -230,6 +235,7 @@ class AvStream(DecoderStream):
         from wlkd_av.demux import Demuxer
         from wlkd_av.reading import Opening
 
+        self._container_at = self._taken - len(self._held)
         del self._held[: choice.offset]
         opening = Opening(choice.format, choice.options, self._offer.channel, self._offer.last_channel)
         self._choice, self._demuxer = choice, Demuxer(opening, self._options.max_burst_seconds)
@@ -240,7 +246,11 @@ class AvStream(DecoderStream):
         if len(self._held) > self._options.max_probe_bytes:
             if self._offer.file is None:
                 raise self._undecodable(f"no audio stream within {len(self._held)} bytes")
-            self._kept = Kept(self._offer.file, self._options.max_file_bytes)
+            self._keep_from(self._taken - len(self._held))
+
+    def _keep_from(self, begin: int) -> None:
+        """Nothing can be said of what begins there in the client's bytes before it is complete."""
+        self._kept = Kept(self._offer.file, self._options.max_file_bytes, begin)
 
     def _keep(self) -> None:
         assert self._kept is not None
@@ -355,7 +365,7 @@ class AvStream(DecoderStream):
             raise self._undecodable(str(failure)) from failure
         demuxer.close()
         self._demuxer = None
-        self._kept = Kept(self._offer.file, self._options.max_file_bytes)
+        self._keep_from(self._container_at)
         yield from ()
 
     # The end -------------------------------------------------------------------------------------------------
@@ -377,7 +387,7 @@ class AvStream(DecoderStream):
         from wlkd_av.whole import read_file
 
         try:
-            for item in read_file(kept.file, kept.size, self._options.max_burst_seconds, self._offer):
+            for item in read_file(kept.file, kept.begin, kept.size, self._options.max_burst_seconds, self._offer):
                 self._heard |= isinstance(item, np.ndarray)
                 self._clock += (
                     len(item) if isinstance(item, np.ndarray) else item.length if isinstance(item, Gap) else 0

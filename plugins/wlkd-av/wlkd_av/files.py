@@ -14,8 +14,10 @@ from wlkd_av.errors import Undecodable
 class Kept:
     """A recording that is kept until it is complete: the client's file where there is one, else a temporary one."""
 
-    def __init__(self, file: IO[bytes] | None, limit: int) -> None:
+    def __init__(self, file: IO[bytes] | None, limit: int, begin: int = 0) -> None:
+        """`begin`: where the recording begins in the client's file, which may hold others before it."""
         self._own = file is None
+        self.begin = 0 if self._own else begin
         self._limit = limit
         self.file = tempfile.TemporaryFile() if file is None else file  # noqa: SIM115 - closed by close()
 

@@ -19,10 +19,10 @@ MAX_TAGS = 100
 """Before the recording."""
 
 
-def read_file(file: IO[bytes], size: int, burst_seconds: int, offer: StreamOffer) -> Iterator[Decoded]:
-    """Everything in the first `size` bytes of `file`, all channels or as `offer` says. Raises `Undecodable`; what
-    was yielded before counts."""
-    begin = _behind_tags(file)
+def read_file(file: IO[bytes], begin: int, size: int, burst_seconds: int, offer: StreamOffer) -> Iterator[Decoded]:
+    """Everything from `begin` on in the first `size` bytes of `file`, all channels or as `offer` says. Raises
+    `Undecodable`; what was yielded before counts."""
+    begin = _behind_tags(file, begin)
     head = os.pread(file.fileno(), HEAD_BYTES, begin)
     name = container_format(head)
     if name == "wav":
@@ -35,8 +35,7 @@ def read_file(file: IO[bytes], size: int, burst_seconds: int, offer: StreamOffer
         ).items()
 
 
-def _behind_tags(file: IO[bytes]) -> int:
-    begin = 0
+def _behind_tags(file: IO[bytes], begin: int) -> int:
     for _ in range(MAX_TAGS):
         length = tag_length(os.pread(file.fileno(), 32, begin))
         if not length:
