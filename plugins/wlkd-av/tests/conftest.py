@@ -59,6 +59,7 @@ RECORDINGS = {
     "wav 5.1": Recording("wav", "pcm_s16le", layout="5.1"),
     "avi": Recording("avi", "libmp3lame"),
     "aac": Recording("adts", "aac", rate=44100),
+    "aac 22 kHz": Recording("adts", "aac", rate=22050),
     "mkv flac stereo": Recording("matroska", "flac", layout="stereo"),
 }
 

@@ -21,7 +21,7 @@ from wlkd_av import wlkd_choose_decoder
 from wlkd_av.decoder import Av, AvOptions
 from wlkd_av.reading import Voice
 
-from wlkd import SAMPLE_RATE, Decoded, DecoderStream, Note, Samples, SessionError, StreamOffer
+from wlkd import SAMPLE_RATE, Decoded, DecoderStream, Gap, Note, Samples, SessionError, StreamOffer
 from wlkd.testing import as_samples, check_decoder, decoded_items
 
 Recorded = Callable[[str], bytes]
@@ -159,6 +159,12 @@ def test_a_recorder_that_starts_again(recorded: Recorded, name: str) -> None:
     for piece in (None, 1, 701) if name == "webm" else (None, 701):
         samples = decode(recorded(name) * 2, piece)
         assert len(samples) / SAMPLE_RATE == pytest.approx(2 * SECONDS, abs=0.15)
+
+
+def test_aac_that_goes_on_at_another_rate_has_no_holes(recorded: Recorded) -> None:
+    items = decoded_items(open_stream(), [recorded("aac 22 kHz"), recorded("aac")])
+    assert not any(isinstance(item, Gap) for item in items)
+    assert len(as_samples(items)) / SAMPLE_RATE == pytest.approx(2 * SECONDS, abs=0.15)
 
 
 def test_a_restarted_header_cut_anywhere(recorded: Recorded) -> None:

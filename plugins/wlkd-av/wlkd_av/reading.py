@@ -20,7 +20,7 @@ from wlkd import SAMPLE_RATE, Decoded, Gap, Note, Samples
 from wlkd.contract.mixing import Mono
 from wlkd_av.clock import Clock
 from wlkd_av.errors import TooMuch, Undecodable
-from wlkd_av.formats import ALLOWED, FROM_ZERO, LATE
+from wlkd_av.formats import ALLOWED, FROM_ZERO, LATE, UNTIMED
 from wlkd_av.tracks import choose_track
 
 log = logging.getLogger(__name__)
@@ -147,8 +147,9 @@ class Reading:
                 self._fail(packet, error)
                 continue
             for frame in frames:
-                gap = clock.gap(frame.time, damaged=self._lost > 0)
-                if frame.time is None:
+                at = None if container.format.name in UNTIMED else frame.time
+                gap = clock.gap(at, damaged=self._lost > 0)
+                if at is None:
                     gap = round(self._lost * SAMPLE_RATE)
                 if gap:
                     yield from voice.rest()
