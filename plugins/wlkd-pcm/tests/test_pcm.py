@@ -96,6 +96,22 @@ def test_integers_written_as_floats_keep_their_scale() -> None:
     assert np.abs(samples).max() == pytest.approx(20000 / 32768, abs=0.001)
 
 
+def test_floats_cut_off_at_full_scale_are_not_taken_for_integers() -> None:
+    """A bump against the microphone, louder than a sound card can tell."""
+    speech = (0.3 * np.sin(np.arange(16000) / 20)).astype("<f4")
+    bump = np.repeat(np.float32([1, -1]), 2400)
+    samples = decode(np.concatenate([speech, bump, speech]).tobytes(), encoding="f32le")
+    assert samples[-16000:] == pytest.approx(speech)
+
+
+def test_integers_that_begin_with_their_last_bit_are_not_loud() -> None:
+    dither = np.random.default_rng(1).integers(-1, 2, 3200)
+    data = np.concatenate([dither, np.sin(np.arange(16000) / 20) * 20000]).astype(np.int16).astype("<f4").tobytes()
+    samples = decode(data, encoding="f32le")
+    assert np.abs(samples[:3200]).max() < 0.001
+    assert np.abs(samples).max() == pytest.approx(20000 / 32768, abs=0.001)
+
+
 def test_channels_that_cancel_are_turned_over() -> None:
     left = (np.sin(np.arange(16000) / 20) * 8000).astype("<i2")
     data = np.stack([left, -left], axis=1).tobytes()
