@@ -149,6 +149,21 @@ def test_half_a_container_counts_as_far_as_it_goes(recorded: Recorded, name: str
     assert 1.2 < len(samples) / SAMPLE_RATE < 2.3
 
 
+@pytest.mark.parametrize("name", ["wav", "wav 44.1 kHz stereo", "flac", "mp4 faststart"])
+def test_what_a_header_promises_and_is_not_there_is_told(recorded: Recorded, name: str) -> None:
+    recording = recorded(name)
+    # A live recorder does not know the length of what it begins.
+    if name == "flac":
+        recording = recording[:22] + int(SECONDS * 48000).to_bytes(4, "big") + recording[26:]
+    unknown = recording.find(b"data\xff\xff\xff\xff")
+    if unknown > 0:
+        at = unknown + 8
+        recording = recording[: at - 4] + struct.pack("<I", len(recording) - at) + recording[at:]
+    whole, cut = (decoded_items(open_stream(), [data]) for data in (recording, recording[: len(recording) // 5]))
+    assert not any(note.code == "cut_short" for note in notes(whole))
+    assert [note.message for note in notes(cut)][-1].endswith("of 3.0 s are there")
+
+
 @pytest.mark.parametrize("name", ["webm", "fmp4", "mp4 index last", "mp3"])
 def test_a_header_cut_off_is_undecodable(recorded: Recorded, name: str) -> None:
     assert re.search("no audio|index is missing", refusal(recorded(name)[:60]))

@@ -26,7 +26,7 @@ class Clock:
 
     def __init__(self, begin: float) -> None:
         """`begin`: the container's time that stands where this container begins in the session."""
-        self._next = begin
+        self._begin = self._next = begin
         """When the next frame is due, if nothing is missing."""
         self._late: deque[tuple[float, float]] = deque()
         """Recent frames: when they were due, and by how much they were late."""
@@ -53,6 +53,11 @@ class Clock:
         self._next += late
         self._late.clear()
         return round(late * SAMPLE_RATE)
+
+    @property
+    def passed(self) -> float:
+        """Seconds so far, with the gaps."""
+        return self._next - self._begin
 
     def heard(self, seconds: float) -> None:
         """A frame of `seconds` follows."""

@@ -237,7 +237,8 @@ class AvStream(DecoderStream):
 
         self._container_at = self._taken - len(self._held)
         del self._held[: choice.offset]
-        opening = Opening(choice.format, choice.options, self._offer.channel, self._offer.last_channel)
+        offer = self._offer
+        opening = Opening(choice.format, choice.options, offer.channel, offer.last_channel, choice.seconds)
         self._choice, self._demuxer = choice, Demuxer(opening, self._options.max_burst_seconds)
         self._demuxed, self._tail = 0, b""
         self._doubt = bytearray() if choice.format is None else None

@@ -21,6 +21,8 @@ LATE = frozenset({"mpegts", "flv", "live_flv", "mpeg", "nsv", "nuv", "rm", "pva"
 """Their streams are not named at the start: they turn up on the way."""
 FROM_ZERO = frozenset({"matroska", "webm", "mov", "mp4", "ogg", "flv", "avi", "nut"})
 """Their time 0 is the recording's start, whatever their first packet says. The others' clock begins anywhere."""
+MEASURED = frozenset({"mov", "mp4", "flac", "aiff", "au", "wv", "tta"})
+"""Their header says how long the audio is, unless it was written before that was known."""
 UNTIMED = frozenset({"aac", "loas"})
 """Their frames have no times: libav counts them by the sample rate of the first, and later ones may have another."""
 

@@ -20,7 +20,7 @@ from wlkd import SAMPLE_RATE, Decoded, Gap, Note, Samples
 from wlkd.contract.mixing import Mono
 from wlkd_av.clock import Clock
 from wlkd_av.errors import TooMuch, Undecodable
-from wlkd_av.formats import ALLOWED, FROM_ZERO, LATE, UNTIMED
+from wlkd_av.formats import ALLOWED, FROM_ZERO, LATE, MEASURED, UNTIMED
 from wlkd_av.tracks import choose_track
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,8 @@ class Opening:
     """Which one is heard; None: all of them, mixed down."""
     last_channel: bool = False
     """See `StreamOffer.last_channel`."""
+    seconds: float | None = None
+    """How long it is, if its header says so and libav does not see the header."""
 
 
 class Reading:
@@ -167,16 +169,15 @@ class Reading:
             yield Note("cut_short", f"the last {self._lost:.1f} s are damaged")
         elif not self.heard and self._failed_packets > 0:
             raise Undecodable("none of it can be decoded")
-        elif missing := self._missing(container, stream):
-            yield Note("cut_short", missing)
+        elif (promised := self._promised(container, stream)) - clock.passed > 2 * TOLD_SECONDS:
+            yield Note("cut_short", f"cut short: {clock.passed:.1f} of {promised:.1f} s are there")
 
-    def _missing(self, container: InputContainer, stream: AudioStream) -> str:
-        """What an MP4's index promises and its bytes do not hold."""
-        if not (self._seekable and container.format.name.startswith("mov") and stream.duration and stream.time_base):
-            return ""
-        promised = float(stream.duration * stream.time_base)
-        heard = self.heard / SAMPLE_RATE
-        return f"cut short: {heard:.1f} of {promised:.1f} s are there" if promised - heard > 2 * TOLD_SECONDS else ""
+    def _promised(self, container: InputContainer, stream: AudioStream) -> float:
+        """How many seconds the header says there are; 0: it does not say."""
+        if self._opening.seconds is not None:
+            return self._opening.seconds
+        measured = MEASURED.intersection(container.format.name.split(","))
+        return float(stream.duration * stream.time_base) if measured and stream.duration and stream.time_base else 0.0
 
     def _fail(self, packet: Packet[AudioStream], error: Exception) -> None:
         log.debug("bad packet: %s", error)

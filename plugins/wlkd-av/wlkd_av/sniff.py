@@ -112,6 +112,8 @@ class Choice:
     """Begins another container of this kind,"""
     intro: int = 1
     """but not within so many bytes from the start."""
+    seconds: float | None = None
+    """As of `Opening`."""
 
 
 class Wait(Enum):
@@ -243,7 +245,9 @@ def _choose_wav(head: bytes) -> Choice | Wait:
         return Wait.WHOLE_FILE
     if samples is None:
         return Choice("wav", {"ignore_length": "1"}, restart=HEADERS["wav"])
-    return Choice(samples.demuxer, samples.options, samples.offset, samples.length, HEADERS["wav"])
+    return Choice(
+        samples.demuxer, samples.options, samples.offset, samples.length, HEADERS["wav"], seconds=samples.seconds
+    )
 
 
 def _choose_ogg(head: bytes) -> Choice | Wait | Middle:

@@ -38,6 +38,8 @@ class WavSamples:
     """Where the demuxer begins to read."""
     length: int | None
     """Bytes from there to where the samples end, if the header is right. None: it does not say."""
+    seconds: float | None = None
+    """How long they are then, for samples of one size."""
 
 
 class DescriptionBehind(Exception):
@@ -84,4 +86,5 @@ def wav_samples(read_at: ReadAt, *, seekable: bool = False) -> WavSamples | None
     if demuxer is None or layout is None or block != channels * bits // 8:
         # Codecs, many channels, errors: libav sees the header too. Only where the samples end it is not asked.
         return WavSamples("wav", {"ignore_length": "1"}, 0, None if known is None else offset + known)
-    return WavSamples(demuxer, {"sample_rate": str(rate), "ch_layout": layout}, offset, known)
+    seconds = known / (rate * block) if known and rate else None
+    return WavSamples(demuxer, {"sample_rate": str(rate), "ch_layout": layout}, offset, known, seconds)

@@ -65,5 +65,5 @@ def _read_wav(file: IO[bytes], begin: int, end: int, burst_seconds: int, offer: 
         return
     start = begin + samples.offset
     stop = end if samples.length is None else min(start + samples.length, end)
-    opening = Opening(samples.demuxer, samples.options, offer.channel, offer.last_channel)
+    opening = Opening(samples.demuxer, samples.options, offer.channel, offer.last_channel, samples.seconds)
     yield from Reading(Window(file, start, stop), opening, burst_seconds, seekable=True).items()
