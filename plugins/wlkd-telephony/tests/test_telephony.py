@@ -15,6 +15,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from wlkd_telephony import audiosocket, freeswitch, twilio
+from wlkd_telephony.real_time import Raw
 from wlkd_telephony.transport import Telephony, TelephonyOptions
 
 from wlkd import SessionError
@@ -56,9 +57,9 @@ async def heard(socket: aiohttp.ClientWebSocketResponse) -> dict[int, str]:
     return {channel: text.strip() for channel, text in said.items()}
 
 
-def media(track: str, audio: bytes) -> dict[str, Any]:
+def media(track: str, audio: bytes, at: int = 5) -> dict[str, Any]:
     payload = base64.b64encode(audio).decode()
-    return {"event": "media", "media": {"track": track, "chunk": "1", "timestamp": "5", "payload": payload}}
+    return {"event": "media", "media": {"track": track, "chunk": "1", "timestamp": str(at), "payload": payload}}
 
 
 async def test_twilio_and_an_application_that_listens_to_the_call() -> None:
@@ -120,6 +121,27 @@ async def test_what_an_application_tells_itself_by_parameters_is_no_wish() -> No
 def test_what_twilio_would_not_send(text: str) -> None:
     with pytest.raises(SessionError):
         twilio.parse(text)
+
+
+def test_what_twilio_leaves_out_is_silence() -> None:
+    tracks, heard = twilio.Tracks(twilio.TRACKS, Raw("mulaw", 8_000)), {"inbound": b"", "outbound": b""}
+
+    def send(track: str, at: int, elapsed: float) -> None:
+        event = twilio.parse(json.dumps(media(track, b"\x01" * 160, at)))
+        assert isinstance(event, twilio.Media)
+        for name, audio in tracks.take(event, elapsed):
+            heard[name] += audio
+
+    for at in (*range(0, 3000, 20), *range(5000, 6000, 20)):
+        send("inbound", at, 60)
+    send("outbound", 5980, 60)
+    speech, silence = b"\x01" * 8, b"\xff" * 8  # 1 ms
+    assert heard["inbound"] == speech * 3000 + silence * 2000 + speech * 1000
+    # It began late, and that nobody spoke in it was told meanwhile.
+    assert heard["outbound"][: 5480 * 8] == silence * 5480 and heard["outbound"].endswith(speech * 20)
+    # No message brings more silence than time has passed.
+    send("inbound", 3_600_000, 7)
+    assert len(heard["inbound"]) == 7020 * 8
 
 
 async def test_freeswitch_sends_metadata_first_and_takes_text_back() -> None:

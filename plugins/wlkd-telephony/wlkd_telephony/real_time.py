@@ -1,4 +1,4 @@
-"""Asterisk sends nothing while a phone sends nothing: muted, on hold, silent with a codec that leaves silence out.
+"""A switch sends nothing while a phone sends nothing: muted, on hold, silent with a codec that leaves silence out.
 
 Without silence in its place the end of what was said would not be noticed, and the times of the two sides of a call
 would drift apart.
@@ -19,24 +19,30 @@ GAP_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Mono samples without a container."""
+    """Samples without a container."""
 
     encoding: str
     rate: int
+    channels: int = 1
 
     @property
     def offer(self) -> StreamOffer:
-        return StreamOffer(encoding=self.encoding, sample_rate=self.rate, channels=1)
+        return StreamOffer(encoding=self.encoding, sample_rate=self.rate, channels=self.channels)
+
+    def length(self, seconds: float) -> int:
+        """Bytes."""
+        return int(seconds * self.rate) * len(self._silence)
+
+    def silence(self, length: int) -> Iterator[bytes]:
+        """So many bytes of it, a second at a time."""
+        second = self.length(1)
+        for start in range(0, length, second):
+            yield self._silence * (min(second, length - start) // len(self._silence))
 
     @property
-    def width(self) -> int:
-        """Bytes of a sample."""
-        return 2 if self.encoding == "s16le" else 1
-
-    @property
-    def silence(self) -> bytes:
-        """One sample."""
-        return {"mulaw": b"\xff", "alaw": b"\xd5"}.get(self.encoding, bytes(2))
+    def _silence(self) -> bytes:
+        """One sample of each channel."""
+        return {"mulaw": b"\xff", "alaw": b"\xd5"}.get(self.encoding, bytes(2)) * self.channels
 
 
 async def in_real_time(pieces: AsyncIterator[bytes], raw: Raw, began: float) -> AsyncGenerator[bytes]:
@@ -44,25 +50,20 @@ async def in_real_time(pieces: AsyncIterator[bytes], raw: Raw, began: float) -> 
 
     To be closed (`contextlib.aclosing`). Counts time only while nothing waits to be read: the consumer may be slow."""
     loop = asyncio.get_running_loop()
-    second = raw.rate * raw.width
     fed = 0
 
     def owed() -> int:
         """Bytes."""
-        return int((loop.time() - began) * raw.rate) * raw.width - fed
-
-    def silence(length: int) -> Iterator[bytes]:
-        for start in range(0, length, second):
-            yield raw.silence * (min(second, length - start) // raw.width)
+        return raw.length(loop.time() - began) - fed
 
     upcoming = asyncio.ensure_future(anext(pieces, None))
-    silent = owed() >= GAP_SECONDS * second
+    silent = owed() >= raw.length(GAP_SECONDS)
     try:
         while True:
             await asyncio.wait({upcoming}, timeout=GAP_SECONDS)
             silent = silent or not upcoming.done()
             if silent:
-                for piece in silence(owed()):
+                for piece in raw.silence(owed()):
                     fed += len(piece)
                     yield piece
             if upcoming.done():

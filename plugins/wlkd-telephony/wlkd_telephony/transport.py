@@ -127,6 +127,7 @@ class Telephony(Transport[TelephonyOptions]):
                         started = event
                     case twilio.Stopped():
                         return
+        began = asyncio.get_running_loop().time()
         # The others are for the application that listens to the call.
         wishes, token = _wishes(started.parameters), started.parameters.get("token")
         async with (
@@ -135,17 +136,19 @@ class Telephony(Transport[TelephonyOptions]):
         ):
             opened: list[Session] = [
                 await owner.enter_async_context(
-                    self._sessions.open(started.offer, transport="telephony", peer=peer, query=wishes, token=token)
+                    self._sessions.open(started.raw.offer, transport="telephony", peer=peer, query=wishes, token=token)
                 )
                 for _ in started.tracks
             ]
             session = Channels(opened)
+            tracks = twilio.Tracks(started.tracks, started.raw)
 
             async def hear() -> None:
                 async for message in socket:
                     match twilio.parse(_text(message)):
-                        case twilio.Media(track, audio) if track in started.tracks:
-                            await opened[started.tracks.index(track)].feed(audio)
+                        case twilio.Media() as media:
+                            for track, audio in tracks.take(media, asyncio.get_running_loop().time() - began):
+                                await opened[started.tracks.index(track)].feed(audio)
                         case twilio.Stopped():
                             break
                 await session.finish()

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wlkd import Code, SessionError, StreamOffer
+from wlkd import Code, SessionError
 from wlkd.transports.client_json import parsed
+from wlkd_telephony.real_time import GAP_SECONDS, Raw
 
 ENCODINGS = {"audio/x-mulaw": "mulaw", "audio/x-alaw": "alaw", "audio/x-l16": "s16le"}
 TRACKS = ("inbound", "outbound")
@@ -25,7 +26,7 @@ class Started:
 
     call: str
     stream: str
-    offer: StreamOffer
+    raw: Raw
     tracks: tuple[str, ...]
     parameters: Mapping[str, str] = field(default_factory=dict)
     """`<Parameter>` elements of the TwiML: the only place for a token, since Twilio drops the query of an address."""
@@ -37,6 +38,8 @@ class Media:
 
     track: str
     audio: bytes
+    at: float = 0.0
+    """Seconds from the start of the stream."""
 
 
 class Stopped:
@@ -44,6 +47,30 @@ class Stopped:
 
 
 Event = Started | Media | Stopped
+
+
+class Tracks:
+    """The audio of all tracks, with silence where there is none.
+
+    One may begin later than the other, or pause, and what a congested network does not take is dropped (warning 31930).
+    """
+
+    def __init__(self, names: Sequence[str], raw: Raw) -> None:
+        self._raw = raw
+        self._fed = dict.fromkeys(names, 0)
+        """Bytes of each."""
+
+    def take(self, media: Media, elapsed: float) -> Iterator[tuple[str, bytes]]:
+        """Tracks and their audio, with what `media` adds. `elapsed`: seconds that the call may have lasted."""
+        now = self._raw.length(min(media.at, elapsed))
+        for track, fed in self._fed.items():
+            if now - fed >= self._raw.length(GAP_SECONDS):
+                self._fed[track] = now
+                for piece in self._raw.silence(now - fed):
+                    yield track, piece
+        if media.track in self._fed:
+            self._fed[media.track] += len(media.audio)
+            yield media.track, media.audio
 
 
 def parse(text: str) -> Event | None:
@@ -56,7 +83,7 @@ def parse(text: str) -> Event | None:
         case {"event": "start", "start": dict(start)}:
             return _started(start)
         case {"event": "media", "media": {"payload": str(payload), **media}}:
-            return Media(str(media.get("track", TRACKS[0])), _decoded(payload))
+            return Media(str(media.get("track", TRACKS[0])), _decoded(payload), _seconds(media.get("timestamp")))
         case {"event": "stop"}:
             return Stopped()
         case {"event": str()}:
@@ -79,10 +106,16 @@ def _started(start: dict[str, object]) -> Started:
     return Started(
         call=str(start.get("callSid") or start.get("streamSid") or ""),
         stream=str(start.get("streamSid") or ""),
-        offer=StreamOffer(encoding=ENCODINGS[kind], sample_rate=rate, channels=channels),
+        raw=Raw(ENCODINGS[kind], rate, channels),
         tracks=tracks or TRACKS[:1],
         parameters={str(name): str(value) for name, value in list(given.items())[:MAX_PARAMETERS]},
     )
+
+
+def _seconds(milliseconds: object) -> float:
+    """Of a timestamp, which comes as a text; 0: there is none."""
+    text = str(milliseconds)
+    return int(text) / 1000 if text.isdecimal() and len(text) < 12 else 0.0
 
 
 def _decoded(payload: str) -> bytes:
