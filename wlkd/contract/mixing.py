@@ -22,6 +22,9 @@ MAX_APART = 8
 """Channels of a recording that are heard apart, at most: each is a session."""
 HOT = 1.5
 """Peak up to which floats beyond ±1 are clipped: decoders and mixers overshoot by that much."""
+HOTTEST = 100.0
+"""Peak up to which floats beyond ±1 are made quieter: recorders that write floats leave the level to later, and a shout
+may be 30 dB above it. Beyond are integers: 16-bit ones that stay below are silence."""
 SCALES = (2.0**15, 2.0**23, 2.0**31)
 """Full scales of integers that were written as floats."""
 OUTLIERS = 16
@@ -167,7 +170,7 @@ class Scale:
         whole = self._full == 1.0 and peak >= 1.0 and bool(np.all(block == np.rint(block)))
         if peak <= HOT * self._full and not whole:
             return
-        if peak <= 8.0 and not whole:
+        if peak <= HOTTEST and not whole:
             self._full = peak
             self._notes.append(Note("level", f"floats beyond ±1 are made quieter: full scale is {peak:.2g}"))
         else:
