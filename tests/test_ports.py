@@ -55,6 +55,23 @@ async def test_a_daemon_that_runs_already_is_no_conflict(values: dict[str, Any])
         assert await problems(values) == []
 
 
+@pytest.mark.parametrize("server", ["https"], indirect=True)
+async def test_a_change_to_or_from_tls_is_no_conflict(values: dict[str, Any]) -> None:
+    plain = {**values, "server": {name: values["server"][name] for name in ("host", "port")}}
+    for running, changed in ((plain, values), (values, plain)):
+        async with running_daemon(running):
+            assert await problems(changed) == []
+
+
+async def test_no_proxy_is_asked_whether_a_daemon_runs_here(
+    values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    async with running_daemon(values):
+        assert await problems(values) == []
+
+
 async def test_another_program_is_a_conflict(values: dict[str, Any]) -> None:
     with socket.create_server(("127.0.0.1", values["server"]["port"])):
         [problem] = await problems(values)

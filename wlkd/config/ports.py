@@ -88,14 +88,19 @@ def _is_ours(config: Config) -> bool:
     """Whether a wlkd daemon answers there: then a check before its restart must not report a conflict."""
     server = config.server
     host = "127.0.0.1" if server.host in EVERYWHERE else server.host
-    scheme = "http" if server.tls_certificate is None else "https"
     anybody = ssl.create_default_context()
     # Its certificate is for the name that clients use; what is asked is no secret, and nothing is sent.
     anybody.check_hostname = False
     anybody.verify_mode = ssl.CERT_NONE
+    # No proxy knows the addresses of this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody))
+    # Both: what is checked may be the change from one to the other.
+    return any(_is_wlkd_at(f"{scheme}://{host}:{server.port}/plugins", opener) for scheme in ("http", "https"))
+
+
+def _is_wlkd_at(url: str, opener: urllib.request.OpenerDirector) -> bool:
     try:
-        url = f"{scheme}://{host}:{server.port}/plugins"
-        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS, context=anybody) as answer:
+        with opener.open(url, timeout=ANSWER_SECONDS) as answer:
             return b'"components"' in answer.read(64)
     except (OSError, HTTPException):
         return False
