@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 from wlkd_scripted.backend import Scripted, ScriptedOptions
@@ -18,7 +21,9 @@ from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import load_plugins
 from wlkd.sessions.admission import Admission
+from wlkd.testing import free_port, running_daemon
 
+HEALTHCHECK = Path(__file__).resolve().parent.parent / "container/healthcheck.py"
 VALUES = {"warmup": False, "vad": {"name": "none"}, "decoders": {"pcm": {}}, "backend": {"name": "scripted"}}
 
 
@@ -87,3 +92,12 @@ async def test_ready_means_listening_and_not_draining() -> None:
         core.admission.draining = True
         assert health.not_ready_because() == "draining"
         assert health.status().startswith("draining")
+
+
+async def test_the_check_of_a_container_asks_no_proxy() -> None:
+    async with running_daemon(VALUES) as daemon:
+        environment = {"WLKD_PORT": str(daemon.port), "http_proxy": f"http://127.0.0.1:{free_port()}"}
+        check = await asyncio.create_subprocess_exec(
+            sys.executable, str(HEALTHCHECK), env=os.environ | environment, stdout=asyncio.subprocess.PIPE
+        )
+        assert (await check.communicate(), check.returncode) == ((b"ok\n", None), 0)
