@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -265,6 +267,41 @@ def test_outside_of_the_unit_a_credential_is_in_the_store(tmp_path: Path, monkey
     make_config({"auth": {"tokens_file": "tokens"}}, Parts())
     (here / "tokens").write_text("secret\n")
     assert credential(Path("tokens")) == Path("tokens")
+
+
+def test_secrets_that_the_daemon_could_not_use(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("# nothing\n")
+    path = write(
+        tmp_path,
+        f"auth:\n  tokens_file: {secret}\n  continuation_key: {secret}\n"
+        f"server:\n  tls_certificate: {secret}\n  tls_key: {secret}\n",
+    )
+    tokens, key, tls = problems(path)
+    assert tokens == f"wlkd.yaml:2: auth.tokens_file: {secret} holds no token, so nobody could connect"
+    assert key.startswith(f"wlkd.yaml:3: auth.continuation_key: {secret} holds no key of 32 characters or more; ")
+    assert tls.startswith(f"wlkd.yaml:6: server.tls_key: cannot use {secret} with certificate {secret}: ")
+
+
+def test_a_key_with_a_passphrase_is_refused_and_not_asked_for(tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl to make a key with")
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += [
+        "-passout",
+        "pass:open sesame",
+        "-subj",
+        "/CN=speech.example.org",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+    ]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    key = tmp_path / "key.pem"
+    [problem] = problems(write(tmp_path, f"server: {{tls_certificate: {tmp_path}/cert.pem, tls_key: {key}}}"))
+    assert problem.startswith(f"wlkd.yaml:1: server.tls_key: {key} has a passphrase, ")
 
 
 def test_options_are_fixed_once_read() -> None:

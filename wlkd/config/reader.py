@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -16,9 +16,9 @@ from wlkd.config.former import under_new_names
 from wlkd.config.messages import explain, option_names
 from wlkd.config.options import DEFAULT_ENGINE, Config, EnginePart, Part, Settings
 from wlkd.config.ports import ports_in_use
-from wlkd.config.secrets import credential
+from wlkd.config.secrets import credential, read_certificate, read_continuation_keys, read_tokens
 from wlkd.contract.components import Component, Options
-from wlkd.contract.errors import ConfigError, PluginError, Problem
+from wlkd.contract.errors import ConfigError, PluginError, Problem, ProvisionError
 from wlkd.contract.kinds import Kind
 
 logger = logging.getLogger(__name__)
@@ -88,22 +88,33 @@ def _text(path: Path) -> str:
     raise ConfigError([Problem("", message, str(path))])
 
 
-def _unreadable(config: Config) -> Iterator[Problem]:
-    """Files that the core needs and could not open."""
-    named = {
-        "server.tls_certificate": config.server.tls_certificate,
-        "server.tls_key": config.server.tls_key,
-        "auth.tokens_file": config.auth.tokens_file,
-        "auth.continuation_key": config.auth.continuation_key,
-    }
-    for option, path in named.items():
-        if path is not None:
-            try:
-                credential(path).open("rb").close()
-            except PermissionError:
-                yield Problem(option, f"user {user_name()} may not read {credential(path)}{mode_of(credential(path))}")
-            except OSError as error:
-                yield Problem(option, f"{credential(path)} cannot be read: {error.strerror}")
+def _unusable(config: Config) -> Iterator[Problem]:
+    """Files that the core needs and could not use."""
+    server, auth = config.server, config.auth
+    pair = {"server.tls_certificate": server.tls_certificate, "server.tls_key": server.tls_key}
+    yield from _failing(pair, read_certificate)
+    yield from _failing({"auth.tokens_file": auth.tokens_file}, read_tokens)
+    yield from _failing({"auth.continuation_key": auth.continuation_key}, read_continuation_keys)
+
+
+def _failing(files: Mapping[str, Path | None], read: Callable[..., object]) -> Iterator[Problem]:
+    """Those of `files`, by option, that cannot be opened; if all can, what `read` makes of them."""
+    given = {option: credential(path) for option, path in files.items() if path is not None}
+    opened = 0
+    for option, path in given.items():
+        try:
+            path.open("rb").close()
+            opened += 1
+        except PermissionError:
+            yield Problem(option, f"user {user_name()} may not read {path}{mode_of(path)}")
+        except OSError as error:
+            yield Problem(option, f"{path} cannot be read: {error.strerror}")
+    if given and opened == len(files):
+        try:
+            read(*files.values())
+        except ProvisionError as error:
+            option, _, message = str(error).partition(": ")
+            yield Problem(option, message)
 
 
 def _needed(problems: Iterable[Problem], config: Config) -> Iterator[Problem]:
@@ -150,7 +161,7 @@ class _Reading:
         if self._problems or settings is None:
             raise ConfigError(sorted(self._problems, key=_place))
         config = Config(**dict(settings), **parts)
-        found = [*_unreadable(config), *self._plugins.check_config(config)]
+        found = [*_unusable(config), *self._plugins.check_config(config)]
         if host and not found:
             found = [*ports_in_use(config), *_needed(self._plugins.check_host(config), config)]
         if found:

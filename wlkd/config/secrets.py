@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import ssl
 from pathlib import Path
 
 from wlkd.contract.errors import ProvisionError
@@ -34,6 +35,27 @@ def read_tokens(path: Path | None) -> frozenset[str]:
     if not tokens:
         raise ProvisionError(f"auth.tokens_file: {credential(path)} holds no token, so nobody could connect")
     return tokens
+
+
+def read_certificate(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """The server's end of TLS with this pair; None: there is none. Raises `ProvisionError`."""
+    if certificate is None or key is None:
+        return None
+    certificate, key = credential(certificate), credential(key)
+
+    def ask() -> str:
+        # OpenSSL would ask on the terminal; a service has none.
+        raise ProvisionError(
+            f"server.tls_key: {key} has a passphrase, which nobody can type when the service starts; "
+            f"`openssl pkey -in {key} -out FILE` writes it without"
+        )
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key, ask)
+    except OSError as error:  # ssl.SSLError is one
+        raise ProvisionError(f"server.tls_key: cannot use {key} with certificate {certificate}: {error}") from error
+    return context
 
 
 KEY_CHARACTERS = 32

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -14,10 +13,9 @@ from contextlib import AsyncExitStack
 from typing import NoReturn, cast
 
 from wlkd import __version__
-from wlkd.config import credential
+from wlkd.config import read_certificate
 from wlkd.config.options import Config
 from wlkd.contract.components import Transport
-from wlkd.contract.errors import ProvisionError
 from wlkd.contract.host import Context
 from wlkd.daemon.admin import add_admin_routes
 from wlkd.daemon.health import Health
@@ -55,7 +53,7 @@ class Daemon:
         self.http = HttpServer(
             config.server.host,
             config.server.port,
-            tls_context(config),
+            read_certificate(config.server.tls_certificate, config.server.tls_key),
             config.server.allowed_origins,
             self._sockets,
         )
@@ -221,17 +219,3 @@ async def serve(config: Config, plugins: Plugins, read_config: Callable[[], Conf
     logging.shutdown()
     sys.stdout.flush()
     os._exit(os.EX_OK)
-
-
-def tls_context(config: Config) -> ssl.SSLContext | None:
-    """The server's certificate and key, if configured. Raises `ProvisionError`."""
-    server = config.server
-    if server.tls_certificate is None or server.tls_key is None:
-        return None
-    certificate, key = credential(server.tls_certificate), credential(server.tls_key)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(certificate, key)
-    except OSError as error:  # ssl.SSLError is one
-        raise ProvisionError(f"cannot use certificate {certificate} with key {key}: {error}") from error
-    return context
