@@ -305,8 +305,9 @@ class Maker:
             hint = f"; raw formats known: {known}" if known and offer.encoding else ""
             raise SessionError("bad_request", f"this server has no decoder for {_in_words(offer)}{hint}")
         if name not in decoders:
-            logger.warning("the decoder %s takes %s, but is not under `decoders:`", name, _in_words(offer))
-            raise SessionError("bad_request", f"the decoder for {_in_words(offer)} is not in use on this server")
+            refusal = SessionError("bad_request", f"the decoder for {_in_words(offer)} is not in use on this server")
+            logger.warning("%s: %s is not under `decoders:`", refusal.message, name)
+            raise refusal
         return decoders[name]
 
 
