@@ -46,7 +46,7 @@ def fetch(
 
 
 def _fetch_one(file: PinnedFile, folder: Path, source: Source) -> None:
-    part = folder / f"{file.name}.part"
+    part = part_of(file, folder)
     make_folder(part.parent)
     resumed = part.exists()
     try:
@@ -86,10 +86,18 @@ def claimed(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def check_space(into: Path, files: Sequence[PinnedFile]) -> None:
-    needed, free = sum(file.nbytes for file in files), shutil.disk_usage(into).free
+def part_of(file: PinnedFile, folder: Path) -> Path:
+    """Where `file` is until it is whole; what an earlier attempt brought of it stays there."""
+    return folder / f"{file.name}.part"
+
+
+def check_space(folder: Path, files: Sequence[PinnedFile]) -> None:
+    """Raises GetError where there is no room for what is still missing of `files` in `folder`."""
+    parts = [part_of(file, folder) for file in files]
+    present = sum(part.stat().st_size for part in parts if part.exists())
+    needed, free = sum(file.nbytes for file in files) - present, shutil.disk_usage(folder).free
     if free < needed:
-        raise GetError(f"{into}: needs {needed / 1e6:,.0f} MB, only {free / 1e6:,.0f} MB are free")
+        raise GetError(f"{folder}: needs {needed / 1e6:,.0f} MB, only {free / 1e6:,.0f} MB are free")
 
 
 def drop_if_empty(folder: Path) -> None:

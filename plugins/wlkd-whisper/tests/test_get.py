@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from wlkd_models.digest import read_note, sha256
@@ -227,6 +228,19 @@ def test_a_full_disk_is_noticed_before_the_download(server, tmp_path, lines):
     with pytest.raises(getting.GetError, match="MB are free"):
         getting.get_encoder(huge, tmp_path, lines.append, [server.source()])
     assert server.asked == []
+
+
+def test_what_came_before_takes_no_room_again(server, model, tmp_path, lines, monkeypatch):
+    server.files = {"model.bin": CONTENT, "config.json": b"{}"}
+    folder = tmp_path / "faster-whisper-toy"
+    folder.mkdir()
+    (folder / "model.bin.part").write_bytes(CONTENT[:-1000])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1002))
+    getting.get_encoder(model, tmp_path, lines.append, [server.source()])
+    assert (folder / "model.bin").read_bytes() == CONTENT
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=6))
+    with pytest.raises(getting.GetError, match="MB are free"):
+        getting.get_decoder(model, tmp_path, lines.append, [server.source()])
 
 
 def fake_pip(tmp_path: Path, members: dict[str, dict[str, bytes]]) -> tuple[str, str]:

