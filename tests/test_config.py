@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -15,8 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import wlkd.config.secrets
-from wlkd import Component, ConfigError, Options, PluginError, Problem
-from wlkd.config import Config, credential, load_config, make_config, parse_setting
+from wlkd import Component, ConfigError, Options, PluginError, Problem, ProvisionError
+from wlkd.config import Config, credential, load_config, make_config, parse_setting, read_continuation_keys
 from wlkd.config.document import read_document
 from wlkd.contract.kinds import KINDS, Kind
 from wlkd.plugins import load_plugins
@@ -302,6 +303,21 @@ def test_a_key_with_a_passphrase_is_refused_and_not_asked_for(tmp_path: Path) ->
     key = tmp_path / "key.pem"
     [problem] = problems(write(tmp_path, f"server: {{tls_certificate: {tmp_path}/cert.pem, tls_key: {key}}}"))
     assert problem.startswith(f"wlkd.yaml:1: server.tls_key: {key} has a passphrase, ")
+
+
+def test_a_key_that_is_made_up_is_kept_whole_or_not_at_all(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+
+    def fill_up(path: Path, _: bytes) -> int:
+        path.open("wb").close()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full, pytest.raises(ProvisionError, match="No space left"):
+        full.setattr(Path, "write_bytes", fill_up)
+        read_continuation_keys(None)
+    [key] = read_continuation_keys(None)
+    assert len(key) >= 32 and read_continuation_keys(None) == (key,)
+    assert [(file.name, file.stat().st_mode & 0o777) for file in tmp_path.iterdir()] == [("continuation-key", 0o600)]
 
 
 def test_options_are_fixed_once_read() -> None:

@@ -85,8 +85,11 @@ def _kept_key(path: Path) -> bytes:
     """The key at `path`; made where there is none."""
     try:
         if not path.exists():
-            path.touch(0o600, exist_ok=False)
-            path.write_bytes(secrets.token_bytes())
+            # Whole or not at all: what a full disk leaves of a key could be guessed.
+            new = path.with_suffix(".new")
+            new.touch(0o600)
+            new.write_bytes(secrets.token_bytes())
+            new.replace(path)
         return path.read_bytes()
     except OSError as error:
         raise ProvisionError(f"cannot keep a key in {path}: {error}") from error
