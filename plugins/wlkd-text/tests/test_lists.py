@@ -42,6 +42,18 @@ def test_chinese_is_replaced_anywhere_in_the_text() -> None:
     assert check_filter(table, spoken_words("我的苹果表配iphone", "zh"), "zh") == "我的Apple Watch配iPhone"
 
 
+@pytest.mark.parametrize(
+    ("language", "said", "written"),
+    [
+        ("de", " Die Straße, STRAẞE", " Die Strasse, STRASSE"),
+        ("tr", " İstanbul, istanbul", " Stadt, stadt"),
+    ],
+)
+def test_small_letters_of_another_length_are_found(language: str, said: str, written: str) -> None:
+    table = replacing(words={"straße": "strasse", "istanbul": "stadt"})
+    assert check_filter(table, spoken_words(said, language), language) == written
+
+
 def test_a_client_adds_to_the_list() -> None:
     table = replacing("teh:the, k8s:Kubernetes,basically", words={"teh": "zhe", "wifi": "Wi-Fi"})
     assert check_filter(table, spoken_words(" teh k8s is basically wifi", "en"), "en") == " the Kubernetes is Wi-Fi"
@@ -61,6 +73,7 @@ def test_profanity_is_masked_in_its_length() -> None:
     masked = Profanity(ProfanityOptions()).open("")
     assert check_filter(masked, spoken_words(" Oh shit, Shitake", "en"), "en") == " Oh s***, Shitake"
     assert check_filter(masked, spoken_words("真他妈的贵", "zh"), "zh") == "真他**贵"
+    assert check_filter(masked, spoken_words(" Scheiße, scheisse!", "de"), "de") == " S******, s*******!"
     assert check_filter(masked, spoken_words(" Oh shit", "sv"), "sv") == " Oh shit"
     stars = Profanity(ProfanityOptions(words=("frak",))).open("stars")
     assert check_filter(stars, spoken_words(" Frak! shit", "en"), "en") == " ****! ****"

@@ -16,26 +16,37 @@ class Phrases:
     """A list of phrases. Case does not matter, nor how words are spaced; a phrase is found as whole words only."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        plain = {" ".join(phrase.casefold().split()) for phrase in phrases} - {""}
+        plain = set(map(key, phrases)) - {""}
         longest_first = sorted(plain, key=lambda phrase: (-len(phrase), phrase))
         patterns = [_edge(phrase[0], "?<!") + _body(phrase) + _edge(phrase[-1], "?!") for phrase in longest_first]
-        self._pattern = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+        self._pattern = re.compile("|".join(patterns)) if patterns else None
         self._beginnings = {
             phrase[:end].rstrip() for phrase in plain for end in range(1, len(phrase)) if _parts(phrase, end)
         }
         self._longest = max(map(len, plain), default=0)
 
     def find(self, text: str) -> Iterator[re.Match[str]]:
-        """Where they are, apart from each other; of two that begin in one place, the longer one."""
-        return self._pattern.finditer(text) if self._pattern else iter(())
+        """Where they are, apart from each other; of two that begin in one place, the longer one. The matches are of
+        the text in small letters."""
+        return self._pattern.finditer(_small(text)) if self._pattern else iter(())
 
     def settled(self, words: Sequence[Word]) -> int:
         """How many of the first `words` cannot become a part of a phrase by what follows."""
-        text = " ".join(text_of(words).casefold().split())
+        text = key(text_of(words))
         for start in range(max(len(text) - self._longest, 0), len(text)):
             if text[start:] in self._beginnings and not (start and _inside(text[start - 1], text[start])):
                 return _all_but(words, len(text) - start)
         return len(words)
+
+
+def key(phrase: str) -> str:
+    """What all spellings of `phrase` have in common that count as one."""
+    return " ".join(_small(phrase).split())
+
+
+def _small(text: str) -> str:
+    """`text` in small letters, each in the place where it was. `str.casefold` writes two for ß and İ."""
+    return "".join(folded if len(folded := letter.casefold()) == 1 else letter.lower()[0] for letter in text)
 
 
 def _all_but(words: Sequence[Word], letters: int) -> int:

@@ -18,7 +18,7 @@ SHIPPED: ByLanguage = {
         *("shit", "shits", "shitty", "wanker", "wankers"),
     ),
     "zh": ("他妈的", "操你妈", "傻逼", "他媽的"),
-    "de": ("arschloch", "arschlöcher", "ficken", "scheiße", "verfickt", "wichser"),
+    "de": ("arschloch", "arschlöcher", "ficken", "scheiße", "scheisse", "verfickt", "wichser"),
     "fr": ("connard", "connards", "enculé", "merde", "putain", "salope"),
     "es": ("cabrón", "cabrones", "gilipollas", "hijo de puta", "joder", "mierda", "puta"),
 }
@@ -63,10 +63,11 @@ class Masking(TextFilter):
         text = text_of(words)
         edits = []
         for match in self._list(language).find(text):
-            start = match.start()
+            start, end = match.span()
+            masked = self._masked(text[start:end])
             if self._mask == "remove" and text[:start].endswith(" "):
                 start -= 1
-            edits.append(Edit(start, match.end(), self._masked(match[0])))
+            edits.append(Edit(start, end, masked))
         return edited(words, edits)
 
     def settled(self, words: Sequence[Word], language: str | None) -> int:

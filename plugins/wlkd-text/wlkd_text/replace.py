@@ -8,7 +8,7 @@ from pydantic import Field
 
 from wlkd import BadParameter, Filter, FilterOptions, TextFilter, Word
 from wlkd.contract.text import Edit, edited, text_of
-from wlkd_text.phrases import Phrases
+from wlkd_text.phrases import Phrases, key
 
 Table = Mapping[str, str]
 
@@ -61,14 +61,14 @@ class Replacing(TextFilter):
 
 class _List:
     def __init__(self, table: Table) -> None:
-        self._written = {_key(said): written for said, written in table.items()}
+        self._written = {key(said): written for said, written in table.items()}
         self.phrases = Phrases(self._written)
 
     def edits(self, text: str) -> list[Edit]:
         edits = []
         for match in self.phrases.find(text):
-            written = in_case_of(match[0], self._written[_key(match[0])])
             start = match.start()
+            written = in_case_of(text[start : match.end()], self._written[key(match[0])])
             if not written and text[:start].endswith(" "):
                 start -= 1
             edits.append(Edit(start, match.end(), written))
@@ -82,7 +82,3 @@ def in_case_of(said: str, written: str) -> str:
     if len(said) > 1 and said.isupper():
         return written.upper()
     return written[:1].upper() + written[1:] if said[:1].isupper() else written
-
-
-def _key(phrase: str) -> str:
-    return " ".join(phrase.casefold().split())
