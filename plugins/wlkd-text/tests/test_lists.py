@@ -61,6 +61,12 @@ def test_a_client_adds_to_the_list() -> None:
         replacing(":the")
 
 
+def test_a_phrase_is_found_whose_end_may_begin_another() -> None:
+    table = replacing(words={"new york": "NY", "york university": "YU", "苹果表": "A", "表的": "B"})
+    assert check_filter(table, spoken_words(" in new york today", "en"), "en") == " in NY today"
+    assert check_filter(table, spoken_words("吃苹果表吧", "zh"), "zh") == "吃A吧"
+
+
 def test_what_may_become_a_phrase_waits() -> None:
     table = replacing(words={"new york": "NY", "苹果表": "Apple Watch"})
     assert table.settled(spoken_words(" in new", "en"), "en") == 1

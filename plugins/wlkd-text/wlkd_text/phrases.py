@@ -35,7 +35,9 @@ class Phrases:
         text = key(text_of(words))
         for start in range(max(len(text) - self._longest, 0), len(text)):
             if text[start:] in self._beginnings and not (start and _inside(text[start - 1], text[start])):
-                return _all_but(words, len(text) - start)
+                # It may lie in a phrase that is complete, whose other words wait with it.
+                begun = (match.start() for match in self.find(text) if match.end() > start)
+                return _all_but(words, len(text) - min([start, *begun]))
         return len(words)
 
 
