@@ -95,6 +95,7 @@ def test_profanity_is_masked_in_its_length() -> None:
         ("en", " Um, so we, uh, think.", " So we, think."),
         ("en", " We did, um. And uh-huh, mhm.", " We did. And uh-huh, mhm."),
         ("en", " Um... Uh, the umbrella", " The umbrella"),
+        ("en", " Um so, we think, um well, yes", " So, we think, well, yes"),
         ("de", " Ähm, das um sieben", " Das um sieben"),
         ("zh", "呃，我嗯想", "我嗯想"),
         ("sv", " um ehm", " um ehm"),

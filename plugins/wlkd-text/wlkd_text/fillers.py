@@ -69,9 +69,14 @@ class LeavingOut(TextFilter):
     def settled(self, words: Sequence[Word], language: str | None) -> int:
         """Fillers at the end wait for the word that may get their capital, and a comma there for the fillers."""
         count = len(words)
-        while count and self._is_filler(words[count - 1], language):
+        while count and (self._is_filler(words[count - 1], language) or self._may_end(words, count - 1, language)):
             count -= 1
-        return count - 1 if count and words[count - 1].text.endswith(COMMAS) else count
+        return count
+
+    def _may_end(self, words: Sequence[Word], place: int, language: str | None) -> bool:
+        """Whether a filler behind the word at `place` may make its comma the end of a sentence."""
+        comes_last = place == len(words) - 1 or self._is_filler(words[place + 1], language)
+        return comes_last and words[place].text.endswith(COMMAS)
 
     def _is_filler(self, word: Word, language: str | None) -> bool:
         return word.text.strip().strip(MARKS).casefold() in self._by_language.get(language or "", ())
