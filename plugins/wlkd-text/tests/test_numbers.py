@@ -41,6 +41,7 @@ def spelling(component: Numbers) -> TextFilter:
         ("en", " three point one four percent", " 3.14 percent"),
         ("en", " one of them, wait a second, a hundred dollars, half a million", None),
         ("en", " 25 thousand", None),
+        ("en", " Boeing 747 twenty times", " Boeing 747 20 times"),
         ("fr", " quatre-vingt-dix-neuf et trois virgule cinq", " 99 et 3,5"),
         ("de", " dreiundzwanzig Komma fünf und ein Haus", " 23,5 und ein Haus"),
         ("es", " treinta y tres", " 33"),

@@ -114,9 +114,7 @@ class Numerals:
                 yield number.first, number.stop, number.text
 
     def _stays(self, number: _Number, tokens: Sequence[_Token]) -> bool:
-        if number.stop - number.first == 1 and (
-            number.value in SCALES or (number.first and tokens[number.first - 1].text().isdigit())
-        ):
+        if number.stop - number.first == 1 and number.value in SCALES:
             # A hundred, a million; 25 thousand.
             return True
         return number.value < self._least and number.value.is_integer() and not number.text.startswith("0")
