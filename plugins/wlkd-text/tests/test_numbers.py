@@ -40,6 +40,8 @@ def spelling(component: Numbers) -> TextFilter:
         ("en", " the twenty-first of twenty-three", " the 21st of 23"),
         ("en", " three point one four percent", " 3.14 percent"),
         ("en", " one of them, wait a second, a hundred dollars, half a million", None),
+        ("en", " zero tolerance, O Canada, five zero", None),
+        ("en", " zero five and zero point five", " 05 and 0.5"),
         ("en", " 25 thousand", None),
         ("en", " Boeing 747 twenty times", " Boeing 747 20 times"),
         ("fr", " quatre-vingt-dix-neuf et trois virgule cinq", " 99 et 3,5"),

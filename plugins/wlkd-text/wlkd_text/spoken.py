@@ -117,7 +117,8 @@ class Numerals:
         if number.stop - number.first == 1 and number.value in SCALES:
             # A hundred, a million; 25 thousand.
             return True
-        return number.value < self._least and number.value.is_integer() and not number.text.startswith("0")
+        leading_zero = number.text.startswith("0") and len(number.text) > 1
+        return number.value < self._least and number.value.is_integer() and not leading_zero
 
 
 def _together(group: Sequence[_Number]) -> str | None:
