@@ -40,6 +40,14 @@ def spelling(component: Numbers) -> TextFilter:
         ("en", " the twenty-first of twenty-three", " the 21st of 23"),
         ("en", " three point one four percent", " 3.14 percent"),
         ("en", " one of them, wait a second, a hundred dollars, half a million", None),
+        ("en", " a hundred and twenty of a thousand two hundred, in a house", " 120 of 1200, in a house"),
+        (
+            "en",
+            " several hundred thousand, a hundred million, one hundred thousand",
+            " several hundred thousand, a hundred million, 100000",
+        ),
+        ("de", " eine Million zweihunderttausend", " 1200000"),
+        ("fr", " plus de cent mille", " plus de 100000"),
         ("en", " zero tolerance, O Canada, five zero", None),
         ("en", " zero five and zero point five", " 05 and 0.5"),
         ("en", " 25 thousand", None),
@@ -74,6 +82,8 @@ def test_a_number_spans_the_words_that_made_it(numbers: TextFilter) -> None:
 def test_a_number_that_may_go_on_waits(numbers: TextFilter) -> None:
     assert numbers.settled(spoken_words(" we saw one hundred and", "en"), "en") == 2
     assert numbers.settled(spoken_words(" we saw one hundred and cats", "en"), "en") == 6
+    assert numbers.settled(spoken_words(" we saw a", "en"), "en") == 2
+    assert numbers.settled(spoken_words(" we saw a hundred", "en"), "en") == 2
     assert numbers.settled(spoken_words("利润的百分", "zh"), "zh") == 3
     assert numbers.settled(spoken_words("利润的百分之二十的", "zh"), "zh") == 9
 

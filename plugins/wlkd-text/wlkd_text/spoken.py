@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from text_to_num import find_numbers
@@ -22,6 +22,8 @@ CONNECTORS = {
     "pt": {"e", "vírgula"},
 }
 """Behind a number they may join it to another."""
+ARTICLES: Mapping[str, Collection[str]] = {"de": {"eine"}, "en": {"a", "an"}}
+"""What stands for a one before a hundred or a million, and text2num does not read: a hundred and twenty."""
 OH = {"oh", "o"}
 SCALES = {100, 1000, 10**6, 10**9, 10**12}
 FEWEST_DIGITS = 3
@@ -83,17 +85,23 @@ class Numerals:
         while end and tokens[end - 1].text().casefold() in CONNECTORS[self._language]:
             end -= 1
         groups = list(self._groups(tokens))
-        if not groups or groups[-1][-1].stop < end:
+        if groups and groups[-1][-1].stop >= end:
+            first = groups[-1][0].first
+        elif tokens and self._is_article(tokens[-1]):
+            first = len(tokens) - 1
+        else:
             return len(text)
-        first = tokens[groups[-1][0].first].match.start()
-        return len(text[:first].rstrip())
+        return len(text[: tokens[first].match.start()].rstrip())
 
     def _groups(self, tokens: Sequence[_Token]) -> Iterator[list[_Number]]:
         """Numbers that follow each other with nothing between them but an English oh."""
         group: list[_Number] = []
         for found in find_numbers(tokens, self._language, 0.0):
-            number = _Number(found.start, found.end, found.text, found.value, found.is_ordinal)
-            if group and not self._adjoin(tokens[group[-1].stop : number.first]):
+            first = found.start
+            if first and self._is_article(tokens[first - 1]) and self._is_scale(tokens[first]):
+                first -= 1
+            number = _Number(first, found.end, found.text, found.value, found.is_ordinal)
+            if group and not self._adjoin(tokens[group[-1].stop : found.start]):
                 yield group
                 group = []
             group.append(number)
@@ -114,11 +122,24 @@ class Numerals:
                 yield number.first, number.stop, number.text
 
     def _stays(self, number: _Number, tokens: Sequence[_Token]) -> bool:
-        if number.stop - number.first == 1 and number.value in SCALES:
-            # A hundred, a million; 25 thousand.
+        if self._is_only_scales(tokens[number.first : number.stop]):
+            # A hundred, a million; 25 thousand, several hundred thousand.
             return True
         leading_zero = number.text.startswith("0") and len(number.text) > 1
         return number.value < self._least and number.value.is_integer() and not leading_zero
+
+    def _is_only_scales(self, tokens: Sequence[_Token]) -> bool:
+        """Whether `tokens`, which are a number, do not say of how many. One of several, like the French cent mille,
+        does where no article is due."""
+        if len(tokens) > 1 and self._language not in ARTICLES:
+            return False
+        return all(self._is_scale(token) or self._is_article(token) for token in tokens)
+
+    def _is_article(self, token: _Token) -> bool:
+        return token.text().casefold() in ARTICLES.get(self._language, ())
+
+    def _is_scale(self, token: _Token) -> bool:
+        return any(found.value in SCALES for found in find_numbers([token], self._language, 0.0))
 
 
 def _together(group: Sequence[_Number]) -> str | None:
