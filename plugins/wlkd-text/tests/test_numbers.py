@@ -47,6 +47,7 @@ def spelling(component: Numbers) -> TextFilter:
             " several hundred thousand, a hundred million, 100000",
         ),
         ("de", " eine Million zweihunderttausend", " 1200000"),
+        ("fr", " zéro six vingt-deux soixante quatre-vingt-dix vingt et un", " 06 22 60 90 21"),
         ("fr", " plus de cent mille", " plus de 100000"),
         ("en", " zero tolerance, O Canada, five zero", None),
         ("en", " zero five and zero point five", " 05 and 0.5"),

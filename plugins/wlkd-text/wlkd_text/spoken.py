@@ -12,6 +12,8 @@ from wlkd.contract.text import Edit
 
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pt")
 TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+|[^\w\s]")
+FRENCH_TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+|[^\w\s]")
+"""With hyphens, or soixante quatre-vingt would be 64 and 20. In English they join more than numbers: two-year."""
 CONNECTORS = {
     "de": {"und", "komma"},
     "en": {"and", "point", "oh", "o", "-"},
@@ -70,9 +72,10 @@ class Numerals:
     def __init__(self, language: str, least: int) -> None:
         self._language = language
         self._least = least
+        self._token = FRENCH_TOKEN if language == "fr" else TOKEN
 
     def edits(self, text: str) -> list[Edit]:
-        tokens = _tokens(text)
+        tokens = self._tokens(text)
         edits = []
         for group in self._groups(tokens):
             for first, stop, digits in self._written(group, tokens):
@@ -80,7 +83,7 @@ class Numerals:
         return edits
 
     def settled(self, text: str) -> int:
-        tokens = _tokens(text)
+        tokens = self._tokens(text)
         end = len(tokens)
         while end and tokens[end - 1].text().casefold() in CONNECTORS[self._language]:
             end -= 1
@@ -92,6 +95,9 @@ class Numerals:
         else:
             return len(text)
         return len(text[: tokens[first].match.start()].rstrip())
+
+    def _tokens(self, text: str) -> list[_Token]:
+        return [_Token(match) for match in self._token.finditer(text)]
 
     def _groups(self, tokens: Sequence[_Token]) -> Iterator[list[_Number]]:
         """Numbers that follow each other with nothing between them but an English oh."""
@@ -156,7 +162,3 @@ def _together(group: Sequence[_Number]) -> str | None:
     if len(group) == 2 and group[0].value in CENTURIES and len(digits) == 4:
         return digits
     return None
-
-
-def _tokens(text: str) -> list[_Token]:
-    return [_Token(match) for match in TOKEN.finditer(text)]
