@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from wlkd_text.numbers import Numbers, NumbersOptions
 
-from wlkd import Context, SessionError, TextFilter
+from wlkd import Context, SessionError, TextFilter, Word
 from wlkd.testing import check_filter, spoken_words
 
 
@@ -145,6 +145,10 @@ def test_a_number_in_digits_waits_for_what_follows(spelling: TextFilter) -> None
     assert spelling.settled(spoken_words(" It cost $5", "en"), "en") == 2
     assert spelling.settled(spoken_words(" It cost $5 million", "en"), "en") == 4
     assert spelling.settled(spoken_words("去年有2", "zh"), "zh") == 3
+    # What stays as it is waits as a whole.
+    assert spelling.settled([Word(text, 0, 0) for text in ("香", "No.")], "zh") == 1
+    assert spelling.settled([Word(text, 0, 0) for text in ("香", "No.", "5")], "zh") == 1
+    assert spelling.settled([Word(text, 0, 0) for text in ("香", "No.", "5", "号")], "zh") == 4
 
 
 def test_another_form_is_refused(component: Numbers) -> None:

@@ -19,8 +19,8 @@ PATTERN = re.compile(
     rf"|(?P<sign>[￥¥$€£])?(?P<minus>-)?(?P<number>{NUMBER})(?P<scale>[十百千万亿萬億])?(?P<percent>[%％])?"
     r")(?![A-Za-z0-9:/%％]|[.,\-][0-9])"
 )
-OPEN = re.compile(r"[￥¥$€£\-]*[0-9][0-9.,:/%％\-]*$|[￥¥$€£\-]+$")
-"""An end of a text that may be a part of a number."""
+OPEN = re.compile(r"[A-Za-z0-9.,:/%％￥¥$€£\-]*[0-9.,:/%％￥¥$€£\-]$")
+"""An end of a text that may be a part of a number, or of a name such as No.5."""
 MONEY = {"￥": "元", "¥": "元", "$": "美元", "€": "欧元", "£": "英镑"}
 FIGURES = "零一二三四五六七八九"
 COUNTED = frozenset("个個只隻本张張次年天块塊条條位家种種台辆輛点點倍岁歲件周週碗杯斤米分秒")
