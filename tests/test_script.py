@@ -54,6 +54,7 @@ def test_a_character_is_chosen_by_what_surrounds_it() -> None:
         (["我", "用", " iPhone", " Pro", ",", " 你", "呢", "."], "我用iPhone Pro，你呢。"),
         (["3", ".", "5", "倍", ",", "10", ":", "30", "."], "3.5倍，10:30."),
         ([" Let", " It", " Go"], "Let It Go"),
+        (["说", " I'm", " fine.", " Thank", " you,", ' "Zoë', ' K"', " 吗"], '说I\'m fine. Thank you, "Zoë K"吗'),
         (["好", "..."], "好..."),
     ],
 )

@@ -125,7 +125,7 @@ def _spaced(texts: Sequence[str], before: str) -> list[str]:
     done: list[str] = []
     for number, text in enumerate(texts):
         bare = text.strip()
-        space = " " if text[:1].isspace() and _is_latin(before) and _is_latin(bare[:1]) else ""
+        space = " " if text[:1].isspace() and _parts_words(before, bare[:1]) else ""
         following = "".join(texts[number + 1 :]).lstrip()[:1]
         around = before + bare + following
         start = len(before)
@@ -143,8 +143,9 @@ def _is_chinese_place(left: str, right: str) -> bool:
     return right != "." and (_is_han(left) or _is_han(right))
 
 
-def _is_latin(letter: str) -> bool:
-    return letter.isascii() and letter.isalnum()
+def _parts_words(left: str, right: str) -> bool:
+    """Whether a space between two characters stays: in English, marks included, not beside Chinese nor outside."""
+    return bool(left and right) and not _is_han(left) and not _is_han(right)
 
 
 def _is_han(letter: str) -> bool:
