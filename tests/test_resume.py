@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,11 +15,12 @@ from wlkd_scripted.backend import _Speaker
 from wlkd.config import make_config
 from wlkd.contract.errors import SessionError
 from wlkd.contract.host import Session
-from wlkd.contract.types import Seam, StreamOffer, Update, Word
+from wlkd.contract.types import Line, Restart, Seam, StreamOffer, Update, Word
 from wlkd.daemon.pipeline import running_core
 from wlkd.plugins import load_plugins
 from wlkd.sessions.admission import Admission
-from wlkd.sessions.continuation import MAC_BYTES, VERSION, Keys
+from wlkd.sessions.continuation import MAC_BYTES, VERSION, Continuation, Keys
+from wlkd.sessions.transcript import MOST_KEPT_WORDS
 from wlkd.testing import speech_like
 
 RATE = 16_000
@@ -135,6 +137,38 @@ async def test_another_node_goes_on_without_a_word_lost_or_doubled(key: Path, se
     if seconds > 10:
         # Somebody who never pauses still does not have to send everything again.
         assert client.sent_from[1] > 2 * RATE * (seconds / 2 - 12)
+
+
+def test_the_largest_continuation_is_taken() -> None:
+    chance = random.Random(1)
+
+    def words(count: int) -> tuple[Word, ...]:
+        times = [(at * 5_000, at * 5_000 + chance.randint(1_000, 5_000)) for at in range(10**6, 10**6 + count)]
+        letters = "".join(map(chr, range(0x4E00, 0x5800)))
+        return tuple(Word("".join(chance.choices(letters, k=2)), *time, chance.random(), 1) for time in times)
+
+    def line(count: int) -> Line:
+        return Line(0, 0, words(count), "zh")
+
+    largest = Continuation(
+        session="a" * 16,
+        node="wlkd",
+        offer=PCM,
+        wishes={"hotwords": chance.randbytes(1500).hex()},
+        language="zh",
+        settled=0,
+        restart=Restart(),
+        context="",
+        told=words(60),
+        closed_lines=0,
+        open_line=line(180),
+        transcript_end=0,
+        words=0,
+        speakers={"voices": {str(number): base64.b64encode(chance.randbytes(193)).decode() for number in range(32)}},
+        kept=tuple(line(30) for _ in range(MOST_KEPT_WORDS // 30)),
+    )
+    keys = Keys([SECRET.encode()])
+    assert keys.open(keys.seal(largest)) == largest
 
 
 async def test_words_that_begin_together_come_once(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,7 +336,7 @@ async def test_silence_need_not_be_kept(key: Path) -> None:
         (lambda text: text[:80] + ("A" if text[80] != "A" else "B") + text[81:], "changed on the way"),
         (lambda text: text[:12], "cut short"),
         (lambda text: "no base64!", "damaged"),
-        (lambda text: "A" * 20_000, "at most"),
+        (lambda text: "A" * 50_000, "at most"),
     ],
 )
 async def test_a_continuation_that_was_tampered_with_is_refused(key: Path, change: Any, reason: str) -> None:

@@ -20,8 +20,9 @@ from wlkd.contract.types import Line, Restart, StreamOffer, Translation, Word
 
 VERSION = 1
 """Of everything in here. Another one is refused: the client begins anew."""
-MAX_CHARACTERS = 16 * 1024
-"""Characters of a sealed continuation at most. A minute of fast speech in one line takes 4,000."""
+MAX_CHARACTERS = 48 * 1024
+"""Characters of a sealed continuation at most. A minute of fast speech in one line takes 4,000; with all the voices
+that a diarizer may tell apart and as many untranslated words as are kept, it takes 28,000."""
 MAX_BYTES = 256 * 1024
 """Unpacked. Bounds what a small text can inflate to, although it is unpacked only once its seal has been found good."""
 KEY_BYTES, MAC_BYTES = 4, 16
