@@ -25,8 +25,8 @@ class FakeAsr:
     """Committed text sent once the audio has ended."""
     config: dict[str, object] | None = None
     """Sent instead of the usual first message."""
-    full: bool = False
-    """Answer HTTP 503."""
+    status: int | None = None
+    """Answer with this HTTP status."""
     fail_after: float | None = None
     """Send an error and close after so many seconds of audio."""
     error: tuple[str, int] = ("undecodable_audio", 1011)
@@ -45,8 +45,8 @@ class FakeAsr:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         self.queries.append(dict(request.query))
-        if self.full:
-            return web.Response(status=503, headers={"Retry-After": "7"})
+        if self.status is not None:
+            return web.Response(status=self.status, headers={"Retry-After": "7"})
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.open += 1

@@ -35,10 +35,27 @@ async def test_empty_pieces_do_not_end_the_audio(fake_asr):
 
 
 async def test_a_full_server_says_when_to_come_back(fake_asr):
-    async with fake_asr(full=True) as server:
+    async with fake_asr(status=503) as server:
         with pytest.raises(Refused) as refused:
             await converse(server.url)
     assert refused.value.retry_after_seconds == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "message"),
+    [
+        (401, ClientError, "asks for a valid token .*WLKD_TOKEN"),
+        (403, ClientError, "answered HTTP 403 Forbidden$"),
+        (404, ClientError, "is not a WebSocket"),
+        (502, Lost, "answered HTTP 502 Bad Gateway$"),
+        (599, Lost, "answered HTTP 599$"),
+    ],
+)
+async def test_what_the_status_of_a_refusal_means(fake_asr, status, kind, message):
+    async with fake_asr(status=status) as server:
+        with pytest.raises(ClientError, match=message) as refused:
+            await converse(server.url)
+    assert refused.type is kind
 
 
 @pytest.mark.parametrize(

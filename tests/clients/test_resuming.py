@@ -179,6 +179,28 @@ async def test_a_drained_daemon_hands_its_client_on(key: Path) -> None:
         listener.check(await asyncio.wait_for(listener.task, 20))
 
 
+async def test_a_proxy_without_a_server_is_asked_again(key: Path) -> None:
+    port, asked = free_port(), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+        asked.set()
+
+    proxy = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with proxy, running_daemon(configuration(key, port)), relay(port) as way:
+        listener = Listener(f"ws://127.0.0.1:{way.port}/asr")
+        await listener.audio.add(AUDIO)
+        await listener.has(5)
+        way.ports = [proxy.sockets[0].getsockname()[1]]
+        way.cut()
+        await asked.wait()
+        way.ports = [port]
+        await listener.audio.end()
+        listener.check(await asyncio.wait_for(listener.task, 20))
+
+
 async def test_a_file_is_read_again_from_where_it_was(key: Path, tmp_path: Path) -> None:
     path = tmp_path / "speech.raw"
     path.write_bytes(AUDIO)

@@ -7,6 +7,8 @@ import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import responses
 from socket import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPIDLE, TCP_KEEPINTVL
 from typing import Any
 
@@ -337,9 +339,14 @@ def _closed(code: int | None, reason: str | None) -> ClientError:
 
 
 def _handshake_error(url: str, error: aiohttp.WSServerHandshakeError) -> ClientError:
-    if error.status == 503:
+    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         retry = error.headers.get("Retry-After", "") if error.headers else ""
-        return Refused(f"{url} is full (HTTP 503)", float(retry) if retry.isdigit() else None)
+        return Refused(f"{url} takes no more streams now (HTTP 503)", float(retry) if retry.isdigit() else None)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        return ClientError(f"{url} asks for a valid token (HTTP 401): the environment variable WLKD_TOKEN holds it")
     if error.status in (200, 404):
         return ClientError(f"{url} is not a WebSocket (HTTP {error.status}): that of wlkd is ws://HOST:PORT/asr")
-    return ClientError(f"{url} answered HTTP {error.status} {error.message}")
+    # aiohttp's own words say no more than that it is not 101.
+    told = f"{url} answered HTTP {error.status} {responses.get(error.status, '')}".rstrip()
+    # From 500 on it is a proxy that finds no server behind it now, as while one restarts.
+    return ClientError(told) if error.status < HTTPStatus.INTERNAL_SERVER_ERROR else Lost(told)

@@ -60,7 +60,7 @@ async def test_one_failed_stream_of_two_is_status_1_unless_allowed(wlkd_bench, m
 
 
 async def test_a_full_server_is_status_2(wlkd_bench, manifest, capsys):
-    assert await wlkd_bench(manifest(ROW), full=True) == 2
+    assert await wlkd_bench(manifest(ROW), status=503) == 2
     assert "nothing was measured" in capsys.readouterr().err
 
 

@@ -65,7 +65,7 @@ async def test_duration_repeats_the_clips(fake_asr, manifest):
 
 
 async def test_a_full_server_is_a_refusal(fake_asr, manifest):
-    async with fake_asr(full=True) as server:
+    async with fake_asr(status=503) as server:
         recordings = await bench(server.url, manifest({"id": "a"}), duration=5.0, streams=2)
     assert [recording.refused for recording in recordings] == [True, True], "each lane knocks once"
     assert "503" in recordings[0].failure
