@@ -157,6 +157,7 @@ def _verify(models_dir: Path, args: argparse.Namespace) -> int:
         print(f"wlkd: {models_dir} holds no {', '.join(unknown)}", file=sys.stderr)
         return 1
     if not wanted:
+        print(f"wlkd: {models_dir} holds no models", file=sys.stderr)
         return 1
     owners = {name: here.get(name) or fetchable[name] for name in wanted}
     total = sum(family.bytes_to_read(models_dir, name) for name, family in owners.items())

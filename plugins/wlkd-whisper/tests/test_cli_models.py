@@ -96,6 +96,11 @@ def test_verify_of_a_size_that_is_not_there_fails(tmp_path, capsys):
     assert capsys.readouterr().out.count("missing  ") == 5
 
 
+def test_verify_of_an_empty_folder_says_that_it_is_empty(tmp_path, capsys):
+    assert run("verify", "--models", tmp_path) == 1
+    assert capsys.readouterr().err == f"wlkd: {tmp_path} holds no models\n"
+
+
 def test_derive_without_an_encoder_fails_with_the_file(tmp_path, capsys):
     assert run("derive-decoder", "base", "--models", tmp_path) == 1
     assert "faster-whisper-base/model.bin: is missing" in capsys.readouterr().err
