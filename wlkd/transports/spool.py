@@ -49,10 +49,14 @@ class Spool:
 
     async def write(self, data: bytes) -> None:
         """Append `data`. Raises `SessionRefused` when the disk takes no more."""
+        writing = asyncio.create_task(asyncio.to_thread(_write, self._descriptor, data, self.size))
         try:
-            await asyncio.to_thread(_write, self._descriptor, data, self.size)
+            await asyncio.shield(writing)
         except OSError as error:
             raise _no_room(error) from error
+        finally:
+            # The thread of a client that leaves goes on: by then, its descriptor might be that of another's upload.
+            await asyncio.wait({writing})
         async with self._grown:
             self.size += len(data)
             self._grown.notify_all()
