@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from unicodedata import east_asian_width
+from unicodedata import category, east_asian_width
 
 from wlkd.contract.audio import seconds
 from wlkd.contract.types import SENTENCE_ENDS, UNKNOWN_SPEAKER, Line, Translation, Word
@@ -126,16 +126,29 @@ def _text(words: Sequence[Word]) -> str:
 
 def rows(text: str) -> str:
     """The text on one row, or on two of about equal width."""
+    if columns(text) <= ROW_COLUMNS:
+        return text
+    spaces = [place for place, mark in enumerate(text) if mark == " "]
+    two = _broken(text, spaces)
+    if any(columns(row) > ROW_COLUMNS for row in two):
+        two = _broken(text, [place for place in range(len(text)) if place in spaces or _may_begin_row(text, place)])
+    return "\n".join(two)
+
+
+def _broken(text: str, places: Sequence[int]) -> list[str]:
+    """The text in two rows, at the one of `places` nearest to its middle; in one, if there are none."""
+    if not places:
+        return [text]
     total = columns(text)
-    if total <= ROW_COLUMNS:
-        return text
-    breaks = [place for place, mark in enumerate(text) if mark == " "]
-    if not breaks:
-        breaks = [place for place, mark in enumerate(text) if place and _is_wide(mark)]
-    if not breaks:
-        return text
-    place = min(breaks, key=lambda place: abs(2 * columns(text[:place]) - total))
-    return f"{text[:place]}\n{text[place:].lstrip()}"
+    place = min(places, key=lambda place: abs(2 * columns(text[:place]) - total))
+    return [text[:place], text[place:].lstrip()]
+
+
+def _may_begin_row(text: str, place: int) -> bool:
+    """Whether the wide character at `place` may be the first of a row: no comma is, nor what a bracket opens before."""
+    if not place or not _is_wide(text[place]):
+        return False
+    return category(text[place]) not in ("Pe", "Pf", "Po") and category(text[place - 1]) not in ("Ps", "Pi")
 
 
 def columns(text: str) -> int:

@@ -111,16 +111,30 @@ export function translated(lines) {
     .filter((line) => line.words.length);
 }
 
+/** Whether the wide character at `place` may be the first of a row: no comma is, nor what a bracket opens before. */
+function mayBeginRow(marks, place) {
+  if (!place || !isWide(marks[place])) return false;
+  return !/[\p{Pe}\p{Pf}\p{Po}]/u.test(marks[place]) && !/[\p{Ps}\p{Pi}]/u.test(marks[place - 1]);
+}
+
+/** `marks` in two rows, at the one of `places` nearest to its middle; in one, if there are none. */
+function broken(marks, places) {
+  const total = columns(marks.join(""));
+  const unevenness = (place) => Math.abs(2 * columns(marks.slice(0, place).join("")) - total);
+  if (!places.length) return [marks.join("")];
+  const place = places.reduce((best, each) => (unevenness(each) < unevenness(best) ? each : best));
+  return [marks.slice(0, place).join(""), marks.slice(place).join("").trimStart()];
+}
+
 /** The text on one row, or on two of about equal width. */
 export function rows(text) {
-  const total = columns(text);
-  if (total <= ROW_COLUMNS) return text;
+  if (columns(text) <= ROW_COLUMNS) return text;
   const marks = [...text];
   const places = marks.map((_, place) => place);
-  let breaks = places.filter((place) => marks[place] === " ");
-  if (!breaks.length) breaks = places.filter((place) => place && isWide(marks[place]));
-  if (!breaks.length) return text;
-  const unevenness = (place) => Math.abs(2 * columns(marks.slice(0, place).join("")) - total);
-  const place = breaks.reduce((best, each) => (unevenness(each) < unevenness(best) ? each : best));
-  return `${marks.slice(0, place).join("")}\n${marks.slice(place).join("").trimStart()}`;
+  const isSpace = (place) => marks[place] === " ";
+  let two = broken(marks, places.filter(isSpace));
+  if (two.some((row) => columns(row) > ROW_COLUMNS)) {
+    two = broken(marks, places.filter((place) => isSpace(place) || mayBeginRow(marks, place)));
+  }
+  return two.join("\n");
 }
