@@ -468,3 +468,11 @@ async def test_who_cannot_move_may_go_on_for_a_while(key: Path) -> None:
         await emptying
         with pytest.raises(SessionError, match="shutting down"):
             await session.feed(speech(1))
+
+
+def test_a_continuation_keeps_all_of_a_word() -> None:
+    word = Word(" yes", 0, 1600, 0.9, speaker=1, speaker_confidence=0.75, also_speaker=2)
+    line = Line(0, 1600, (word, Word(" no", 1600, 3200)), "en")
+    one = Continuation("s", "n", PCM, {}, "en", 0, Restart(), "", (), 0, line, line.end, len(line.words))
+    keys = Keys([SECRET.encode()])
+    assert keys.open(keys.seal(one)).open_line == line

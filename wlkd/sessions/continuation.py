@@ -12,7 +12,7 @@ import hmac
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 from wlkd.contract.errors import Code, SessionError
@@ -187,10 +187,15 @@ def _unpacked_line(packed: Sequence[Any]) -> Line:
 
 
 def _packed_words(words: Sequence[Word]) -> list[list[Any]]:
-    return [
-        [word.text, word.start, word.end, word.confidence, *(() if word.speaker is None else (word.speaker,))]
-        for word in words
-    ]
+    return [_packed_word(word) for word in words]
+
+
+def _packed_word(word: Word) -> list[Any]:
+    """All of it; of a confidence what clients get, because further digits cannot be compressed."""
+    packed = [round(value, 3) if isinstance(value, float) else value for value in astuple(word)]
+    while packed[-1] is None:
+        packed.pop()
+    return packed
 
 
 def _unpacked_words(words: Sequence[Sequence[Any]]) -> tuple[Word, ...]:
