@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from itertools import pairwise
 
@@ -75,6 +76,18 @@ def test_a_word_that_is_spoken_over_somebody_says_over_whom() -> None:
     attribution.told(told(6, turn(5, 6, 4), replace(turn(5.1, 5.6, 7), beside=True)))
     [commit] = attribution.take(0.0)
     assert [(one.speaker, one.also_speaker) for one in commit.words] == [(1, 2)]
+
+
+def test_a_long_meeting_that_is_told_at_its_end_takes_no_time() -> None:
+    attribution = Attribution(None)
+    attribution.add(Commit(tuple(word(at, at + 0.4) for at in range(10_000))), now=0.0)
+    turns = [turn(at, at + 5, at % 2 + 1) for at in range(0, 10_000, 5)]
+    beside = [replace(one, start=one.end - SECOND, speaker=3 - one.speaker, beside=True) for one in turns]
+    attribution.told(told(10_000, *turns, *beside))
+    began = time.process_time()
+    assert len(taken(attribution)) == 10_000
+    # A third of a second; everybody else waits meanwhile.
+    assert time.process_time() - began < 3.0
 
 
 def test_a_word_beside_every_turn_goes_to_the_nearest_or_to_who_spoke_last() -> None:

@@ -123,6 +123,8 @@ class Attribution:
         _forget(self._beside, word)
         spoken: dict[int, int] = defaultdict(int)
         for turn in self._beside:
+            if turn.start >= word.end:
+                break
             spoken[self._numbers.get(turn.speaker, speaker)] += max(_overlap(turn, word), 0)
         spoken.pop(speaker, None)
         most = max(spoken, key=spoken.__getitem__, default=speaker)
