@@ -286,3 +286,15 @@ async def test_a_port_that_is_taken_is_told_before_a_model_is_loaded(caplog: pyt
         async with running_daemon({"server": {"port": other.getsockname()[1]}, "warmup": True}):
             pass
     assert "warming up" not in caplog.text
+
+
+async def test_what_may_be_counted_is_shown_at_0_from_the_start() -> None:
+    async with running_daemon(BASE) as daemon, aiohttp.request("GET", f"{daemon.http}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    for series in (
+        'wlkd_sessions_refused_total{reason="server_full"}',
+        'wlkd_sessions_resumed_total{from="here"}',
+        'wlkd_sessions_resumed_total{from="elsewhere"}',
+        'wlkd_engine_handovers_total{engine="default"}',
+    ):
+        assert f"{series} 0.0" in lines

@@ -194,6 +194,7 @@ class Metrics:
 
     def engine(self, name: str) -> EngineMetrics:
         """What the engine `name` counts."""
+        self.handovers.labels(name)
         return EngineMetrics(self._steps.labels(name), self._batch_seconds.labels(name), self._batch_size.labels(name))
 
     def show_backends(self, registries: Mapping[str, CollectorRegistry]) -> None:
@@ -207,6 +208,8 @@ class Metrics:
         """Show every series that may be counted at 0 from the start: a rate over one that is born at 1 is 0."""
         for code in Code:
             self.sessions_refused.labels(code)
+        for place in ("here", "elsewhere"):
+            self.sessions_resumed.labels(place)
         for transport in transports:
             self.sessions_open.labels(transport)
             for reason in ("finished", "disconnected", *Code):

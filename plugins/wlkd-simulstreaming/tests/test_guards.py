@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from wlkd_simulstreaming.guards import (
     Guard,
     crowded_start,
@@ -13,6 +14,7 @@ from wlkd_simulstreaming.guards import (
     retelling_start,
     told_again,
 )
+from wlkd_simulstreaming.metrics import Metrics
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,13 @@ def test_every_guard_is_documented_by_its_name():
     page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
     row = next(line for line in page.splitlines() if "wlkd_simulstreaming_guards_total" in line)
     assert [guard for guard in Guard if f"`{guard}`" not in row] == []
+
+
+def test_every_guard_is_counted_from_0():
+    registry = CollectorRegistry()
+    Metrics(registry)
+    name = "wlkd_simulstreaming_guards_total"
+    assert [registry.get_sample_value(name, {"guard": guard}) for guard in Guard] == [0.0] * len(Guard)
 
 
 def test_a_sentence_told_twice_needs_audio_for_both() -> None:

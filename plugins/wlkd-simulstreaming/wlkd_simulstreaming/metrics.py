@@ -42,6 +42,12 @@ class Metrics:
             registry=registry,
         )
 
+        # At 0 from the start: a rate over a series that is born at 1 is 0.
+        for guard in Guard:
+            self.guards.labels(guard)
+        for outcome in ("kept", "changed"):
+            self.second_opinions.labels(outcome)
+
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
         """Count the time that the block takes as that of `part`."""
