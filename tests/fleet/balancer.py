@@ -15,6 +15,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from wlkd.testing import free_port
 
@@ -94,7 +95,7 @@ class Balancer:
 
     def get(self, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Over TLS."""
-        return self._http.get(f"{self._secure}{path}")
+        return self._http.get(URL(f"{self._secure}{path}", encoded=True))
 
     async def servers(self, pool: str = "live") -> dict[str, dict[str, str]]:
         """Each server's row of HAProxy's statistics."""

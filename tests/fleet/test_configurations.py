@@ -38,6 +38,12 @@ def test_haproxy_accepts_what_the_document_says_of_kubernetes(tmp_path: Path) ->
     accepted([program("haproxy"), "-c", "-f", "haproxy.cfg"], tmp_path)
 
 
+def test_one_machine_keeps_its_figures_inside_as_a_fleet_does() -> None:
+    files = (FLEET / "haproxy.cfg", DOCUMENT.with_name("haproxy.cfg"))
+    rules = {line.strip() for file in files for line in file.read_text().splitlines() if "deny" in line}
+    assert len(rules) == 1
+
+
 def test_keepalived_accepts_its_file(tmp_path: Path) -> None:
     accepted([program("keepalived"), "-t", "-l", "-f", FLEET / "keepalived.conf"], tmp_path)
     text = swapped((FLEET / "keepalived.conf").read_text(), "advert_int 1", "advert_int never")
