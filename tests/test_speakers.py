@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.in_turns import Hanging, Noting
 from tests.test_resume import SECRET, Client
 from tests.test_session import PCM, core, pcm, rest
 from tests.wav import wav
-from wlkd.contract.components import DiarizerOptions
+from wlkd.contract.components import DecoderStream, DiarizerOptions, Options, Vad, VadStream
 from wlkd.contract.errors import BadParameter, SessionError
 from wlkd.contract.priority import SMALL_SHARE
-from wlkd.contract.types import UNKNOWN_SPEAKER, KnownSpeaker, Update
+from wlkd.contract.types import UNKNOWN_SPEAKER, Frame, KnownSpeaker, Pause, Samples, SpeechEvent, Update
 from wlkd.sessions.admission import Admission
+from wlkd.sessions.known_speakers import voices_of
 
 Diarizing = Callable[..., AbstractAsyncContextManager[Admission]]
 
@@ -210,6 +213,33 @@ async def test_a_recording_without_speech_is_refused(diarizing: Diarizing) -> No
         with pytest.raises(BadParameter, match=r"only 0\.0 s of it are speech"):
             async with opened(admission, known_speakers=known):
                 pass
+
+
+class LateVad(Vad, VadStream):
+    """Tells a pause half a second late."""
+
+    def open(self) -> VadStream:
+        return LateVad(Options())
+
+    def feed(self, frame: Frame) -> list[SpeechEvent]:
+        speech, more = frame.samples[16_000:24_000], frame.samples[40_000:47_200]
+        return [Frame(16_000, speech), Pause(16_000), Frame(40_000, more), Pause(46_400)]
+
+    def finish(self) -> list[SpeechEvent]:
+        return []
+
+
+class Samples3s(DecoderStream):
+    def feed(self, data: bytes) -> Samples:
+        return np.arange(48_000, dtype=np.float32)
+
+    def finish(self) -> Samples:
+        return np.zeros(0, np.float32)
+
+
+async def test_silence_before_a_pause_is_told_is_no_speech_of_a_recording() -> None:
+    with ThreadPoolExecutor(1) as pool, pytest.raises(BadParameter, match=r"only 0\.4 s of it are speech"):
+        await voices_of([KnownSpeaker("Ann", b"3 s")], lambda offer: Samples3s(), LateVad(Options()), pool)
 
 
 async def test_who_can_know_nobody_says_so(diarizing: Diarizing) -> None:

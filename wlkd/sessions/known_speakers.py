@@ -62,13 +62,18 @@ def _speech(decoder: DecoderStream, vad: VadStream, recording: bytes) -> Samples
         decoder.close()
     if seconds(len(audio)) < LEAST_SECONDS - PADDING_SECONDS:
         raise _unfit(f"it lasts {seconds(len(audio)):.1f} s")
-    events = [*vad.feed(Frame(0, audio)), *vad.finish()]
-    speech = [event.samples for event in events if isinstance(event, Frame)]
-    spoken = seconds(sum(map(len, speech)))
-    if spoken < LEAST_SPEECH_SECONDS:
+    spoken = np.zeros(len(audio), np.bool_)
+    for event in (*vad.feed(Frame(0, audio)), *vad.finish()):
+        if isinstance(event, Frame):
+            spoken[event.start : event.end] = True
+        else:
+            # A VAD tells a pause late, and has passed on silence till then.
+            spoken[event.at :] = False
+    speech = audio[spoken]
+    if seconds(len(speech)) < LEAST_SPEECH_SECONDS:
         needed = f"at least {LEAST_SPEECH_SECONDS:g} s are needed"
-        raise SessionError("bad_request", f"only {spoken:.1f} s of it are speech; {needed}")
-    return np.concatenate(speech)
+        raise SessionError("bad_request", f"only {seconds(len(speech)):.1f} s of it are speech; {needed}")
+    return speech
 
 
 def _decoded(decoder: DecoderStream, recording: bytes) -> Samples:
