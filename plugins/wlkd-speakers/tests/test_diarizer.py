@@ -245,3 +245,11 @@ async def test_real_people_who_are_known_have_their_numbers(campplus: CampPlus, 
     told = [stream.feed([Frame(0, audio)]), stream.feed([Pause(len(audio))]), stream.finish()]
     pairs = whose(segments, [turn for one in told for turn in one.turns], 30)
     assert pairs == {("ls-7127", 2), ("ls-3570", 3)}, "the friend's voice, from another recording, and one who is new"
+
+
+@pytest.mark.parametrize("kind", [LiveStream, RecordingStream])
+def test_who_is_hardly_heard_in_a_recording_is_known_all_the_same(kind: type[LiveStream | RecordingStream]) -> None:
+    hardly = np.concatenate([tone(200, 0.25), np.zeros(12_000, np.float32), tone(200, 0.25)])
+    stream = kind(Pitch(), 8, known=(hardly,))
+    told = [stream.feed([Frame(0, tone(200, 6)), Pause(96_000)]), stream.finish()]
+    assert {turn.speaker for one in told for turn in one.turns} == {1}

@@ -34,10 +34,10 @@ class Network(Protocol):
 
 
 def voices_in(network: Network, speech: Samples) -> list[Vector]:
-    """A voice for each half second of `speech`, which is one person's."""
+    """A voice for each half second of `speech`, which is one person's; at least one, however quiet most of it is."""
     cutter = Cutter(network)
     cells = [*cutter.feed(Frame(0, speech)), *cutter.flush()]
-    return [cell.voice for cell in cells if cell.voice is not None]
+    return [cell.voice for cell in cells if cell.voice is not None] or [network.voice(fbank(speech))]
 
 
 class Cutter:
