@@ -10,6 +10,7 @@ from wlkd.contract.text import Edit
 
 DIGIT = "零〇一二三四五六七八九两兩"
 SCALE = "十百千万亿萬億"
+SEVERAL = "几幾数數"
 NUMERAL = f"[{DIGIT}{SCALE}]+"
 DECIMAL = f"{NUMERAL}(?:[点點][{DIGIT}]+)?"
 SIMPLE = str.maketrans("〇两兩萬億", "零二二万亿")
@@ -22,9 +23,9 @@ PATTERN = re.compile(
     f"|(?P<date>{NUMERAL}(?:[年月]{NUMERAL})+)(?=[月日号號])"
     f"|(?P<number>{DECIMAL})"
 )
-OPEN = re.compile(f"(?:百分之?|第|[{DIGIT}{SCALE}点點分之年月])+$")
+OPEN = re.compile(f"(?:百分之?|第|[{DIGIT}{SCALE}点點分之年月{SEVERAL}])+$")
 """An end of a text in which a number may go on."""
-ALONE = re.compile(f"[{DIGIT}{SCALE}]|百分")
+ALONE = re.compile(f"[{DIGIT}{SCALE}{SEVERAL}]|百分")
 
 
 class Numerals:
@@ -61,6 +62,9 @@ def _written(match: re.Match[str], least: int) -> str | None:
     is_pair = len(numeral) == 2 and not set(numeral) & set(SCALE + "零〇")
     if is_pair and not match.string[match.end() :].startswith("年"):
         # 一一, 三四: one by one, three or four.
+        return None
+    if match.string[: match.start()].endswith(tuple(SEVERAL)) and not set(numeral) & set(DIGIT):
+        # 几十万 is not of how many ten thousands.
         return None
     written = _number(numeral)
     return None if written is None or (written.isdigit() and written[0] != "0" and int(written) < least) else written
