@@ -35,6 +35,12 @@ def test_the_full_stop_of_an_abbreviation_or_initial_ends_nothing() -> None:
     assert texts(told(*evenly("Dr. J. Smith lives here.", 0.3))) == ["Dr. J. Smith lives here."]
 
 
+def test_the_full_stop_of_an_ordinal_ends_nothing() -> None:
+    german = evenly("Am 3. Oktober 1990. Und im 19. Jahrhundert?", 0.3)
+    assert texts(told(*german, language="de")) == ["Am 3. Oktober 1990.", "Und im 19. Jahrhundert?"]
+    assert texts(told(*evenly("It was number 3. Then he left.", 0.3))) == ["It was number 3.", "Then he left."]
+
+
 def test_chinese_ends_without_spaces() -> None:
     words = [(mark, place * 0.2, place * 0.2 + 0.2) for place, mark in enumerate(["你", "好。", "再", "见！"])]
     assert texts(told(*words, language="zh")) == ["你好。", "再见！"]

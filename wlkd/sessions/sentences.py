@@ -6,6 +6,7 @@ at the latest, then at a comma if there is one in its second half. No I/O.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from wlkd.contract.audio import SAMPLE_RATE
@@ -25,6 +26,11 @@ ABBREVIATIONS = frozenset(
     {"mr.", "mrs.", "ms.", "dr.", "prof.", "sr.", "sra.", "st.", "no.", "vs.", "etc.", "e.g.", "i.e.", "z.b.", "bzw."}
 )
 """Words whose full stop ends no sentence, mostly."""
+ORDINALS = frozenset(
+    {"bs", "cs", "da", "de", "et", "fi", "hr", "hu", "is", "lb", "lv", "nn", "no", "pl", "sk", "sl", "tr"}
+)
+"""Languages in which 3. is the third, as in every date. Few sentences end in so small a number."""
+ORDINAL = re.compile(r"\d{1,2}\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ class Sentences:
                 self.end()
         self._language = language
         self._open.append((word, line))
-        if _ends_sentence(word.text):
+        if _ends_sentence(word.text, language):
             self.end()
         elif word.end - self._open[0][0].start >= LONGEST or len(text_of(self.open)) >= MOST_CHARACTERS:
             self._finish(self._clause())
@@ -104,8 +110,10 @@ class Sentences:
             self._finished.append(Sentence(tuple(word for word, _ in words), self._language, words[-1][1]))
 
 
-def _ends_sentence(text: str) -> bool:
+def _ends_sentence(text: str, language: str | None) -> bool:
     bare = text.strip().rstrip(CLOSING)
+    if language in ORDINALS and ORDINAL.fullmatch(bare):
+        return False
     # Of initials like J. too: people have more of them than sentences end in a single letter.
     initial = len(bare) == 2 and bare[0].isupper()
     return bare.endswith(SENTENCE_ENDS) and bare.lower() not in ABBREVIATIONS and not initial
