@@ -145,7 +145,7 @@ def test_the_largest_continuation_is_taken() -> None:
     def words(count: int) -> tuple[Word, ...]:
         times = [(at * 5_000, at * 5_000 + chance.randint(1_000, 5_000)) for at in range(10**6, 10**6 + count)]
         letters = "".join(map(chr, range(0x4E00, 0x5800)))
-        return tuple(Word("".join(chance.choices(letters, k=2)), *time, chance.random(), 1) for time in times)
+        return tuple(Word("".join(chance.choices(letters, k=2)), *time, round(chance.random(), 3), 1) for time in times)
 
     def line(count: int) -> Line:
         return Line(0, 0, words(count), "zh")
