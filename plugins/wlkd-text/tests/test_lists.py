@@ -107,6 +107,7 @@ def test_profanity_is_masked_in_its_length() -> None:
         ("en", " Um so, we think, um well, yes", " So, we think, well, yes"),
         ("de", " Ähm, das um sieben", " Das um sieben"),
         ("zh", "呃，我嗯想", "我嗯想"),
+        ("zh", "用Python呃，呃Django呃想OK呃", "用Python Django想OK"),
         ("sv", " um ehm", " um ehm"),
     ],
 )

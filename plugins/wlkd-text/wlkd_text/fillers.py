@@ -8,6 +8,7 @@ from dataclasses import replace
 from pydantic import Field
 
 from wlkd import BadParameter, Filter, FilterOptions, TextFilter, Word
+from wlkd.contract.text import UNSPACED_LANGUAGES, spaced
 from wlkd.contract.types import SENTENCE_ENDS
 
 SHIPPED: Mapping[str, tuple[str, ...]] = {
@@ -52,14 +53,19 @@ class LeavingOut(TextFilter):
 
     def rewrite(self, words: Sequence[Word], language: str | None) -> Sequence[Word]:
         done: list[Word] = []
-        capital = False
+        capital = left_out = False
         for word in words:
             bare = word.text.strip()
             if self._is_filler(word, language):
                 if bare.endswith(SENTENCE_ENDS) and done and done[-1].text.endswith(COMMAS):
                     done[-1] = replace(done[-1], text=done[-1].text[:-1] + bare[-1])
                 capital |= bare[0].isupper()
+                left_out = True
                 continue
+            if left_out and done and bare[0].isalnum() and done[-1].text[-1].isalnum():
+                # 呃 needs no space beside it, and English words would run together.
+                word = replace(word, text=spaced(done[-1].text, word.text))
+            left_out = False
             if capital:
                 word = replace(word, text=word.text.replace(bare, bare[0].upper() + bare[1:]))
                 capital = False
@@ -67,16 +73,20 @@ class LeavingOut(TextFilter):
         return done
 
     def settled(self, words: Sequence[Word], language: str | None) -> int:
-        """Fillers at the end wait for the word that may get their capital, and a comma there for the fillers."""
+        """Fillers at the end wait for the word that may get their capital, and the word before them, or before those
+        that may come, if they change something at its end."""
         count = len(words)
-        while count and (self._is_filler(words[count - 1], language) or self._may_end(words, count - 1, language)):
+        while count and (self._is_filler(words[count - 1], language) or self._waits(words, count - 1, language)):
             count -= 1
         return count
 
-    def _may_end(self, words: Sequence[Word], place: int, language: str | None) -> bool:
-        """Whether a filler behind the word at `place` may make its comma the end of a sentence."""
+    def _waits(self, words: Sequence[Word], place: int, language: str | None) -> bool:
+        """Whether a filler behind the word at `place` may make its comma the end of a sentence, or leave it without a
+        space before an English word."""
         comes_last = place == len(words) - 1 or self._is_filler(words[place + 1], language)
-        return comes_last and words[place].text.endswith(COMMAS)
+        text = words[place].text
+        needs_space = language in UNSPACED_LANGUAGES and text[-1].isalnum() and spaced(text, "a") != "a"
+        return comes_last and (text.endswith(COMMAS) or needs_space)
 
     def _is_filler(self, word: Word, language: str | None) -> bool:
         return word.text.strip().strip(MARKS).casefold() in self._by_language.get(language or "", ())
