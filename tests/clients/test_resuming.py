@@ -12,6 +12,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.relay import relay
@@ -177,6 +178,28 @@ async def test_a_drained_daemon_hands_its_client_on(key: Path) -> None:
         await listener.audio.add(AUDIO[len(AUDIO) // 2 :])
         await listener.audio.end()
         listener.check(await asyncio.wait_for(listener.task, 20))
+
+
+async def test_what_was_noted_before_is_not_forgotten(key: Path) -> None:
+    samples = speech_like(40).astype("<f4")
+    samples[16_000] = np.nan
+    samples[-16_000] = np.nan
+    data, ports = samples.tobytes(), (free_port(), free_port())
+    audio, seen = LiveAudio(), list[Transcript]()
+    first, second = (running_daemon(configuration(key, port)) for port in ports)
+    async with first, second, relay(*ports) as way:
+        url, wishes = f"ws://127.0.0.1:{way.port}/asr", {"format": "f32le"}
+        async with connect_resuming(url, audio, pcm=False, wishes=wishes) as stream:
+            await audio.add(data[: 4 * 16_000 * 30])
+            async for update in stream.updates():
+                seen.append(update)
+                if len(way.ports) == 2 and len(update.committed.split()) > 50:
+                    way.ports = way.ports[1:]
+                    way.cut()
+                    await audio.add(data[4 * 16_000 * 30 :])
+                    await audio.end()
+    assert way.connections == 2
+    assert [round(note.start / 16_000) for note in seen[-1].notes] == [1, 39]
 
 
 async def test_a_proxy_without_a_server_is_asked_again(key: Path) -> None:

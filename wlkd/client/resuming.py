@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from wlkd.client.asr import AsrStream, CannotResume, ClientError, Lost, Moving, Place, Refused, Transcript, connect
-from wlkd.contract.types import Line
+from wlkd.contract.types import Line, Note
 
 MAX_KEPT_BYTES = 64 * 1024 * 1024
 """Of audio that is not settled: half an hour of raw audio. Who adds more waits."""
@@ -134,12 +134,13 @@ class ResumingStream:
         self._say = say
         self._failure: OSError | None = None
         self._lines: tuple[Line, ...] = ()
+        self._notes: tuple[Note, ...] = ()
         self._anew: tuple[tuple[Line, ...], int] = ((), 0)
         """Lines of a stream that could not go on, and the samples that they tell of."""
         self._place: Place | None = None
 
     async def updates(self) -> AsyncIterator[Transcript]:
-        """Every update to the end of the audio, each with all lines.
+        """Every update to the end of the audio, each with all lines and notes.
 
         Raises as `AsrStream.updates` does, of a lost connection only when there is no other to be had; and what reading
         the audio raised, after the words before.
@@ -192,7 +193,7 @@ class ResumingStream:
                 self._audio.settle(Place(0, 0, at, 0, ""))
 
     def _taken(self, update: Transcript) -> Transcript:
-        """`update` with all lines, also those that were written elsewhere."""
+        """`update` with all lines and notes, also those that were written elsewhere."""
         if update.place is None:
             return update
         self._place = update.place
@@ -200,7 +201,9 @@ class ResumingStream:
         before, shift = self._anew
         new = tuple(_later(line, shift) for line in update.lines) if shift else update.lines
         self._lines = (*self._lines[: len(before) + update.place.first_line], *new)
-        return replace(update, lines=self._lines)
+        noted = (replace(note, start=note.start + shift) for note in update.notes)
+        self._notes += tuple(note for note in noted if note not in self._notes)
+        return replace(update, lines=self._lines, notes=self._notes)
 
     async def _again(self, lost: ClientError) -> AsrStream:
         """Another connection. Raises `lost` when there is none for too long."""
@@ -232,11 +235,12 @@ class ResumingStream:
         kept = self._audio.begin_anew()
         self._place = None
         if not kept:
-            self._anew, self._lines = ((), 0), ()
+            self._anew, self._lines, self._notes = ((), 0), (), ()
             return
         # What lies behind will be heard again.
         told = (_before(line, settled + shift) for line in self._lines)
         self._lines = tuple(line for line in told if line is not None)
+        self._notes = tuple(note for note in self._notes if note.start < settled + shift)
         self._anew = (self._lines, settled + shift)
 
 
