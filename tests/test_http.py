@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+import wlkd.daemon.listeners
 from wlkd.daemon.listeners import HttpServer
 from wlkd.testing import running_daemon
 
@@ -27,6 +28,32 @@ async def test_the_socket_is_found_behind_repeated_slashes() -> None:
         http.ws_connect(f"{daemon.ws}//asr?format=pcm") as socket,
     ):
         assert (await socket.receive_json())["type"] == "config"
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nA:", b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"])
+async def test_a_connection_without_a_request_is_closed(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wlkd.daemon.listeners, "IDLE_SECONDS", 0.2)
+    async with running_daemon(VALUES) as daemon:
+        reader, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
+        writer.write(said)
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 200") == said.endswith(b"\r\n\r\n")
+
+
+async def test_a_stream_may_be_silent_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wlkd.daemon.listeners, "IDLE_SECONDS", 0.2)
+    async with (
+        running_daemon(VALUES) as daemon,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{daemon.ws}/asr?format=pcm") as socket,
+    ):
+        await socket.receive_json()
+        await asyncio.sleep(0.5)
+        await socket.send_bytes(b"")
+        while (await socket.receive_json(timeout=5))["type"] != "ready_to_stop":
+            continue
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 _REPEATED_SLASHES = re.compile(r"/{2,}")
 SHUTDOWN_SECONDS = 2.0
 """What connections get after their session has ended, to read the last bytes."""
+IDLE_SECONDS = 75.0
+"""How long a connection may be without a request: longer than proxies keep one for the next (60 s). aiohttp's own limit
+is an hour, in which clients that say nothing, with a token or without, could take every descriptor."""
 
 EVERYWHERE = {"0.0.0.0", "::"}
 Address = tuple[str, int]
@@ -97,7 +100,9 @@ class HttpServer:
         """Listen, on the sockets that systemd holds where there are such."""
         for (host, port), app in self._apps.items():
             # Access lines per request are noise in a journal; sessions have lines of their own.
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+            runner = web.AppRunner(
+                app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, keepalive_timeout=IDLE_SECONDS
+            )
             await runner.setup()
             self._runners.append(runner)
             site = web.SockSite(runner, self.bound_socket(host, port), ssl_context=self._tls)
