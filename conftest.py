@@ -63,13 +63,3 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-SLOW = ("systemd", "browser", "model")
-"""Marks of the tests that take longest, most of it waiting."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow files first: several run at a time, and one that begins last keeps the others waiting."""
-    slow = {item.path for item in items if any(item.get_closest_marker(mark) for mark in SLOW)}
-    items.sort(key=lambda item: item.path not in slow)
