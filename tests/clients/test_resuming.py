@@ -16,7 +16,17 @@ import numpy as np
 import pytest
 
 from tests.relay import relay
-from wlkd.client import ClientError, FileAudio, LiveAudio, Lost, Refused, Transcript, connect, connect_resuming
+from wlkd.client import (
+    ClientError,
+    FileAudio,
+    LiveAudio,
+    Lost,
+    Refused,
+    Transcript,
+    connect,
+    connect_resuming,
+    resuming,
+)
 from wlkd.client.resuming import next_pause
 from wlkd.testing import free_port, running_daemon, speech_like
 
@@ -27,10 +37,10 @@ SCRIPT = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
 SPOKEN = [SCRIPT[number % len(SCRIPT)] for number in range(WORDS)]
 
 
-def configuration(key: Path | None, port: int) -> dict[str, Any]:
+def configuration(key: Path | None, port: int, **backend: str) -> dict[str, Any]:
     return {
         "vad": {"name": "none"},
-        "backend": {"name": "scripted"},
+        "backend": {"name": "scripted", "options": backend},
         "decoders": {"pcm": {}},
         "transports": {"websocket": {"input": "pcm"}},
         "server": {"host": "127.0.0.1", "port": port},
@@ -85,16 +95,27 @@ class Listener:
         self.audio = LiveAudio()
         self.texts: list[str] = []
         self.said: list[str] = []
+        self.heard = asyncio.Event()
         self.news = asyncio.Event()
         self.task = asyncio.create_task(self.run())
 
     async def run(self) -> Transcript:
-        async with connect_resuming(self.url, self.audio, pcm=True, wishes=self.wishes, say=self.said.append) as stream:
+        async with connect_resuming(self.url, self.audio, pcm=True, wishes=self.wishes, say=self.say) as stream:
             async for update in stream.updates():
                 last = update
                 self.texts.append(update.committed)
                 self.news.set()
         return last
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+        self.heard.set()
+
+    async def hears(self, text: str) -> None:
+        async with asyncio.timeout(20):
+            while not any(text in said for said in self.said):
+                self.heard.clear()
+                await self.heard.wait()
 
     async def has(self, words: int) -> None:
         async with asyncio.timeout(20):
@@ -222,6 +243,34 @@ async def test_a_proxy_without_a_server_is_asked_again(key: Path) -> None:
         way.ports = [port]
         await listener.audio.end()
         listener.check(await asyncio.wait_for(listener.task, 20))
+
+
+async def test_a_backend_that_fails_costs_not_a_word(key: Path) -> None:
+    ports = free_port(), free_port()
+    failing, sound = configuration(key, ports[0], fail_on=" seven"), configuration(key, ports[1])
+    async with running_daemon(failing), running_daemon(sound), relay(*ports) as way:
+        listener = Listener(f"ws://127.0.0.1:{way.port}/asr")
+        await listener.audio.add(AUDIO)
+        await listener.hears("backend_failed")
+        way.ports = way.ports[1:]
+        await listener.audio.end()
+        listener.check(await asyncio.wait_for(listener.task, 20))
+
+
+@pytest.mark.parametrize("code", ["too_slow", "backend_failed", "internal"])
+async def test_a_server_that_always_fails_is_asked_ever_more_rarely_and_not_for_ever(
+    fake_asr: Any, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(resuming, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(resuming, "GIVE_UP_SECONDS", 0.8)
+    config = {"type": "config", "useAudioWorklet": True, "resume": {"header_bytes": 0, "from_bytes": 0}}
+    audio = LiveAudio()
+    await audio.add(AUDIO)
+    async with fake_asr(config=config, fail_after=0.1, error=(code, 1011)) as server:
+        with pytest.raises(Lost, match=f"{code}: what was that"):
+            async with connect_resuming(server.url, audio, pcm=True) as stream, asyncio.timeout(20):
+                [_ async for _ in stream.updates()]
+    assert 4 <= len(server.queries) <= 8
 
 
 async def test_a_file_is_read_again_from_where_it_was(key: Path, tmp_path: Path) -> None:

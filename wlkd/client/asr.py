@@ -45,7 +45,7 @@ class Refused(ClientError):
 
 
 class Lost(ClientError):
-    """The connection is gone, or there was none to be had: perhaps the next one works."""
+    """The connection is gone, there was none to be had, or the server failed: perhaps the next one works."""
 
 
 class Moving(Lost):
@@ -328,6 +328,8 @@ def _server_error(content: dict[str, Any]) -> ClientError:
         return Refused(f"{code}: {message}")
     if code == "cannot_resume":
         return CannotResume(message)
+    if code in ("too_slow", "backend_failed", "internal"):
+        return Lost(f"{code}: {message}")
     return ClientError(f"{code}: {message}")
 
 

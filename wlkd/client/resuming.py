@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import replace
 from typing import BinaryIO
 
-from wlkd.client.asr import AsrStream, CannotResume, ClientError, Lost, Moving, Place, Refused, Transcript, connect
+from wlkd.client.asr import AsrStream, CannotResume, Lost, Moving, Place, Refused, Transcript, connect
 from wlkd.contract.types import Line, Note
 
 MAX_KEPT_BYTES = 64 * 1024 * 1024
@@ -21,7 +21,7 @@ MAX_KEPT_BYTES = 64 * 1024 * 1024
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 """Before an attempt to connect again; doubled each time."""
 GIVE_UP_SECONDS = 300.0
-"""Without a connection."""
+"""Of waiting for connections, none of which settled anything."""
 PIECE_BYTES = 64 * 1024
 
 Say = Callable[[str], None]
@@ -138,6 +138,10 @@ class ResumingStream:
         self._anew: tuple[tuple[Line, ...], int] = ((), 0)
         """Lines of a stream that could not go on, and the samples that they tell of."""
         self._place: Place | None = None
+        self._pause = 0.0
+        """Before the last attempt to connect, since something was settled."""
+        self._waited = 0.0
+        """For connections, since something was settled."""
 
     async def updates(self) -> AsyncIterator[Transcript]:
         """Every update to the end of the audio, each with all lines and notes.
@@ -196,6 +200,8 @@ class ResumingStream:
         """`update` with all lines and notes, also those that were written elsewhere."""
         if update.place is None:
             return update
+        if self._place is None or update.place.settled > self._place.settled:
+            self._pause = self._waited = 0.0
         self._place = update.place
         self._audio.settle(update.place)
         before, shift = self._anew
@@ -205,14 +211,16 @@ class ResumingStream:
         self._notes += tuple(note for note in noted if note not in self._notes)
         return replace(update, lines=self._lines, notes=self._notes)
 
-    async def _again(self, lost: ClientError) -> AsrStream:
-        """Another connection. Raises `lost` when there is none for too long."""
-        pause = 0.0 if isinstance(lost, Moving) else FIRST_PAUSE_SECONDS
+    async def _again(self, lost: Lost | Refused) -> AsrStream:
+        """Another connection. Raises `lost` when there is none for too long, or each fails at once."""
         self._say(str(lost))
-        deadline = asyncio.get_running_loop().time() + GIVE_UP_SECONDS
-        while True:
+        reason: Lost | Refused = lost
+        began = asyncio.get_running_loop().time() - self._waited
+        while self._waited < GIVE_UP_SECONDS:
+            if not isinstance(reason, Moving) or self._pause:
+                self._pause = next_pause(self._pause, reason)
             # A server that returns would otherwise meet all its clients at once.
-            wait = pause * random.uniform(0.5, 1.0)
+            wait = self._pause * random.uniform(0.5, 1.0)
             if wait:
                 self._say(f"connecting again in {wait:.1f} s")
             await asyncio.sleep(wait)
@@ -225,9 +233,10 @@ class ResumingStream:
                 self._say(f"{error}; beginning anew")
                 self._begin_anew()
             except (Lost, Refused) as error:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise lost from error
-                pause = next_pause(pause, error)
+                reason = error
+            finally:
+                self._waited = asyncio.get_running_loop().time() - began
+        raise lost from (None if reason is lost else reason)
 
     def _begin_anew(self) -> None:
         settled = 0 if self._place is None else self._place.settled
