@@ -39,6 +39,8 @@ class _Token:
     """What text2num asks of a token."""
 
     match: re.Match[str]
+    separates: bool = False
+    """Whether it is no part of a number."""
 
     def text(self) -> str:
         return self.match[0]
@@ -47,7 +49,7 @@ class _Token:
         return False
 
     def not_a_number_part(self) -> bool:
-        return False
+        return self.separates
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,8 @@ class _Number:
     text: str
     value: float
     ordinal: bool
-
-    @property
-    def is_spelt(self) -> bool:
-        """Whether each token of it is one digit."""
-        return self.text.isdigit() and len(self.text) == self.stop - self.first
+    spelt: bool
+    """Whether each token of it is one digit."""
 
 
 class Numerals:
@@ -97,22 +96,58 @@ class Numerals:
         return len(text[: tokens[first].match.start()].rstrip())
 
     def _tokens(self, text: str) -> list[_Token]:
-        return [_Token(match) for match in self._token.finditer(text)]
+        tokens: list[_Token] = []
+        for match in self._token.finditer(text):
+            # A hundred and one is a number; seventy and one hundred are two, which text2num takes for 7100.
+            is_and = self._language == "en" and match[0].casefold() == "and"
+            tokens.append(_Token(match, is_and and not (tokens and self._is_scale(tokens[-1]))))
+        return tokens
 
     def _groups(self, tokens: Sequence[_Token]) -> Iterator[list[_Number]]:
         """Numbers that follow each other with nothing between them but an English oh."""
         group: list[_Number] = []
-        for found in find_numbers(tokens, self._language, 0.0):
-            first = found.start
-            if first and self._is_article(tokens[first - 1]) and self._is_scale(tokens[first]):
-                first -= 1
-            number = _Number(first, found.end, found.text, found.value, found.is_ordinal)
-            if group and not self._adjoin(tokens[group[-1].stop : found.start]):
+        for number in self._numbers(tokens):
+            if group and not self._adjoin(tokens[group[-1].stop : number.first]):
                 yield group
                 group = []
             group.append(number)
         if group:
             yield group
+
+    def _numbers(self, tokens: Sequence[_Token]) -> Iterator[_Number]:
+        spans = [(found.start, found.end) for found in find_numbers(tokens, self._language, 0.0)]
+        for place, (start, stop) in enumerate(spans):
+            if place + 1 < len(spans):
+                stop, begin = self._parted(tokens, start, stop, spans[place + 1])
+                spans[place + 1] = (begin, spans[place + 1][1])
+            has_article = start > 0 and self._is_article(tokens[start - 1]) and self._is_scale(tokens[start])
+            # On its own: text2num counts a word that it then leaves to the next number, as in duecento e cento.
+            for found in find_numbers(tokens[start:stop], self._language, 0.0):
+                first, end = start + found.start, start + found.end
+                spelt = all(self._is_digit(token) for token in tokens[first:end])
+                first -= has_article and first == start
+                yield _Number(first, end, found.text, found.value, found.is_ordinal, spelt)
+
+    def _parted(self, tokens: Sequence[_Token], start: int, stop: int, following: tuple[int, int]) -> tuple[int, int]:
+        """Where the number from `start` to `stop` ends, and where the `following` one begins.
+
+        text2num reads a number as far as it can, and takes four hundred and four hundred for 404 and a hundred.
+        """
+        begin, end = following
+        if begin != stop or not self._is_scale(tokens[begin]):
+            return stop, begin
+        for place in range(stop - 1, start, -1):
+            if self._is_one(tokens[place:end]):
+                return place, place
+        return stop, begin
+
+    def _is_one(self, tokens: Sequence[_Token]) -> bool:
+        found = find_numbers(tokens, self._language, 0.0)
+        return len(found) == 1 and (found[0].start, found[0].end) == (0, len(tokens))
+
+    def _is_digit(self, token: _Token) -> bool:
+        found = find_numbers([token], self._language, 0.0)
+        return bool(found) and found[0].text in set("0123456789")
 
     def _adjoin(self, between: Sequence[_Token]) -> bool:
         return not between or (self._language == "en" and len(between) == 1 and between[0].text().casefold() in OH)
@@ -157,7 +192,7 @@ def _together(group: Sequence[_Number]) -> str | None:
     digits = "".join(parts)
     if any(number.ordinal for number in group) or not digits.isdigit():
         return None
-    if all(number.is_spelt for number in group) and len(digits) >= FEWEST_DIGITS:
+    if all(number.spelt for number in group) and len(digits) >= FEWEST_DIGITS:
         return digits
     if len(group) == 2 and group[0].value in CENTURIES and len(digits) == 4:
         return digits
