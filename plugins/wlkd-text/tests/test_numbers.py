@@ -57,6 +57,22 @@ def spelling(component: Numbers) -> TextFilter:
         ("en", " one hundred and twenty thousand and two thousand and one", " 120000 and 2001"),
         ("fr", " quatre cents et deux cents, deux cents et cent", " 400 et 200, 200 et cent"),
         ("it", " duecento e cento", " 200 e cento"),
+        ("en", " five thousand four million, fifty thousand and forty eight hundred", " 5000 4000000, 50000 and 4800"),
+        ("en", " ninety-six thousand and eighty six million, two thousand million", " 96000 and 86000000, 2000000000"),
+        ("en", " one thousand twenty-one hundred", " 1000 2100"),
+        ("en", " nine million three billion", " 9000000 3000000000"),
+        ("en", " zero four thousand, zero five hundred hours", " zero 4000, 0500 hours"),
+        ("en", " one point two million, zero point five million", " 1.2 million, 0.5 million"),
+        ("en", " point five million, one point twenty five million", None),
+        ("en", " at twelve thirty, from eleven twelve", " at 12 30, from 11 12"),
+        ("de", " drei Komma fünf Millionen, null und achtzig", " 3,5 Millionen, null und 80"),
+        ("de", " dreihundertsechs dreißig, dreihundertsechs und dreißig", " 306 30, 336"),
+        ("fr", " deux virgule cinq millions, cinq mille quatre millions", " 2,5 millions, 5000 4000000"),
+        ("fr", " quatre-vingt-dix et deux mille, soixante et onze, deux mille et cent", " 90 et 2000, 71, 2100"),
+        ("es", " cien tres, cien mil, cinco mil cuatro millones", " cien tres, 100000, 5004000000"),
+        ("it", " nove milioni tre milioni, zero milioni", " 9000000 3000000, zero milioni"),
+        ("pt", " vinte e sete mil e cem", " 27100"),
+        ("nl", " drieduizendvijf dertig, eenentachtig en honderd", " 3005 30, 81 en honderd"),
         ("en", " 25 thousand", None),
         ("en", " Boeing 747 twenty times", " Boeing 747 20 times"),
         ("fr", " quatre-vingt-dix-neuf et trois virgule cinq", " 99 et 3,5"),
@@ -92,6 +108,8 @@ def test_a_number_that_may_go_on_waits(numbers: TextFilter) -> None:
     assert numbers.settled(spoken_words(" we saw one hundred and cats", "en"), "en") == 6
     assert numbers.settled(spoken_words(" we saw a", "en"), "en") == 2
     assert numbers.settled(spoken_words(" we saw a hundred", "en"), "en") == 2
+    assert numbers.settled(spoken_words(" at this point", "en"), "en") == 2
+    assert numbers.settled(spoken_words(" at this point nineteen", "en"), "en") == 2
     assert numbers.settled(spoken_words("利润的百分", "zh"), "zh") == 3
     assert numbers.settled(spoken_words("利润的百分之二十的", "zh"), "zh") == 9
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from text_to_num import find_numbers
 
@@ -14,36 +15,49 @@ LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pt")
 TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+|[^\w\s]")
 FRENCH_TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+|[^\w\s]")
 """With hyphens, or soixante quatre-vingt would be 64 and 20. In English they join more than numbers: two-year."""
-CONNECTORS = {
-    "de": {"und", "komma"},
-    "en": {"and", "point", "oh", "o", "-"},
-    "es": {"y", "coma", "punto"},
-    "fr": {"et", "virgule", "-"},
-    "it": {"e", "virgola"},
-    "nl": {"en", "komma"},
-    "pt": {"e", "vírgula"},
+AND = {"de": "und", "en": "and", "es": "y", "fr": "et", "it": "e", "nl": "en", "pt": "e"}
+POINTS = {
+    "de": {"komma"},
+    "en": {"point"},
+    "es": {"coma", "punto"},
+    "fr": {"virgule"},
+    "it": {"virgola"},
+    "nl": {"komma"},
+    "pt": {"vírgula"},
 }
+OTHERS = {"en": {"oh", "o", "-"}, "fr": {"-"}}
+CONNECTORS = {code: {word, *POINTS[code], *OTHERS.get(code, ())} for code, word in AND.items()}
 """Behind a number they may join it to another."""
 ARTICLES: Mapping[str, Collection[str]] = {"de": {"eine"}, "en": {"a", "an"}}
 """What stands for a one before a hundred or a million, and text2num does not read: a hundred and twenty."""
 OH = {"oh", "o"}
 SCALES = {100, 1000, 10**6, 10**9, 10**12}
+PLURALS = {"it": {"milioni": 10**6, "miliardi": 10**9}}
+"""Scales that text2num does not read alone."""
+THOUSANDS_OF_MILLIONS = ("es", "pt")
+"""Here cinco mil cuatro millones is one number; elsewhere it is 5000 and four million."""
+UNITS_FIRST = ("de", "nl")
+"""Thirty-six is six and thirty here."""
+CIEN = "cien"
+"""The Spanish hundred that nothing follows but thousands; with more behind it is ciento."""
 FEWEST_DIGITS = 3
 """Digits said one by one are one number from three on: five five five is 555, one two may be anything."""
-CENTURIES = range(11, 22)
-"""Nineteen ninety nine, twenty twenty four."""
+CENTURIES = range(13, 22)
+"""Nineteen ninety nine, twenty twenty four. Eleven fifteen and twelve thirty are times of the day."""
 
 
 @dataclass(frozen=True)
 class _Token:
     """What text2num asks of a token."""
 
-    match: re.Match[str]
+    word: str
+    start: int
+    stop: int
     separates: bool = False
     """Whether it is no part of a number."""
 
     def text(self) -> str:
-        return self.match[0]
+        return self.word
 
     def nt_separated(self, previous: _Token) -> bool:
         return False
@@ -78,7 +92,7 @@ class Numerals:
         edits = []
         for group in self._groups(tokens):
             for first, stop, digits in self._written(group, tokens):
-                edits.append(Edit(tokens[first].match.start(), tokens[stop - 1].match.end(), digits))
+                edits.append(Edit(tokens[first].start, tokens[stop - 1].stop, digits))
         return edits
 
     def settled(self, text: str) -> int:
@@ -89,18 +103,21 @@ class Numerals:
         groups = list(self._groups(tokens))
         if groups and groups[-1][-1].stop >= end:
             first = groups[-1][0].first
-        elif tokens and self._is_article(tokens[-1]):
+            first -= first > 0 and self._is_point(tokens[first - 1])
+        elif tokens and (self._is_article(tokens[-1]) or self._is_point(tokens[-1])):
             first = len(tokens) - 1
         else:
             return len(text)
-        return len(text[: tokens[first].match.start()].rstrip())
+        return len(text[: tokens[first].start].rstrip())
 
     def _tokens(self, text: str) -> list[_Token]:
         tokens: list[_Token] = []
         for match in self._token.finditer(text):
             # A hundred and one is a number; seventy and one hundred are two, which text2num takes for 7100.
-            is_and = self._language == "en" and match[0].casefold() == "and"
-            tokens.append(_Token(match, is_and and not (tokens and self._is_scale(tokens[-1]))))
+            token = _Token(match[0], *match.span())
+            if self._language == "en" and self._is_and(token) and not (tokens and self._is_scale(tokens[-1])):
+                token = replace(token, separates=True)
+            tokens.append(token)
         return tokens
 
     def _groups(self, tokens: Sequence[_Token]) -> Iterator[list[_Number]]:
@@ -115,31 +132,109 @@ class Numerals:
             yield group
 
     def _numbers(self, tokens: Sequence[_Token]) -> Iterator[_Number]:
-        spans = [(found.start, found.end) for found in find_numbers(tokens, self._language, 0.0)]
-        for place, (start, stop) in enumerate(spans):
-            if place + 1 < len(spans):
-                stop, begin = self._parted(tokens, start, stop, spans[place + 1])
-                spans[place + 1] = (begin, spans[place + 1][1])
-            has_article = start > 0 and self._is_article(tokens[start - 1]) and self._is_scale(tokens[start])
-            # On its own: text2num counts a word that it then leaves to the next number, as in duecento e cento.
-            for found in find_numbers(tokens[start:stop], self._language, 0.0):
-                first, end = start + found.start, start + found.end
-                spelt = all(self._is_digit(token) for token in tokens[first:end])
-                first -= has_article and first == start
-                yield _Number(first, end, found.text, found.value, found.is_ordinal, spelt)
+        at = 0
+        while found := find_numbers(tokens[at:], self._language, 0.0):
+            start, stop = at + found[0].start, at + found[0].end
+            if decimal := self._decimal(tokens, start, stop):
+                yield decimal
+                # What multiplies it stays a word: 1.2 million.
+                at = decimal.stop + 1
+                continue
+            at = self._parted(tokens, start, stop)
+            for first, end in self._pieces(tokens, start, at):
+                yield from self._read(tokens, first, end)
 
-    def _parted(self, tokens: Sequence[_Token], start: int, stop: int, following: tuple[int, int]) -> tuple[int, int]:
-        """Where the number from `start` to `stop` ends, and where the `following` one begins.
+    def _read(self, tokens: Sequence[_Token], start: int, stop: int) -> Iterator[_Number]:
+        has_article = start > 0 and self._is_article(tokens[start - 1]) and self._is_scale(tokens[start])
+        is_behind_point = start > 0 and self._is_point(tokens[start - 1])
+        # On its own: text2num counts a word that it then leaves to the next number, as in duecento e cento.
+        for found in find_numbers(tokens[start:stop], self._language, 0.0):
+            first, end = start + found.start, start + found.end
+            spelt = all(self._is_digit(token) for token in tokens[first:end])
+            first -= (has_article or (is_behind_point and found.value >= 1000)) and first == start
+            yield _Number(first, end, found.text, found.value, found.is_ordinal, spelt)
+
+    def _decimal(self, tokens: Sequence[_Token], start: int, stop: int) -> _Number | None:
+        """The number with a point that begins at `start` and is multiplied, as one point two million.
+
+        text2num reads one and two million in it, and in French 1,2000000."""
+        point = next((place for place in range(start, stop) if self._is_point(tokens[place])), stop)
+        scale = next((place for place in range(point, len(tokens)) if self._is_scale(tokens[place])), stop + 1)
+        if point == stop or scale > stop or not self._is_one(tokens[start:scale]):
+            return None
+        found = find_numbers(tokens[start:scale], self._language, 0.0)[0]
+        return _Number(start, scale, found.text, found.value, ordinal=False, spelt=False)
+
+    def _parted(self, tokens: Sequence[_Token], start: int, stop: int) -> int:
+        """Where the number from `start` to `stop` ends.
 
         text2num reads a number as far as it can, and takes four hundred and four hundred for 404 and a hundred.
         """
-        begin, end = following
-        if begin != stop or not self._is_scale(tokens[begin]):
-            return stop, begin
-        for place in range(stop - 1, start, -1):
-            if self._is_one(tokens[place:end]):
-                return place, place
-        return stop, begin
+        if stop < len(tokens) and self._is_scale(tokens[stop]):
+            for place in range(stop - 1, start, -1):
+                # Not within twenty-one hundred.
+                if tokens[place - 1].text() != "-" and self._is_one(tokens[place : stop + 1]):
+                    return place
+        return stop
+
+    def _pieces(self, tokens: Sequence[_Token], start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """The parts from `start` to `stop` that are numbers; text2num makes one of some that follow each other."""
+        for place in range(start + 1, stop):
+            if self._is_point(tokens[place]):
+                break
+            if self._ends_before(tokens, start, place, stop):
+                yield start, place
+                start = place
+        yield start, stop
+
+    def _ends_before(self, tokens: Sequence[_Token], start: int, place: int, stop: int) -> bool:
+        """Whether a number is over before the token at `place`, though text2num reads on, to `stop`."""
+        before, after = self._value(tokens[place - 1]), self._value(tokens[place])
+        is_and = self._is_and(tokens[place])
+        if before == 0:
+            # Zero seven and zero five hundred are one, zero four thousand and zero and eighty are not.
+            rest = [found.value for found in find_numbers(tokens[place:stop], self._language, 0.0)]
+            value = rest[0] if rest else after
+            return is_and or (value is not None and value >= 100 and value not in range(100, 1000, 100))
+        if self._language == "es" and tokens[place - 1].text().casefold() == CIEN:
+            return after is None or after < 1000
+        if is_and and before is not None and place + 1 < stop:
+            following = self._value(tokens[place + 1])
+            if self._language == "fr" and 20 <= before < 100:
+                # Vingt et un, soixante et onze; but not quatre-vingt-dix et deux.
+                return following not in (1, 11)
+            # Zeven en honderd: 7 and a hundred, not 700.
+            return following in SCALES and before < following
+        if before is None and place - 2 >= start and self._is_and(tokens[place - 1]):
+            before = self._value(tokens[place - 2])
+            return before is not None and before >= 1000 and self._multiplies_again(tokens[place:stop], before)
+        if before is None or after is None:
+            return False
+        if self._language in UNITS_FIRST and before > 100 and 0 < before % 100 < 10 and 20 <= after < 100:
+            # Dreihundertsechs dreißig: without und the six does not belong to the thirty.
+            return True
+        return before >= 1000 and self._multiplies_again(tokens[place:stop], before)
+
+    def _multiplies_again(self, tokens: Sequence[_Token], before: float) -> bool:
+        """Whether `tokens`, which follow a thousand or more, are a number of their own by what is multiplied in them:
+        four million, forty-eight hundred."""
+        values = [self._value(token) for token in tokens]
+        place = next((place for place, value in enumerate(values) if value in SCALES), 0)
+        multiplier = [value for value in values[:place] if value is not None]
+        if values[place] == 100 and (len(multiplier) > 1 or any(value > 9 for value in multiplier)):
+            return True
+        larger = [value for value in values[1:] if value in SCALES and value > before]
+        return bool(larger) and not (self._language in THOUSANDS_OF_MILLIONS and before < 10**6)
+
+    def _is_point(self, token: _Token) -> bool:
+        return token.text().casefold() in POINTS[self._language]
+
+    def _is_and(self, token: _Token) -> bool:
+        return token.text().casefold() == AND[self._language]
+
+    def _value(self, token: _Token) -> float | None:
+        """Of a token that is a number on its own."""
+        return _value_of(token.text().casefold(), self._language)
 
     def _is_one(self, tokens: Sequence[_Token]) -> bool:
         found = find_numbers(tokens, self._language, 0.0)
@@ -166,6 +261,9 @@ class Numerals:
         if self._is_only_scales(tokens[number.first : number.stop]):
             # A hundred, a million; 25 thousand, several hundred thousand.
             return True
+        if self._is_point(tokens[number.first]):
+            # Point five million is half a million.
+            return True
         leading_zero = number.text.startswith("0") and len(number.text) > 1
         return number.value < self._least and number.value.is_integer() and not leading_zero
 
@@ -180,7 +278,14 @@ class Numerals:
         return token.text().casefold() in ARTICLES.get(self._language, ())
 
     def _is_scale(self, token: _Token) -> bool:
-        return any(found.value in SCALES for found in find_numbers([token], self._language, 0.0))
+        return self._value(token) in SCALES
+
+
+@functools.lru_cache(maxsize=4096)
+def _value_of(word: str, language: str) -> float | None:
+    for found in find_numbers([_Token(word, 0, len(word))], language, 0.0):
+        return float(found.value)
+    return PLURALS.get(language, {}).get(word)
 
 
 def _together(group: Sequence[_Number]) -> str | None:
