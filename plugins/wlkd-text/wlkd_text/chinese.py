@@ -13,15 +13,18 @@ SCALE = "十百千万亿萬億"
 SEVERAL = "几幾数數"
 NUMERAL = f"[{DIGIT}{SCALE}]+"
 DECIMAL = f"{NUMERAL}(?:[点點][{DIGIT}]+)?"
+MINUTE = "[二三四五]?十[一二三四五六七八九]?"
+"""No decimal has a ten in it: 八点三十 is a time of the day."""
+TWO_DIGITS = re.compile("[一二三四五六七八九]{2}")
 SIMPLE = str.maketrans("〇两兩萬億", "零二二万亿")
 VALUE = {digit: str(value) for value, digit in enumerate("零一二三四五六七八九")}
 IDIOMS = frozenset(["七七八八", "一五一十", "三三两两", "三三兩兩", "九九八十一", "千千万万", "千千萬萬", "一五一零"])
 PATTERN = re.compile(
     f"(?P<percent>百分之)(?P<share>{DECIMAL})"
     f"|(?P<below>{NUMERAL})分之(?P<above>{NUMERAL})"
-    f"|(?P<hour>{NUMERAL})[点點](?P<minute>{NUMERAL})(?=分)"
+    f"|(?P<hour>{NUMERAL})(?P<point>[点點])(?P<minute>{NUMERAL}(?=分)|{MINUTE}(?![{DIGIT}{SCALE}]))"
     f"|(?P<date>{NUMERAL}(?:[年月]{NUMERAL})+)(?=[月日号號])"
-    f"|(?P<number>{DECIMAL})"
+    f"|(?P<number>{DECIMAL}(?!十))"
 )
 OPEN = re.compile(f"(?:百分之?|第|[{DIGIT}{SCALE}点點分之年月{SEVERAL}])+$")
 """An end of a text in which a number may go on."""
@@ -53,7 +56,7 @@ def _written(match: re.Match[str], least: int) -> str | None:
     if match["below"]:
         return _joined("{}/{}", match["above"], match["below"])
     if match["hour"]:
-        return _joined("{}点{}", match["hour"], match["minute"])
+        return _joined(f"{{}}{match['point']}{{}}", match["hour"], match["minute"])
     if match["date"]:
         return _joined(re.sub(NUMERAL, "{}", match["date"]), *re.findall(NUMERAL, match["date"]))
     numeral = match["number"]
@@ -81,13 +84,14 @@ def _number(numeral: str) -> str | None:
     after = "." + "".join(VALUE[digit] for digit in fraction) if fraction else ""
     if not set(whole) & set("十百千万亿"):
         return "".join(VALUE[digit] for digit in whole) + after
-    if whole[0] in "百千万亿":
+    if whole[0] in "百千万亿" or TWO_DIGITS.search(whole):
+        # 三四十, and 四百五十九五千 which are two: cn2an adds them up.
         return None
     try:
         value = int(cn2an.cn2an(whole, "normal"))
     except (ValueError, KeyError):  # what cn2an raises for text that is not a numeral
         return None
-    for name, size in (("亿", 10**8), ("万", 10**4)):
+    for name, traditional, size in (("亿", "億", 10**8), ("万", "萬", 10**4)):
         if not after and value and value % size == 0:
-            return f"{value // size}{name}"
+            return f"{value // size}{traditional if traditional in numeral else name}"
     return f"{value}{after}"
