@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -57,6 +58,26 @@ class _Shouting(TextFilter):
         return [Word(word.text.upper(), word.start, word.end) for word in words]
 
 
+class Ums(Filter):
+    """Leaves out " um", and writes the word behind it in capitals."""
+
+    def open(self, wish: str) -> TextFilter:
+        return _LeavingOut()
+
+
+class _LeavingOut(TextFilter):
+    def rewrite(self, words: Sequence[Word], language: str | None) -> Sequence[Word]:
+        before = ("", *(word.text for word in words))
+        told = [
+            replace(word, text=word.text.upper()) if one == " um" else word
+            for one, word in zip(before, words, strict=False)
+        ]
+        return [word for word, was in zip(told, words, strict=True) if was.text != " um"]
+
+    def settled(self, words: Sequence[Word], language: str | None) -> int:
+        return len(words) - (words[-1].text == " um")
+
+
 def commit(text: str = "", tail: str = "", *, language: str = "en", end: bool = False) -> Commit:
     return Commit(said(text), said(tail), language, segment_end=end)
 
@@ -89,6 +110,17 @@ def test_what_waits_is_let_go_when_the_language_changes() -> None:
     first, second = way.render(commit("b", language="de", end=True))
     assert (text_of(first.words), first.language) == (" a", "en")
     assert (text_of(second.words), second.language) == (" b", "de")
+
+
+def test_what_is_left_out_before_a_pause_changes_the_word_behind_it() -> None:
+    way = Rendering("simplified", Filters({"ums": Ums(FilterOptions(active=True))}), {})
+    assert shown(way.render(commit("x um", end=True))) == [" x|"]
+    assert way.waits_from == 1
+    assert shown(way.render(commit("y z", end=True))) == [" Y z|"]
+    way.render(commit("um", end=True))
+    assert way.release() == [] and way.waits_from is None
+    way.render(commit("um", end=True))
+    assert shown(way.render(commit("y", language="de", end=True))) == [" y|"]
 
 
 def test_no_filter_can_hold_a_stream_up() -> None:

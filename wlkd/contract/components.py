@@ -337,7 +337,7 @@ class TextFilter(ABC):
 
     def settled(self, words: Sequence[Word], language: str | None) -> int:
         """How many of the first `words` are rewritten in the same way whatever follows. The others wait, shown as
-        tentative, for more words or the end of the stretch."""
+        tentative, for more words or the end of the stretch; beyond it if `rewrite` leaves all of them out."""
         return len(words)
 
 

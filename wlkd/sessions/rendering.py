@@ -47,6 +47,8 @@ class Rendering:
     def release(self) -> list[Commit]:
         """What waits: nothing will follow it. Raises `SessionError`."""
         words, _ = self._pass_on((), (), end=True)
+        for stage in self._stages:
+            stage.forget()
         return [Commit(words, language=self._language)] if words else []
 
     @property
@@ -92,10 +94,15 @@ class _Stage:
     def waits_from(self) -> int | None:
         return self._held[0].start if self._held else None
 
+    def forget(self) -> None:
+        """Nothing will follow what waits."""
+        self._held = ()
+
     def pass_on(
         self, words: Sequence[Word], tentative: Sequence[Word], language: str | None, *, end: bool
     ) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
-        """What is settled of `words`, and the tail; at the `end` of a stretch everything is settled."""
+        """What is settled of `words`, and the tail; at the `end` of a stretch everything is settled, but what is left
+        out there waits on: an um before a pause hands its capital to the word behind it."""
         try:
             return self._pass_on((*self._held, *words), tuple(tentative), language, end)
         except Exception as error:
@@ -107,8 +114,9 @@ class _Stage:
     def _pass_on(
         self, words: tuple[Word, ...], tentative: tuple[Word, ...], language: str | None, end: bool
     ) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
-        count = len(words) if end or not words else self._filter.settled(words, language)
-        if len(words) - count > MAX_HELD_WORDS:
+        count = self._filter.settled(words, language) if words else 0
+        is_over = end and self._rewritten(words[count:], language)
+        if is_over or len(words) - count > MAX_HELD_WORDS:
             count = len(words)
         self._held = words[count:]
         return self._rewritten(words[:count], language), self._rewritten((*self._held, *tentative), language)

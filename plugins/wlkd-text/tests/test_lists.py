@@ -9,7 +9,7 @@ from wlkd_text.fillers import Fillers, FillersOptions
 from wlkd_text.profanity import Profanity, ProfanityOptions
 from wlkd_text.replace import Replace, ReplaceOptions
 
-from wlkd import SessionError, TextFilter
+from wlkd import SessionError, TextFilter, Word
 from wlkd.testing import check_filter, spoken_words
 
 
@@ -108,12 +108,22 @@ def test_profanity_is_masked_in_its_length() -> None:
         ("de", " Ähm, das um sieben", " Das um sieben"),
         ("zh", "呃，我嗯想", "我嗯想"),
         ("zh", "用Python呃，呃Django呃想OK呃", "用Python Django想OK"),
+        ("en", " Um - well - um - yes", " Well - yes"),
+        ("fr", " Euh ... bon, on y va euh ? Oui, euh !", " Bon, on y va ? Oui!"),
+        ("en", " Um, iPhone users went to the ER.", " iPhone users went to the ER."),
+        ("en", " a 35 mm lens, 5 um chairs, mm, yes", " a 35 mm lens, 5 chairs, yes"),
         ("sv", " um ehm", " um ehm"),
     ],
 )
 def test_fillers_are_left_out(language: str, said: str, written: str) -> None:
     fillers = Fillers(FillersOptions()).open("")
     assert check_filter(fillers, spoken_words(said, language), language) == written
+
+
+def test_a_blank_word_behind_a_filler_is_no_error() -> None:
+    words = [Word(text, place, place + 1) for place, text in enumerate([" so", " um", " ", " well", "呃", "", " x"])]
+    for language in ("en", "zh"):
+        assert "well" in check_filter(Fillers(FillersOptions()).open(""), words, language)
 
 
 def test_a_filler_waits_for_its_neighbours() -> None:

@@ -22,6 +22,7 @@ SHIPPED: Mapping[str, tuple[str, ...]] = {
     "zh": ("呃",),
 }
 """What also means something is not here: 嗯, mhm and uh-huh are answers."""
+EMERGENCY_ROOM = "ER"
 COMMAS = (",", "，")
 MARKS = ",，、.…。!！?？-–—"
 
@@ -54,39 +55,61 @@ class LeavingOut(TextFilter):
     def rewrite(self, words: Sequence[Word], language: str | None) -> Sequence[Word]:
         done: list[Word] = []
         capital = left_out = False
-        for word in words:
+        for word, goes in zip(words, self._left_out(words, language), strict=True):
             bare = word.text.strip()
-            if self._is_filler(word, language):
+            if goes:
                 if bare.endswith(SENTENCE_ENDS) and done and done[-1].text.endswith(COMMAS):
                     done[-1] = replace(done[-1], text=done[-1].text[:-1] + bare[-1])
-                capital |= bare[0].isupper()
+                capital |= bare[:1].isupper()
                 left_out = True
                 continue
-            if left_out and done and bare[0].isalnum() and done[-1].text[-1].isalnum():
+            if left_out and done and bare[:1].isalnum() and done[-1].text[-1:].isalnum():
                 # 呃 needs no space beside it, and English words would run together.
                 word = replace(word, text=spaced(done[-1].text, word.text))
             left_out = False
-            if capital:
-                word = replace(word, text=word.text.replace(bare, bare[0].upper() + bare[1:]))
+            if capital and bare:
+                if bare.islower():
+                    # Not iPhone.
+                    word = replace(word, text=word.text.replace(bare, bare[0].upper() + bare[1:]))
                 capital = False
             done.append(word)
         return done
 
     def settled(self, words: Sequence[Word], language: str | None) -> int:
         """Fillers at the end wait for the word that may get their capital, and the word before them, or before those
-        that may come, if they change something at its end."""
+        that may come, if they change something at its end or it says what they are."""
+        left_out = self._left_out(words, language)
         count = len(words)
-        while count and (self._is_filler(words[count - 1], language) or self._waits(words, count - 1, language)):
+        while count and (left_out[count - 1] or self._waits(words, left_out, count - 1, language)):
             count -= 1
         return count
 
-    def _waits(self, words: Sequence[Word], place: int, language: str | None) -> bool:
+    def _waits(self, words: Sequence[Word], left_out: Sequence[bool], place: int, language: str | None) -> bool:
         """Whether a filler behind the word at `place` may make its comma the end of a sentence, or leave it without a
-        space before an English word."""
-        comes_last = place == len(words) - 1 or self._is_filler(words[place + 1], language)
+        space before an English word, or be a unit."""
+        comes_last = place == len(words) - 1 or left_out[place + 1]
         text = words[place].text
-        needs_space = language in UNSPACED_LANGUAGES and text[-1].isalnum() and spaced(text, "a") != "a"
-        return comes_last and (text.endswith(COMMAS) or needs_space)
+        needs_space = language in UNSPACED_LANGUAGES and text[-1:].isalnum() and spaced(text, "a") != "a"
+        return comes_last and (text.endswith(COMMAS) or needs_space or text[-1:].isdigit())
 
-    def _is_filler(self, word: Word, language: str | None) -> bool:
-        return word.text.strip().strip(MARKS).casefold() in self._by_language.get(language or "", ())
+    def _left_out(self, words: Sequence[Word], language: str | None) -> list[bool]:
+        """For each word whether it goes: a filler, or a mark of its own behind one."""
+        left_out: list[bool] = []
+        ends_with_filler = False
+        for place, word in enumerate(words):
+            bare = word.text.strip()
+            before = words[place - 1].text if place else ""
+            if self._is_filler(bare, before, language):
+                left_out.append(True)
+                # A filler that is a sentence, or the end of one whose comma becomes its full stop.
+                ends_with_filler = bare[:1].isupper() or before.endswith(COMMAS)
+            else:
+                is_mark = bool(left_out) and left_out[-1] and not bare.strip(MARKS)
+                left_out.append(is_mark and (ends_with_filler or not bare.endswith(SENTENCE_ENDS)))
+        return left_out
+
+    def _is_filler(self, bare: str, before: str, language: str | None) -> bool:
+        """Whether the word `bare` is one, behind the text `before`."""
+        plain = bare.strip(MARKS)
+        is_unit = plain == "mm" and before[-1:].isdigit()
+        return plain != EMERGENCY_ROOM and not is_unit and plain.casefold() in self._by_language.get(language or "", ())
