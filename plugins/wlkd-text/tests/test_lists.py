@@ -47,6 +47,24 @@ def test_chinese_is_replaced_anywhere_in_the_text() -> None:
 @pytest.mark.parametrize(
     ("language", "said", "written"),
     [
+        ("ja", "新しいiphoneをかう", "新しいiPhoneをかう"),
+        ("ja", "アップルをつくるアップルパイ", "AppleをつくるAppleパイ"),
+        ("ja", "これはりんごです。アップル", "これはApfelです。Apple"),
+        ("th", " ผมชอบแอปเปิลมาก", " ผมชอบAppleมาก"),
+        ("th", " ใช้iphoneครับ", " ใช้iPhoneครับ"),
+        ("hi", " कमी कम", " कमी थोड़ा"),
+        ("km", " ខ្ញុំស្រឡាញ់ផ្លែប៉ោមណាស់", " ខ្ញុំស្រឡាញ់Appleណាស់"),
+    ],
+)
+def test_words_are_found_in_every_script(language: str, said: str, written: str) -> None:
+    table = {"アップル": "Apple", "りんご": "Apfel", "แอปเปิล": "Apple", "คร": "X", "कम": "थोड़ा", "ផ្លែប៉ោម": "Apple"}
+    filter_ = replacing(words={**table, "iphone": "iPhone"})
+    assert check_filter(filter_, spoken_words(said, language), language) == written
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "written"),
+    [
         ("de", " Die Straße, STRAẞE", " Die Strasse, STRASSE"),
         ("tr", " İstanbul, istanbul", " Stadt, stadt"),
     ],
