@@ -8,6 +8,7 @@ import json
 import pytest
 from wlkd_openai.form import Wishes, parse
 from wlkd_openai.formats import Deltas, response
+from wlkd_openai.speakers import who
 
 from wlkd import BadParameter, KnownSpeaker, Line, Update, Word
 
@@ -62,6 +63,11 @@ def test_words_say_over_whom_they_are_spoken() -> None:
     extra = {"response_format": ["verbose_json"], "diarize": ["true"], "timestamp_granularities": ["word"]}
     body = json.loads(response(update, parse(FORM | extra, "transcribe")).text or "")
     assert [(word["speaker"], word.get("also_speaker")) for word in body["words"]] == [("B", "A"), ("B", None)]
+
+
+def test_somebody_unknown_has_no_letter_that_is_a_name() -> None:
+    known = [KnownSpeaker(name, b"") for name in ("A", "C")]
+    assert [who(speaker, known)["speaker"] for speaker in (1, 2, 3, 4, 27, -1)] == ["A", "C", "B", "D", "AA", "unknown"]
 
 
 def test_a_stream_ends_with_the_segments() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 from collections.abc import Collection, Sequence
 
 from wlkd import BadParameter, KnownSpeaker
@@ -41,11 +42,20 @@ def who(speaker: int | None, known: Sequence[KnownSpeaker], member: str = "speak
         return {}
     if 1 <= speaker <= len(known):
         return {member: known[speaker - 1].name}
-    letters, rest = "", speaker - len(known)
-    while rest > 0:
-        rest, place = divmod(rest - 1, 26)
+    if speaker < 1:
+        return {member: "unknown"}
+    # A name may be a letter; somebody whom nobody knows gets another one.
+    names = {one.name for one in known}
+    free = (letters for letters in map(_letters, itertools.count(1)) if letters not in names)
+    return {member: next(itertools.islice(free, speaker - len(known) - 1, None))}
+
+
+def _letters(number: int) -> str:
+    letters = ""
+    while number:
+        number, place = divmod(number - 1, 26)
         letters = chr(ord("A") + place) + letters
-    return {member: letters or "unknown"}
+    return letters
 
 
 def _known(name: str, reference: str) -> KnownSpeaker:
