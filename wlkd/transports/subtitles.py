@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 from unicodedata import category, east_asian_width
 
-from wlkd.contract.audio import seconds
+from wlkd.contract.audio import samples, seconds
 from wlkd.contract.types import SENTENCE_ENDS, UNKNOWN_SPEAKER, Line, Translation, Word
 
 ROW_COLUMNS = 42
@@ -17,6 +18,8 @@ ROW_COLUMNS = 42
 MAX_CUE_COLUMNS = 2 * ROW_COLUMNS
 MAX_CUE_SECONDS = 7.0
 """Two rows for at most seven seconds: what broadcasters ask for, so that people can read along."""
+LEAST_CUE_SECONDS = 0.5
+"""Of one whose words have no length."""
 MAX_GAP_SECONDS = 1.0
 """A longer silence between two words takes the text off the screen."""
 
@@ -68,7 +71,18 @@ def cues(lines: Sequence[Line]) -> list[Cue]:
         for group in _split(phrase)
     ]
     # WebVTT wants them by their start, and in a call two may speak at once.
-    return sorted(made, key=lambda cue: cue.start)
+    made.sort(key=lambda cue: cue.start)
+    return [_visible(cue, following) for cue, following in zip_longest(made, made[1:])]
+
+
+def _visible(cue: Cue, following: Cue | None) -> Cue:
+    """`cue`, for a while if it has no length: players hide it, or refuse the file."""
+    if _milliseconds(cue.end) > _milliseconds(cue.start):
+        return cue
+    end = cue.start + samples(LEAST_CUE_SECONDS)
+    if following and _milliseconds(following.start) > _milliseconds(cue.start):
+        end = min(end, following.start)
+    return replace(cue, end=end)
 
 
 def _phrases(words: Sequence[Word]) -> Iterator[list[Word]]:
@@ -237,8 +251,12 @@ def _who(speaker: int | None, field: str = "speaker") -> dict[str, Any]:
 
 def _time(at: int, point: str) -> str:
     """`HH:MM:SS` and milliseconds after `point`."""
-    total = round(1000 * seconds(at))
+    total = _milliseconds(at)
     return f"{total // 3_600_000:02}:{total // 60_000 % 60:02}:{total // 1000 % 60:02}{point}{total % 1000:03}"
+
+
+def _milliseconds(at: int) -> int:
+    return round(1000 * seconds(at))
 
 
 WRITERS: Mapping[str, Callable[[Sequence[Line], str], str]] = {

@@ -4,6 +4,7 @@
 const ROW_COLUMNS = 42; // of a row on the screen; wide (East Asian) characters take two
 const MAX_CUE_COLUMNS = 2 * ROW_COLUMNS;
 const MAX_CUE_MS = 7000;
+const LEAST_CUE_SECONDS = 0.5; // of one whose words have no length
 const MAX_GAP_MS = 1000; // a longer silence between two words takes the text off the screen
 const SENTENCE_ENDS = /[.?!。？！…]$/;
 const WIDE = new RegExp(
@@ -84,7 +85,15 @@ export function cues(lines) {
       .map((group) => ({ start: group[0].start, end: group.at(-1).end, text: textOf(group).trim(), ...whoOf(line) })),
   );
   // WebVTT wants them by their start, and in a call two may speak at once.
-  return made.sort((one, other) => one.start - other.start);
+  made.sort((one, other) => one.start - other.start);
+  return made.map((cue, place) => ({ ...cue, end: visibleEnd(cue, made[place + 1]) }));
+}
+
+/** Its end, or a later one if it has no length: players hide it, or refuse the file. */
+function visibleEnd({ start, end }, following) {
+  if (ms(end) > ms(start)) return end;
+  const later = start + LEAST_CUE_SECONDS;
+  return following && ms(following.start) > ms(start) ? Math.min(later, following.start) : later;
 }
 
 /** Of a script without spaces each character is a word, with the marks behind it. */
