@@ -33,6 +33,23 @@ def test_words_are_replaced_in_their_case(said: str, written: str) -> None:
     assert check_filter(replacing(words=table), spoken_words(said, "en"), "en") == written
 
 
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        (" we, you know, think", " we, think"),
+        (" You know, we think, you know.", " we think."),
+        (" so, you know, you know, go", " so, go"),
+        (" go, you know? Yes, you know what", " go? Yes, what"),
+        (" go, you know, you know.", " go,."),
+    ],
+)
+def test_what_is_left_out_takes_its_comma_with_it(said: str, written: str) -> None:
+    assert check_filter(replacing(words={"you know": ""}), spoken_words(said, "en"), "en") == written
+    gone = Profanity(ProfanityOptions(mask="remove", words=("you know", "那个"))).open("")
+    assert check_filter(gone, spoken_words(said, "en"), "en") == written
+    assert check_filter(gone, spoken_words("我，那个，去，那个。", "zh"), "zh") == "我，去。"
+
+
 def test_a_list_may_be_for_one_language() -> None:
     german = replacing(words={"wifi": "WLAN"}, by_language={"de": {"strasse": "straße"}})
     assert check_filter(german, spoken_words(" Strasse wifi", "de"), "de") == " Straße WLAN"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from wlkd import Word
-from wlkd.contract.text import text_of
+from wlkd.contract.text import Edit, text_of, whole_words
+from wlkd.contract.types import SENTENCE_ENDS
 
 UNSPACED = "㐀-鿿ぁ-ゟァ-ヿｦ-ﾟ\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
 """Chinese, kana, Thai, Lao, Tibetan, Burmese, Khmer: no edges between words."""
@@ -22,6 +23,7 @@ EDGE = f"(?!(?<={LETTER}){LETTER}|{SIGN})"
 """Not between two letters of a word. Once for a whole list: compiling it takes 7 ms on the thread that serves all
 clients."""
 INSIDE = re.compile(f"{LETTER}{{2}}|.{SIGN}", re.DOTALL)
+COMMAS = (",", "，", "、")
 ByLanguage = Mapping[str, Sequence[str]]
 
 
@@ -52,6 +54,33 @@ class Phrases:
                 begun = (match.start() for match in self.find(text) if match.end() > start)
                 return _all_but(words, len(text) - min([start, *begun]))
         return len(words)
+
+    def settled_for_removal(self, words: Sequence[Word], removed: Callable[[str], bool]) -> int:
+        """As `settled`, where `removal` may take a comma at their end. `removed`: whether a phrase, by its `key`, is
+        left out."""
+        count = self.settled(words)
+        text = text_of(words[:count])
+        if not text.endswith(COMMAS):
+            return count
+        start = len(text) - len(words[count - 1].text)
+        for match in self.find(text):
+            if match.end() == len(text) - 1:
+                if removed(key(match[0])):
+                    return count
+                start = match.start()
+        return whole_words(words, start)
+
+
+def removal(text: str, match: re.Match[str], edits: Sequence[Edit]) -> Edit:
+    """The edit, behind those there are, that leaves out what was found: with the space before it and the comma behind
+    it. A comma before it gives way to the end of the sentence behind it."""
+    start, end = match.span()
+    floor = edits[-1].stop if edits else 0
+    start -= start > floor and text[start - 1] == " "
+    if text[end:].startswith(COMMAS):
+        return Edit(start, end + 1, "")
+    start -= start > floor and text[start - 1] in COMMAS and text[end:].startswith(SENTENCE_ENDS)
+    return Edit(start, end, "")
 
 
 def key(phrase: str) -> str:

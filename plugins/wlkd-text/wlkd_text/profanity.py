@@ -9,7 +9,7 @@ from pydantic import Field
 
 from wlkd import BadParameter, Filter, FilterOptions, TextFilter, Word
 from wlkd.contract.text import Edit, edited, text_of
-from wlkd_text.phrases import ByLanguage, Phrases
+from wlkd_text.phrases import ByLanguage, Phrases, removal
 
 SHIPPED: ByLanguage = {
     "en": (
@@ -61,23 +61,22 @@ class Masking(TextFilter):
 
     def rewrite(self, words: Sequence[Word], language: str | None) -> Sequence[Word]:
         text = text_of(words)
-        edits = []
+        edits: list[Edit] = []
         for match in self._list(language).find(text):
             start, end = match.span()
-            masked = self._masked(text[start:end])
-            if self._mask == "remove" and text[:start].endswith(" "):
-                start -= 1
-            edits.append(Edit(start, end, masked))
+            removes = self._mask == "remove"
+            edits.append(removal(text, match, edits) if removes else Edit(start, end, self._masked(text[start:end])))
         return edited(words, edits)
 
     def settled(self, words: Sequence[Word], language: str | None) -> int:
-        return self._list(language).settled(words)
+        phrases = self._list(language)
+        if self._mask == "remove":
+            return phrases.settled_for_removal(words, lambda said: True)
+        return phrases.settled(words)
 
     def _list(self, language: str | None) -> Phrases:
         return self._lists.get(language or "", self._common)
 
     def _masked(self, phrase: str) -> str:
-        if self._mask == "remove":
-            return ""
         shown = 1 if self._mask == "first_letter" else 0
         return " ".join(word[:shown] + "*" * (len(word) - shown) for word in phrase.split())

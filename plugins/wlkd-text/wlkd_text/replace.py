@@ -8,7 +8,7 @@ from pydantic import Field
 
 from wlkd import BadParameter, Filter, FilterOptions, TextFilter, Word
 from wlkd.contract.text import Edit, edited, text_of
-from wlkd_text.phrases import Phrases, key
+from wlkd_text.phrases import Phrases, key, removal
 
 Table = Mapping[str, str]
 
@@ -53,7 +53,7 @@ class Replacing(TextFilter):
         return edited(words, self._list(language).edits(text_of(words)))
 
     def settled(self, words: Sequence[Word], language: str | None) -> int:
-        return self._list(language).phrases.settled(words)
+        return self._list(language).settled(words)
 
     def _list(self, language: str | None) -> _List:
         return self._lists.get(language or "", self._common)
@@ -62,17 +62,20 @@ class Replacing(TextFilter):
 class _List:
     def __init__(self, table: Table) -> None:
         self._written = {key(said): written for said, written in table.items()}
-        self.phrases = Phrases(self._written)
+        self._phrases = Phrases(self._written)
 
     def edits(self, text: str) -> list[Edit]:
-        edits = []
-        for match in self.phrases.find(text):
-            start = match.start()
-            written = in_case_of(text[start : match.end()], self._written[key(match[0])])
-            if not written and text[:start].endswith(" "):
-                start -= 1
-            edits.append(Edit(start, match.end(), written))
+        edits: list[Edit] = []
+        for match in self._phrases.find(text):
+            start, end = match.span()
+            written = in_case_of(text[start:end], self._written[key(match[0])])
+            edits.append(Edit(start, end, written) if written else removal(text, match, edits))
         return edits
+
+    def settled(self, words: Sequence[Word]) -> int:
+        if all(self._written.values()):
+            return self._phrases.settled(words)
+        return self._phrases.settled_for_removal(words, lambda said: not self._written[said])
 
 
 def in_case_of(said: str, written: str) -> str:
