@@ -34,6 +34,22 @@ except SystemExit:
     }
 
 
+def test_a_daemon_imports_no_library_of_what_it_does_not_use() -> None:
+    code = """
+import asyncio
+import sys
+from wlkd.testing import running_daemon
+
+async def main():
+    async with running_daemon({"vad": {"name": "none"}}):
+        print(sorted({"cn2an", "num2words", "onnx", "onnxruntime", "torch", "ctranslate2"} & set(sys.modules)))
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n", done.stderr
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("lines", [1, 10_000], ids=["kept until the end", "more than a buffer"])
 def test_a_reader_that_has_enough_is_no_error(lines: int, unbuffered: str, install: Callable[..., str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -26,11 +27,13 @@ from wlkd_speakers.catalogue import SEGMENTATION, overlap_file, voices_file
 from wlkd_speakers.cells import CELL, Cell
 from wlkd_speakers.changes import LiveChanges, RecordingChanges
 from wlkd_speakers.cutter import Cutter, Network, voices_in
-from wlkd_speakers.embedder import Embedder
 from wlkd_speakers.listening import Network as SecondNetwork
 from wlkd_speakers.recording import speakers_of
-from wlkd_speakers.segmenter import Segmenter
 from wlkd_speakers.tracker import Decision, Tracker
+
+if TYPE_CHECKING:
+    from wlkd_speakers.embedder import Embedder
+    from wlkd_speakers.segmenter import Segmenter
 
 LATE = samples(0.15)
 """How late a change of speaker is found: a new voice must outweigh the known one in the 1.5 s that a cell hears.
@@ -57,6 +60,9 @@ class CampPlus(Diarizer[CampPlusOptions]):
         self._segmenter: Segmenter | None = None
 
     async def provision(self, ctx: Context) -> None:
+        from wlkd_speakers.embedder import Embedder
+        from wlkd_speakers.segmenter import Segmenter
+
         ctx.status("loading the voice network CAM++")
         self._embedder = await asyncio.to_thread(Embedder, voices_file(ctx.models_dir))
         overlap = overlap_file(ctx.models_dir)

@@ -9,12 +9,16 @@ numbers that hold only within what it hears at once, and gives a probability to 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from wlkd import SAMPLE_RATE
-from wlkd_speakers.graph import Graph
 from wlkd_speakers.weights import Weights
+
+if TYPE_CHECKING:
+    from wlkd_speakers.graph import Graph
 
 STEP = 270
 """Samples from one answer to the next: 17 ms."""
@@ -34,6 +38,9 @@ def build(weights: Weights) -> bytes:
 
     Raises `ProvisionError` unless `weights` are exactly those of PyanNet.
     """
+    # The decisions import this module for its figures, and onnx takes long.
+    from wlkd_speakers.graph import Graph
+
     graph = Graph(weights, "pyannote's segmentation-3.0")
     hidden = graph.instance_norm("sound", "sincnet.wav_norm1d")
     filters = graph.constant("filters", _filters(graph))

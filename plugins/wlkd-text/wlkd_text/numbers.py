@@ -47,6 +47,11 @@ class Numbers(Filter[NumbersOptions]):
         self._readers: dict[Form, Mapping[str, Reader]] = {}
 
     async def provision(self, ctx: Context) -> None:
+        if self.config.active:
+            self._load()
+
+    def _load(self) -> None:
+        # A tenth of a second: not at the start of a daemon whose clients never ask for it.
         from wlkd_text import chinese, chinese_words, english_words, spoken
 
         least = self.config.least
@@ -63,6 +68,8 @@ class Numbers(Filter[NumbersOptions]):
         """`wish`: another form than the configured one."""
         if wish and wish not in get_args(Form):
             raise BadParameter("numbers", f"numbers: unknown form {wish!r}; known: {', '.join(get_args(Form))}")
+        if not self._readers:
+            self._load()
         return Rewriting(self._readers[cast(Form, wish) or self.config.form])
 
 
