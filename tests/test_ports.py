@@ -94,6 +94,27 @@ async def test_a_transport_s_port_that_another_program_holds() -> None:
     assert problem.path == "transports.tcp.port" and f"another program listens on port {port}" in problem.message
 
 
+async def test_a_second_port_of_a_transport() -> None:
+    path = "transports.telephony.audiosocket_port"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        [taken] = await problems(with_transports(telephony={"audiosocket_port": port}))
+    assert taken.path == path and f"another program listens on port {port}" in taken.message
+    values = with_transports(telephony={})
+    server = values["transports"]["telephony"]["audiosocket_port"] = values["server"]["port"]
+    [shared] = await problems(values)
+    assert (shared.path, shared.message) == (
+        path,
+        f"server listens on port {server} too; give one of them another port",
+    )
+    [elsewhere] = await problems(
+        with_transports(telephony={"audiosocket_host": "192.0.2.1", "audiosocket_port": free_port()})
+    )
+    assert elsewhere.path == "transports.telephony.audiosocket_host" and "cannot listen on" in elsewhere.message
+    assert await problems(with_transports(telephony={"audiosocket_port": free_port()})) == []
+    assert await problems(with_transports(telephony={})) == []
+
+
 async def test_transports_of_a_daemon_that_runs_already_are_no_conflict() -> None:
     values = with_transports(websocket={}, tcp={"host": "127.0.0.1", "port": free_port()})
     async with running_daemon(values):

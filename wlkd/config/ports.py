@@ -26,6 +26,8 @@ class _Listener:
     """Where something is to listen."""
 
     section: str
+    prefix: str
+    """Of the options `host` and `port`: empty, or that of a second port of the section, as `audiosocket_`."""
     host: str
     port: int
     shares: bool
@@ -42,18 +44,19 @@ def ports_in_use(config: Config) -> Iterator[Problem]:
     before: list[_Listener] = []
     ours = False
     for listener in _listeners(config):
-        place, host, port = listener.section, listener.host, listener.port
+        host, port = listener.host, listener.port
+        place = f"{listener.section}.{listener.prefix}"
         if rival := next(filter(listener.clashes, before), None):
-            yield Problem(f"{place}.port", f"{rival.section} listens on port {port} too; give one of them another port")
+            yield Problem(f"{place}port", f"{rival.section} listens on port {port} too; give one of them another port")
         elif (listener.host, listener.port) not in {(one.host, one.port) for one in before}:
             error = _refusal(host, port)
             if error is not None and error.errno != errno.EADDRINUSE:
-                yield Problem(f"{place}.host", f"cannot listen on {host}:{port}: {error.strerror or error}")
+                yield Problem(f"{place}host", f"cannot listen on {host}:{port}: {error.strerror or error}")
             elif error is not None:
                 ours = ours or (_is_ours(config) if not before else _is_held_by_wlkd(port))
                 if not ours:
                     yield Problem(
-                        f"{place}.port",
+                        f"{place}port",
                         f"another program listens on port {port}: `ss -ltnp 'sport = :{port}'` names it",
                     )
         before.append(listener)
@@ -62,14 +65,18 @@ def ports_in_use(config: Config) -> Iterator[Problem]:
 def _listeners(config: Config) -> Iterator[_Listener]:
     """The server first."""
     server = config.server
-    yield _Listener("server", server.host, server.port, shares=True)
+    yield _Listener("server", "", server.host, server.port, shares=True)
     for name, options in config.transports.items():
         said = options.model_dump()
         if isinstance(said.get("port", ""), int | None):
             # A port that may be left out is one of the HTTP server.
             shares = type(options).model_fields["port"].default is None
             host, port = said.get("host") or server.host, said["port"] or server.port
-            yield _Listener(f"transports.{name}", host, port, shares)
+            yield _Listener(f"transports.{name}", "", host, port, shares)
+        for prefix in (option.removesuffix("port") for option in said if option.endswith("_port")):
+            if isinstance(said[f"{prefix}port"], int):
+                host = said.get(f"{prefix}host") or server.host
+                yield _Listener(f"transports.{name}", prefix, host, said[f"{prefix}port"], shares=False)
 
 
 def _refusal(host: str, port: int) -> OSError | None:
