@@ -19,6 +19,11 @@ THREADS_A_ROW = 2
 as one batch of base and 0.80, 1.13 and 1.58 s one by one, with the same states, and 20 MiB instead of 100 for 9 s:
 CTranslate2 has the scores of all heads of a batch in memory at once."""
 
+STRIDE = 2
+"""Mel frames that make a frame of states."""
+CONVOLVED = 1
+"""Frames on each side that the convolutions reach into."""
+
 
 class Encoder(ABC):
     """Encodes rows of equal length; any even number of mel frames up to 3000."""
@@ -67,45 +72,64 @@ class TorchEncoder(Encoder):
         make_linear: MakeLinear,
     ) -> None:
         own = Weights(weights, "encoder", device, dtype)
-        self._blocks = [EncoderBlock(own, f"blocks.{n}.", make_linear) for n in range(dims.n_audio_layer)]
-        self._convolutions = [(own[f"conv{n}.weight"], own[f"conv{n}.bias"], stride) for n, stride in ((1, 1), (2, 2))]
-        self._norm = Norm(own["ln_post.weight"], own["ln_post.bias"])
-        self._heads = dims.n_audio_head
+        self.width = dims.n_audio_state
+        self.blocks = [
+            EncoderBlock(own, f"blocks.{n}.", dims.n_audio_head, make_linear) for n in range(dims.n_audio_layer)
+        ]
+        self.normalised = Norm(own["ln_post.weight"], own["ln_post.bias"])
+        self._convolutions = [
+            (own[f"conv{n}.weight"], own[f"conv{n}.bias"], stride) for n, stride in ((1, 1), (2, STRIDE))
+        ]
         self._device = device
         self._dtype = dtype
         self._positions = sinusoids(dims.n_audio_ctx, dims.n_audio_state).to(device, dtype)
 
     def __call__(self, mel: Tensor) -> Tensor:
-        x = mel.to(self._device, self._dtype)
+        x = self.embedded(mel, 0, mel.shape[2] // STRIDE)
+        for block in self.blocks:
+            x = block.mixed(x, *block.projected(x))
+        return self.normalised(x)
+
+    def embedded(self, mel: Tensor, first: int, stop: int) -> Tensor:
+        """What enters the first layer of frames `first` up to, not including, `stop` of `mel` (rows, bins, frames)."""
+        begin = max(first - CONVOLVED, 0)
+        x = mel[..., STRIDE * begin : STRIDE * (stop + CONVOLVED)].to(self._device, self._dtype)
         for weight, bias, stride in self._convolutions:
             x = F.gelu(F.conv1d(x, weight, bias, stride=stride, padding=1))
-        x = x.transpose(1, 2)
-        x = x + self._positions[: x.shape[1]]
-        for block in self._blocks:
-            parts = block.qkv(block.attention_norm(x)).chunk(3, dim=-1)
-            query, key, value = (part.view(*x.shape[:2], self._heads, -1).transpose(1, 2) for part in parts)
-            attended = F.scaled_dot_product_attention(query, key, value)
-            x = x + block.out(attended.transpose(1, 2).flatten(2))
-            x = x + block.mlp_out(F.gelu(block.mlp_in(block.mlp_norm(x))))
-        return self._norm(x)
+        return x.transpose(1, 2)[:, first - begin : stop - begin] + self._positions[first:stop]
 
 
 class EncoderBlock:
     """One layer of the encoder, by the checkpoint's names."""
 
-    def __init__(self, weights: Weights, prefix: str, make: MakeLinear) -> None:
+    def __init__(self, weights: Weights, prefix: str, heads: int, make: MakeLinear) -> None:
         def linear(name: str) -> Linear:
             return make(weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"])
 
         def norm(name: str) -> Norm:
             return Norm(weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"])
 
-        self.attention_norm = norm("attn_ln")
-        self.qkv = make(*stacked(weights, prefix + "attn.", ("query", "key", "value")))
-        self.out = linear("attn.out")
-        self.mlp_norm = norm("mlp_ln")
-        self.mlp_in = linear("mlp.0")
-        self.mlp_out = linear("mlp.2")
+        self._heads = heads
+        self._attention_norm = norm("attn_ln")
+        self._qkv = make(*stacked(weights, prefix + "attn.", ("query", "key", "value")))
+        self._out = linear("attn.out")
+        self._mlp_norm = norm("mlp_ln")
+        self._mlp_in = linear("mlp.0")
+        self._mlp_out = linear("mlp.2")
+
+    def projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of `x`, each like `x`: (rows, frames, width)."""
+        query, key, value = self._qkv(self._attention_norm(x)).chunk(3, dim=-1)
+        return query, key, value
+
+    def mixed(self, x: Tensor, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """What follows `x` when its queries attend to `keys` and `values`, which may be of more frames."""
+        query, keys, values = (
+            part.view(*part.shape[:2], self._heads, -1).transpose(1, 2) for part in (query, keys, values)
+        )
+        attended = F.scaled_dot_product_attention(query, keys, values)
+        x = x + self._out(attended.transpose(1, 2).flatten(2))
+        return x + self._mlp_out(F.gelu(self._mlp_in(self._mlp_norm(x))))
 
 
 def sinusoids(length: int, width: int) -> Tensor:

@@ -14,6 +14,7 @@ from wlkd_simulstreaming.brief import Step, request
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.encoder import Encoder
+from wlkd_simulstreaming.growing import Encoding, GrowingEncoder
 from wlkd_simulstreaming.guards import Guard
 from wlkd_simulstreaming.holes import Hole, filled, hole
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request
@@ -24,11 +25,12 @@ from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.rivals import is_echo, with_second_opinions
 from wlkd_simulstreaming.settling import Heard, doubted
+from wlkd_simulstreaming.state import State
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
 
 IDLE_SPARE, BUSY_SPARE = 0.95, 0.8
 """From the first share of time to spare on a batch is encoded at length, up to the second no more than it needs.
-Encoding is what fills a worker up: it has to shrink long before speech waits."""
+Encoding is what fills a worker up: it has to shrink long before speech waits. Windows grow from the first share on."""
 OPINION_SPARE = 0.73
 """With less time to spare nobody is asked for a second opinion: twenty-four streams of base, which leave less than a
 half, fall behind with it on two cores."""
@@ -42,6 +44,7 @@ class Inference:
         options: SimulStreamingOptions,
         mel: LogMel,
         encoder: Encoder,
+        growing: GrowingEncoder | None,
         decoder: TextDecoder,
         decoding: GreedyDecoding,
         metrics: Metrics,
@@ -49,6 +52,7 @@ class Inference:
         self._options = options
         self._mel = mel
         self._encoder = encoder
+        self._growing = growing
         self._decoder = decoder
         self._decoding = decoding
         self._metrics = metrics
@@ -64,7 +68,8 @@ class Inference:
         return heard
 
     def _hear(self, steps: Sequence[Step]) -> list[Heard]:
-        memory = self._remember(self._encode(steps), steps)
+        steps, states = self._encode(steps)
+        memory = self._remember(states, steps)
         with self._metrics.timed("language"):
             decided, languages = self._decide_languages(steps, memory)
         pairs = list(zip(steps, decided, strict=True))
@@ -126,23 +131,45 @@ class Inference:
     def _rest(self, heard: Heard, gap: Hole) -> Heard:
         """The speech of `heard` from `gap` on, as it is heard by itself, and without context."""
         step = replace(heard.step, state=heard.step.state.behind(gap.frame))
-        memory = self._remember(self._encode([step]), [step])
+        memory = self._remember(self._encode([step])[1], [step])
         [rest] = self._decoding.decode(memory, [request(step, heard.language, afresh=True)])
         return replace(heard, step=step, hypothesis=rest)
 
-    def _encode(self, steps: Sequence[Step]) -> list[Tensor]:
-        """States (frames, width) of each step's window; rows of equal length share a call."""
+    def _encode(self, steps: Sequence[Step]) -> tuple[list[Step], list[Tensor]]:
+        """Steps with what the next one can use of it, and the states (frames, width) of each one's window."""
+        done, states = list(steps), dict[int, Tensor]()
         by_length: dict[int, list[int]] = defaultdict(list)
         for index, step in enumerate(steps):
-            by_length[self._encoded_frames(step, len(steps))].append(index)
-        states: dict[int, Tensor] = {}
+            if growing := self._grows(step):
+                encoding = self._grown(growing, step.state)
+                done[index] = replace(step, state=replace(step.state, encoding=encoding))
+                states[index] = encoding.states
+            else:
+                done[index] = replace(step, state=replace(step.state, encoding=None))
+                by_length[self._encoded_frames(step, len(steps))].append(index)
+        # Rows of equal length share a call.
         for frames, members in by_length.items():
             with self._metrics.timed("mel"):
                 mel = torch.stack([self._mel(steps[index].state.window.samples, frames) for index in members])
             with self._metrics.timed("encoder"):
                 states.update(zip(members, self._encoder(mel), strict=True))
             self._metrics.encoded_seconds.inc(len(members) * frames * HOP_SAMPLES / SAMPLE_RATE)
-        return [states[index] for index in range(len(steps))]
+        return done, [states[index] for index in range(len(steps))]
+
+    def _grows(self, step: Step) -> GrowingEncoder | None:
+        """What encodes the window of `step` by what is new in it; None where that does not pay."""
+        if self._growing is None or _spare(step) < IDLE_SPARE:
+            return None
+        wanted = seconds(len(step.state.window)) + self._options.padding_seconds
+        return self._growing if wanted <= self._growing.mel_frames * HOP_SAMPLES / SAMPLE_RATE else None
+
+    def _grown(self, growing: GrowingEncoder, state: State) -> Encoding:
+        with self._metrics.timed("mel"):
+            mel = self._mel(state.window.samples, growing.mel_frames)
+        with self._metrics.timed("encoder"):
+            encoding = growing(mel, state.content, state.encoding)
+        self._metrics.encoded_seconds.inc(encoding.renewed * FRAME_SAMPLES / SAMPLE_RATE)
+        return encoding
 
     def _encoded_frames(self, step: Step, rows: int) -> int:
         """Mel frames to encode for `step` in a batch of `rows`."""

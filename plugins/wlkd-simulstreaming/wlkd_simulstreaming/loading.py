@@ -19,17 +19,20 @@ from wlkd_whisper.folder import decoder_file, encoder_dir
 from wlkd_whisper.pairs import check_pair
 
 from wlkd import Context, ProvisionError
+from wlkd.contract.audio import SAMPLE_RATE
 from wlkd_simulstreaming.beam import ROWS
 from wlkd_simulstreaming.checkpoint import Checkpoint, load_checkpoint
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.device import EXTRA, choose_device
-from wlkd_simulstreaming.encoder import CTranslate2Encoder, Encoder, TorchEncoder
+from wlkd_simulstreaming.encoder import STRIDE, CTranslate2Encoder, Encoder, TorchEncoder
+from wlkd_simulstreaming.growing import GrowingEncoder
 from wlkd_simulstreaming.inference import Inference
 from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
 from wlkd_simulstreaming.mel import MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.timing import FRAME_SAMPLES
 from wlkd_simulstreaming.token_run import cuda_graph
 from wlkd_simulstreaming.tokens import Vocabulary
 from wlkd_simulstreaming.whole import WholeHearing
@@ -112,8 +115,9 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
         cuda_graph if device.type == "cuda" and not torch.version.hip else None,
     )
     mel = LogMel(checkpoint.dims.n_mels, device)
-    inference = Inference(options, mel, encoder, decoder, decoding, metrics)
     alone = _decodes_on_one_thread(options, checkpoint, device)
+    growing = _growing(options, checkpoint, mel) if alone else None
+    inference = Inference(options, mel, encoder, growing, decoder, decoding, metrics)
     torch.set_num_threads(1 if alone else threads)
     concurrency = MOST_STEPS if alone and threads > 1 else 1
     whole = None
@@ -235,6 +239,16 @@ def _torch_half(
     make_linear = Int8Linear if kinds[options.compute_type] else FloatLinear
     encoder = TorchEncoder(checkpoint.dims, checkpoint.weights, device, dtype, make_linear)
     return encoder, _silence(options, encoder, checkpoint.dims.n_mels)
+
+
+def _growing(options: SimulStreamingOptions, checkpoint: Checkpoint, mel: LogMel) -> GrowingEncoder | None:
+    """For models that leave a CPU time to spare; None where nothing is to be encoded at length."""
+    frames = round(options.min_encoded_seconds * SAMPLE_RATE / FRAME_SAMPLES) * STRIDE
+    if options.encode == "full" or not frames:
+        return None
+    make_linear = Int8Linear if options.compute_type in ("auto", "int8") else FloatLinear
+    encoder = TorchEncoder(checkpoint.dims, checkpoint.weights, torch.device("cpu"), torch.float32, make_linear)
+    return GrowingEncoder(encoder, mel, min(frames, MAX_MEL_FRAMES))
 
 
 def _silence(options: SimulStreamingOptions, encoder: Encoder, bins: int) -> Tensor | None:

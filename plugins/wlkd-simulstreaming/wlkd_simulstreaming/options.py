@@ -68,8 +68,9 @@ class SimulStreamingOptions(Options):
         15.0,
         ge=0,
         le=30,
-        description="How much audio a batch encodes at least, shared by its streams, while the worker has time to "
-        "spare: noisy speech is recognized better in a longer encoding.",
+        description="How long an encoding is at least, with silence behind the speech, while the worker has time to "
+        "spare: noisy speech is recognized better in a longer one. On a CPU, up to the size of small, a step encodes "
+        "only what is new in it; elsewhere the streams of a batch share this length.",
     )
     silence_tail_frames: int = Field(
         300, ge=0, le=1500, description="Frames (20 ms) of cached silence that the decoder sees behind the encoding."

@@ -10,6 +10,7 @@ from wlkd_whisper.window import Window
 
 from wlkd import Frame
 from wlkd.contract.audio import samples, seconds
+from wlkd_simulstreaming.growing import Encoding
 from wlkd_simulstreaming.language import Evidence
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.packing import LONGEST
@@ -75,6 +76,8 @@ class State(SpeechState):
     """Words before that pause that are in doubt, while nothing follows."""
     owed: int | None = None
     """Session index of the first pause before which words are in doubt; None: there is none."""
+    encoding: Encoding | None = None
+    """Of the window as the last step heard it, where the next step can use it."""
 
     @property
     def content(self) -> int:
@@ -146,6 +149,7 @@ class State(SpeechState):
             paused=False,
             held=(),
             owed=None,
+            encoding=None,
         )
 
     def doubts_language(self, probabilities: Mapping[str, float], options: SimulStreamingOptions) -> bool:
@@ -219,7 +223,7 @@ class State(SpeechState):
     def behind(self, frame: int) -> State:
         """With the audio from `frame` of the window on only, of which nothing is committed."""
         start = self.window.session_index(frame * FRAME_SAMPLES)
-        return replace(self, window=self.window.after(start), said=(), draft=Draft())
+        return replace(self, window=self.window.after(start), said=(), draft=Draft(), encoding=None)
 
     def without_context(self) -> State:
         return replace(self, context=())
