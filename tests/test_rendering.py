@@ -114,8 +114,10 @@ def test_what_waits_is_let_go_when_the_language_changes() -> None:
 
 def test_what_is_left_out_before_a_pause_changes_the_word_behind_it() -> None:
     way = Rendering("simplified", Filters({"ums": Ums(FilterOptions(active=True))}), {})
-    assert shown(way.render(commit("x um", end=True))) == [" x|"]
+    assert shown(way.render(commit("x um"))) == [" x|"]
     assert way.waits_from == 1
+    assert shown(way.render(commit(end=True))) == ["|"]
+    assert way.waits_from is None  # or a client would keep all of the pause
     assert shown(way.render(commit("y z", end=True))) == [" Y z|"]
     way.render(commit("um", end=True))
     assert way.release() == [] and way.waits_from is None

@@ -89,10 +89,13 @@ class _Stage:
         self._name = name
         self._filter = text_filter
         self._held: tuple[Word, ...] = ()
+        self._at_pause = False
+        """What is held was left out before a pause."""
 
     @property
     def waits_from(self) -> int | None:
-        return self._held[0].start if self._held else None
+        """Sample index where the first word began that is still to go out."""
+        return self._held[0].start if self._held and not self._at_pause else None
 
     def forget(self) -> None:
         """Nothing will follow what waits."""
@@ -119,6 +122,8 @@ class _Stage:
         if is_over or len(words) - count > MAX_HELD_WORDS:
             count = len(words)
         self._held = words[count:]
+        # However long the pause is, none of it need be heard again for a word that does not go out.
+        self._at_pause = end
         return self._rewritten(words[:count], language), self._rewritten((*self._held, *tentative), language)
 
     def _rewritten(self, words: tuple[Word, ...], language: str | None) -> tuple[Word, ...]:
