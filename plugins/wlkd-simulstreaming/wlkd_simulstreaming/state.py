@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from wlkd_whisper.stepwise import SpeechState
 from wlkd_whisper.window import Window
 
 from wlkd import Frame
 from wlkd.contract.audio import samples, seconds
-from wlkd_simulstreaming.growing import Encoding
 from wlkd_simulstreaming.language import Evidence
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.packing import LONGEST
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said
+
+if TYPE_CHECKING:
+    from wlkd_simulstreaming.growing import Encoding
 
 LEAST_SAMPLES = samples(0.1)
 """Shorter stretches hold no word."""
