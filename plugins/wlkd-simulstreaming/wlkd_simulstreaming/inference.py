@@ -136,7 +136,8 @@ class Inference:
         return replace(heard, step=step, hypothesis=rest)
 
     def _encode(self, steps: Sequence[Step]) -> tuple[list[Step], list[Tensor]]:
-        """Steps with what the next one can use of it, and the states (frames, width) of each one's window."""
+        """The steps, whose streams keep of their encodings what the next ones can use, and the states (frames, width) of
+        each window."""
         done, states = list(steps), dict[int, Tensor]()
         by_length: dict[int, list[int]] = defaultdict(list)
         for index, step in enumerate(steps):
