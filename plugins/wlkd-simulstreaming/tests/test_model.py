@@ -83,15 +83,6 @@ def test_speech_becomes_its_words(backend, speech):
     assert jiwer.wer(reference, heard) < 0.12
 
 
-def test_speech_becomes_its_words_where_windows_grow(backend, speech):
-    import jiwer
-
-    clips = speech("en_librispeech_test_clean", 0, 3)
-    reference = [" ".join(plain(row["text"])) for row, _ in clips]
-    heard = [" ".join(plain(text(stream(backend, audio, pieces=[SECOND // 2], spare=1.0)))) for _, audio in clips]
-    assert jiwer.wer(reference, heard) < 0.12
-
-
 def test_words_are_timed_within_the_audio_and_settled_as_they_come(backend, speech):
     [(row, audio)] = speech("en_librispeech_test_clean", 0)
     commits = stream(backend, audio)
@@ -161,19 +152,26 @@ def encoded(backend, registry, audio, rows, spare, upload=False):
     return (registry.get_sample_value("wlkd_simulstreaming_encoded_audio_seconds_total") - before) / rows
 
 
-def test_with_time_to_spare_windows_are_long_and_only_what_is_new_is_encoded(backend, registry, speech):
+def test_with_time_to_spare_a_batch_is_encoded_at_length(backend, registry, speech):
     audio = speech("en_librispeech_test_clean", 0)[0][1][: 2 * SECOND]
-    assert [encoded(backend, registry, audio, rows, spare=0.95) for rows in (1, 8)] == [2.5, 2.5]
-    assert [encoded(backend, registry, audio, 1, spare) for spare in (0.875, 0.8, 0)] == [8, 3, 3]
+    assert [encoded(backend, registry, audio, rows, spare=1) for rows in (1, 2, 3, 8)] == [15, 8, 5, 3]
+    assert [encoded(backend, registry, audio, 1, spare) for spare in (0.95, 0.875, 0.8, 0)] == [15, 8, 3, 3]
     assert encoded(backend, registry, audio, 1, spare=1, upload=True) == 3
 
 
-def test_an_encoder_that_begins_anew_shares_a_long_encoding_among_a_batch(models_dir, speech):
+def test_windows_that_grow_are_long_and_only_what_is_new_is_encoded(models_dir, speech):
+    import jiwer
+
     registry = CollectorRegistry()
-    other = provisioned(models_dir, registry, encoder="torch")
-    audio = speech("en_librispeech_test_clean", 0)[0][1][: 2 * SECOND]
-    assert [encoded(other, registry, audio, rows, spare=1) for rows in (1, 2, 3, 8)] == [15, 8, 5, 3]
-    assert [encoded(other, registry, audio, 1, spare) for spare in (0.95, 0.875, 0.8, 0)] == [15, 8, 3, 3]
+    growing = provisioned(models_dir, registry, encode="growing")
+    clips = speech("en_librispeech_test_clean", 0, 3)
+    audio = clips[0][1][: 2 * SECOND]
+    assert [encoded(growing, registry, audio, rows, spare=0.95) for rows in (1, 8)] == [2.5, 2.5]
+    assert [encoded(growing, registry, audio, 1, spare) for spare in (0.875, 0.8, 0)] == [8, 3, 3]
+    assert encoded(growing, registry, audio, 1, spare=1, upload=True) == 3
+    reference = [" ".join(plain(row["text"])) for row, _ in clips]
+    heard = [" ".join(plain(text(stream(growing, audio, pieces=[SECOND // 2], spare=1.0)))) for _, audio in clips]
+    assert jiwer.wer(reference, heard) < 0.12
 
 
 def test_doubtful_words_get_a_second_opinion(backend, registry, speech):

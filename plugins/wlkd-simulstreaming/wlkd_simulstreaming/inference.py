@@ -136,8 +136,8 @@ class Inference:
         return replace(heard, step=step, hypothesis=rest)
 
     def _encode(self, steps: Sequence[Step]) -> tuple[list[Step], list[Tensor]]:
-        """The steps, whose streams keep of their encodings what the next ones can use, and the states (frames, width) of
-        each window."""
+        """The steps, whose streams keep what the next ones can use of their encodings, and the states (frames, width)
+        of each window."""
         done, states = list(steps), dict[int, Tensor]()
         by_length: dict[int, list[int]] = defaultdict(list)
         for index, step in enumerate(steps):
@@ -185,7 +185,7 @@ class Inference:
         return min(frames, MAX_MEL_FRAMES)
 
     def _remember(self, states: Sequence[Tensor], steps: Sequence[Step]) -> Memory:
-        tail = self._options.silence_tail_frames if self._options.encode == "window" else 0
+        tail = self._options.silence_tail_frames if self._options.encode != "full" else 0
         with self._metrics.timed("memory"):
             return self._decoder.memory(states, [step.state.content for step in steps], tail)
 

@@ -242,9 +242,9 @@ def _torch_half(
 
 
 def _growing(options: SimulStreamingOptions, checkpoint: Checkpoint, mel: LogMel) -> GrowingEncoder | None:
-    """For models that leave a CPU time to spare; None where nothing is to be encoded at length."""
+    """For models that leave a CPU time to spare; None where nobody asked for it, or nothing is encoded at length."""
     frames = round(options.min_encoded_seconds * SAMPLE_RATE / FRAME_SAMPLES) * STRIDE
-    if options.encode == "full" or not frames:
+    if options.encode != "growing" or not frames:
         return None
     make_linear = Int8Linear if options.compute_type in ("auto", "int8") else FloatLinear
     encoder = TorchEncoder(checkpoint.dims, checkpoint.weights, torch.device("cpu"), torch.float32, make_linear)
