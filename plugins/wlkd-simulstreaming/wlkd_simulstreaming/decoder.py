@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from wlkd_whisper.dims import WhisperDims
 
-from wlkd_simulstreaming.layers import Block, MakeLinear, Norm, Weights, stacked
+from wlkd_simulstreaming.layers import Block, MakeLinear, Weights, stacked
 from wlkd_simulstreaming.memory import MASKED, Memory, Padded, Ragged, part
 
 MORE_SLOTS = 32
@@ -110,7 +110,7 @@ class TextDecoder:
         self._embedding = weights["decoder.token_embedding.weight"].to(device)
         self._positions = own["positional_embedding"]
         self._blocks = [Block(own, f"blocks.{n}.", make_linear) for n in layers]
-        self._norm = Norm(own["ln.weight"], own["ln.bias"])
+        self._norm = own.norm("ln")
         self._project = make_linear(self._embedding.to(dtype), None)
         self._crossings = [make_linear(*stacked(own, f"blocks.{n}.cross_attn.", ("key", "value"))) for n in layers]
         self._heads = dims.n_text_head

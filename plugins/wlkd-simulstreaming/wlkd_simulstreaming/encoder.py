@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from wlkd_whisper.dims import WhisperDims
 
-from wlkd_simulstreaming.layers import Linear, MakeLinear, Norm, Weights, stacked
+from wlkd_simulstreaming.layers import MakeLinear, Weights, stacked
 
 THREADS_A_ROW = 2
 """On a CPU that many have enough to do with one row. Eight rows of 7, 9 and 11 s took two threads 0.82, 1.09 and 1.44 s
@@ -76,7 +76,7 @@ class TorchEncoder(Encoder):
         self.blocks = [
             EncoderBlock(own, f"blocks.{n}.", dims.n_audio_head, make_linear) for n in range(dims.n_audio_layer)
         ]
-        self.normalised = Norm(own["ln_post.weight"], own["ln_post.bias"])
+        self.normalised = own.norm("ln_post")
         self._convolutions = [
             (own[f"conv{n}.weight"], own[f"conv{n}.bias"], stride) for n, stride in ((1, 1), (2, STRIDE))
         ]
@@ -103,19 +103,13 @@ class EncoderBlock:
     """One layer of the encoder, by the checkpoint's names."""
 
     def __init__(self, weights: Weights, prefix: str, heads: int, make: MakeLinear) -> None:
-        def linear(name: str) -> Linear:
-            return make(weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"])
-
-        def norm(name: str) -> Norm:
-            return Norm(weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"])
-
         self._heads = heads
-        self._attention_norm = norm("attn_ln")
+        self._attention_norm = weights.norm(f"{prefix}attn_ln")
         self._qkv = make(*stacked(weights, prefix + "attn.", ("query", "key", "value")))
-        self._out = linear("attn.out")
-        self._mlp_norm = norm("mlp_ln")
-        self._mlp_in = linear("mlp.0")
-        self._mlp_out = linear("mlp.2")
+        self._out = weights.linear(f"{prefix}attn.out", make)
+        self._mlp_norm = weights.norm(f"{prefix}mlp_ln")
+        self._mlp_in = weights.linear(f"{prefix}mlp.0", make)
+        self._mlp_out = weights.linear(f"{prefix}mlp.2", make)
 
     def projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of `x`, each like `x`: (rows, frames, width)."""

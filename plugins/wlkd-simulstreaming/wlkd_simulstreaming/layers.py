@@ -112,6 +112,14 @@ class Weights(Mapping[str, Tensor]):
     def __getitem__(self, name: str) -> Tensor:
         return self._stored[name].to(self._device, self._dtype)
 
+    def linear(self, name: str, make: MakeLinear) -> Linear:
+        """The product `name`, made by `make`; some have no bias."""
+        return make(self[f"{name}.weight"], self.get(f"{name}.bias"))
+
+    def norm(self, name: str) -> Norm:
+        """The normalisation `name`."""
+        return Norm(self[f"{name}.weight"], self[f"{name}.bias"])
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._stored)
 
@@ -123,21 +131,15 @@ class Block:
     """One layer of the decoder, by the checkpoint's names."""
 
     def __init__(self, weights: Weights, prefix: str, make: MakeLinear) -> None:
-        def linear(name: str) -> Linear:
-            return make(weights[f"{prefix}{name}.weight"], weights.get(f"{prefix}{name}.bias"))
-
-        def norm(name: str) -> Norm:
-            return Norm(weights[f"{prefix}{name}.weight"], weights[f"{prefix}{name}.bias"])
-
-        self.self_norm = norm("attn_ln")
+        self.self_norm = weights.norm(f"{prefix}attn_ln")
         self.self_qkv = make(*stacked(weights, prefix + "attn.", ("query", "key", "value")))
-        self.self_out = linear("attn.out")
-        self.cross_norm = norm("cross_attn_ln")
-        self.cross_query = linear("cross_attn.query")
-        self.cross_out = linear("cross_attn.out")
-        self.mlp_norm = norm("mlp_ln")
-        self.mlp_in = linear("mlp.0")
-        self.mlp_out = linear("mlp.2")
+        self.self_out = weights.linear(f"{prefix}attn.out", make)
+        self.cross_norm = weights.norm(f"{prefix}cross_attn_ln")
+        self.cross_query = weights.linear(f"{prefix}cross_attn.query", make)
+        self.cross_out = weights.linear(f"{prefix}cross_attn.out", make)
+        self.mlp_norm = weights.norm(f"{prefix}mlp_ln")
+        self.mlp_in = weights.linear(f"{prefix}mlp.0", make)
+        self.mlp_out = weights.linear(f"{prefix}mlp.2", make)
 
 
 def stacked(weights: Weights, prefix: str, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
