@@ -113,8 +113,8 @@ class Numerals:
     def _tokens(self, text: str) -> list[_Token]:
         tokens: list[_Token] = []
         for match in self._token.finditer(text):
-            # A hundred and one is a number; seventy and one hundred are two, which text2num takes for 7100.
             token = _Token(match[0], *match.span())
+            # A hundred and one is a number; seventy and one hundred are two, which text2num takes for 7100.
             if self._language == "en" and self._is_and(token) and not (tokens and self._is_scale(tokens[-1])):
                 token = replace(token, separates=True)
             tokens.append(token)
@@ -150,7 +150,7 @@ class Numerals:
         # On its own: text2num counts a word that it then leaves to the next number, as in duecento e cento.
         for found in find_numbers(tokens[start:stop], self._language, 0.0):
             first, end = start + found.start, start + found.end
-            spelt = all(self._is_digit(token) for token in tokens[first:end])
+            spelt = all(self._value(token) in range(10) for token in tokens[first:end])
             first -= (has_article or (is_behind_point and found.value >= 1000)) and first == start
             yield _Number(first, end, found.text, found.value, found.is_ordinal, spelt)
 
@@ -239,10 +239,6 @@ class Numerals:
     def _is_one(self, tokens: Sequence[_Token]) -> bool:
         found = find_numbers(tokens, self._language, 0.0)
         return len(found) == 1 and (found[0].start, found[0].end) == (0, len(tokens))
-
-    def _is_digit(self, token: _Token) -> bool:
-        found = find_numbers([token], self._language, 0.0)
-        return bool(found) and found[0].text in set("0123456789")
 
     def _adjoin(self, between: Sequence[_Token]) -> bool:
         return not between or (self._language == "en" and len(between) == 1 and between[0].text().casefold() in OH)
