@@ -59,6 +59,12 @@ class Visit:
 
         await expect(self.page.locator(selector)).to_be_hidden(timeout=WAIT_MS)
 
+    async def until(self, condition: str) -> None:
+        """Wait for an expression in JavaScript to be true."""
+        # As a function: an expression is evaluated again at each look, which the page's own policy forbids after the
+        # first one ('unsafe-eval'), so that it fails where the condition is not true at once.
+        await self.page.wait_for_function(f"() => {condition}")
+
     async def hears(self, word: str) -> None:
         """Wait until `word` stands in the committed lines."""
         await self.sees("#lines .line:last-child .text", word)

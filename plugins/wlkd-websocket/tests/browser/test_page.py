@@ -254,9 +254,9 @@ async def test_captions_fill_the_screen(scripted, browse):
         await visit.click("#captions-larger")
         assert await visit.evaluate(size) > normal
         await visit.click("#captions-full")
-        await visit.wait_for_function("document.fullscreenElement !== null")
+        await visit.until("document.fullscreenElement !== null")
         await visit.click("#captions-leave")
-        await visit.wait_for_function("document.fullscreenElement === null")
+        await visit.until("document.fullscreenElement === null")
         assert "captions" not in visit.url
         assert await visit.evaluate(size) < 24
         await visit.finishes()

@@ -43,6 +43,6 @@ async def test_the_words_on_the_page_are_the_words_spoken(restart, whisper, spee
         if restart:
             async with running_daemon({**values, "server": {"port": daemon.port}}):
                 await visit.is_in("recording")
-                await visit.wait_for_function("parseInt(document.getElementById('elapsed').textContent.slice(2)) > 12")
+                await visit.until("parseInt(document.getElementById('elapsed').textContent.slice(2)) > 12")
                 found = await visit.finishes()
     assert jiwer.wer(" ".join(words(clip["text"])), " ".join(found)) <= 0.15

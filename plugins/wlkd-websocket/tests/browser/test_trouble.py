@@ -28,7 +28,7 @@ AudioWorklet.prototype.addModule = async function (url) {
 
 async def spans(visit) -> list[tuple[float, float]]:
     """Start and end of what each connection heard, in seconds of the transcript."""
-    await visit.wait_for_function("localStorage.getItem('wlkd.transcript') !== null")
+    await visit.until("localStorage.getItem('wlkd.transcript') !== null")
     return await visit.evaluate(
         "JSON.parse(localStorage.getItem('wlkd.transcript'))"
         ".map(({offset, words}) => [offset, offset + (words.at(-1)?.end ?? 0)])"
@@ -135,7 +135,7 @@ async def test_what_is_said_before_the_server_answers_is_kept(proxied, scripted,
     async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
         await visit.add_init_script(TELL_LOADED)
         await visit.goto(proxy.url)
-        await visit.wait_for_function("window.loaded")
+        await visit.until("window.loaded")
         proxy.cut()
         await visit.click("#record")
         await visit.sees(NOTICE, "does not answer")
