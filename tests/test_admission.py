@@ -55,6 +55,9 @@ class Deaf(Vad, VadStream):
     def feed(self, frame: Frame) -> list[SpeechEvent]:
         return []
 
+    def flush(self) -> list[SpeechEvent]:
+        return self.finish()
+
     def finish(self) -> list[SpeechEvent]:
         return []
 

@@ -5,10 +5,12 @@ import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
+import soundfile
 from wlkd_pcm.decoder import Pcm, PcmStream
 from wlkd_scripted.backend import Scripted
 
@@ -97,6 +99,23 @@ async def test_flush_commits_everything_and_goes_on() -> None:
         await session.feed(pcm(0.5))
         await session.finish()
         assert (await rest(session))[-1].text == " one two three"
+
+
+async def test_speech_that_begins_at_a_flush_is_heard_from_its_first_sound(speech_dir: Path) -> None:
+    """A VAD is sure of speech some time after its beginning, and looks back for that."""
+    speech, _ = soundfile.read(speech_dir / "en_librispeech_test_clean/1089-134686-0015.flac", dtype="int16")
+    begin = 16_000
+    audio = np.concatenate([np.zeros(begin, np.int16), speech[4_800:32_000]])
+    starts = []
+    for flushes in (False, True):
+        async with core({"vad": {"name": "silero"}}) as admission, opened(admission) as session:
+            await session.feed(audio[:begin].tobytes())
+            if flushes:
+                await session.flush()
+            await session.feed(audio[begin:].tobytes())
+            await session.finish()
+            starts.append((await rest(session))[-1].lines[0].start)
+    assert starts[0] == starts[1] < begin
 
 
 async def test_a_message_that_is_being_taken_when_the_daemon_stops_is_taken_whole() -> None:

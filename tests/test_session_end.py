@@ -66,6 +66,9 @@ class AllSpeech(Vad, VadStream):
     def feed(self, frame: Frame) -> list[SpeechEvent]:
         return [frame]
 
+    def flush(self) -> list[SpeechEvent]:
+        return self.finish()
+
     def finish(self) -> list[SpeechEvent]:
         return [Pause(0)]
 

@@ -225,6 +225,9 @@ class LateVad(Vad, VadStream):
         speech, more = frame.samples[16_000:24_000], frame.samples[40_000:47_200]
         return [Frame(16_000, speech), Pause(16_000), Frame(40_000, more), Pause(46_400)]
 
+    def flush(self) -> list[SpeechEvent]:
+        return self.finish()
+
     def finish(self) -> list[SpeechEvent]:
         return []
 

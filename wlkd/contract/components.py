@@ -139,6 +139,11 @@ class VadStream(ABC):
         and never overlap; silence is left out."""
 
     @abstractmethod
+    def flush(self) -> list[SpeechEvent]:
+        """Somebody waits for the words so far: as `finish`, and more follows. Audio that was taken for silence, and may
+        yet be the beginning of speech, is kept for it."""
+
+    @abstractmethod
     def finish(self) -> list[SpeechEvent]:
         """The audio ended: returns held-back speech, then a Pause if speech was going on."""
 

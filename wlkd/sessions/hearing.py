@@ -97,8 +97,13 @@ class Hearing:
         audio = audio[: max(at + TURN_SILENCE - self._recent[0].start, 0)]
         return await self._call(self._turns.judge, audio[-self._turns.samples :])
 
+    async def flush(self) -> list[SpeechEvent]:
+        """What the VAD held back, as if the speaker had paused. What follows may begin a little before here."""
+        return await self._call(self._vad_stream.flush)
+
     async def pause(self) -> list[SpeechEvent]:
-        """What the VAD held back, as if the speaker had paused. What follows starts afresh."""
+        """What the VAD held back, as if the speaker had paused. What follows starts afresh: it does not follow on what
+        was heard, or will never come."""
         events = await self._call(self._vad_stream.finish)
         self._vad_stream = self._vad.open()
         return events

@@ -251,7 +251,7 @@ class LiveSession:
                     self._note_seam()
                     self._progress.caught_up(idle=self._place.idle)
                 case Flush():
-                    self._hand_in(await self._hearing.pause())
+                    self._hand_in(await self._hearing.flush())
                     await self._place.drained()
                     self._let_go()
                     if self._speakers is not None:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from wlkd.config import make_config
@@ -189,10 +190,11 @@ def check_decoder(open_stream: Callable[[], DecoderStream], data: bytes) -> Samp
     return whole
 
 
-def vad_events(stream: VadStream, audio: Samples, sizes: Iterable[int]) -> list[SpeechEvent]:
-    """Everything that `stream` says of `audio`, fed in frames of `sizes` samples, the last size repeated."""
+def vad_events(stream: VadStream, audio: Samples, sizes: Iterable[int], position: int = 0) -> list[SpeechEvent]:
+    """Everything that `stream` says of `audio` from `position` on, fed in frames of `sizes` samples, the last size
+    repeated."""
     events: list[SpeechEvent] = []
-    position = size = 0
+    size = 0
     remaining = iter(sizes)
     while position < len(audio):
         size = next(remaining, size)
@@ -202,25 +204,38 @@ def vad_events(stream: VadStream, audio: Samples, sizes: Iterable[int]) -> list[
 
 
 def check_vad(open_stream: Callable[[], VadStream], audio: Samples) -> None:
-    """The contract of VADs: frames in order and apart, their samples those of the audio, a pause after the last.
+    """The contract of VADs: frames in order and apart, their samples those of the audio, a pause after the last; the
+    same when words are waited for in the middle of the audio.
 
     The same speech is found however the audio is cut.
     """
     found = []
     for sizes in ([len(audio)], [512], [160], [4000, 1, 511, 3000]):
-        position = 0
-        covered = np.zeros(len(audio), dtype=bool)
         events = vad_events(open_stream(), audio, sizes)
-        for event in events:
-            if isinstance(event, Frame):
-                assert event.start >= position, "frames overlap or go back"
-                position = event.end
-                np.testing.assert_array_equal(event.samples, audio[event.start : event.end])
-                covered[event.start : event.end] = True
-        if covered.any():
-            assert isinstance(events[-1], Pause), "speech that goes on at the end is not closed by a pause"
+        covered = _covered(events, audio)
         found.append((covered.tobytes(), tuple(event for event in events if isinstance(event, Pause))))
     assert len(set(found)) == 1, "the speech found depends on how the audio was cut"
+    for part in range(1, 8):
+        stream, at = open_stream(), len(audio) * part // 8
+        before = [*stream.feed(Frame(0, audio[:at])), *stream.flush()]
+        _covered(before, audio)
+        assert not stream.flush(), "a flush left something for the next one"
+        _covered([*before, *vad_events(stream, audio, [160], at)], audio)
+
+
+def _covered(events: Sequence[SpeechEvent], audio: Samples) -> NDArray[np.bool_]:
+    """Which samples of `audio` are speech by `events`."""
+    position = 0
+    covered = np.zeros(len(audio), dtype=bool)
+    for event in events:
+        if isinstance(event, Frame):
+            assert event.start >= position, "frames overlap or go back"
+            position = event.end
+            np.testing.assert_array_equal(event.samples, audio[event.start : event.end])
+            covered[event.start : event.end] = True
+    if covered.any():
+        assert isinstance(events[-1], Pause), "speech that goes on at the end is not closed by a pause"
+    return covered
 
 
 def spoken_words(text: str, language: str) -> list[Word]:

@@ -36,6 +36,9 @@ class _Stream(VadStream):
         at, self._quiet = frame.end - self._quiet, None
         return [Pause(at)]
 
+    def flush(self) -> list[SpeechEvent]:
+        return self.finish()
+
     def finish(self) -> list[SpeechEvent]:
         return []
 

@@ -119,6 +119,33 @@ def test_the_pause_at_the_end_lies_where_speech_ended() -> None:
     assert spans(events_of(open_stream, audio((4, 0.9), (2, 0.0)), [])) == [(0, 6 * F), 4 * F]
 
 
+def flushed(samples: Samples, at: int) -> tuple[list[SpeechEvent], list[SpeechEvent]]:
+    """What a stream says up to a flush at sample index `at`, and behind it."""
+    stream = open_stream()
+    before = [*stream.feed(Frame(0, samples[:at])), *stream.flush()]
+    return before, [*stream.feed(Frame(at, samples[at:])), *stream.finish()]
+
+
+@pytest.mark.parametrize("at", [9 * F, 10 * F - 1, 10 * F, 10 * F + 5])
+def test_speech_that_begins_at_a_flush_keeps_its_pre_roll(at: int) -> None:
+    before, after = flushed(audio((10, 0.0), (5, 0.9)), at)
+    assert before == []
+    assert spans(after) == [(10 * F - PAD, 15 * F), 15 * F]
+
+
+def test_a_flush_passes_on_what_was_held_and_nothing_twice() -> None:
+    before, after = flushed(audio((10, 0.0), (5, 0.9)), 11 * F + 400)
+    assert spans(before) == [(10 * F - PAD, 11 * F + 400), 11 * F + 400]
+    assert spans(after) == [(11 * F + 400, 15 * F), 15 * F]
+
+
+def test_a_second_flush_says_nothing_more() -> None:
+    stream = open_stream()
+    stream.feed(Frame(0, audio((6, 0.9))[: 5 * F + 400]))
+    assert spans(stream.flush()) == [(5 * F, 5 * F + 400), 5 * F + 400]
+    assert stream.flush() == stream.finish() == []
+
+
 def test_near_silence_is_silence_whatever_the_network_says() -> None:
     class Hallucinating:
         def probabilities(self, samples: Samples, memory: Memory) -> NDArray[np.float32]:
@@ -175,6 +202,18 @@ def test_cuts_change_nothing(
     check_contract(samples, whole, origin)
     check_contract(samples, cut, origin)
     assert spans(whole) == spans(cut)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    runs=st.lists(st.tuples(st.integers(1, 6), st.sampled_from([0.0, 0.4, 0.9])), min_size=1, max_size=8),
+    at=st.integers(0, 30 * F),
+)
+def test_a_flush_keeps_the_contract(runs: list[tuple[int, float]], at: int) -> None:
+    samples = audio(*runs)
+    before, after = flushed(samples, min(at, len(samples)))
+    check_contract(samples, before)
+    check_contract(samples, [*before, *after])
 
 
 @pytest.mark.parametrize("factory", [open_stream, Everything(Options()).open])

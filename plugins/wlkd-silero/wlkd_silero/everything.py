@@ -20,5 +20,9 @@ class EverythingStream(VadStream):
         self._end = frame.end
         return [frame]
 
+    def flush(self) -> list[SpeechEvent]:
+        end, self._end = self._end, None
+        return [] if end is None else [Pause(end)]
+
     def finish(self) -> list[SpeechEvent]:
-        return [] if self._end is None else [Pause(self._end)]
+        return self.flush()

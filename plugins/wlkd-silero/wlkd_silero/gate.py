@@ -48,6 +48,10 @@ class Gate:
         self.speaking, self.silence = True, None
         return True
 
+    def reset(self) -> None:
+        """What was going on counts as over: the next frame may begin speech."""
+        self.speaking, self.onset, self.silence = False, None, None
+
     def _listen_for_onset(self, index: int, probability: float) -> Literal["onset"] | None:
         if self.onset is None and probability >= self._settings.onset:
             self.onset = index

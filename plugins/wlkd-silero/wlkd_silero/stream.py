@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Protocol
 
 import numpy as np
@@ -60,10 +61,22 @@ class SileroStream(VadStream):
             events.extend(self._judge(self._memory))
         return events
 
+    def flush(self) -> list[SpeechEvent]:
+        # A copy hears the end. This stream, its network and its frames go on as if nobody had asked.
+        ending = copy(self)
+        ending._memory, ending._gate = copy(self._memory), copy(self._gate)
+        events = ending.finish()
+        # The copy filled its last frame up.
+        self._given = min(ending._given, self._start + len(self._audio))
+        if events:
+            self._gate.reset()
+        self._forget()
+        return events
+
     def finish(self) -> list[SpeechEvent]:
-        if self._memory is None:
-            return []
         end = self._start + len(self._audio)
+        if self._memory is None or (self._given == end and not self._gate.speaking):
+            return []
         # Fill the last frame up with silence, so that a word cut off by the end is judged too.
         self._audio = np.concatenate([self._audio, np.zeros(-(end - self._judged) % FRAME_SAMPLES, np.float32)])
         events = self._judge(self._memory)
