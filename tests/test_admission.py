@@ -1,5 +1,6 @@
 """A session that cannot be opened leaves nothing behind; of one that was, it is told how it ended."""
 
+import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,7 @@ from wlkd import hookimpl, hookspecs
 from wlkd.config import make_config
 from wlkd.config.options import WorkerOptions
 from wlkd.contract.components import Backend, Decoder, DecoderStream, Options, Recognizer, Vad, VadStream
-from wlkd.contract.errors import SessionError
+from wlkd.contract.errors import BadParameter, SessionError
 from wlkd.contract.types import Commit, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer
 from wlkd.daemon.pipeline import running_core
 from wlkd.inference.engines import Engine, Engines
@@ -145,3 +146,40 @@ async def test_who_leaves_before_the_end_was_disconnected(ends: bool, reason: st
                 assert [update async for update in session.updates()][-1].final
         labels = {"transport": "test", "reason": reason}
         assert core.metrics.registry.get_sample_value("wlkd_sessions_closed_total", labels) == 1
+
+
+async def test_who_is_turned_away_is_counted_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    values = {"decoders": {"pcm": {}}, "vad": {"name": "none"}, "backend": {"name": "scripted"}, "warmup": False}
+    plugins = load_plugins()
+    async with running_core(make_config(values, plugins), plugins) as core:
+        admission, registry = core.admission, core.metrics.registry
+
+        def refused() -> float | None:
+            return registry.get_sample_value("wlkd_sessions_refused_total", {"reason": "bad_request"})
+
+        mistake = BadParameter("mode", "mode=half: unknown")
+        admission.turned_away(mistake, transport="test", peer="here")
+        admission.turned_away(mistake, transport="test", peer="here")
+        assert refused() == 1
+        assert "session refused: transport=test peer=here reason=bad_request (mode=half: unknown)" in caplog.text
+
+        with pytest.raises(SessionError) as not_opened:
+            async with admission.open(OFFER, transport="test", peer="here", query={"language": "xx"}):
+                pass
+        admission.turned_away(not_opened.value, transport="test", peer="here")
+        assert refused() == 2
+
+        with pytest.raises(SessionError) as left_with:
+            async with admission.open(OFFER, transport="test", peer="here"):
+                raise SessionError("bad_request", "an event must have a type")
+        async with admission.open(OFFER, transport="test", peer="here") as session:
+            await session.finish(SessionError("bad_request", "text message"))
+            with pytest.raises(SessionError) as told:
+                async for _ in session.updates():
+                    pass
+        for error in (left_with.value, told.value):
+            admission.turned_away(error, transport="test", peer="here")
+        assert refused() == 2, "the end of a session is no refusal"
+        closed = {"transport": "test", "reason": "bad_request"}
+        assert registry.get_sample_value("wlkd_sessions_closed_total", closed) == 2

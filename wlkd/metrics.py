@@ -78,7 +78,7 @@ class Metrics:
             "wlkd_sessions_closed_total", "Sessions ended, by reason", ["transport", "reason"], registry=self.registry
         )
         self.sessions_refused = Counter(
-            "wlkd_sessions_refused_total", "Sessions not admitted, by reason", ["reason"], registry=self.registry
+            "wlkd_sessions_refused_total", "Clients turned away, by reason", ["reason"], registry=self.registry
         )
         self.sessions_resumed = Counter(
             "wlkd_sessions_resumed_total",

@@ -82,6 +82,8 @@ class SessionError(Exception):
         super().__init__(message)
         self.code = Code(code)
         self.message = message
+        self.counted = False
+        """The metrics have it, as a refusal or as the end of a session. Set by those who count."""
 
 
 class SessionRefused(SessionError):

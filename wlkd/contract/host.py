@@ -149,6 +149,11 @@ class Sessions(Protocol):
         """Turn a client away in time for an HTTP status; see `refusal`. Raises `SessionRefused`, counted and logged."""
         ...
 
+    def turned_away(self, error: SessionError, *, transport: str, peer: str) -> None:
+        """A client is told `error` by its transport: count and log it as a refusal. Void for what `open` or `check`
+        raised, and for what ended a session: that is counted already."""
+        ...
+
     def grant(self, token: str | None, seconds: int, note: str = "") -> tuple[str, int]:
         """A key that stands in for `token` for so long, for a page that cannot keep a secret; and the Unix time at
         which it expires. `note`: what `note()` says of it, up to 16 KiB. Raises `SessionRefused` (`unauthorized`)."""

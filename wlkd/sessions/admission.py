@@ -97,6 +97,10 @@ class Admission:
             self._note(refusal, transport, peer)
             raise refusal
 
+    def turned_away(self, error: SessionError, *, transport: str, peer: str) -> None:
+        if not error.counted:
+            self._note(error, transport, peer)
+
     def grant(self, token: str | None, seconds: int, note: str = "") -> tuple[str, int]:
         return self._tokens.grant(token, seconds, note)
 
@@ -133,6 +137,7 @@ class Admission:
             reason = session.outcome
         except SessionError as error:
             reason = error.code
+            error.counted = True
             raise
         finally:
             dismiss = functools.partial(self._dismiss, session, reason)
@@ -258,6 +263,7 @@ class Admission:
         return session
 
     def _note(self, refusal: SessionError, transport: str, peer: str) -> None:
+        refusal.counted = True
         self._metrics.sessions_refused.labels(refusal.code).inc()
         logger.info(
             "session refused: transport=%s peer=%s reason=%s (%s)", transport, peer, refusal.code, refusal.message

@@ -104,6 +104,8 @@ class LiveSession:
             yield update
             if over:
                 if reason is not None:
+                    # Its transport may raise it again when the session is closed.
+                    reason.counted = True
                     raise reason
                 return
 

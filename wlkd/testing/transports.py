@@ -92,6 +92,7 @@ class MadeUpSession:
     async def updates(self) -> AsyncIterator[Update]:
         while (item := await self.says.get()) is not None:
             if isinstance(item, SessionError):
+                item.counted = True
                 raise item
             yield item
 
@@ -122,14 +123,16 @@ class MadeUpSessions:
         known_speakers: Sequence[KnownSpeaker] = (),
     ) -> AsyncIterator[MadeUpSession]:
         if (error := self.refuses_to_open or self.refused) is not None:
-            self.counted.append(error)
-            raise error
+            raise self._count(error)
         params = RecognitionParams(priority=priority)
         session = MadeUpSession(SessionInfo("1", transport, peer, offer, params, 0.0), dict(query or {}), token)
         self._prepare(session)
         self.opened.append(session)
         try:
             yield session
+        except SessionError as failure:
+            failure.counted = True
+            raise
         finally:
             session.closed.set()
 
@@ -151,14 +154,22 @@ class MadeUpSessions:
 
     def check(self, *, transport: str, peer: str, token: str | None = None, resuming: bool = False) -> None:
         if self.refused is not None:
-            self.counted.append(self.refused)
-            raise self.refused
+            raise self._count(self.refused)
+
+    def turned_away(self, error: SessionError, *, transport: str, peer: str) -> None:
+        if not error.counted:
+            self._count(error)
 
     def grant(self, token: str | None, seconds: int, note: str = "") -> tuple[str, int]:
         raise SessionRefused(Code.UNAUTHORIZED, "no short-lived keys here")
 
     def note(self, token: str | None) -> str:
         return ""
+
+    def _count(self, error: SessionError) -> SessionError:
+        error.counted = True
+        self.counted.append(error)
+        return error
 
 
 @dataclass(frozen=True)
@@ -177,12 +188,13 @@ Client = Callable[[int, bytes], Awaitable[Told]]
 AUDIO = bytes(range(256)) * 50
 
 
-async def check_transport(transport: Callable[[int], Transport], client: Client) -> None:
+async def check_transport(transport: Callable[[int], Transport], client: Client, *mistaken: Client) -> None:
     """The contract of transports: every byte reaches the session; a client reads every word before it is told the
     end; each `Code` and each refusal is told with its message; a place is free once its client has been told; a
-    client that leaves ends its session.
+    client that leaves ends its session; who is turned away is counted once.
 
     `transport` builds one that listens on the port if it has one of its own; an HTTP transport needs no port.
+    `mistaken`: clients that the transport itself turns away, for what they ask before they have a session.
     """
     async with _rehearsal(transport, _all_goes_well) as (port, sessions):
         told = await client(port, AUDIO)
@@ -199,6 +211,7 @@ async def check_transport(transport: Callable[[int], Transport], client: Client)
             told = await client(port, AUDIO)
             assert told.error is not None and error.message in told.error, f"{code}: {told}"
             await _all_closed(sessions)
+            assert not sessions.counted, "what ends a session is no refusal"
     refusals = [SessionRefused(code, f"so that {code} is told", 7) for code in Code if code in REFUSALS]
     async with _rehearsal(transport, _all_goes_well) as (port, sessions):
         for refusal in refusals:
@@ -210,6 +223,14 @@ async def check_transport(transport: Callable[[int], Transport], client: Client)
         sessions.refused, sessions.refuses_to_open = None, mistake
         told = await client(port, AUDIO)
         assert told.error is not None and mistake.message in told.error, told
+        assert sessions.counted == [*refusals, mistake], "a client that is turned away is counted once"
+    for mistaken_client in mistaken:
+        async with _rehearsal(transport, _all_goes_well) as (port, sessions):
+            told = await mistaken_client(port, AUDIO)
+            assert told.error is not None and not sessions.opened, f"no mistake was found: {told}"
+            assert [error.message in told.error for error in sessions.counted] == [True], (
+                f"a client that is turned away is counted once, with what it is told: {told}, {sessions.counted}"
+            )
     async with _rehearsal(transport, lambda session: None) as (port, sessions):
         leaving = asyncio.ensure_future(client(port, AUDIO))
         while not sessions.opened:

@@ -25,7 +25,7 @@ from wlkd.contract.types import (
     TakenUp,
     Update,
 )
-from wlkd.transports.conversation import cancel
+from wlkd.transports.conversation import cancel, turning_away
 from wlkd.transports.merging import Merged
 from wlkd.transports.queries import flag, whole_number
 
@@ -66,7 +66,9 @@ async def open_channels(
 ) -> AsyncIterator[Channels]:
     """As `Sessions.open`, a session for each of `count` channels; None: one for all of them, mixed down."""
     if count is not None and (query or {}).get("target_language"):
-        raise BadParameter("target_language", "multichannel: the channels cannot be translated; leave one of both out")
+        with turning_away(sessions, transport=transport, peer=peer):
+            message = "multichannel: the channels cannot be translated; leave one of both out"
+            raise BadParameter("target_language", message)
     offers = [offer]
     if count is not None:
         offers = [replace(offer, channel=number, last_channel=number == count - 1) for number in range(count)]

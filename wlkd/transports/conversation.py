@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from wlkd.contract.errors import Code, SessionError
-from wlkd.contract.host import Session
+from wlkd.contract.host import Session, Sessions
 from wlkd.contract.types import EMPTY_UPDATE, Update
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,16 @@ async def see_through(conversation: Awaitable[None], tell: Tell, peer: str) -> N
     # It may have gone meanwhile, or not read.
     with contextlib.suppress(ConnectionError, SessionError):
         await tell(reason)
+
+
+@contextmanager
+def turning_away(sessions: Sessions, *, transport: str, peer: str) -> Iterator[None]:
+    """What goes wrong in here before there is a session counts as a refusal; see `Sessions.turned_away`."""
+    try:
+        yield
+    except SessionError as error:
+        sessions.turned_away(error, transport=transport, peer=peer)
+        raise
 
 
 @asynccontextmanager

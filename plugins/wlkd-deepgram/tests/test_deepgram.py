@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -476,9 +477,9 @@ def at(port: int) -> AsyncDeepgramClient:
 
 
 async def test_the_contract_live():
-    async def talk(port: int, audio: bytes) -> Told:
+    async def talk(port: int, audio: bytes, **query: str) -> Told:
         try:
-            async with at(port).listen.v1.connect(**LINEAR) as socket:
+            async with at(port).listen.v1.connect(**LINEAR, **query) as socket:
                 await socket.send_media(audio)
                 await socket.send_close_stream()
                 messages = await hear(socket)
@@ -490,15 +491,26 @@ async def test_the_contract_live():
         errors = [message for message in messages if message.type == "Error"]
         return Told(finals(messages), errors[0].description if errors else None)
 
-    await check_transport(lambda port: Deepgram(DeepgramOptions(close_timeout_seconds=1)), talk)
+    async def converse(port: int, audio: bytes) -> Told:
+        async with aiohttp.ClientSession() as http:
+            try:
+                async with http.ws_connect(f"ws://127.0.0.1:{port}/v2/listen?eot_threshold=7"):
+                    raise AssertionError("it came in")
+            except aiohttp.WSServerHandshakeError as error:
+                return Told("", error.headers["dg-error"])
+
+    mistaken = partial(talk, redact="pci")
+    transport = lambda port: Deepgram(DeepgramOptions(close_timeout_seconds=1))  # noqa: E731
+    await check_transport(transport, talk, mistaken, converse)
 
 
 async def test_the_contract_of_recordings():
-    async def talk(port: int, audio: bytes) -> Told:
-        async with aiohttp.request("POST", f"http://127.0.0.1:{port}/v1/listen", data=audio) as answer:
+    async def talk(port: int, audio: bytes, query: str = "", repeat: int = 1) -> Told:
+        async with aiohttp.request("POST", f"http://127.0.0.1:{port}/v1/listen{query}", data=audio * repeat) as answer:
             content = await answer.json()
         if answer.status != 200:
             return Told("", content["err_msg"])
         return Told(content["results"]["channels"][0]["alternatives"][0]["transcript"])
 
-    await check_transport(lambda port: Deepgram(DeepgramOptions()), talk)
+    mistaken = [partial(talk, query="?callback=http://here"), partial(talk, repeat=2)]
+    await check_transport(lambda port: Deepgram(DeepgramOptions(max_upload_bytes=16_000)), talk, *mistaken)

@@ -49,9 +49,9 @@ class Deepgram(Transport[DeepgramOptions]):
     async def start(self, sessions: Sessions, http: Http) -> None:
         self._sessions = sessions
         router = http.app(self.config.host, self.config.port).router
-        router.add_get(PATH, answering(self._live, _refused))
-        router.add_post(PATH, answering(self._recording, _refused))
-        router.add_get(FLUX_PATH, answering(self._flux, _refused))
+        router.add_get(PATH, answering(self._live, self._refused))
+        router.add_post(PATH, answering(self._recording, self._refused))
+        router.add_get(FLUX_PATH, answering(self._flux, self._refused))
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         token, subprotocol = _token(request)
@@ -123,6 +123,10 @@ class Deepgram(Transport[DeepgramOptions]):
         query.wishes.update(engine_wish(query.model, self._sessions.capabilities(), USUAL_MODELS))
         return query
 
+    def _refused(self, request: web.Request, error: SessionError) -> web.Response:
+        self._sessions.turned_away(error, transport="deepgram", peer=peer_of(request))
+        return refused(error, new_request_id())
+
 
 def _token(request: web.Request) -> tuple[str | None, str | None]:
     """The client's token, and the subprotocol to agree to: browsers can only send a token as one."""
@@ -134,7 +138,3 @@ def _token(request: web.Request) -> tuple[str | None, str | None]:
     if len(offered) == 2 and offered[0] in ("token", "bearer"):
         return offered[1], offered[0]
     return None, None
-
-
-def _refused(request: web.Request, error: SessionError) -> web.Response:
-    return refused(error, new_request_id())

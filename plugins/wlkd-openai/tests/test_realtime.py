@@ -391,4 +391,10 @@ async def test_the_contract():
             return Told("", json.loads(error.response.body)["error"]["message"])
         return Told(text)
 
-    await check_transport(lambda port: OpenAI(OpenAIOptions(close_timeout_seconds=1)), talk)
+    async def ask_for_a_key(port: int, audio: bytes) -> Told:
+        body = {"session": {"audio": {"input": {"transcription": {"language": "xx"}}}}}
+        url = f"http://127.0.0.1:{port}/v1/realtime/client_secrets"
+        async with aiohttp.request("POST", url, json=body) as answer:
+            return Told("", (await answer.json())["error"]["message"])
+
+    await check_transport(lambda port: OpenAI(OpenAIOptions(close_timeout_seconds=1)), talk, ask_for_a_key)

@@ -7,6 +7,8 @@ import base64
 import json
 import struct
 import time
+from functools import partial
+from typing import Any
 
 import aiohttp
 import openai
@@ -284,9 +286,12 @@ async def test_a_file_too_large_is_refused_announced_or_not(serving):
             assert (answer.status, (await answer.json())["error"]["param"]) == (413, "file")
 
 
-async def test_a_stalled_upload_is_given_up(serving):
+@pytest.mark.parametrize("first_bytes", [4, 30_000])
+async def test_a_stalled_upload_is_given_up_and_counted_once(serving, make_wav, first_bytes):
+    """With few bytes there is no session yet, with many it has begun."""
+
     async def stalling():
-        yield b"RIFF"
+        yield make_wav(1)[:first_bytes]
         await asyncio.sleep(20)
 
     form = aiohttp.FormData()
@@ -299,6 +304,9 @@ async def test_a_stalled_upload_is_given_up(serving):
         http.post(f"{daemon.http}/v1/audio/transcriptions", data=form) as answer,
     ):
         assert (answer.status, (await answer.json())["error"]["code"]) == (408, "idle_timeout")
+        for labels in ({}, {"reason": "idle_timeout"}):
+            refused = await metric(daemon.http, "wlkd_sessions_refused_total", **labels)
+            assert refused + await metric(daemon.http, "wlkd_sessions_closed_total", **labels) == 1
     assert time.monotonic() - began < 10
 
 
@@ -408,10 +416,11 @@ async def test_a_client_that_comes_back_at_once_finds_its_place(serving, make_wa
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_contract_of_uploads(stream):
-    async def talk(port: int, audio: bytes) -> Told:
+    async def talk(port: int, audio: bytes, **said: Any) -> Told:
+        said = {"model": "whisper-1", "file": ("a.wav", audio), "stream": stream, **said}
         async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="unused", max_retries=0) as api:
             try:
-                answer = await api.audio.transcriptions.create(model="whisper-1", file=("a.wav", audio), stream=stream)
+                answer = await api.audio.transcriptions.create(**said)
                 if not stream:
                     return Told(answer.text)
                 async for event in answer:
@@ -422,7 +431,8 @@ async def test_the_contract_of_uploads(stream):
             except openai.APIError as error:
                 return Told("", error.message)
 
-    await check_transport(lambda port: OpenAI(OpenAIOptions()), talk)
+    mistaken = [partial(talk, response_format="braille"), partial(talk, extra_body={"no_such": "1"})]
+    await check_transport(lambda port: OpenAI(OpenAIOptions()), talk, *mistaken)
 
 
 async def test_fields_as_the_packages_for_node_and_python_nest_them(serving, make_wav, says):

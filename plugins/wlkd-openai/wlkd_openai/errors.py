@@ -9,37 +9,38 @@ from aiohttp import web
 from wlkd import BadParameter, Code, SessionError
 from wlkd.transports.http import STATUS, error_headers
 
+CODES = {408: Code.IDLE_TIMEOUT, 413: Code.MESSAGE_TOO_BIG}
+"""By HTTP status; all others are `bad_request`."""
 
-class ApiError(Exception):
-    """A request that ends with an error: `status` for HTTP, `code` and `param` for programs, `message` for people."""
+
+class ApiError(SessionError):
+    """A mistake that this API has its own words for: `status` for HTTP, `name` and `param` for programs."""
 
     def __init__(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> None:
-        super().__init__(message)
+        """`code`: its name."""
+        super().__init__(CODES.get(status, Code.BAD_REQUEST), message)
         self.status = status
-        self.message = message
-        self.code = code
+        self.name = code
         self.param = param
 
-    @classmethod
-    def of(cls, error: SessionError) -> ApiError:
-        """The same mistake, for this API's clients."""
-        code = "invalid_api_key" if error.code is Code.UNAUTHORIZED else error.code.value
-        param = error.name if isinstance(error, BadParameter) else None
-        return cls(STATUS[error.code], error.message, code=code, param=param)
 
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The members of `error`."""
-        kind = "invalid_request_error" if self.status < 500 else "server_error"
-        return {"message": self.message, "type": kind, "param": self.param, "code": self.code}
-
-    def response(self) -> web.Response:
-        """The answer to a request that got none yet."""
-        return web.json_response({"error": self.fields}, status=self.status)
+def fields_of(error: SessionError) -> dict[str, Any]:
+    """The members of `error`, as this API says it."""
+    match error:
+        case ApiError():
+            name, param = error.name, error.param
+        case BadParameter():
+            name, param = error.code.value, error.name
+        case _:
+            name, param = "invalid_api_key" if error.code is Code.UNAUTHORIZED else error.code.value, None
+    kind = "invalid_request_error" if _status(error) < 500 else "server_error"
+    return {"message": error.message, "type": kind, "param": param, "code": name}
 
 
-def refused(request: web.Request, error: SessionError) -> web.Response:
+def refused(error: SessionError) -> web.Response:
     """The answer to a request that ends with `error`."""
-    response = ApiError.of(error).response()
-    response.headers.update(error_headers(error))
-    return response
+    return web.json_response({"error": fields_of(error)}, status=_status(error), headers=error_headers(error))
+
+
+def _status(error: SessionError) -> int:
+    return error.status if isinstance(error, ApiError) else STATUS[error.code]

@@ -10,13 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
-from wlkd import Line, Update, Word
+from wlkd import Line, SessionError, Update, Word
 from wlkd.contract.audio import seconds
 from wlkd.contract.languages import english_name
 from wlkd.contract.text import joined
 from wlkd.transports.notes import note_headers, with_notes
 from wlkd.transports.subtitles import as_srt, as_vtt, translated
-from wlkd_openai.errors import ApiError
+from wlkd_openai.errors import fields_of
 from wlkd_openai.form import Wishes
 from wlkd_openai.languages import languages
 from wlkd_openai.logprobs import logprob, logprobs
@@ -58,9 +58,9 @@ def event(fields: dict[str, Any]) -> bytes:
     return f"data: {json.dumps(fields, ensure_ascii=False)}\n\n".encode()
 
 
-def error_event(error: ApiError) -> bytes:
+def error_event(error: SessionError) -> bytes:
     """The event that ends a stream which cannot go on."""
-    return event({"error": error.fields})
+    return event({"error": fields_of(error)})
 
 
 class Deltas:

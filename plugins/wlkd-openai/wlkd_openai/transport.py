@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import Field
 
-from wlkd import Http, Sessions, Transport
+from wlkd import Http, SessionError, Sessions, Transport
 from wlkd.transports.http import Handler, answering, bearer, check_token, peer_of, subprotocols
 from wlkd.transports.websocket import SocketOptions
 from wlkd_openai.errors import ApiError, refused
@@ -53,14 +53,14 @@ class OpenAI(Transport[OpenAIOptions]):
     async def start(self, sessions: Sessions, http: Http) -> None:
         self._sessions = sessions
         router = http.app(self.config.host, self.config.port).router
-        router.add_post("/v1/audio/transcriptions", _answering(self._transcribe))
-        router.add_post("/v1/audio/translations", _answering(self._translate))
-        router.add_get("/v1/realtime", _answering(self._realtime))
-        router.add_post("/v1/realtime/client_secrets", _answering(self._client_secret))
-        router.add_post("/v1/realtime/transcription_sessions", _answering(self._beta_session))
-        router.add_post("/v1/realtime/sessions", _answering(self._beta_session))
-        router.add_get("/v1/models", _answering(self._list_models))
-        router.add_get("/v1/models/{model}", _answering(self._describe_model))
+        router.add_post("/v1/audio/transcriptions", self._answering(self._transcribe))
+        router.add_post("/v1/audio/translations", self._answering(self._translate))
+        router.add_get("/v1/realtime", self._answering(self._realtime))
+        router.add_post("/v1/realtime/client_secrets", self._answering(self._client_secret))
+        router.add_post("/v1/realtime/transcription_sessions", self._answering(self._beta_session))
+        router.add_post("/v1/realtime/sessions", self._answering(self._beta_session))
+        router.add_get("/v1/models", self._answering(self._list_models))
+        router.add_get("/v1/models/{model}", self._answering(self._describe_model))
 
     async def _transcribe(self, request: web.Request) -> web.StreamResponse:
         token = self._admit(request, bearer(request))
@@ -113,6 +113,15 @@ class OpenAI(Transport[OpenAIOptions]):
     def _models(self) -> dict[str, dict[str, Any]]:
         return models(self._sessions.capabilities(), self.config.models)
 
+    def _answering(self, handle: Handler) -> Handler:
+        """`handle`, with every error in this API's shape."""
+
+        def refuse(request: web.Request, error: SessionError) -> web.Response:
+            self._sessions.turned_away(error, transport="openai", peer=peer_of(request))
+            return refused(error)
+
+        return answering(handle, refuse)
+
     def _admit(self, request: web.Request, token: str | None) -> str | None:
         """The client's token. Raises `SessionRefused` when no session would be opened now, before the upload is
         read."""
@@ -133,15 +142,3 @@ async def _text(request: web.Request) -> str:
 def _subprotocol_token(offered: Iterable[str]) -> str | None:
     """The token among the subprotocols: browsers can send it in no other way."""
     return next((part.removeprefix(KEY_PROTOCOL) for part in offered if part.startswith(KEY_PROTOCOL)), None)
-
-
-def _answering(handle: Handler) -> Handler:
-    """`handle`, with every error in this API's shape."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handle(request)
-        except ApiError as error:
-            return error.response()
-
-    return answering(answer, refused)

@@ -57,7 +57,7 @@ class Upload:
         self._last_events = b""
 
     async def serve(self) -> web.StreamResponse:
-        """Raises `ApiError`, `SessionError`, or `ConnectionError` when the client left."""
+        """Raises `SessionError`, or `ConnectionError` when the client left."""
         if not self._request.content_type.startswith("multipart/"):
             raise ApiError(400, "send multipart/form-data, with the audio in 'file'", code="invalid_content_type")
         if (self._request.content_length or 0) > self._options.max_upload_bytes + FORM_BYTES:
@@ -94,7 +94,7 @@ class Upload:
         return answer
 
     def _wishes(self) -> Wishes:
-        """What the form says. Raises `ApiError` or `SessionError`."""
+        """What the form says. Raises `SessionError`."""
         wishes = parse(self._fields, self._task)
         wishes.query.update(model_wish(wishes.model, self._sessions.capabilities(), self._options.models))
         return wishes
@@ -178,7 +178,7 @@ class Upload:
         except SessionError as error:
             if not answer.prepared:
                 raise
-            self._last_events = formats.error_event(ApiError.of(error))
+            self._last_events = formats.error_event(error)
         if not answer.prepared:
             await answer.prepare(self._request)
         return answer

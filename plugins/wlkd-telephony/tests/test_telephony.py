@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,7 @@ from wlkd_telephony import audiosocket, freeswitch, twilio
 from wlkd_telephony.real_time import Raw
 from wlkd_telephony.transport import Telephony, TelephonyOptions
 
+from tests.waiting import metric
 from wlkd import SessionError
 from wlkd.testing import RunningDaemon, Told, check_transport, free_port, running_daemon
 
@@ -198,18 +200,21 @@ def test_frames_are_cut_anywhere_and_other_rates_are_known() -> None:
 
 async def test_what_is_not_audiosocket_ends_its_own_connection_only() -> None:
     port = free_port()
-    async with serving(audiosocket_port=port):
+    async with serving(audiosocket_port=port) as daemon:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\n" + bytes(70_000))
         assert await asyncio.wait_for(reader.read(), 5) == b"\x00\x00\x00"
         writer.close()
+        assert await metric(daemon.http, "wlkd_sessions_refused_total", reason="bad_request") == 1
 
 
 async def test_the_contract() -> None:
-    async def talk(port: int, audio: bytes) -> Told:
+    async def talk(port: int, audio: bytes, door: str = "freeswitch", first: str | None = None) -> Told:
         text = ""
         try:
-            async with connect(f"ws://127.0.0.1:{port}/telephony/freeswitch") as switch:
+            async with connect(f"ws://127.0.0.1:{port}/telephony/{door}") as switch:
+                if first is not None:
+                    await switch.send(first)
                 await switch.send(audio)
                 await switch.send(b"")
                 async for message in switch:
@@ -221,4 +226,15 @@ async def test_the_contract() -> None:
             return Told("", json.loads(error.response.body)["data"]["message"])
         return Told(text.strip())
 
-    await check_transport(lambda port: Telephony(TelephonyOptions(close_timeout_seconds=1)), talk)
+    async def asterisk(port: int, audio: bytes) -> Told:
+        async with connect(f"ws://127.0.0.1:{port}/telephony/asterisk") as switch:
+            await switch.send("MEDIA_START")
+            await switch.wait_closed()
+        return Told("", switch.close_reason)
+
+    mistaken = [
+        partial(talk, door="freeswitch?sample_rate=fast"),
+        partial(talk, door="twilio", first="hello"),
+        asterisk,
+    ]
+    await check_transport(lambda port: Telephony(TelephonyOptions(close_timeout_seconds=1)), talk, *mistaken)

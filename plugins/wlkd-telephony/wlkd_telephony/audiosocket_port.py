@@ -66,6 +66,7 @@ class AudioSocketPort:
     async def _serve(self, line: _Line) -> None:
         async def tell(error: SessionError) -> None:
             """There is no way to tell it; the listeners of the call know."""
+            self._sessions.turned_away(error, transport="telephony", peer=line.peer)
 
         async with running(line.keep_alive()):
             await see_through(self._hear(line), tell, line.peer)

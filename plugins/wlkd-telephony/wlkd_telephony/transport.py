@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from pydantic import Field
 from wlkd import Code, Http, Session, SessionError, Sessions, Transport
 from wlkd.transports import websocket
 from wlkd.transports.channels import Channels, open_channels
-from wlkd.transports.conversation import feed_all, running
+from wlkd.transports.conversation import feed_all, running, turning_away
 from wlkd.transports.http import STATUS, answering, bearer, check_token, error_headers, peer_of, subprotocols
 from wlkd.transports.websocket import SocketOptions
 from wlkd_telephony import asterisk, freeswitch, twilio
@@ -58,10 +58,10 @@ class Telephony(Transport[TelephonyOptions]):
         self._sessions = sessions
         self._calls = Calls()
         router = http.app(self.config.host, self.config.port).router
-        router.add_get("/telephony/twilio", answering(self._twilio, _refused))
-        router.add_get("/telephony/freeswitch", answering(self._freeswitch, _refused))
-        router.add_get("/telephony/asterisk", answering(self._asterisk, _refused))
-        router.add_get("/telephony/calls/{call}", answering(self._listener, _refused))
+        router.add_get("/telephony/twilio", answering(self._twilio, self._refused))
+        router.add_get("/telephony/freeswitch", answering(self._freeswitch, self._refused))
+        router.add_get("/telephony/asterisk", answering(self._asterisk, self._refused))
+        router.add_get("/telephony/calls/{call}", answering(self._listener, self._refused))
         if self.config.audiosocket_port is not None:
             bound = http.bound_socket(self.config.audiosocket_host, self.config.audiosocket_port)
             self._audiosocket = AudioSocketPort(sessions, self._calls)
@@ -79,19 +79,19 @@ class Telephony(Transport[TelephonyOptions]):
 
     async def _twilio(self, request: web.Request) -> web.StreamResponse:
         socket = await self._upgraded(request, Socket, admit=False)
-        await socket.serve(self._hear_twilio(socket, peer_of(request)), peer_of(request))
+        await self._serve(socket, self._hear_twilio(socket, peer_of(request)), peer_of(request))
         return socket
 
     async def _freeswitch(self, request: web.Request) -> web.StreamResponse:
         socket = await self._upgraded(request, Socket, admit=True)
         conversation = self._hear_freeswitch(socket, request.query, peer_of(request), _token(request))
-        await socket.serve(conversation, peer_of(request))
+        await self._serve(socket, conversation, peer_of(request))
         return socket
 
     async def _asterisk(self, request: web.Request) -> web.StreamResponse:
         socket = await self._upgraded(request, websocket.Socket, admit=True)
         conversation = self._hear_asterisk(socket, request.query, peer_of(request), _token(request))
-        await socket.serve(conversation, peer_of(request))
+        await self._serve(socket, conversation, peer_of(request))
         return socket
 
     async def _listener(self, request: web.Request) -> web.StreamResponse:
@@ -110,11 +110,22 @@ class Telephony(Transport[TelephonyOptions]):
         await socket.prepare(request)
         return socket
 
+    async def _serve(self, socket: websocket.Socket, conversation: Awaitable[None], peer: str) -> None:
+        async def hear() -> None:
+            with turning_away(self._sessions, transport="telephony", peer=peer):
+                await conversation
+
+        await socket.serve(hear(), peer)
+
     async def _tell(self, socket: Socket, name: str) -> None:
         with self._calls.call(name) as call:
             async with running(_drop_all(socket), _send_all(socket, call)) as (leaving, telling):
                 await asyncio.wait({leaving, telling}, return_when=asyncio.FIRST_COMPLETED)
         await socket.hang_up(WSCloseCode.OK)
+
+    def _refused(self, request: web.Request, error: SessionError) -> web.Response:
+        self._sessions.turned_away(error, transport="telephony", peer=peer_of(request))
+        return web.json_response(error_message(error, ""), status=STATUS[error.code], headers=error_headers(error))
 
     # Calls -----------------------------------------------------------------------------------------------------
 
@@ -236,7 +247,3 @@ def _text(message: WSMessage) -> str:
     if message.type is WSMsgType.BINARY:
         raise SessionError(Code.BAD_REQUEST, "a text was to come here, and audio came; is this the right address?")
     raise ConnectionResetError("the call ended before it began")
-
-
-def _refused(request: web.Request, error: SessionError) -> web.Response:
-    return web.json_response(error_message(error, ""), status=STATUS[error.code], headers=error_headers(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 
 import aiohttp
 import pytest
@@ -373,11 +374,11 @@ async def test_diff_mode_says_so_and_numbers_its_messages(rig):
 
 @pytest.mark.parametrize("mode", ["full", "diff"])
 async def test_the_contract(mode):
-    async def talk(port: int, audio: bytes) -> Told:
+    async def talk(port: int, audio: bytes, query: str = f"mode={mode}") -> Told:
         text = ""
         async with aiohttp.ClientSession() as http:
             try:
-                async with http.ws_connect(f"ws://127.0.0.1:{port}/asr?mode={mode}") as socket:
+                async with http.ws_connect(f"ws://127.0.0.1:{port}/asr?{query}") as socket:
                     await socket.send_bytes(audio)
                     await socket.send_bytes(b"")
                     async for raw in socket:
@@ -393,4 +394,8 @@ async def test_the_contract(mode):
                     return Told("", (await answer.json())["message"])
         raise AssertionError("the connection ended without a word")
 
-    await check_transport(lambda port: WebSocket(WebSocketOptions(close_timeout_seconds=1)), talk)
+    mistaken = [
+        partial(talk, query=query)
+        for query in ("mode=half", "resume=continue", "multichannel=1&format=pcm&target_language=de")
+    ]
+    await check_transport(lambda port: WebSocket(WebSocketOptions(close_timeout_seconds=1)), talk, *mistaken)

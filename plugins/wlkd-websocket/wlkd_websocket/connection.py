@@ -14,7 +14,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType
 from wlkd import Code, Session, SessionError, SessionInfo, Sessions, TakenUp, Update
 from wlkd.transports import websocket
 from wlkd.transports.channels import open_channels
-from wlkd.transports.conversation import converse
+from wlkd.transports.conversation import converse, turning_away
 from wlkd_websocket.messages import (
     PING,
     PONG,
@@ -56,8 +56,10 @@ class Connection:
         await self._socket.serve(self._converse(query, peer, token), peer)
 
     async def _converse(self, asked: Mapping[str, str], peer: str, token: str | None) -> None:
-        query = parse_query(asked, self._options.input)
-        async with await self._open(query, peer, token) as session:
+        with turning_away(self._sessions, transport="websocket", peer=peer):
+            query = parse_query(asked, self._options.input)
+            opening = await self._open(query, peer, token)
+        async with opening as session:
             taken_up = session.taken_up if query.resume != "no" else None
             await self._socket.send_json(_config(query, taken_up, session.info))
             if not await converse(self._send(session, query), self._receive(session)):

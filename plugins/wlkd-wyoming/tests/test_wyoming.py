@@ -326,8 +326,10 @@ async def test_tokens_that_no_client_could_send_are_a_mistake_of_the_configurati
 
 
 async def test_the_contract():
-    async def talk(port: int, audio: bytes) -> Told:
+    async def talk(port: int, audio: bytes, *first: Event) -> Told:
         async with client(port) as wyoming:
+            for event in first:
+                await wyoming.write_event(event)
             await wyoming.write_event(AudioChunk(16_000, 2, 1, audio).event())
             await wyoming.write_event(AudioStop().event())
             last = (await answer(wyoming))[-1]
@@ -336,4 +338,8 @@ async def test_the_contract():
         return Told(Transcript.from_event(last).text)
 
     options = {"host": "127.0.0.1", "close_timeout_seconds": 1}
-    await check_transport(lambda port: Wyoming(WyomingOptions(port=port, **options)), talk)
+    mistaken = [
+        lambda port, audio, event=event: talk(port, audio, event)
+        for event in (AudioStart(16_000, 7, 1).event(), Event("transcribe", {"language": 7}), Event("audio-chunk", {}))
+    ]
+    await check_transport(lambda port: Wyoming(WyomingOptions(port=port, **options)), talk, *mistaken)

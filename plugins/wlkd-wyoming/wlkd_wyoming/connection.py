@@ -59,6 +59,11 @@ class Connection:
             async with self._session:
                 while (event := await self._next()) is not None:
                     await self._take(event)
+        except SessionError as error:
+            # A client that asks for nothing more, or does not read, is not turned away.
+            if error.code not in (Code.IDLE_TIMEOUT, Code.TOO_SLOW):
+                self._sessions.turned_away(error, transport="wyoming", peer=self._client.peer)
+            raise
         finally:
             if self._reading is not None:
                 await cancel(self._reading)

@@ -18,7 +18,7 @@ from wlkd.contract.audio import samples
 from wlkd.transports import websocket
 from wlkd.transports.client_json import parsed
 from wlkd.transports.conversation import running
-from wlkd_openai.errors import ApiError
+from wlkd_openai.errors import ApiError, fields_of
 from wlkd_openai.models import model_wish
 from wlkd_openai.realtime.hearing import Hearing
 from wlkd_openai.realtime.items import Event, Items, new_id
@@ -32,7 +32,7 @@ class Socket(websocket.Socket):
     """Says errors as this protocol does."""
 
     def parting(self, error: SessionError) -> tuple[Iterable[str], int, str]:
-        fields = {**ApiError.of(error).fields, "event_id": None}
+        fields = {**fields_of(error), "event_id": None}
         return [_text({"type": "error", "error": fields})], websocket.CLOSE_CODES[error.code], error.message
 
 
@@ -110,7 +110,7 @@ class Connection:
             event = _parse(message)
             await self._answer(event)
         except ApiError as error:
-            fields = {**error.fields, "event_id": event.get("event_id")}
+            fields = {**fields_of(error), "event_id": event.get("event_id")}
             await self._send([{"type": "error", "error": fields}])
 
     async def _answer(self, event: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from wlkd import SessionError, Update, Word
 from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd.transports.turns import has_all_words, patience
-from wlkd_openai.errors import ApiError
+from wlkd_openai.errors import fields_of
 from wlkd_openai.languages import by_words
 from wlkd_openai.logprobs import logprobs
 
@@ -153,7 +153,7 @@ class Items:
                 "type": "conversation.item.input_audio_transcription.failed",
                 "item_id": item.id,
                 "content_index": 0,
-                "error": ApiError.of(error).fields,
+                "error": fields_of(error),
             }
             for item in self._open
         ]
