@@ -44,6 +44,8 @@ FEWEST_DIGITS = 3
 """Digits said one by one are one number from three on: five five five is 555, one two may be anything."""
 CENTURIES = range(13, 22)
 """Nineteen ninety nine, twenty twenty four. Eleven fifteen and twelve thirty are times of the day."""
+DECADES = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
+"""Nineteen eighties."""
 
 
 @dataclass(frozen=True)
@@ -241,17 +243,26 @@ class Numerals:
         return len(found) == 1 and (found[0].start, found[0].end) == (0, len(tokens))
 
     def _adjoin(self, between: Sequence[_Token]) -> bool:
-        return not between or (self._language == "en" and len(between) == 1 and between[0].text().casefold() in OH)
+        is_oh = _ohs(between) == 1 and all(_is_oh(token) or token.text() == "-" for token in between)
+        # Whisper writes nineteen oh-five.
+        return not between or (self._language == "en" and is_oh)
 
     def _written(self, group: Sequence[_Number], tokens: Sequence[_Token]) -> Iterator[tuple[int, int, str]]:
         """First token, the one behind the last, and the digits, for what is written as digits."""
-        together = _together(group)
+        together = _together(group, tokens)
         if together is not None:
             yield group[0].first, group[-1].stop, together
             return
-        for number in group:
-            if not self._stays(number, tokens):
+        decade = _decade(group[-1], tokens) if self._language == "en" else None
+        for place, number in enumerate(group[:-1] if decade else group):
+            begin = group[place - 1].stop if place else number.first
+            if begin < number.first and number.spelt:
+                # Eleven oh five: 11 05, a time or a year.
+                yield begin, number.stop, f"0{number.text}"
+            elif not self._stays(number, tokens):
                 yield number.first, number.stop, number.text
+        if decade:
+            yield decade
 
     def _stays(self, number: _Number, tokens: Sequence[_Token]) -> bool:
         if self._is_only_scales(tokens[number.first : number.stop]):
@@ -284,12 +295,12 @@ def _value_of(word: str, language: str) -> float | None:
     return PLURALS.get(language, {}).get(word)
 
 
-def _together(group: Sequence[_Number]) -> str | None:
+def _together(group: Sequence[_Number], tokens: Sequence[_Token]) -> str | None:
     """The digits of a group that is one number: said one by one, or a year; None: it is several."""
     parts = []
     for number, following in zip(group, [*group[1:], None], strict=True):
         # Each oh between them is a zero.
-        parts.append(number.text + "0" * (following.first - number.stop if following else 0))
+        parts.append(number.text + "0" * (_ohs(tokens[number.stop : following.first]) if following else 0))
     digits = "".join(parts)
     if any(number.ordinal for number in group) or not digits.isdigit():
         return None
@@ -298,3 +309,21 @@ def _together(group: Sequence[_Number]) -> str | None:
     if len(group) == 2 and group[0].value in CENTURIES and len(digits) == 4:
         return digits
     return None
+
+
+def _is_oh(token: _Token) -> bool:
+    return token.text().casefold() in OH
+
+
+def _ohs(tokens: Sequence[_Token]) -> int:
+    return sum(map(_is_oh, tokens))
+
+
+def _decade(century: _Number, tokens: Sequence[_Token]) -> tuple[int, int, str] | None:
+    """First token, the one behind the last, and the digits, if `century` and the word behind it are a decade."""
+    at = century.stop
+    at += at < len(tokens) and tokens[at].text() == "-"
+    word = tokens[at].text().casefold() if at < len(tokens) else ""
+    if century.ordinal or century.value not in CENTURIES or word not in DECADES:
+        return None
+    return century.first, at + 1, f"{century.text}{DECADES.index(word) + 2}0s"
