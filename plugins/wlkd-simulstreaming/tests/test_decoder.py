@@ -1,6 +1,9 @@
 """The token decoder on small random weights: a batch says what each of its rows says alone."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -165,6 +168,24 @@ def test_int8_is_close_to_float_and_rows_do_not_touch_each_other(int8_engine):
     step = x.abs().amax(-1, keepdim=True) / 64
     assert ((near - exact).abs() < 8 * step).all()
     assert torch.equal(near, torch.cat([layer(row[None]) for row in x]))
+
+
+OVERFLOW = """
+import torch
+from wlkd_simulstreaming.layers import Int8Linear, input_steps
+print(input_steps(), Int8Linear(torch.ones(16, 512), None)(torch.ones(1, 512)).sub(512).abs().max().item() < 1)
+"""
+
+
+@pytest.mark.parametrize("instructions", [{}, {"FBGEMM_ENABLE_INSTRUCTIONS": "AVX2"}], ids=["this CPU", "AVX2 alone"])
+def test_the_greatest_products_of_int8_do_not_overflow(instructions):
+    found = subprocess.run(
+        [sys.executable, "-c", OVERFLOW], env={**os.environ, **instructions}, capture_output=True, text=True, check=True
+    )
+    steps, exact = found.stdout.split()
+    assert exact == "True"
+    if instructions and torch.backends.quantized.engine in ("x86", "fbgemm"):
+        assert steps == "63"
 
 
 def test_the_torch_encoder_halves_the_frames_and_keeps_rows_apart(dims, weights):

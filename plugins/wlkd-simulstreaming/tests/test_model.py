@@ -13,7 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from wlkd_simulstreaming.backend import SimulStreaming
+from wlkd_simulstreaming.checkpoint import load_checkpoint
+from wlkd_simulstreaming.encoder import STRIDE, TorchEncoder
+from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
+from wlkd_simulstreaming.mel import MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.padded import BEHIND, PaddedEncoder
+from wlkd_whisper.folder import decoder_file
 
 from wlkd import Context, Frame, RecognitionParams, SessionError, StepPlan
 from wlkd.host.cpu import cores
@@ -152,26 +158,47 @@ def encoded(backend, registry, audio, rows, spare, upload=False):
     return (registry.get_sample_value("wlkd_simulstreaming_encoded_audio_seconds_total") - before) / rows
 
 
-def test_with_time_to_spare_a_batch_is_encoded_at_length(backend, registry, speech):
+def test_with_time_to_spare_a_batch_is_encoded_at_length(models_dir, speech):
+    registry = CollectorRegistry()
+    backend = provisioned(models_dir, registry, encoder="torch")
     audio = speech("en_librispeech_test_clean", 0)[0][1][: 2 * SECOND]
     assert [encoded(backend, registry, audio, rows, spare=1) for rows in (1, 2, 3, 8)] == [15, 8, 5, 3]
     assert [encoded(backend, registry, audio, 1, spare) for spare in (0.95, 0.875, 0.8, 0)] == [15, 8, 3, 3]
     assert encoded(backend, registry, audio, 1, spare=1, upload=True) == 3
 
 
-def test_windows_that_grow_are_long_and_only_what_is_new_is_encoded(models_dir, speech):
+def test_with_time_to_spare_a_cpu_hears_windows_as_if_30_seconds_long(backend, registry, speech):
     import jiwer
 
-    registry = CollectorRegistry()
-    growing = provisioned(models_dir, registry, encode="growing")
     clips = speech("en_librispeech_test_clean", 0, 3)
     audio = clips[0][1][: 2 * SECOND]
-    assert [encoded(growing, registry, audio, rows, spare=0.95) for rows in (1, 8)] == [2.5, 2.5]
-    assert [encoded(growing, registry, audio, 1, spare) for spare in (0.875, 0.8, 0)] == [8, 3, 3]
-    assert encoded(growing, registry, audio, 1, spare=1, upload=True) == 3
+    assert [encoded(backend, registry, audio, rows, spare=0.8) for rows in (1, 8)] == [2.5, 2.5]
+    assert encoded(backend, registry, audio, 1, spare=0.79) == 3
+    assert encoded(backend, registry, audio, 1, spare=1, upload=True) == 3
     reference = [" ".join(plain(row["text"])) for row, _ in clips]
-    heard = [" ".join(plain(text(stream(growing, audio, pieces=[SECOND // 2], spare=1.0)))) for _, audio in clips]
+    heard = [" ".join(plain(text(stream(backend, audio, pieces=[SECOND // 2], spare=1.0)))) for _, audio in clips]
     assert jiwer.wer(reference, heard) < 0.12
+
+
+@pytest.mark.parametrize(("make_linear", "off"), [(FloatLinear, 0.1), (Int8Linear, 0.15)], ids=["float32", "int8"])
+def test_real_speech_is_encoded_nearly_as_on_30_seconds(models_dir, speech, make_linear, off):
+    checkpoint = load_checkpoint(decoder_file(models_dir, "base"))
+    exact, own = (
+        TorchEncoder(checkpoint.dims, checkpoint.weights, torch.device("cpu"), torch.float32, make)
+        for make in (FloatLinear, make_linear)
+    )
+    mel = LogMel(checkpoint.dims.n_mels)
+    encode = torch.inference_mode()(PaddedEncoder(own, mel))
+    [(_, audio)] = speech("en_librispeech_test_clean", 0)
+    for frames in (50, 100, 250, 350):
+        heard = audio[: frames * 320]
+        expected = exact(mel(heard, MAX_MEL_FRAMES)[None])[0, :frames]
+
+        def wrong(states, expected=expected):
+            return (states[0, : len(expected)] - expected).norm() / expected.norm()
+
+        short = mel(heard, STRIDE * (frames + BEHIND))[None]
+        assert wrong(encode(short)) < off < wrong(exact(short))
 
 
 def test_doubtful_words_get_a_second_opinion(backend, registry, speech):

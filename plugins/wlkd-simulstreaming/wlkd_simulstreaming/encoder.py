@@ -72,7 +72,6 @@ class TorchEncoder(Encoder):
         make_linear: MakeLinear,
     ) -> None:
         own = Weights(weights, "encoder", device, dtype)
-        self.width = dims.n_audio_state
         self.blocks = [
             EncoderBlock(own, f"blocks.{n}.", dims.n_audio_head, make_linear) for n in range(dims.n_audio_layer)
         ]
@@ -85,18 +84,17 @@ class TorchEncoder(Encoder):
         self._positions = sinusoids(dims.n_audio_ctx, dims.n_audio_state).to(device, dtype)
 
     def __call__(self, mel: Tensor) -> Tensor:
-        x = self.embedded(mel, 0, mel.shape[2] // STRIDE)
+        x = self.embedded(mel, mel.shape[2] // STRIDE)
         for block in self.blocks:
             x = block.mixed(x, *block.projected(x))
         return self.normalised(x)
 
-    def embedded(self, mel: Tensor, first: int, stop: int) -> Tensor:
-        """What enters the first layer of frames `first` up to, not including, `stop` of `mel` (rows, bins, frames)."""
-        begin = max(first - CONVOLVED, 0)
-        x = mel[..., STRIDE * begin : STRIDE * (stop + CONVOLVED)].to(self._device, self._dtype)
+    def embedded(self, mel: Tensor, frames: int) -> Tensor:
+        """What enters the first layer of the first `frames` of `mel` (rows, bins, …): (rows, frames, width)."""
+        x = mel.to(self._device, self._dtype)
         for weight, bias, stride in self._convolutions:
             x = F.gelu(F.conv1d(x, weight, bias, stride=stride, padding=1))
-        return x.transpose(1, 2)[:, first - begin : stop - begin] + self._positions[first:stop]
+        return x.transpose(1, 2)[:, :frames] + self._positions[:frames]
 
 
 class EncoderBlock:
@@ -116,14 +114,22 @@ class EncoderBlock:
         query, key, value = self._qkv(self._attention_norm(x)).chunk(3, dim=-1)
         return query, key, value
 
-    def mixed(self, x: Tensor, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """What follows `x` when its queries attend to `keys` and `values`, which may be of more frames."""
-        query, keys, values = (
-            part.view(*part.shape[:2], self._heads, -1).transpose(1, 2) for part in (query, keys, values)
-        )
-        attended = F.scaled_dot_product_attention(query, keys, values)
+    def attention(self, query: Tensor, keys: Tensor) -> Tensor:
+        """How much each query attends to each of the keys: (rows, heads, queries, keys)."""
+        scores = self._split(query) @ self._split(keys).mT
+        return (scores / math.sqrt(query.shape[-1] // self._heads)).softmax(-1)
+
+    def mixed(self, x: Tensor, query: Tensor, keys: Tensor, values: Tensor, weight: Tensor | None = None) -> Tensor:
+        """What follows `x` when its queries attend to `keys` and `values`, which may be of more frames; `weight`
+        (frames of the keys,) is added to scores."""
+        mask = None if weight is None else weight.expand(1, 1, query.shape[1], -1)
+        attended = F.scaled_dot_product_attention(self._split(query), self._split(keys), self._split(values), mask)
         x = x + self._out(attended.transpose(1, 2).flatten(2))
         return x + self._mlp_out(F.gelu(self._mlp_in(self._mlp_norm(x))))
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(rows, frames, width) to (rows, heads, frames, head width)."""
+        return x.view(*x.shape[:2], self._heads, -1).transpose(1, 2)
 
 
 def sinusoids(length: int, width: int) -> Tensor:

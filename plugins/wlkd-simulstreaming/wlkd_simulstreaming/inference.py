@@ -13,8 +13,7 @@ from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd_simulstreaming.brief import Step, request
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
-from wlkd_simulstreaming.encoder import Encoder
-from wlkd_simulstreaming.growing import Encoding, GrowingEncoder
+from wlkd_simulstreaming.encoder import STRIDE, Encoder
 from wlkd_simulstreaming.guards import Guard
 from wlkd_simulstreaming.holes import Hole, filled, hole
 from wlkd_simulstreaming.hypothesis import Hypothesis, Request
@@ -23,14 +22,15 @@ from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.memory import Memory
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
+from wlkd_simulstreaming.padded import BEHIND
 from wlkd_simulstreaming.rivals import is_echo, with_second_opinions
 from wlkd_simulstreaming.settling import Heard, doubted
-from wlkd_simulstreaming.state import State
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
 
 IDLE_SPARE, BUSY_SPARE = 0.95, 0.8
 """From the first share of time to spare on a batch is encoded at length, up to the second no more than it needs.
-Encoding is what fills a worker up: it has to shrink long before speech waits. Windows grow from the first share on."""
+Encoding is what fills a worker up: it has to shrink long before speech waits. A padded encoding, which costs little
+more than the least, is given up at the second."""
 OPINION_SPARE = 0.73
 """With less time to spare nobody is asked for a second opinion: twenty-four streams of base, which leave less than a
 half, fall behind with it on two cores."""
@@ -44,7 +44,7 @@ class Inference:
         options: SimulStreamingOptions,
         mel: LogMel,
         encoder: Encoder,
-        growing: GrowingEncoder | None,
+        padded: Encoder | None,
         decoder: TextDecoder,
         decoding: GreedyDecoding,
         metrics: Metrics,
@@ -52,7 +52,7 @@ class Inference:
         self._options = options
         self._mel = mel
         self._encoder = encoder
-        self._growing = growing
+        self._padded = padded
         self._decoder = decoder
         self._decoding = decoding
         self._metrics = metrics
@@ -68,8 +68,7 @@ class Inference:
         return heard
 
     def _hear(self, steps: Sequence[Step]) -> list[Heard]:
-        steps, states = self._encode(steps)
-        memory = self._remember(states, steps)
+        memory = self._remember(self._encode(steps), steps)
         with self._metrics.timed("language"):
             decided, languages = self._decide_languages(steps, memory)
         pairs = list(zip(steps, decided, strict=True))
@@ -121,56 +120,46 @@ class Inference:
     def _afresh(self, heard: Heard) -> Heard:
         """The speech of `heard` as it is heard on 30 s, and without context."""
         step = heard.step
+        encoder, frames = self._at_length(step)
         with self._metrics.timed("encoder"):
-            states = self._encoder(self._mel(step.state.window.samples, MAX_MEL_FRAMES)[None])
-        with self._metrics.timed("memory"):
-            memory = self._decoder.memory([states[0]], [step.state.content], 0)
+            states = encoder(self._mel(step.state.window.samples, frames)[None])
+        memory = self._remember([states[0]], [step])
         [again] = self._decoding.decode(memory, [request(step, heard.language, afresh=True)])
         return replace(heard, hypothesis=again)
 
     def _rest(self, heard: Heard, gap: Hole) -> Heard:
         """The speech of `heard` from `gap` on, as it is heard by itself, and without context."""
         step = replace(heard.step, state=heard.step.state.behind(gap.frame))
-        memory = self._remember(self._encode([step])[1], [step])
+        memory = self._remember(self._encode([step]), [step])
         [rest] = self._decoding.decode(memory, [request(step, heard.language, afresh=True)])
         return replace(heard, step=step, hypothesis=rest)
 
-    def _encode(self, steps: Sequence[Step]) -> tuple[list[Step], list[Tensor]]:
-        """The steps, whose streams keep what the next ones can use of their encodings, and the states (frames, width)
-        of each window."""
-        done, states = list(steps), dict[int, Tensor]()
-        by_length: dict[int, list[int]] = defaultdict(list)
+    def _encode(self, steps: Sequence[Step]) -> list[Tensor]:
+        """The states (frames, width) of each window."""
+        alike: dict[tuple[Encoder, int], list[int]] = defaultdict(list)
         for index, step in enumerate(steps):
-            if growing := self._grows(step):
-                encoding = self._grown(growing, step.state)
-                done[index] = replace(step, state=replace(step.state, encoding=encoding))
-                states[index] = encoding.states
-            else:
-                done[index] = replace(step, state=replace(step.state, encoding=None))
-                by_length[self._encoded_frames(step, len(steps))].append(index)
+            alike[self._encoding(step, len(steps))].append(index)
+        states: dict[int, Tensor] = {}
         # Rows of equal length share a call.
-        for frames, members in by_length.items():
+        for (encoder, frames), members in alike.items():
             with self._metrics.timed("mel"):
                 mel = torch.stack([self._mel(steps[index].state.window.samples, frames) for index in members])
             with self._metrics.timed("encoder"):
-                states.update(zip(members, self._encoder(mel), strict=True))
+                states.update(zip(members, encoder(mel), strict=True))
             self._metrics.encoded_seconds.inc(len(members) * frames * HOP_SAMPLES / SAMPLE_RATE)
-        return done, [states[index] for index in range(len(steps))]
+        return [states[index] for index in range(len(steps))]
 
-    def _grows(self, step: Step) -> GrowingEncoder | None:
-        """What encodes the window of `step` by what is new in it; None where that does not pay."""
-        if self._growing is None or _spare(step) < IDLE_SPARE:
-            return None
-        wanted = seconds(len(step.state.window)) + self._options.padding_seconds
-        return self._growing if wanted <= self._growing.mel_frames * HOP_SAMPLES / SAMPLE_RATE else None
+    def _encoding(self, step: Step, rows: int) -> tuple[Encoder, int]:
+        """What encodes `step` in a batch of `rows`, and how many mel frames."""
+        if self._padded is not None and _spare(step) >= BUSY_SPARE:
+            return self._at_length(step)
+        return self._encoder, self._encoded_frames(step, rows)
 
-    def _grown(self, growing: GrowingEncoder, state: State) -> Encoding:
-        with self._metrics.timed("mel"):
-            mel = self._mel(state.window.samples, growing.mel_frames)
-        with self._metrics.timed("encoder"):
-            encoding = growing(mel, state.content, state.encoding)
-        self._metrics.encoded_seconds.inc(encoding.renewed * FRAME_SAMPLES / SAMPLE_RATE)
-        return encoding
+    def _at_length(self, step: Step) -> tuple[Encoder, int]:
+        """What encodes `step` on 30 s, and how many mel frames."""
+        if self._padded is None:
+            return self._encoder, MAX_MEL_FRAMES
+        return self._padded, min(STRIDE * (step.state.content + BEHIND), MAX_MEL_FRAMES)
 
     def _encoded_frames(self, step: Step, rows: int) -> int:
         """Mel frames to encode for `step` in a batch of `rows`."""
@@ -185,7 +174,7 @@ class Inference:
         return min(frames, MAX_MEL_FRAMES)
 
     def _remember(self, states: Sequence[Tensor], steps: Sequence[Step]) -> Memory:
-        tail = self._options.silence_tail_frames if self._options.encode != "full" else 0
+        tail = self._options.silence_tail_frames if self._options.encode == "window" else 0
         with self._metrics.timed("memory"):
             return self._decoder.memory(states, [step.state.content for step in steps], tail)
 

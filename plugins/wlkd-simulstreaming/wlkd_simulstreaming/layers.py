@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -30,10 +31,6 @@ class FloatLinear(Linear):
         return F.linear(x, self._weight, self._bias)
 
 
-INPUT_STEPS = 63
-"""Steps of a quantised input on each side of zero: the seventh bit keeps CPUs without VNNI from overflowing."""
-
-
 class Int8Linear(Linear):
     """On int8 weights, scaled per output, and inputs quantised as they come, scaled per row. CPU only.
 
@@ -42,15 +39,7 @@ class Int8Linear(Linear):
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        weight = weight.float()
-        scales = (torch.maximum(weight.amax(1), -weight.amin(1)) / 127).clamp(min=1e-8)
-        with warnings.catch_warnings():
-            # PyTorch announces that these functions will move; this kernel cannot be reached in another way yet.
-            warnings.simplefilter("ignore", UserWarning)
-            quantized = torch.quantize_per_channel(
-                weight, scales, torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8
-            )
-        self._packed = torch.ops.quantized.linear_prepack(quantized, None)
+        self._packed = _packed(weight.float())
         self._bias = None if bias is None else bias.float()
         self._product = _x86_product if torch.backends.quantized.engine in ("x86", "fbgemm") else _portable_product
 
@@ -60,12 +49,31 @@ class Int8Linear(Linear):
         return product * scale if self._bias is None else torch.addcmul(self._bias, product, scale)
 
 
-def _x86_product(x: Tensor, packed: torch.ScriptObject) -> Tensor:
-    """`x` within -1 and 1, (…, in) to (…, out)."""
-    product: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-        x, 1 / INPUT_STEPS, INPUT_STEPS + 1, packed
-    )
+def _packed(weight: Tensor) -> torch.ScriptObject:
+    scales = (torch.maximum(weight.amax(1), -weight.amin(1)) / 127).clamp(min=1e-8)
+    with warnings.catch_warnings():
+        # PyTorch announces that these functions will move; this kernel cannot be reached in another way yet.
+        warnings.simplefilter("ignore", UserWarning)
+        quantized = torch.quantize_per_channel(
+            weight, scales, torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8
+        )
+    packed: torch.ScriptObject = torch.ops.quantized.linear_prepack(quantized, None)
+    return packed
+
+
+def _x86_product(x: Tensor, packed: torch.ScriptObject, steps: int | None = None) -> Tensor:
+    """`x` within -1 and 1, (…, in) to (…, out). `steps`: see `input_steps`, which also is the default."""
+    steps = steps or input_steps()
+    product: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(x, 1 / steps, steps + 1, packed)
     return product
+
+
+@functools.cache
+def input_steps() -> int:
+    """Steps of a quantised input on each side of zero. Eight bits are twice as exact as seven, but a CPU without VNNI
+    adds up their products in 16 bits, which is too few for the greatest."""
+    ones = torch.ones(1, 64)
+    return 127 if torch.allclose(_x86_product(ones, _packed(ones), 127), torch.tensor(64.0), rtol=0.01) else 63
 
 
 def _portable_product(x: Tensor, packed: torch.ScriptObject) -> Tensor:

@@ -12,33 +12,27 @@ from typing import Any
 
 import ctranslate2
 import torch
-from torch import Tensor
 from wlkd_whisper.dims import ModelFileError, WhisperDims
 from wlkd_whisper.encoder_alone import encoder_alone
 from wlkd_whisper.folder import decoder_file, encoder_dir
 from wlkd_whisper.pairs import check_pair
 
 from wlkd import Context, ProvisionError
-from wlkd.contract.audio import SAMPLE_RATE
 from wlkd_simulstreaming.beam import ROWS
 from wlkd_simulstreaming.checkpoint import Checkpoint, load_checkpoint
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.device import EXTRA, choose_device
-from wlkd_simulstreaming.encoder import STRIDE, CTranslate2Encoder, Encoder, TorchEncoder
-from wlkd_simulstreaming.growing import GrowingEncoder
+from wlkd_simulstreaming.encoder import CTranslate2Encoder, Encoder, TorchEncoder
 from wlkd_simulstreaming.inference import Inference
 from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
 from wlkd_simulstreaming.mel import MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
-from wlkd_simulstreaming.timing import FRAME_SAMPLES
+from wlkd_simulstreaming.padded import PaddedEncoder
 from wlkd_simulstreaming.token_run import cuda_graph
 from wlkd_simulstreaming.tokens import Vocabulary
 from wlkd_simulstreaming.whole import WholeHearing
-
-Half = tuple[Encoder, Tensor | None]
-"""The encoder, and the states (1500, width) of 30 s of silence, where steps encode no more than their window."""
 
 MOST_STEPS = 2
 """Steps at once: one decodes while the other encodes."""
@@ -86,7 +80,7 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     with ThreadPoolExecutor(1) as beside:
         # Both halves take about as long, and CTranslate2 does without Python's lock.
-        encoder_half = beside.submit(_ctranslate2_half, options, folder, device, dtype, threads)
+        ctranslate2_encoder = beside.submit(_ctranslate2_encoder, options, folder, device, dtype, threads)
         checkpoint = load_checkpoint(decoder_file(ctx.models_dir, options.model))
         vocabulary = _vocabulary(folder, checkpoint)
         settings = _settings(folder)
@@ -102,9 +96,7 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
             padded=device.type != "cpu",
             keep_as=torch.float16 if make_linear is Int8Linear else dtype,
         )
-        encoder, silence = encoder_half.result() or _torch_half(options, checkpoint, device, dtype)
-    if silence is not None:
-        decoder.remember_silence(silence)
+        encoder = ctranslate2_encoder.result() or _torch_encoder(options, checkpoint, device, dtype)
     decoding = GreedyDecoding(
         decoder,
         vocabulary,
@@ -116,8 +108,10 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     )
     mel = LogMel(checkpoint.dims.n_mels, device)
     alone = _decodes_on_one_thread(options, checkpoint, device)
-    growing = _growing(options, checkpoint, mel) if alone else None
-    inference = Inference(options, mel, encoder, growing, decoder, decoding, metrics)
+    padded = _padded(options, checkpoint, mel) if alone else None
+    if options.encode == "window":
+        decoder.remember_silence(padded.silence if padded else encoder(mel.silence(MAX_MEL_FRAMES)[None])[0])
+    inference = Inference(options, mel, encoder, padded, decoder, decoding, metrics)
     torch.set_num_threads(1 if alone else threads)
     concurrency = MOST_STEPS if alone and threads > 1 else 1
     whole = None
@@ -178,9 +172,9 @@ def _vocabulary(folder: Path, checkpoint: Checkpoint) -> Vocabulary:
     return vocabulary
 
 
-def _ctranslate2_half(
+def _ctranslate2_encoder(
     options: SimulStreamingOptions, folder: Path, device: torch.device, dtype: torch.dtype, threads: int
-) -> Half | None:
+) -> Encoder | None:
     """None: another encoder is asked for."""
     if options.encoder != "ctranslate2":
         return None
@@ -196,7 +190,7 @@ def _ctranslate2_half(
         raise ProvisionError(
             f"CTranslate2 cannot compute on {device} ({error}); `{EXTRA}` brings the CUDA libraries"
         ) from error
-    return encoder, _silence(options, encoder, model.n_mels)
+    return encoder
 
 
 def _whisper(
@@ -228,30 +222,22 @@ def _whisper(
         ) from error
 
 
-def _torch_half(
+def _torch_encoder(
     options: SimulStreamingOptions, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype
-) -> Half:
+) -> Encoder:
     kinds = {"auto": True, "int8": True, "float32": False} if device.type == "cpu" else {"auto": False}
     if options.compute_type not in kinds:
         raise ProvisionError(
             f"compute_type {options.compute_type}: with `encoder: torch` on {device} it is one of {', '.join(kinds)}"
         )
     make_linear = Int8Linear if kinds[options.compute_type] else FloatLinear
-    encoder = TorchEncoder(checkpoint.dims, checkpoint.weights, device, dtype, make_linear)
-    return encoder, _silence(options, encoder, checkpoint.dims.n_mels)
+    return TorchEncoder(checkpoint.dims, checkpoint.weights, device, dtype, make_linear)
 
 
-def _growing(options: SimulStreamingOptions, checkpoint: Checkpoint, mel: LogMel) -> GrowingEncoder | None:
-    """For models that leave a CPU time to spare; None where nobody asked for it, or nothing is encoded at length."""
-    frames = round(options.min_encoded_seconds * SAMPLE_RATE / FRAME_SAMPLES) * STRIDE
-    if options.encode != "growing" or not frames:
+def _padded(options: SimulStreamingOptions, checkpoint: Checkpoint, mel: LogMel) -> PaddedEncoder | None:
+    """For models that leave a CPU time to spare; None where nothing is encoded at length."""
+    if options.encode == "full" or not options.min_encoded_seconds:
         return None
     make_linear = Int8Linear if options.compute_type in ("auto", "int8") else FloatLinear
     encoder = TorchEncoder(checkpoint.dims, checkpoint.weights, torch.device("cpu"), torch.float32, make_linear)
-    return GrowingEncoder(encoder, mel, min(frames, MAX_MEL_FRAMES))
-
-
-def _silence(options: SimulStreamingOptions, encoder: Encoder, bins: int) -> Tensor | None:
-    if options.encode == "full":
-        return None
-    return encoder(LogMel(bins).silence(MAX_MEL_FRAMES)[None])[0]
+    return PaddedEncoder(encoder, mel)

@@ -48,11 +48,10 @@ class SimulStreamingOptions(Options):
         " thread is faster there); 0: one per core, at most 8.",
     )
 
-    encode: Literal["window", "growing", "full"] = Field(
+    encode: Literal["window", "full"] = Field(
         "window",
-        description="`window` encodes the speech in the window and appends a cached encoding of silence; `growing`, up "
-        "to the size of small, does only what is new in the window while a CPU is idle: half the processor time, words "
-        "sooner, more errors in noise; `full` pads every step to 30 s, which costs several times as much.",
+        description="`window` encodes the speech in the window, with silence behind it that is encoded once for all; "
+        "`full` pads every step to 30 s, which costs several times as much.",
         json_schema_extra=shown(group="How speech is encoded."),
     )
     padding_seconds: float = Field(
@@ -70,7 +69,8 @@ class SimulStreamingOptions(Options):
         ge=0,
         le=30,
         description="How much audio a batch encodes at least, shared by its streams, while the worker has time to "
-        "spare: noisy speech is recognized better in a longer encoding.",
+        "spare: noisy speech is recognized better in a longer encoding. On a CPU, models up to small hear such windows "
+        "as if 30 s long instead, at the cost of their speech; 0: neither.",
     )
     silence_tail_frames: int = Field(
         300, ge=0, le=1500, description="Frames (20 ms) of cached silence that the decoder sees behind the encoding."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from wlkd_whisper.stepwise import SpeechState
 from wlkd_whisper.window import Window
@@ -15,9 +14,6 @@ from wlkd_simulstreaming.language import Evidence
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.packing import LONGEST
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said
-
-if TYPE_CHECKING:
-    from wlkd_simulstreaming.growing import Encoding
 
 LEAST_SAMPLES = samples(0.1)
 """Shorter stretches hold no word."""
@@ -79,8 +75,6 @@ class State(SpeechState):
     """Words before that pause that are in doubt, while nothing follows."""
     owed: int | None = None
     """Session index of the first pause before which words are in doubt; None: there is none."""
-    encoding: Encoding | None = None
-    """Of the window as the last step heard it, where the next step can use it."""
 
     @property
     def content(self) -> int:
@@ -152,7 +146,6 @@ class State(SpeechState):
             paused=False,
             held=(),
             owed=None,
-            encoding=None,
         )
 
     def doubts_language(self, probabilities: Mapping[str, float], options: SimulStreamingOptions) -> bool:
@@ -226,7 +219,7 @@ class State(SpeechState):
     def behind(self, frame: int) -> State:
         """With the audio from `frame` of the window on only, of which nothing is committed."""
         start = self.window.session_index(frame * FRAME_SAMPLES)
-        return replace(self, window=self.window.after(start), said=(), draft=Draft(), encoding=None)
+        return replace(self, window=self.window.after(start), said=(), draft=Draft())
 
     def without_context(self) -> State:
         return replace(self, context=())

@@ -1,0 +1,116 @@
+"""Encodes windows as Whisper was trained to, with silence behind them up to 30 s, of which hardly any is computed.
+
+What the encoder makes of that silence depends little on the speech before it. So its keys and values in every layer are
+computed once, behind a made-up voice, and all windows attend to them. Most of the attention that silence gets goes to a
+few of its frames: those are kept, and of the others one in `THINNED`, which counts for its neighbours too.
+docs/experiments.md ("Silence that is not computed") has what that costs and saves.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wlkd import SAMPLE_RATE
+from wlkd.contract.types import Samples
+from wlkd_simulstreaming.encoder import CONVOLVED, STRIDE, Encoder, EncoderBlock, TorchEncoder
+from wlkd_simulstreaming.mel import MAX_MEL_FRAMES, LogMel
+from wlkd_simulstreaming.timing import FRAME_SAMPLES
+
+BEHIND = 25
+"""Frames (20 ms) of silence behind the speech that are to be computed: their states are not those of silence."""
+KEPT = 128
+"""Frames of silence that get most of the attention. With 64, states are another point off."""
+THINNED = 16
+VOICE_SECONDS = 1.0
+"""No longer than the shortest window: silence from behind longer voices leaves the shorter windows a hole."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """What a layer attends to of the silence."""
+
+    frames: Tensor
+    """(n,): which ones, ascending."""
+    keys: Tensor
+    """(n, width), and `values` too."""
+    values: Tensor
+    weight: Tensor
+    """(n,): added to scores; the logarithm of how many frames each stands for."""
+
+    @classmethod
+    def chosen(cls, keys: Tensor, values: Tensor, attention: Tensor) -> Silence:
+        """Of the `keys` and `values` (frames, width) of a voice and the silence behind it, and the `attention` (heads,
+        frames of the voice, frames) of the voice to both."""
+        heard, count = attention.shape[1:]
+        kept = heard + attention[..., heard:].mean(1).amax(0).topk(min(KEPT, count - heard)).indices
+        weight = torch.full((count,), -torch.inf)
+        weight[kept] = 0
+        others = weight[heard:].isinf().nonzero()[:, 0] + heard
+        weight[others[THINNED // 2 :: THINNED]] = math.log(THINNED)
+        frames = weight.isfinite().nonzero()[:, 0]
+        return cls(frames, keys[frames], values[frames], weight[frames])
+
+    def behind(self, frames: int) -> Silence:
+        """The part of it that follows a window of so many frames."""
+        first = int(torch.searchsorted(self.frames, frames))
+        return Silence(self.frames[first:], self.keys[first:], self.values[first:], self.weight[first:])
+
+
+class PaddedEncoder(Encoder):
+    """A PyTorch encoder on the CPU whose rows are as long as their speech and `BEHIND`."""
+
+    @torch.inference_mode()
+    def __init__(self, encoder: TorchEncoder, mel: LogMel) -> None:
+        self._encoder = encoder
+        voice = made_up_voice(VOICE_SECONDS)
+        voiced = len(voice) // FRAME_SAMPLES
+        x = encoder.embedded(mel(voice, MAX_MEL_FRAMES)[None], MAX_MEL_FRAMES // STRIDE)
+        self._silence = []
+        for block in encoder.blocks:
+            query, keys, values = block.projected(x)
+            attention = block.attention(query[:, :voiced], keys)
+            self._silence.append(Silence.chosen(keys[0], values[0], attention[0]))
+            x = block.mixed(x, query, keys, values)
+        self.silence = encoder.normalised(x)[0]
+        """The states (1500, width) of silence, where it is not that behind the voice."""
+
+    def __call__(self, mel: Tensor) -> Tensor:
+        frames = mel.shape[2] // STRIDE
+        # What the convolutions see behind the window is silence too, and not the zeros that they take for sound.
+        x = self._encoder.embedded(F.pad(mel, (0, STRIDE * CONVOLVED), mode="replicate"), frames)
+        for block, silence in zip(self._encoder.blocks, self._silence, strict=True):
+            x = _with_silence(block, x, silence.behind(frames))
+        return self._encoder.normalised(x)
+
+
+def _with_silence(block: EncoderBlock, x: Tensor, silence: Silence) -> Tensor:
+    query, keys, values = block.projected(x)
+    keys, values = (
+        torch.cat([own, of_silence.expand(len(x), -1, -1)], 1)
+        for own, of_silence in ((keys, silence.keys), (values, silence.values))
+    )
+    return block.mixed(x, query, keys, values, F.pad(silence.weight, (x.shape[1], 0)))
+
+
+def made_up_voice(seconds: float) -> Samples:
+    """Sounds like speech as far as an encoder goes: overtones of a voice under three formants that move, in syllables,
+    and noise 10 dB below them. Silence behind mere noise is further from that behind speech."""
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    pitch = 120 * (1 + 0.15 * np.sin(2 * np.pi * 0.7 * time))
+    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
+    voice = np.zeros_like(time)
+    for centre, loudness, rate in ((600, 1.0, 1.3), (1300, 0.5, 1.9), (2500, 0.25, 2.3)):
+        formant = centre * (1 + 0.3 * np.sin(2 * np.pi * rate * time))
+        for overtone in range(1, 30):
+            nearness = np.exp(-(((overtone * pitch - formant) / 150) ** 2))
+            voice += loudness * nearness * np.sin(overtone * phase)
+    voice *= np.clip(np.sin(2 * np.pi * 2 * time) + 0.5, 0, 1)
+    voice *= 0.3 / np.abs(voice).max()
+    noise = np.random.default_rng(0).normal(0, np.sqrt(np.mean(voice**2) / 10), len(time))
+    return (voice + noise).astype(np.float32)
