@@ -48,7 +48,8 @@ async def test_every_answer_may_be_read_by_the_page_that_asked(path: str) -> Non
             assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-async def test_other_pages_get_neither_preflight_nor_answer() -> None:
+async def test_other_pages_get_neither_preflight_nor_answer(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "wlkd.daemon.origins")
     values = {**VALUES, "server": {"allowed_origins": [PAGE]}}
     headers = {"Origin": "https://theirs.example", "Access-Control-Request-Method": "POST"}
     async with running_daemon(values) as daemon, aiohttp.ClientSession() as http:
@@ -56,6 +57,8 @@ async def test_other_pages_get_neither_preflight_nor_answer() -> None:
             async with http.request(method, f"{daemon.http}/v1/models", headers=headers) as answer:
                 assert (answer.status, (await answer.json())["code"]) == (403, "forbidden_origin")
                 assert "Access-Control-Allow-Headers" not in answer.headers
+    assert len(caplog.messages) == 3, "the operator sees whom a wrong setting keeps out"
+    assert all("https://theirs.example" in line and "server.allowed_origins" in line for line in caplog.messages)
 
 
 SCRIPT = """async ([address, token]) => {

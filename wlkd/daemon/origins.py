@@ -3,9 +3,12 @@ where browsers ask the server first (CORS, Fetch Standard, section 3.2)."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 
 from aiohttp import hdrs, web
+
+logger = logging.getLogger(__name__)
 
 PREFLIGHT_SECONDS = 600
 """How long a browser may remember the answer to its question."""
@@ -28,6 +31,7 @@ class Origins:
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and not self._may(origin, request.host):
             message = f"pages from {origin} may not connect"
+            logger.info("page refused: peer=%s (%.200s; see server.allowed_origins)", request.remote, message)
             return web.json_response(
                 {"type": "error", "code": "forbidden_origin", "message": message, "error": message},
                 status=web.HTTPForbidden.status_code,
