@@ -25,8 +25,6 @@ SHIPPED: Mapping[str, tuple[str, ...]] = {
 EMERGENCY_ROOM = "ER"
 COMMAS = (",", "，")
 MARKS = ",，、.…。!！?？-–—"
-HESITATIONS = ("..", "…")
-"""Marks that end no sentence."""
 
 
 class FillersOptions(FilterOptions):
@@ -49,8 +47,7 @@ class Fillers(Filter[FillersOptions]):
 
 
 class LeavingOut(TextFilter):
-    """See `Fillers`. A filler hands its capital to the next word, and the end of a sentence to a comma before it. Where
-    no comma is, the full stop stays in the filler's place: the word before it need not wait for it."""
+    """See `Fillers`. A filler hands its capital to the next word, and the end of a sentence to a comma before it."""
 
     def __init__(self, by_language: Mapping[str, Sequence[str]]) -> None:
         self._by_language = {code: {word.casefold() for word in own} for code, own in by_language.items()}
@@ -58,15 +55,13 @@ class LeavingOut(TextFilter):
     def rewrite(self, words: Sequence[Word], language: str | None) -> Sequence[Word]:
         done: list[Word] = []
         capital = left_out = False
-        for word, rest in zip(words, self._rests(words, language), strict=True):
+        for word, goes in zip(words, self._left_out(words, language), strict=True):
             bare = word.text.strip()
-            if rest is not None:
+            if goes:
                 if bare.endswith(SENTENCE_ENDS) and done and done[-1].text.endswith(COMMAS):
                     done[-1] = replace(done[-1], text=done[-1].text[:-1] + bare[-1])
                 capital |= bare[:1].isupper()
                 left_out = True
-                if rest:
-                    done.append(replace(word, text=rest))
                 continue
             if left_out and done and bare[:1].isalnum() and done[-1].text[-1:].isalnum():
                 # 呃 needs no space beside it, and English words would run together.
@@ -83,7 +78,7 @@ class LeavingOut(TextFilter):
     def settled(self, words: Sequence[Word], language: str | None) -> int:
         """Fillers at the end wait for the word that may get their capital, and the word before them, or before those
         that may come, if they change something at its end or it says what they are."""
-        left_out = [rest is not None for rest in self._rests(words, language)]
+        left_out = self._left_out(words, language)
         count = len(words)
         while count and (left_out[count - 1] or self._waits(words, left_out, count - 1, language)):
             count -= 1
@@ -97,36 +92,24 @@ class LeavingOut(TextFilter):
         needs_space = language in UNSPACED_LANGUAGES and text[-1:].isalnum() and spaced(text, "a") != "a"
         return comes_last and (text.endswith(COMMAS) or needs_space or text[-1:].isdigit())
 
-    def _rests(self, words: Sequence[Word], language: str | None) -> list[str | None]:
-        """What is left of each word: None: it stays as it is. Of a filler, and of a mark of its own behind one,
-        nothing, or the end of a sentence."""
-        rests: list[str | None] = []
-        is_ended = False
-        """Behind the fillers that were left out last, nothing is to be ended: they are a sentence, or the end of one
-        whose comma becomes its full stop, or a full stop was left already."""
+    def _left_out(self, words: Sequence[Word], language: str | None) -> list[bool]:
+        """For each word whether it goes: a filler, or a mark of its own behind one."""
+        left_out: list[bool] = []
+        ends_with_filler = False
         for place, word in enumerate(words):
             bare = word.text.strip()
             before = words[place - 1].text if place else ""
-            is_behind_filler = bool(rests) and rests[-1] is not None
             if self._is_filler(bare, before, language):
-                is_ended = (is_behind_filler and is_ended) or bare[:1].isupper()
-                is_ended |= not is_behind_filler and before.endswith(COMMAS)
-                end = "" if is_ended else _end_of(bare)
-                is_ended |= bool(end)
-                rests.append(end)
+                left_out.append(True)
+                # A filler that is a sentence, or the end of one whose comma becomes its full stop.
+                ends_with_filler = bare[:1].isupper() or before.endswith(COMMAS)
             else:
-                is_mark = is_behind_filler and not bare.strip(MARKS)
-                rests.append("" if is_mark and (is_ended or not bare.endswith(SENTENCE_ENDS)) else None)
-        return rests
+                is_mark = bool(left_out) and left_out[-1] and not bare.strip(MARKS)
+                left_out.append(is_mark and (ends_with_filler or not bare.endswith(SENTENCE_ENDS)))
+        return left_out
 
     def _is_filler(self, bare: str, before: str, language: str | None) -> bool:
         """Whether the word `bare` is one, behind the text `before`."""
         plain = bare.strip(MARKS)
         is_unit = plain == "mm" and before[-1:].isdigit()
         return plain != EMERGENCY_ROOM and not is_unit and plain.casefold() in self._by_language.get(language or "", ())
-
-
-def _end_of(filler: str) -> str:
-    """The marks of `filler` that end a sentence."""
-    marks = filler[len(filler.rstrip(MARKS)) :]
-    return marks if marks.endswith(SENTENCE_ENDS) and not marks.endswith(HESITATIONS) else ""
