@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from wlkd_simulstreaming.backend import SimulStreaming
 from wlkd_simulstreaming.checkpoint import load_checkpoint
-from wlkd_simulstreaming.encoder import STRIDE, TorchEncoder
+from wlkd_simulstreaming.encoder import STRIDE, CTranslate2Encoder, TorchEncoder
 from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
 from wlkd_simulstreaming.mel import MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.options import SimulStreamingOptions
@@ -270,10 +270,6 @@ def test_both_encoders_agree(backend, speech, models_dir):
 
 def test_the_encoders_states_are_equal_within_int8(models_dir, speech):
     import ctranslate2
-    from wlkd_simulstreaming.checkpoint import load_checkpoint
-    from wlkd_simulstreaming.encoder import CTranslate2Encoder, TorchEncoder
-    from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
-    from wlkd_simulstreaming.mel import LogMel
 
     cpu = torch.device("cpu")
     checkpoint = load_checkpoint(models_dir / "pytorch-whisper-base" / "base.pt")
@@ -292,8 +288,6 @@ def test_the_encoders_states_are_equal_within_int8(models_dir, speech):
 def test_the_encoder_alone_says_what_the_whole_model_does(models_dir, speech):
     """And batches are encoded row by row."""
     import ctranslate2
-    from wlkd_simulstreaming.encoder import CTranslate2Encoder
-    from wlkd_simulstreaming.mel import LogMel
     from wlkd_whisper.encoder_alone import encoder_alone
 
     folder, cpu = models_dir / "faster-whisper-base", torch.device("cpu")

@@ -215,7 +215,7 @@ class TextDecoder:
             attention.append(attended)
             x = x + block.cross_out(self._join(heard))
 
-            x = x + block.mlp_out(F.gelu(block.mlp_in(block.mlp_norm(x))))
+            x = block.feed_forward(x)
         return x, torch.cat(attention, dim=1).mean(1)
 
     def logits(self, hidden: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from wlkd_whisper.dims import WhisperDims
 
-from wlkd_simulstreaming.layers import MakeLinear, Weights, stacked
+from wlkd_simulstreaming.layers import FeedForward, MakeLinear, Weights, stacked
 
 THREADS_A_ROW = 2
 """On a CPU that many have enough to do with one row. Eight rows of 7, 9 and 11 s took two threads 0.82, 1.09 and 1.44 s
@@ -105,9 +105,7 @@ class EncoderBlock:
         self._attention_norm = weights.norm(f"{prefix}attn_ln")
         self._qkv = make(*stacked(weights, prefix + "attn.", ("query", "key", "value")))
         self._out = weights.linear(f"{prefix}attn.out", make)
-        self._mlp_norm = weights.norm(f"{prefix}mlp_ln")
-        self._mlp_in = weights.linear(f"{prefix}mlp.0", make)
-        self._mlp_out = weights.linear(f"{prefix}mlp.2", make)
+        self._feed_forward = FeedForward(weights, prefix, make)
 
     def projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of `x`, each like `x`: (rows, frames, width)."""
@@ -124,8 +122,7 @@ class EncoderBlock:
         (frames of the keys,) is added to scores."""
         mask = None if weight is None else weight.expand(1, 1, query.shape[1], -1)
         attended = F.scaled_dot_product_attention(self._split(query), self._split(keys), self._split(values), mask)
-        x = x + self._out(attended.transpose(1, 2).flatten(2))
-        return x + self._mlp_out(F.gelu(self._mlp_in(self._mlp_norm(x))))
+        return self._feed_forward(x + self._out(attended.transpose(1, 2).flatten(2)))
 
     def _split(self, x: Tensor) -> Tensor:
         """(rows, frames, width) to (rows, heads, frames, head width)."""

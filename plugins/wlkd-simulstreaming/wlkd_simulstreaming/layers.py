@@ -1,4 +1,4 @@
-"""The layers that the token decoder is built from, in float or, on the CPU, with int8 weights."""
+"""The layers that encoder and token decoder are built from, in float or, on the CPU, with int8 weights."""
 
 from __future__ import annotations
 
@@ -135,6 +135,18 @@ class Weights(Mapping[str, Tensor]):
         return len(self._stored)
 
 
+class FeedForward:
+    """The second half of a layer, the encoder's and the decoder's: (…, width) to the same."""
+
+    def __init__(self, weights: Weights, prefix: str, make: MakeLinear) -> None:
+        self._norm = weights.norm(f"{prefix}mlp_ln")
+        self._widen = weights.linear(f"{prefix}mlp.0", make)
+        self._narrow = weights.linear(f"{prefix}mlp.2", make)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x + self._narrow(F.gelu(self._widen(self._norm(x))))
+
+
 class Block:
     """One layer of the decoder, by the checkpoint's names."""
 
@@ -145,9 +157,7 @@ class Block:
         self.cross_norm = weights.norm(f"{prefix}cross_attn_ln")
         self.cross_query = weights.linear(f"{prefix}cross_attn.query", make)
         self.cross_out = weights.linear(f"{prefix}cross_attn.out", make)
-        self.mlp_norm = weights.norm(f"{prefix}mlp_ln")
-        self.mlp_in = weights.linear(f"{prefix}mlp.0", make)
-        self.mlp_out = weights.linear(f"{prefix}mlp.2", make)
+        self.feed_forward = FeedForward(weights, prefix, make)
 
 
 def stacked(weights: Weights, prefix: str, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
