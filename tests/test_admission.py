@@ -23,6 +23,7 @@ from wlkd.sessions.admission import Admission
 from wlkd.sessions.continuation import Keys
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.making import Parts
+from wlkd.transports.conversation import defect
 
 OFFER = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
 
@@ -181,5 +182,8 @@ async def test_who_is_turned_away_is_counted_once(caplog: pytest.LogCaptureFixtu
         for error in (left_with.value, told.value):
             admission.turned_away(error, transport="test", peer="here")
         assert refused() == 2, "the end of a session is no refusal"
+        admission.turned_away(defect(), transport="test", peer="here")
+        refusals = registry.get_sample_value("wlkd_sessions_refused_total", {"reason": "internal"})
+        assert not refusals, "nor is a defect"
         closed = {"transport": "test", "reason": "bad_request"}
         assert registry.get_sample_value("wlkd_sessions_closed_total", closed) == 2

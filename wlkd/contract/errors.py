@@ -83,7 +83,7 @@ class SessionError(Exception):
         self.code = Code(code)
         self.message = message
         self.counted = False
-        """The metrics have it, as a refusal or as the end of a session. Set by those who count."""
+        """The metrics have it, as a refusal or as the end of a session, or it is a defect. Set by those who count."""
 
 
 class SessionRefused(SessionError):

@@ -151,7 +151,7 @@ class Sessions(Protocol):
 
     def turned_away(self, error: SessionError, *, transport: str, peer: str) -> None:
         """A client is told `error` by its transport: count and log it as a refusal. Void for what `open` or `check`
-        raised, and for what ended a session: that is counted already."""
+        raised, and for what ended a session: that is counted already. Void for a defect: the client did nothing."""
         ...
 
     def grant(self, token: str | None, seconds: int, note: str = "") -> tuple[str, int]:

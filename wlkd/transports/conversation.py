@@ -20,8 +20,10 @@ Tell = Callable[[SessionError], Awaitable[None]]
 
 
 def defect() -> SessionError:
-    """The message to a client when the fault is the program's own."""
-    return SessionError(Code.INTERNAL, "internal error; the server's log has the details")
+    """The message to a client when the fault is the program's own; nobody is turned away by it."""
+    error = SessionError(Code.INTERNAL, "internal error; the server's log has the details")
+    error.counted = True
+    return error
 
 
 async def see_through(conversation: Awaitable[None], tell: Tell, peer: str) -> None:
