@@ -177,6 +177,9 @@ print(input_steps(), Int8Linear(torch.ones(16, 512), None)(torch.ones(1, 512)).s
 """
 
 
+@pytest.mark.skipif(
+    torch.backends.quantized.engine not in ("x86", "fbgemm"), reason="other processors' products are not made here"
+)
 @pytest.mark.parametrize("instructions", [{}, {"FBGEMM_ENABLE_INSTRUCTIONS": "AVX2"}], ids=["this CPU", "AVX2 alone"])
 def test_the_greatest_products_of_int8_do_not_overflow(instructions):
     found = subprocess.run(
@@ -184,7 +187,7 @@ def test_the_greatest_products_of_int8_do_not_overflow(instructions):
     )
     steps, exact = found.stdout.split()
     assert exact == "True"
-    if instructions and torch.backends.quantized.engine in ("x86", "fbgemm"):
+    if instructions:
         assert steps == "63"
 
 

@@ -174,6 +174,7 @@ def test_with_time_to_spare_a_cpu_hears_windows_as_if_30_seconds_long(backend, r
     audio = clips[0][1][: 2 * SECOND]
     assert [encoded(backend, registry, audio, rows, spare=0.8) for rows in (1, 8)] == [2.5, 2.5]
     assert encoded(backend, registry, audio, 1, spare=0.79) == 3
+    assert encoded(backend, registry, audio[: SECOND // 5], 1, spare=1) == 1, "the decoder's silence begins there"
     assert encoded(backend, registry, audio, 1, spare=1, upload=True) == 3
     reference = [" ".join(plain(row["text"])) for row, _ in clips]
     heard = [" ".join(plain(text(stream(backend, audio, pieces=[SECOND // 2], spare=1.0)))) for _, audio in clips]

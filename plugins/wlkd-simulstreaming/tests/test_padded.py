@@ -8,11 +8,10 @@ from wlkd_simulstreaming import padded
 from wlkd_simulstreaming.encoder import STRIDE, TorchEncoder
 from wlkd_simulstreaming.layers import FloatLinear
 from wlkd_simulstreaming.mel import MAX_MEL_FRAMES, LogMel
-from wlkd_simulstreaming.padded import BEHIND, KEPT, THINNED, VOICE_SECONDS, PaddedEncoder, Silence, made_up_voice
+from wlkd_simulstreaming.padded import BEHIND, KEPT, THINNED, VOICED, PaddedEncoder, Silence, made_up_voice
 
 from wlkd.testing import speech_like
 
-VOICED = round(50 * VOICE_SECONDS)
 FRAMES = MAX_MEL_FRAMES // STRIDE
 
 
@@ -34,7 +33,7 @@ def mel(dims):
 
 def test_with_all_of_the_silence_the_voice_is_encoded_as_on_30_seconds(encoder, mel, monkeypatch):
     monkeypatch.setattr(padded, "KEPT", FRAMES)
-    voice = made_up_voice(VOICE_SECONDS)
+    voice = made_up_voice(VOICED * 320)
     states = PaddedEncoder(encoder, mel)(mel(voice, STRIDE * (VOICED + BEHIND))[None])
     torch.testing.assert_close(states, encoder(mel(voice, MAX_MEL_FRAMES)[None])[:, : VOICED + BEHIND])
 

@@ -123,7 +123,7 @@ class TextDecoder:
         self._silence: list[Tensor] | None = None
 
     def remember_silence(self, states: Tensor) -> None:
-        """Keep the keys and values of `states` (1500, width), the encoding of 30 s of silence."""
+        """Keep the keys and values of `states` (1500, width), an encoding of 30 s that ends in silence."""
         self._silence = self._keys_and_values(states)
 
     def memory(self, states: Sequence[Tensor], content: Sequence[int], tail: int) -> Memory:

@@ -22,7 +22,7 @@ from wlkd_simulstreaming.mel import HOP_SAMPLES, MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.memory import Memory
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
-from wlkd_simulstreaming.padded import BEHIND
+from wlkd_simulstreaming.padded import BEHIND, VOICED
 from wlkd_simulstreaming.rivals import is_echo, with_second_opinions
 from wlkd_simulstreaming.settling import Heard, doubted
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
@@ -118,7 +118,7 @@ class Inference:
         return heard
 
     def _afresh(self, heard: Heard) -> Heard:
-        """The speech of `heard` as it is heard on 30 s, and without context."""
+        """The speech of `heard` as it is heard on 30 s, or as if, and without context."""
         step = heard.step
         encoder, frames = self._at_length(step)
         with self._metrics.timed("encoder"):
@@ -159,7 +159,7 @@ class Inference:
         """What encodes `step` on 30 s, and how many mel frames."""
         if self._padded is None:
             return self._encoder, MAX_MEL_FRAMES
-        return self._padded, min(STRIDE * (step.state.content + BEHIND), MAX_MEL_FRAMES)
+        return self._padded, min(STRIDE * max(step.state.content + BEHIND, VOICED), MAX_MEL_FRAMES)
 
     def _encoded_frames(self, step: Step, rows: int) -> int:
         """Mel frames to encode for `step` in a batch of `rows`."""
@@ -171,7 +171,7 @@ class Inference:
         wanted = max(seconds(len(step.state.window)) + options.padding_seconds, least)
         steps = -(-wanted // options.length_step_seconds)
         frames = round(steps * options.length_step_seconds * SAMPLE_RATE / FRAME_SAMPLES) * 2
-        return min(frames, MAX_MEL_FRAMES)
+        return min(max(frames, STRIDE * VOICED), MAX_MEL_FRAMES)
 
     def _remember(self, states: Sequence[Tensor], steps: Sequence[Step]) -> Memory:
         tail = self._options.silence_tail_frames if self._options.encode == "window" else 0

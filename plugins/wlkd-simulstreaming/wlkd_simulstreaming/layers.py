@@ -70,8 +70,8 @@ def _x86_product(x: Tensor, packed: torch.ScriptObject, steps: int | None = None
 
 @functools.cache
 def input_steps() -> int:
-    """Steps of a quantised input on each side of zero. Eight bits are twice as exact as seven, but a CPU without VNNI
-    adds up their products in 16 bits, which is too few for the greatest."""
+    """Steps on each side of zero of what `_x86_product` quantises. Eight bits are twice as exact as seven, but a CPU
+    without VNNI adds up their products in 16 bits, which is too few for the greatest."""
     ones = torch.ones(1, 64)
     return 127 if torch.allclose(_x86_product(ones, _packed(ones), 127), torch.tensor(64.0), rtol=0.01) else 63
 

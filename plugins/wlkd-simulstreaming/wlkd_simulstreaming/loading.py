@@ -238,6 +238,6 @@ def _padded(options: SimulStreamingOptions, checkpoint: Checkpoint, mel: LogMel)
     """For models that leave a CPU time to spare; None where nothing is encoded at length."""
     if options.encode == "full" or not options.min_encoded_seconds:
         return None
-    make_linear = Int8Linear if options.compute_type in ("auto", "int8") else FloatLinear
+    make_linear = Int8Linear if options.compute_type.startswith(("auto", "int8")) else FloatLinear
     encoder = TorchEncoder(checkpoint.dims, checkpoint.weights, torch.device("cpu"), torch.float32, make_linear)
     return PaddedEncoder(encoder, mel)

@@ -31,7 +31,8 @@ class SimulStreamingOptions(Options):
         False, description="With `auto`: use the CPU if there is a GPU that cannot be used, instead of failing."
     )
     compute_type: str = Field(
-        "auto", description="Precision of the CTranslate2 encoder; `auto`: int8 on the CPU, float16 on a GPU."
+        "auto",
+        description="Precision of the encoder, as CTranslate2 names it; `auto`: int8 on the CPU, float16 on a GPU.",
     )
     decoder_compute_type: Literal["auto", "float32", "int8"] = Field(
         "auto", description="Precision of the token decoder's weights on the CPU; `auto`: int8. A GPU uses float16."
@@ -44,8 +45,8 @@ class SimulStreamingOptions(Options):
     threads: int = Field(
         0,
         ge=0,
-        description="CPU threads of the encoder, and from medium on of the token decoder too (for smaller models one"
-        " thread is faster there); 0: one per core, at most 8.",
+        description="CPU threads of the CTranslate2 encoder, and from medium on of the token decoder too (for smaller "
+        "models one thread is faster there); 0: one per core, at most 8.",
     )
 
     encode: Literal["window", "full"] = Field(
@@ -69,8 +70,9 @@ class SimulStreamingOptions(Options):
         ge=0,
         le=30,
         description="How much audio a batch encodes at least, shared by its streams, while the worker has time to "
-        "spare: noisy speech is recognized better in a longer encoding. On a CPU, models up to small hear such windows "
-        "as if 30 s long instead, at the cost of their speech; 0: neither.",
+        "spare: noisy speech is recognized better in a longer encoding. With CTranslate2 on a CPU, models up to small "
+        "then hear each window as if it were 30 s long, at the cost of its speech and half a second: any value above 0 "
+        "allows that, and the two above count under load only. 0: never at length.",
     )
     silence_tail_frames: int = Field(
         300, ge=0, le=1500, description="Frames (20 ms) of cached silence that the decoder sees behind the encoding."

@@ -27,8 +27,9 @@ BEHIND = 25
 KEPT = 128
 """Frames of silence that get most of the attention. With 64, states are another point off."""
 THINNED = 16
-VOICE_SECONDS = 1.0
-"""No longer than the shortest window: silence from behind longer voices leaves the shorter windows a hole."""
+VOICED = 50
+"""Frames of the voice. No window is encoded shorter: only from here on is there silence. Behind a longer voice it would
+be nearer to that of long windows, and short ones would cost more."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,16 @@ class PaddedEncoder(Encoder):
     @torch.inference_mode()
     def __init__(self, encoder: TorchEncoder, mel: LogMel) -> None:
         self._encoder = encoder
-        voice = made_up_voice(VOICE_SECONDS)
-        voiced = len(voice) // FRAME_SAMPLES
+        voice = made_up_voice(VOICED * FRAME_SAMPLES)
         x = encoder.embedded(mel(voice, MAX_MEL_FRAMES)[None], MAX_MEL_FRAMES // STRIDE)
         self._silence = []
         for block in encoder.blocks:
             query, keys, values = block.projected(x)
-            attention = block.attention(query[:, :voiced], keys)
+            attention = block.attention(query[:, :VOICED], keys)
             self._silence.append(Silence.chosen(keys[0], values[0], attention[0]))
             x = block.mixed(x, query, keys, values)
         self.silence = encoder.normalised(x)[0]
-        """The states (1500, width) of silence, where it is not that behind the voice."""
+        """The states (1500, width) of the voice, and of the silence behind it."""
 
     def __call__(self, mel: Tensor) -> Tensor:
         frames = mel.shape[2] // STRIDE
@@ -98,10 +98,10 @@ def _with_silence(block: EncoderBlock, x: Tensor, silence: Silence) -> Tensor:
     return block.mixed(x, query, keys, values, F.pad(silence.weight, (x.shape[1], 0)))
 
 
-def made_up_voice(seconds: float) -> Samples:
+def made_up_voice(samples: int) -> Samples:
     """Sounds like speech as far as an encoder goes: overtones of a voice under three formants that move, in syllables,
     and noise 10 dB below them. Silence behind mere noise is further from that behind speech."""
-    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    time = np.arange(samples) / SAMPLE_RATE
     pitch = 120 * (1 + 0.15 * np.sin(2 * np.pi * 0.7 * time))
     phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
     voice = np.zeros_like(time)
