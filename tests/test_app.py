@@ -217,6 +217,22 @@ async def test_a_drain_delivers_every_word_and_refuses_newcomers() -> None:
         assert said[-2]["lines"][-1]["text"] == " one"
 
 
+@pytest.mark.parametrize("turns", range(2, 6))
+async def test_who_was_accepted_just_before_a_drain_is_served(turns: int) -> None:
+    port = free_port()
+    async with running_daemon({**BASE, "transports": {"tcp": {"host": "127.0.0.1", "port": port}}}) as running:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            for _ in range(turns):
+                await asyncio.sleep(0)  # The loop accepts the connection, and then looks at it.
+            client.sendall(HALF_SECOND)
+            client.shutdown(socket.SHUT_WR)
+            running.daemon.stop()
+            reader, writer = await asyncio.open_connection(sock=client)
+            lines = [json.loads(line) async for line in reader]
+            writer.close()
+    assert [line.get("text") for line in lines] == [" one"], lines
+
+
 async def test_a_drain_ends_live_audio_and_lets_uploads_go_on() -> None:
     async with rig() as it:
         admission = it.core.admission

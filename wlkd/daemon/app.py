@@ -34,6 +34,8 @@ PATIENCE_SECONDS = 30.0
 """What each sign of life during start and stop asks systemd for."""
 PROGRESS_SECONDS = 5.0
 """How often a long start or drain says what it is doing."""
+ACCEPTED_SECONDS = 0.1
+"""Whoever was accepted just before a drain has opened a session by then, and is not refused."""
 LONGEST_START_SECONDS = 900.0
 """A start that takes longer hangs: large-v3 from a slow disk takes a minute or two."""
 
@@ -151,13 +153,14 @@ class Daemon:
         deadline = admission.drain_seconds
         self._notifier.stopping()
         self._notifier.extend_timeout(deadline + PATIENCE_SECONDS)
-        admission.draining = True
-        logger.info("draining: %d sessions to finish, at most %g s", len(admission.sessions), deadline)
         if self._sockets.activated:
             # The sockets stay open at systemd: who connects now is served by the next instance.
             await self.http.stop_accepting()
         for transport in transports:
             await transport.stop_accepting()
+        await asyncio.sleep(ACCEPTED_SECONDS)
+        admission.draining = True
+        logger.info("draining: %d sessions to finish, at most %g s", len(admission.sessions), deadline)
         ending = asyncio.create_task(admission.empty())
         naming = asyncio.create_task(self._name_what_remains(core))
         hurry = asyncio.create_task(self._stop.wait())
