@@ -202,7 +202,7 @@ def test_real_speech_is_encoded_nearly_as_on_30_seconds(models_dir, speech, make
         assert wrong(encode(short)) < off < wrong(exact(short))
 
 
-def test_doubtful_words_get_a_second_opinion(backend, registry, speech):
+def test_doubtful_words_get_a_second_opinion_and_in_a_full_house_the_very_doubtful(backend, registry, speech):
     [(_, audio)] = speech("en_librispeech_test_other", 1)
 
     def asked():
@@ -214,8 +214,7 @@ def test_doubtful_words_get_a_second_opinion(backend, registry, speech):
         stream(backend, audio, RecognitionParams(language="en"), [SECOND // 2], spare)
         return asked() - before
 
-    assert opinions(spare=0.6) == 0, "a busy worker has no time for them"
-    assert opinions(spare=0.9) > 0
+    assert 0 < opinions(spare=0.6) < opinions(spare=0.74)
 
 
 def test_a_batch_that_fails_changes_no_stream(backend, speech, monkeypatch):

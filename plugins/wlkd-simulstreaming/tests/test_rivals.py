@@ -7,7 +7,14 @@ from prometheus_client import CollectorRegistry
 from wlkd_simulstreaming.guards import CUT_SHORT, Guard
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis, Request
 from wlkd_simulstreaming.metrics import Metrics
-from wlkd_simulstreaming.rivals import MOST_RIVALS, is_better, is_doubtful, rival_request, with_second_opinions
+from wlkd_simulstreaming.rivals import (
+    DOUBTFUL_LOGPROB,
+    MOST_RIVALS,
+    is_better,
+    is_doubtful,
+    rival_request,
+    with_second_opinions,
+)
 
 
 def heard(*choices, **how):
@@ -37,11 +44,11 @@ def rival(*choices, **how):
     ],
 )
 def test_a_token_is_doubtful_where_another_word_is_nearly_as_likely(vocabulary, said, logprob, instead, doubtful):
-    assert is_doubtful(Choice(said[0], logprob, 10, (instead[0], -0.9)), vocabulary) is doubtful
+    assert is_doubtful(Choice(said[0], logprob, 10, (instead[0], -0.9)), vocabulary, DOUBTFUL_LOGPROB) is doubtful
 
 
 def test_the_end_is_no_other_word(vocabulary):
-    assert not is_doubtful(Choice(ord("a"), -0.5, 10, (vocabulary.eot, -0.9)), vocabulary)
+    assert not is_doubtful(Choice(ord("a"), -0.5, 10, (vocabulary.eot, -0.9)), vocabulary, DOUBTFUL_LOGPROB)
 
 
 def test_the_rival_begins_with_the_runner_up_and_may_go_on_as_before():

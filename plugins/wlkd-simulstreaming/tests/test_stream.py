@@ -56,16 +56,17 @@ def test_a_second_opinion_is_asked_for_doubtful_words_that_are_about_to_be_commi
     heard = hypothesis(vocabulary, *words)
     second, fourth = len(vocabulary.encode(" one")), len(vocabulary.encode(" one two three f")) - 1
 
-    def first_doubt(place, start=0, end=False):
-        return doubted(Heard(talk.hear(3, end=end), "en", doubting(heard, place, -0.6)), start)
+    def first_doubt(place, start=0, end=False, limit=-0.5):
+        return doubted(Heard(talk.hear(3, end=end), "en", doubting(heard, place, -0.6)), start, limit)
 
     assert first_doubt(second) == second
     assert first_doubt(second, start=second + 1) is None
+    assert first_doubt(second, limit=-0.7) is None
     assert first_doubt(fourth) is None  # The last word waits anyway,
     assert first_doubt(fourth, end=True) == fourth  # but not for ever.
 
     made_up = hypothesis(vocabulary, *words, no_speech=0.9, logprob=-2.0)
-    assert doubted(Heard(talk.hear(3), "en", made_up), 0) is None
+    assert doubted(Heard(talk.hear(3), "en", made_up), 0, -0.5) is None
 
 
 def test_the_end_of_speech_commits_everything_and_starts_afresh(talk):

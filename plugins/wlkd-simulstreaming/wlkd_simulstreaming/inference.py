@@ -23,7 +23,7 @@ from wlkd_simulstreaming.memory import Memory
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.padded import BEHIND, VOICED
-from wlkd_simulstreaming.rivals import is_echo, with_second_opinions
+from wlkd_simulstreaming.rivals import DOUBTFUL_LOGPROB, VERY_DOUBTFUL_LOGPROB, is_echo, with_second_opinions
 from wlkd_simulstreaming.settling import Heard, doubted
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
 
@@ -32,8 +32,8 @@ IDLE_SPARE, BUSY_SPARE = 0.95, 0.8
 Encoding is what fills a worker up: it has to shrink long before speech waits. A padded encoding, which costs little
 more than the least, is given up at the second."""
 OPINION_SPARE = 0.73
-"""With less time to spare nobody is asked for a second opinion: twenty-four streams of base, which leave less than a
-half, fall behind with it on two cores."""
+"""With less time to spare, only words that are very doubtful get a second opinion: twenty-four streams of base, which
+leave less than a half, fall behind on two cores if all doubtful ones do."""
 
 
 class Inference:
@@ -89,9 +89,8 @@ class Inference:
         requests = [request(step, language) for step, language in zip(steps, languages, strict=True)]
 
         def doubt(row: int, hypothesis: Hypothesis, start: int) -> int | None:
-            if _spare(steps[row]) <= OPINION_SPARE:
-                return None
-            return doubted(Heard(steps[row], languages[row], hypothesis), start)
+            limit = DOUBTFUL_LOGPROB if _spare(steps[row]) > OPINION_SPARE else VERY_DOUBTFUL_LOGPROB
+            return doubted(Heard(steps[row], languages[row], hypothesis), start, limit)
 
         def decode(rows: Sequence[int], rivals: Sequence[Request]) -> Sequence[Hypothesis]:
             return self._decoding.decode(_rows(memory, rows), rivals)

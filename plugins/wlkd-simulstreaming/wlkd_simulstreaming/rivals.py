@@ -21,6 +21,8 @@ from wlkd_simulstreaming.tokens import Vocabulary
 
 DOUBTFUL_LOGPROB = -0.4
 """Less than two thirds: the runner-up may be half as likely."""
+VERY_DOUBTFUL_LOGPROB = -1.0
+"""A probability of 0.37. Where the model is surer, the runner-up wins once in twenty times; below, once in four."""
 REACH_FRAMES = 60
 """How far from the doubtful token the two are compared, 1.2 s: some four words."""
 MOST_RIVALS = 3
@@ -61,10 +63,10 @@ def is_echo(request: Request, heard: Hypothesis) -> bool:
     return not request.told and echoes(request.prefix[: request.sot], heard.tokens)
 
 
-def is_doubtful(choice: Choice, vocabulary: Vocabulary) -> bool:
-    """Whether a token deserves a second opinion: the model doubts it, and its runner-up makes another word, not another
-    spelling, a mark or the end."""
-    if choice.logprob >= DOUBTFUL_LOGPROB:
+def is_doubtful(choice: Choice, vocabulary: Vocabulary, limit: float) -> bool:
+    """Whether a token deserves a second opinion: its log-probability is below `limit`, and its runner-up makes another
+    word, not another spelling, a mark or the end."""
+    if choice.logprob >= limit:
         return False
     said, instead = _letters(vocabulary, choice.token), _letters(vocabulary, choice.runner_up[0])
     return bool(said and instead and said != instead)

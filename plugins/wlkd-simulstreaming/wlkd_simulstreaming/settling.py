@@ -139,8 +139,9 @@ def _closing(step: Step, words: Sequence[Said], count: int, again: int) -> tuple
     return (before, True) if count >= before or step.end is not None else (count, False)
 
 
-def doubted(heard: Heard, start: int) -> int | None:
-    """Index of the first token from `start` on that the model doubted, of those that `conclude` would commit."""
+def doubted(heard: Heard, start: int, limit: float) -> int | None:
+    """Index of the first token from `start` on that is doubtful (see `is_doubtful`), of those that `conclude` would
+    commit."""
     step, hypothesis, vocabulary = heard.step, heard.hypothesis, heard.step.brief.vocabulary
     if made_up(step, hypothesis):
         return None
@@ -148,7 +149,7 @@ def doubted(heard: Heard, start: int) -> int | None:
     # A runner-up that won wins again in the next step, or it could not stand.
     count = _settled(step, hypothesis, words, since=None)
     stop = words[count - 1].stop if count else 0
-    return next((at for at in range(start, stop) if is_doubtful(hypothesis.choices[at], vocabulary)), None)
+    return next((at for at in range(start, stop) if is_doubtful(hypothesis.choices[at], vocabulary, limit)), None)
 
 
 def made_up(step: Step, heard: Hypothesis) -> bool:
