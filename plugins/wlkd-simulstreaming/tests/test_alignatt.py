@@ -10,8 +10,15 @@ def settled(frame, *, doubt=0.0, content=150, segment=150, stood=150):
 
 
 def test_a_word_near_the_end_of_the_audio_waits():
-    assert settled(134)
-    assert not settled(135)
+    assert settled(132, doubt=0.1)
+    assert not settled(133, doubt=0.1)
+
+
+def test_a_word_that_the_model_is_sure_of_waits_for_half_of_that():
+    assert settled(142)
+    assert not settled(143)
+    assert settled(140, doubt=0.09)
+    assert not settled(141, doubt=0.09)
 
 
 def test_a_doubtful_word_waits_for_longer():

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 MOST_FOR_DOUBT = 25
 """Frames, half a second: what has stood for so long mostly stays, however doubtful."""
+SURE = 0.1
+"""A word that is doubted less hardly ever changes: half the distance is enough."""
 SEGMENT_RATIO = 1.5
 """How long a stretch of speech must be, over the distance that is asked for: short windows are heard worse."""
 
@@ -33,11 +35,11 @@ def is_settled(word: Candidate, segment: int, threshold: float, per_doubt: float
     """Whether `word` may stay, in a stretch of speech of `segment` frames.
 
     It must have stood for `per_doubt` frames for each unit of doubt, up to `MOST_FOR_DOUBT`, and lie that many frames
-    and `threshold` more clear of the end.
+    and `threshold` more clear of the end; half of `threshold` if the model is sure of it.
     """
     asked = min(per_doubt * word.doubt, MOST_FOR_DOUBT)
-    distance = threshold + asked
-    return word.distance > distance and segment >= SEGMENT_RATIO * distance and word.stood >= asked
+    clear = asked + (threshold / 2 if word.doubt < SURE else threshold)
+    return word.distance > clear and segment >= SEGMENT_RATIO * (threshold + asked) and word.stood >= asked
 
 
 def rewinds(previous: int, frame: int, rewind_threshold: int) -> bool:

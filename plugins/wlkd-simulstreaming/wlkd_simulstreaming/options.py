@@ -83,7 +83,7 @@ class SimulStreamingOptions(Options):
         ge=1,
         le=100,
         description="AlignAtt: a word that attends to the last frames of the audio (this number, of 20 ms each) "
-        "waits for more audio, even if the model is certain of it.",
+        "waits for more audio; half of them count for a word that the model is certain of.",
         json_schema_extra=shown(group="How soon a word is committed, and what a step sees."),
     )
     doubt_threshold: float = Field(
