@@ -21,6 +21,7 @@ from wlkd.contract.types import StreamOffer
 from wlkd.daemon.app import Daemon
 from wlkd.daemon.pipeline import Core, running_core
 from wlkd.daemon.reload import Reload, differences
+from wlkd.host.systemd import InheritedSockets
 from wlkd.plugins import load_plugins
 from wlkd.testing import free_port, running_daemon
 
@@ -218,8 +219,10 @@ async def test_a_drain_delivers_every_word_and_refuses_newcomers() -> None:
 
 
 @pytest.mark.parametrize("turns", range(2, 6))
-async def test_who_was_accepted_just_before_a_drain_is_served(turns: int) -> None:
-    port = free_port()
+async def test_who_was_accepted_just_before_a_restart_is_served(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setattr("wlkd.daemon.app.inherited_sockets", lambda: InheritedSockets([held]))
+    port = held.getsockname()[1]
     async with running_daemon({**BASE, "transports": {"tcp": {"host": "127.0.0.1", "port": port}}}) as running:
         with socket.create_connection(("127.0.0.1", port)) as client:
             for _ in range(turns):

@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 30.0
 PROGRESS_SECONDS = 5.0
 """How often a long start or drain says what it is doing."""
 ACCEPTED_SECONDS = 0.1
-"""Whoever was accepted just before a drain has opened a session by then, and is not refused."""
+"""Whoever was accepted just before a drain has opened a session by then."""
 LONGEST_START_SECONDS = 900.0
 """A start that takes longer hangs: large-v3 from a slow disk takes a minute or two."""
 
@@ -153,12 +153,15 @@ class Daemon:
         deadline = admission.drain_seconds
         self._notifier.stopping()
         self._notifier.extend_timeout(deadline + PATIENCE_SECONDS)
+        # Where systemd keeps our sockets, the next instance serves who connects from now on, and this one who was
+        # accepted just before. Elsewhere another machine takes newcomers, as soon as they are refused.
+        admission.draining = not self._sockets.activated
         if self._sockets.activated:
-            # The sockets stay open at systemd: who connects now is served by the next instance.
             await self.http.stop_accepting()
         for transport in transports:
             await transport.stop_accepting()
-        await asyncio.sleep(ACCEPTED_SECONDS)
+        if self._sockets.activated:
+            await asyncio.sleep(ACCEPTED_SECONDS)
         admission.draining = True
         logger.info("draining: %d sessions to finish, at most %g s", len(admission.sessions), deadline)
         ending = asyncio.create_task(admission.empty())
