@@ -319,6 +319,9 @@ class Commit:
     """Audio before this sample index needs no more work."""
     segment_end: bool = False
     """All words before a pause are committed now. Tentative words, if there are any, came after it."""
+    whole: bool | None = None
+    """Whether the last committed word, of this step or an earlier one, is over: no mark and no letters will be
+    committed that belong to it. None: the session has to guess by what follows. Until it is over, it waits there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,12 +41,12 @@ class Rendering:
         language = commit.language or self._language
         waiting = self.release() if language != self._language else []
         self._language = language
-        words, tentative = self._pass_on(commit.words, commit.tentative, end=commit.segment_end)
+        words, tentative = self._pass_on(commit.words, commit.tentative, end=commit.segment_end, over=commit.whole)
         return [*waiting, replace(commit, words=words, tentative=tentative)]
 
     def release(self) -> list[Commit]:
         """What waits: nothing will follow it. Raises `SessionError`."""
-        words, _ = self._pass_on((), (), end=True)
+        words, _ = self._pass_on((), (), end=True, over=True)
         for stage in self._stages:
             stage.forget()
         return [Commit(words, language=self._language)] if words else []
@@ -67,9 +67,9 @@ class Rendering:
         return waiting
 
     def _pass_on(
-        self, words: tuple[Word, ...], tentative: tuple[Word, ...], *, end: bool
+        self, words: tuple[Word, ...], tentative: tuple[Word, ...], *, end: bool, over: bool | None
     ) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
-        words, tentative = self._whole_words.pass_on(words, tentative, self._language, end=end)
+        words, tentative = self._whole_words.pass_on(words, tentative, self._language, over=end or over)
         words, tentative = self._script.write(words, tentative, self._language)
         for stage in self._stages:
             words, tentative = stage.pass_on(words, tentative, self._language, end=end)

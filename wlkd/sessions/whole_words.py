@@ -1,8 +1,8 @@
 """Words as a whole: what a model adds to a word later, a comma or the rest of its letters, belongs to that word.
 
 A model commits a word when it hears the next one begin, and may change its mind about the mark between the two in its
-next step. So the last word waits here, shown as tentative, unless it is likely enough to be over: where the next word
-follows, which the model is sure of, it goes out at once.
+next step. So the last word waits here, shown as tentative, unless it is over: the backend says so (`Commit.whole`), or,
+where it does not, the next word follows, which the model is sure of.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ class WholeWords:
         return None if self._held is None else self._held.start
 
     def pass_on(
-        self, words: Sequence[Word], tentative: Sequence[Word], language: str | None, *, end: bool
+        self, words: Sequence[Word], tentative: Sequence[Word], language: str | None, *, over: bool | None
     ) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
-        """The words that are over, and the tail; at the `end` of a stretch all are over."""
+        """The words that are over, and the tail. `over`: whether the last of `words` is; None: nobody knows."""
         held = () if self._held is None else (self._held,)
         whole = _joined((*held, *words), language)
         self._held = None
-        if end or not whole or _is_over(whole[-1], tentative, language):
+        if over is None:
+            over = bool(whole) and _is_over(whole[-1], tentative, language)
+        if over or not whole:
             return tuple(whole), tuple(tentative)
         self._held = whole.pop()
         return tuple(whole), tuple(_joined((self._held, *tentative), language))

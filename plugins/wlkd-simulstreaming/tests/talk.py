@@ -13,10 +13,12 @@ from wlkd import Frame, RecognitionParams
 SECOND = 16000
 
 
-def hypothesis(vocabulary, *words, ended=True, no_speech=0.0, logprob=-0.1, guards=()):
+def hypothesis(vocabulary, *words, ended=True, no_speech=0.0, logprob=-0.1, mark=-9.0, guards=()):
     """`words` as (text, frame): all tokens of a word attend to its frame."""
     choices = [
-        Choice(token, logprob, frame, (ord("x"), -9.0)) for text, frame in words for token in vocabulary.encode(text)
+        Choice(token, logprob, frame, (ord("x"), -9.0), mark)
+        for text, frame in words
+        for token in vocabulary.encode(text)
     ]
     return Hypothesis(tuple(choices), ended, no_speech=no_speech, guards=frozenset(guards))
 

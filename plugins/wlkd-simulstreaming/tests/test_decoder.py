@@ -113,7 +113,7 @@ def test_what_a_text_begins_with_is_part_of_it(decoder, decoding, vocabulary, di
 
 
 def test_guards_see_what_a_text_begins_with(vocabulary):
-    word = Choice(100, -0.1, 5, (9, -3.0))
+    word = Choice(100, -0.1, 5, (9, -3.0), -9.0)
     row = Row(dataclasses.replace(request(vocabulary), begun=(word,) * 5), 10_000, vocabulary.eot)
     row.take(word)
     assert row.guards == {Guard.LOOP}

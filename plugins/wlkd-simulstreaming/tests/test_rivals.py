@@ -20,7 +20,8 @@ from wlkd_simulstreaming.rivals import (
 def heard(*choices, **how):
     """`choices` as (token, log-probability, frame); the runner-up of each is ten tokens on, half as likely."""
     return Hypothesis(
-        tuple(Choice(token, logprob, frame, (token + 10, logprob - 0.7)) for token, logprob, frame in choices), **how
+        tuple(Choice(token, logprob, frame, (token + 10, logprob - 0.7), -9.0) for token, logprob, frame in choices),
+        **how,
     )
 
 
@@ -44,16 +45,16 @@ def rival(*choices, **how):
     ],
 )
 def test_a_token_is_doubtful_where_another_word_is_nearly_as_likely(vocabulary, said, logprob, instead, doubtful):
-    assert is_doubtful(Choice(said[0], logprob, 10, (instead[0], -0.9)), vocabulary, DOUBTFUL_LOGPROB) is doubtful
+    assert is_doubtful(Choice(said[0], logprob, 10, (instead[0], -0.9), -9.0), vocabulary, DOUBTFUL_LOGPROB) is doubtful
 
 
 def test_the_end_is_no_other_word(vocabulary):
-    assert not is_doubtful(Choice(ord("a"), -0.5, 10, (vocabulary.eot, -0.9)), vocabulary, DOUBTFUL_LOGPROB)
+    assert not is_doubtful(Choice(ord("a"), -0.5, 10, (vocabulary.eot, -0.9), -9.0), vocabulary, DOUBTFUL_LOGPROB)
 
 
 def test_the_rival_begins_with_the_runner_up_and_may_go_on_as_before():
     asked = rival_request(REQUEST, HEARD, 1)
-    assert asked.begun == (HEARD.choices[0], Choice(12, -1.2, 20, (2, -0.5)))
+    assert asked.begun == (HEARD.choices[0], Choice(12, -1.2, 20, (2, -0.5), -9.0))
     assert asked.draft == (3, 4)
     assert dataclasses.replace(asked, begun=(), draft=(1, 2)) == REQUEST
     assert rival_request(dataclasses.replace(REQUEST, max_tokens=4), HEARD, 1).draft == (3,)

@@ -1,6 +1,7 @@
 """What a stream makes of hypotheses: what it commits, holds back, drops and forgets. No model."""
 
 import dataclasses
+import math
 
 import pytest
 from wlkd_simulstreaming.brief import request
@@ -24,6 +25,22 @@ def test_the_last_word_may_go_on(talk):
     commit = talk.step(3, (" one", 20), (" two", 60))
     assert texts(commit.words) == [" one"]
     assert texts(commit.tentative) == [" two"]
+
+
+@pytest.mark.parametrize(("probability", "whole"), [(0.09, True), (0.11, False)])
+def test_a_word_is_over_when_hardly_a_mark_can_follow(talk, probability, whole):
+    commit = talk.step(3, (" one", 20), (" two", 60), mark=math.log(probability))
+    assert texts(commit.words) == [" one"]
+    assert commit.whole is whole
+    # The same word, when nothing new is committed.
+    again = talk.step(0.5, (" two", 140), mark=math.log(probability))
+    assert not again.words
+    assert again.whole is whole
+
+
+def test_without_a_word_behind_it_a_word_may_go_on(talk):
+    assert talk.step(3, (" one", 20), (" two", 60)).whole
+    assert not talk.step(0.5).whole
 
 
 def test_nothing_is_committed_before_a_stretch_of_speech_is_long_enough(new_talk):

@@ -9,7 +9,7 @@ from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.hypothesis import Request
 from wlkd_simulstreaming.layers import FloatLinear
 from wlkd_simulstreaming.metrics import Metrics
-from wlkd_simulstreaming.token_run import rounded
+from wlkd_simulstreaming.token_run import best_two, rounded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -97,3 +97,13 @@ def test_sizes_are_few_and_large_enough():
     assert [rounded(rows, 1, 1)[0] for rows in (1, 2, 3, 5, 8, 9, 17, 60, 64)] == [1, 2, 4, 8, 8, 16, 24, 64, 64]
     assert rounded(4, 700, 129) == (4, 768, 192)
     assert rounded(4, 1500, 448) == (4, 1536, 448)
+
+
+def test_what_is_said_of_a_place():
+    probabilities = torch.tensor([[0.1, 0.4, 0.2, 0.3]])
+    attention = torch.zeros(1, 20)
+    attention[0, 10:14] = 0.25
+    said = best_two(probabilities.log() + 5, attention, torch.tensor([0, 3]))
+    assert said[0, [0, 2]].tolist() == [1, 3]
+    assert said[0, [1, 3, 4]].exp().tolist() == pytest.approx([0.4, 0.3, 0.4])
+    assert said[0, 5] in range(10, 14)

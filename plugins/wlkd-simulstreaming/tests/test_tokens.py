@@ -22,6 +22,12 @@ def test_the_languages_are_the_tokens_between_start_and_task(vocabulary):
     assert list(vocabulary.languages) == ["en", "zh", "de"]
 
 
+def test_marks_belong_to_the_word_before(vocabulary):
+    marks = {vocabulary.text([token]) for token in vocabulary.marks}
+    assert {",", ".", "?", "'", "-"} <= marks
+    assert not marks & {" ", "a", "(", " ("}
+
+
 def test_a_missing_special_token_is_named(vocabulary):
     class Bare:
         def token_to_id(self, name):

@@ -105,8 +105,11 @@ class GreedyDecoding:
         self._banned[vocabulary.eot + 1 :] = -torch.inf
         self._banned_first = self._banned.clone()
         self._banned_first[[token for token in suppressed_first if token != vocabulary.eot]] = -torch.inf
+        self._marks = torch.tensor(vocabulary.marks, dtype=torch.long, device=decoder.device)
         self._runs: TokenRuns = (
-            FixedRuns(decoder, self._banned, capture) if capture else GrowingRuns(decoder, self._banned)
+            FixedRuns(decoder, self._banned, self._marks, capture)
+            if capture
+            else GrowingRuns(decoder, self._banned, self._marks)
         )
 
     @torch.inference_mode()
@@ -201,7 +204,7 @@ class GreedyDecoding:
             row, place, first = torch.tensor(places[start : start + MOST_PLACES], device=hidden.device).unbind(1)
             logits = self._decoder.logits(hidden[row, place])
             logits += torch.where(first.bool()[:, None], self._banned_first, self._banned)
-            said.append(best_two(logits, attention[row, place]))
+            said.append(best_two(logits, attention[row, place], self._marks))
         return [_choices(of_row) for of_row in torch.split(torch.cat(said).cpu(), ends)]
 
     def _no_speech(self, hidden: Tensor, requests: Sequence[Request]) -> list[float | None]:
@@ -218,8 +221,8 @@ class GreedyDecoding:
 
 
 def _choices(said: Tensor) -> list[Choice]:
-    """`best_two` as the host reads it, of (n, 5)."""
+    """`best_two` as the host reads it, of (n, 6)."""
     return [
-        Choice(int(token), logprob, int(frame), (int(second), second_logprob))
-        for token, logprob, second, second_logprob, frame in said.tolist()
+        Choice(int(token), logprob, int(frame), (int(second), second_logprob), mark)
+        for token, logprob, second, second_logprob, mark, frame in said.tolist()
     ]

@@ -18,6 +18,8 @@ class Choice(NamedTuple):
     """The one it attends to."""
     runner_up: tuple[int, float]
     """The second likeliest token, and its log-probability."""
+    mark: float
+    """Log-probability that a mark comes here (`Vocabulary.marks`), and the word before goes on."""
 
 
 @dataclass(frozen=True)

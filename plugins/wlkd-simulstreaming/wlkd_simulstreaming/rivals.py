@@ -76,7 +76,7 @@ def rival_request(request: Request, heard: Hypothesis, at: int) -> Request:
     """`request` for a hypothesis that begins like `heard`, but with the runner-up of the token `at`."""
     choice = heard.choices[at]
     token, logprob = choice.runner_up
-    instead = Choice(token, logprob, choice.frame, (choice.token, choice.logprob))
+    instead = Choice(token, logprob, choice.frame, (choice.token, choice.logprob), choice.mark)
     # The sentence may go on as before.
     return replace(
         request, begun=(*heard.choices[:at], instead), draft=heard.tokens[at + 1 :][: request.max_tokens - at - 2]

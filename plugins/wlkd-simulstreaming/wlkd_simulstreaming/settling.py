@@ -23,6 +23,8 @@ from wlkd_simulstreaming.window import best_cut
 
 INSIDE_A_SENTENCE = frozenset(",;:-–—\"'“”‘’()，、；：（）「」『』《》")
 """Marks that change no word, and leave the sentence open."""
+LIKELY_MARK = 0.1
+"""Probability of a mark behind a word from which on the word is not over (docs/experiments.md, "Whole words")."""
 CLEAR = samples(2.0)
 """A word stands when so much has been heard behind it, even if it has just changed."""
 
@@ -60,6 +62,8 @@ class Reading:
     guards: frozenset[Guard]
     closing: bool
     """`settled` are all that was left of the words before a pause."""
+    whole: bool
+    """The last of `settled` is hardly going to get a mark behind it."""
 
 
 def conclude(heard: Heard) -> Conclusion:
@@ -92,6 +96,7 @@ def conclude(heard: Heard) -> Conclusion:
         language=step.state.language or (heard.language if settled else None),
         until=state.until,
         segment_end=reading.closing,
+        whole=reading.whole,
     )
     most = step.brief.dims.max_previous
     return Conclusion(replace(state, context=state.context[-most:]), commit, guards)
@@ -101,7 +106,7 @@ def read(heard: Heard) -> Reading:
     """The words of `heard`, less what is made up or was told before, and which of them are settled."""
     step, state, hypothesis = heard.step, heard.step.state, heard.hypothesis
     if state.held:
-        return Reading(state.held, (), Draft(), ended=True, guards=frozenset(), closing=True)
+        return Reading(state.held, (), Draft(), ended=True, guards=frozenset(), closing=True, whole=True)
     guards = hypothesis.guards
     if made_up(step, hypothesis):
         guards |= {Guard.NO_SPEECH}
@@ -123,7 +128,8 @@ def read(heard: Heard) -> Reading:
     draft = Draft(heard=end)
     if not again and Guard.LOOP not in guards:
         draft = Draft(hypothesis.tokens[used:], _texts(rest), since[count:], end)
-    return Reading(tuple(words[again:count]), rest, draft, hypothesis.ended, guards, closing)
+    whole = used < len(hypothesis.choices) and math.exp(hypothesis.choices[used].mark) < LIKELY_MARK
+    return Reading(tuple(words[again:count]), rest, draft, hypothesis.ended, guards, closing, whole)
 
 
 def _closing(step: Step, words: Sequence[Said], count: int, again: int) -> tuple[int, bool]:

@@ -31,14 +31,16 @@ MOST_SIZES = 128
 """Recorded at once; the one that was used longest ago gives way."""
 
 
-def best_two(logits: Tensor, attention: Tensor) -> Tensor:
-    """What is said after each place: (…, 5) of the likeliest token, its log-probability, the second likeliest,
-    its log-probability, and the frame attended to. One tensor of float32, which holds any token exactly, since every
-    copy to the host makes it wait for the GPU. `logits`: (…, vocabulary), `attention`: (…, frames)."""
+def best_two(logits: Tensor, attention: Tensor, marks: Tensor) -> Tensor:
+    """What is said after each place: (…, 6) of the likeliest token, its log-probability, the second likeliest,
+    its log-probability, that of any of `marks` (their tokens), and the frame attended to. One tensor of float32, which
+    holds any token exactly, since every copy to the host makes it wait for the GPU. `logits`: (…, vocabulary),
+    `attention`: (…, frames)."""
     best = logits.topk(2, -1)
-    logprobs = best.values - logits.logsumexp(-1, keepdim=True)
-    pairs = torch.stack([best.indices.float(), logprobs], dim=-1).flatten(-2)
-    return torch.cat([pairs, attended_frames(attention).float()[..., None]], dim=-1)
+    total = logits.logsumexp(-1, keepdim=True)
+    pairs = torch.stack([best.indices.float(), best.values - total], dim=-1).flatten(-2)
+    mark = logits[..., marks].logsumexp(-1, keepdim=True) - total
+    return torch.cat([pairs, mark, attended_frames(attention).float()[..., None]], dim=-1)
 
 
 class TokenRun(ABC):
@@ -46,7 +48,7 @@ class TokenRun(ABC):
 
     @abstractmethod
     def __call__(self) -> Tensor:
-        """Read the last token of every row, and say the next one: (rows, 1, 5), see `best_two`."""
+        """Read the last token of every row, and say the next one: (rows, 1, 6), see `best_two`."""
 
     @abstractmethod
     def keep(self, rows: Sequence[int]) -> TokenRun:
@@ -56,10 +58,11 @@ class TokenRun(ABC):
 class TokenRuns(ABC):
     """Begins runs."""
 
-    def __init__(self, decoder: TextDecoder, banned: Tensor) -> None:
-        """`banned` (vocabulary,) is added to the scores of the tokens."""
+    def __init__(self, decoder: TextDecoder, banned: Tensor, marks: Tensor) -> None:
+        """`banned` (vocabulary,) is added to the scores of the tokens; `marks`: see `best_two`."""
         self.decoder = decoder
         self.banned = banned
+        self.marks = marks
 
     @abstractmethod
     def slots(self, tokens: int) -> int:
@@ -72,7 +75,7 @@ class TokenRuns(ABC):
     def next(self, memory: Memory, cache: Cache, last: Tensor, real: Tensor) -> Tensor:
         """What follows `last`, see `best_two`; `real`: all of them are."""
         hidden, attention = self.decoder.forward(memory, cache, last, real, 1)
-        return best_two(self.decoder.logits(hidden) + self.banned, attention)
+        return best_two(self.decoder.logits(hidden) + self.banned, attention, self.marks)
 
 
 class GrowingRuns(TokenRuns):
@@ -108,8 +111,8 @@ class FixedRuns(TokenRuns):
     """Compute on buffers of fixed places and sizes, so that `capture` can record the work of a token. One run at a
     time: all sizes lie in the same memory."""
 
-    def __init__(self, decoder: TextDecoder, banned: Tensor, capture: Capture) -> None:
-        super().__init__(decoder, banned)
+    def __init__(self, decoder: TextDecoder, banned: Tensor, marks: Tensor, capture: Capture) -> None:
+        super().__init__(decoder, banned, marks)
         self._capture = capture
         self._storage = torch.empty(0, device=decoder.device, dtype=decoder.dtype)
         self._recorded: OrderedDict[Size, _Recorded] = OrderedDict()
@@ -150,7 +153,7 @@ class FixedRuns(TokenRuns):
 
         memory = Padded(list(audio[:, 0]), list(audio[:, 1]), counts(rows), counts(rows))
         cache = FixedCache(list(text[:, 0]), list(text[:, 1]), counts(rows, slots) > 0, counts(rows))
-        last, said = counts(rows, 1), torch.zeros(rows, 1, 5, device=device)
+        last, said = counts(rows, 1), torch.zeros(rows, 1, 6, device=device)
         real = torch.ones_like(last, dtype=torch.bool)
 
         def work() -> None:

@@ -60,7 +60,7 @@ class Check:
 
 
 def tokens_said(network: Network, load: Load, *, fixed: bool) -> Tensor:
-    """(rows, tokens, 5), see `best_two`; the same load at every call."""
+    """(rows, tokens, 6), see `best_two`; the same load at every call."""
     torch.manual_seed(9)
     runs = network.fixed() if fixed else network.growing()
     run = runs.begin(*network.read(network.remember(ROWS, load), load))

@@ -30,6 +30,9 @@ SHAPES = {
 }
 """`test` is none of Whisper's, but small enough for any machine."""
 
+MARKS = 300
+"""Tokens that begin with a mark."""
+
 ALIGNMENT_HEADS = {
     "test": [(1, 0)],
     "base": [(3, 1), (4, 2), (4, 3), (4, 7), (5, 1), (5, 2), (5, 4), (5, 6)],
@@ -64,6 +67,11 @@ class Network:
     device: torch.device
     dtype: torch.dtype
 
+    @property
+    def marks(self) -> Tensor:
+        """As many as a real vocabulary has."""
+        return torch.arange(MARKS, device=self.device)
+
     def mel(self, rows: int, frames: int) -> Tensor:
         """Spectrograms of noise for `frames` states."""
         return torch.randn(rows, self.dims.n_mels, 2 * frames, device=self.device)
@@ -84,17 +92,17 @@ class Network:
         cache = self.decoder.cache(memory, load.prefix + load.tokens)
         tokens = torch.randint(self.dims.n_vocab, (rows, load.prefix), device=self.device)
         hidden, attention = self.decoder.forward(memory, cache, tokens, torch.ones_like(tokens) > 0, 1)
-        said = best_two(self.decoder.logits(hidden[:, -1:]), attention)
+        said = best_two(self.decoder.logits(hidden[:, -1:]), attention, self.marks)
         return memory, cache, said[:, :, 0].long()
 
     def growing(self) -> TokenRuns:
         """How the CPU goes on token by token."""
-        return GrowingRuns(self.decoder, torch.zeros(self.dims.n_vocab, device=self.device))
+        return GrowingRuns(self.decoder, torch.zeros(self.dims.n_vocab, device=self.device), self.marks)
 
     def fixed(self) -> TokenRuns:
         """How a GPU does; the CPU, which records nothing, does the same work."""
         capture = cuda_graph if self.device.type == "cuda" else _plainly
-        return FixedRuns(self.decoder, torch.zeros(self.dims.n_vocab, device=self.device), capture)
+        return FixedRuns(self.decoder, torch.zeros(self.dims.n_vocab, device=self.device), self.marks, capture)
 
 
 def _plainly(work: Callable[[], None]) -> Callable[[], None]:
