@@ -27,7 +27,7 @@ def test_the_last_word_may_go_on(talk):
     assert texts(commit.tentative) == [" two"]
 
 
-@pytest.mark.parametrize(("probability", "whole"), [(0.09, True), (0.11, False)])
+@pytest.mark.parametrize(("probability", "whole"), [(0.04, True), (0.06, False)])
 def test_a_word_is_over_when_hardly_a_mark_can_follow(talk, probability, whole):
     commit = talk.step(3, (" one", 20), (" two", 60), mark=math.log(probability))
     assert texts(commit.words) == [" one"]
@@ -36,6 +36,20 @@ def test_a_word_is_over_when_hardly_a_mark_can_follow(talk, probability, whole):
     again = talk.step(0.5, (" two", 140), mark=math.log(probability))
     assert not again.words
     assert again.whole is whole
+
+
+def test_a_word_is_not_over_while_letters_may_follow(talk, vocabulary):
+    def whole(instead, logprob):
+        heard = hypothesis(vocabulary, (" spider", 20), (" webs", 60))
+        place = len(vocabulary.encode(" spider"))
+        choices = list(heard.choices)
+        choices[place] = choices[place]._replace(runner_up=(vocabulary.encode(instead)[0], logprob))
+        heard = dataclasses.replace(heard, choices=tuple(choices))
+        return conclude(Heard(talk.hear(3), "en", heard)).commit.whole
+
+    assert not whole("w", -1.2)
+    assert whole("w", -3.2)
+    assert whole(" w", -1.2)
 
 
 def test_without_a_word_behind_it_a_word_may_go_on(talk):

@@ -11,6 +11,7 @@ from wlkd_whisper.alike import alike
 
 from wlkd import Commit, Word
 from wlkd.contract.audio import samples
+from wlkd.contract.text import begins_word
 from wlkd_simulstreaming.alignatt import Candidate, is_settled
 from wlkd_simulstreaming.brief import END_FRAMES, Brief, Step
 from wlkd_simulstreaming.guards import Guard, is_no_speech, told_again
@@ -23,8 +24,9 @@ from wlkd_simulstreaming.window import best_cut
 
 INSIDE_A_SENTENCE = frozenset(",;:-–—\"'“”‘’()，、；：（）「」『』《》")
 """Marks that change no word, and leave the sentence open."""
-LIKELY_MARK = 0.1
-"""Probability of a mark behind a word from which on the word is not over (docs/experiments.md, "Whole words")."""
+LIKELY_ENDING = 0.05
+"""Probability of a mark or more letters behind a word from which on it is not over ("Whole words" in
+docs/experiments.md)."""
 CLEAR = samples(2.0)
 """A word stands when so much has been heard behind it, even if it has just changed."""
 
@@ -63,7 +65,7 @@ class Reading:
     closing: bool
     """`settled` are all that was left of the words before a pause."""
     whole: bool
-    """The last of `settled` is hardly going to get a mark behind it."""
+    """The last word that is settled, here or before, will hardly get a mark or more letters behind it."""
 
 
 def conclude(heard: Heard) -> Conclusion:
@@ -128,7 +130,8 @@ def read(heard: Heard) -> Reading:
     draft = Draft(heard=end)
     if not again and Guard.LOOP not in guards:
         draft = Draft(hypothesis.tokens[used:], _texts(rest), since[count:], end)
-    whole = used < len(hypothesis.choices) and math.exp(hypothesis.choices[used].mark) < LIKELY_MARK
+    said = (*state.said, *words[again:count])
+    whole = used < len(hypothesis.choices) and not _may_go_on(said, hypothesis.choices[used], heard)
     return Reading(tuple(words[again:count]), rest, draft, hypothesis.ended, guards, closing, whole)
 
 
@@ -205,6 +208,14 @@ def _doubt(choices: Sequence[Choice], vocabulary: Vocabulary) -> float:
     """
     said = (choice for choice in choices if not INSIDE_A_SENTENCE.issuperset(vocabulary.text([choice.token]).strip()))
     return max((-choice.logprob for choice in said), default=0.0)
+
+
+def _may_go_on(said: Sequence[Said], behind: Choice, heard: Heard) -> bool:
+    """Whether the last word of `said` may get a mark or more letters in place of the token `behind` it."""
+    token, logprob = behind.runner_up
+    text = heard.step.brief.vocabulary.text([token])
+    begins = not text or not said or begins_word(said[-1].word.text, text, heard.language)
+    return math.exp(behind.mark if begins else max(behind.mark, logprob)) >= LIKELY_ENDING
 
 
 def ended(state: State, end: int) -> State:
