@@ -21,12 +21,18 @@ def begins_word(before: str, piece: str, language: str | None) -> bool:
         return True
     if language not in UNSPACED_LANGUAGES or not piece:
         return False
-    # Marks, punctuation and closing quotes belong to the character before; opening ones to the character after.
-    if unicodedata.category(piece[0])[0] in "MP" and unicodedata.category(piece[0]) not in ("Ps", "Pi"):
+    if begins_with_mark(piece):
         return False
     if unicodedata.category(before[-1]) in ("Ps", "Pi"):
         return False
     return not (_is_latin(before[-1]) and _is_latin(piece[0]))
+
+
+def begins_with_mark(text: str) -> bool:
+    """Whether `text` begins with something that belongs to the character before: marks, punctuation and closing quotes;
+    opening ones belong to the character after."""
+    kind = unicodedata.category(text[0]) if text else ""
+    return kind[:1] in ("M", "P") and kind not in ("Ps", "Pi")
 
 
 def _is_latin(letter: str) -> bool:

@@ -7,14 +7,13 @@ from complete characters.
 from __future__ import annotations
 
 import codecs
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from wlkd.contract.text import begins_word
+from wlkd.contract.text import begins_with_mark, begins_word
 
 
 def byte_alphabet() -> dict[str, int]:
@@ -45,7 +44,7 @@ class Vocabulary:
         }
         alphabet = byte_alphabet()
         self._bytes = [bytes(alphabet[letter] for letter in self._written(token)) for token in range(self.eot)]
-        self.marks = [token for token in range(self.eot) if _begins_with_mark(self.text([token]))]
+        self.marks = [token for token in range(self.eot) if begins_with_mark(self.text([token]))]
         """Tokens that begin with a mark, which belongs to the word before: ",", but "'s" and "-like" too."""
 
     @classmethod
@@ -81,12 +80,6 @@ class Vocabulary:
 
     def text(self, tokens: Iterable[int]) -> str:
         return b"".join(map(self.bytes_of, tokens)).decode(errors="replace")
-
-
-def _begins_with_mark(text: str) -> bool:
-    kind = unicodedata.category(text[0]) if text else ""
-    # Opening brackets and quotes belong to the word behind them.
-    return kind.startswith("P") and kind not in ("Ps", "Pi")
 
 
 @dataclass(frozen=True, slots=True)
