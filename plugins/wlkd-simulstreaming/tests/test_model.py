@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from wlkd_simulstreaming.backend import SimulStreaming
 from wlkd_simulstreaming.checkpoint import load_checkpoint
+from wlkd_simulstreaming.crew import Crew
 from wlkd_simulstreaming.encoder import STRIDE, CTranslate2Encoder, TorchEncoder
 from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
 from wlkd_simulstreaming.mel import MAX_MEL_FRAMES, LogMel
@@ -189,7 +190,7 @@ def test_real_speech_is_encoded_nearly_as_on_30_seconds(models_dir, speech, make
         for make in (FloatLinear, make_linear)
     )
     mel = LogMel(checkpoint.dims.n_mels)
-    encode = torch.inference_mode()(PaddedEncoder(own, mel))
+    encode = torch.inference_mode()(PaddedEncoder(own, mel, Crew(1)))
     [(_, audio)] = speech("en_librispeech_test_clean", 0)
     for frames in (50, 100, 250, 350):
         heard = audio[: frames * 320]

@@ -84,17 +84,19 @@ class TorchEncoder(Encoder):
         self._positions = sinusoids(dims.n_audio_ctx, dims.n_audio_state).to(device, dtype)
 
     def __call__(self, mel: Tensor) -> Tensor:
-        x = self.embedded(mel, mel.shape[2] // STRIDE)
+        x = self.embedded(mel, range(mel.shape[2] // STRIDE))
         for block in self.blocks:
             x = block.mixed(x, *block.projected(x))
         return self.normalised(x)
 
-    def embedded(self, mel: Tensor, frames: int) -> Tensor:
-        """What enters the first layer of the first `frames` of `mel` (rows, bins, …): (rows, frames, width)."""
-        x = mel.to(self._device, self._dtype)
+    def embedded(self, mel: Tensor, frames: range) -> Tensor:
+        """What enters the first layer of `frames` of `mel` (rows, bins, …): (rows, frames, width)."""
+        first = max(frames.start - CONVOLVED, 0)
+        x = mel[..., STRIDE * first : STRIDE * (frames.stop + CONVOLVED)].to(self._device, self._dtype)
         for weight, bias, stride in self._convolutions:
             x = F.gelu(F.conv1d(x, weight, bias, stride=stride, padding=1))
-        return x.transpose(1, 2)[:, :frames] + self._positions[:frames]
+        x = x.transpose(1, 2)[:, frames.start - first : frames.stop - first]
+        return x + self._positions[frames.start : frames.stop]
 
 
 class EncoderBlock:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd_simulstreaming.brief import Step, request
+from wlkd_simulstreaming.crew import Crew
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.encoder import STRIDE, Encoder
@@ -48,6 +49,7 @@ class Inference:
         decoder: TextDecoder,
         decoding: GreedyDecoding,
         metrics: Metrics,
+        crew: Crew,
     ) -> None:
         self._options = options
         self._mel = mel
@@ -56,25 +58,30 @@ class Inference:
         self._decoder = decoder
         self._decoding = decoding
         self._metrics = metrics
+        self._crew = crew
 
     @torch.inference_mode()
     def hear(self, steps: Sequence[Step]) -> list[Heard]:
         """What the speech of each step was taken for, in order."""
+        with self._crew.step():
+            return self._hear(steps)
+
+    def _hear(self, steps: Sequence[Step]) -> list[Heard]:
         heard = [Heard(step, step.state.language, Hypothesis(ended=True)) for step in steps]
         worth = [index for index, step in enumerate(steps) if step.state.worth_decoding]
         if worth:
-            for index, one in zip(worth, self._hear([steps[index] for index in worth]), strict=True):
+            for index, one in zip(worth, self._decode([steps[index] for index in worth]), strict=True):
                 heard[index] = one
         return heard
 
-    def _hear(self, steps: Sequence[Step]) -> list[Heard]:
+    def _decode(self, steps: Sequence[Step]) -> list[Heard]:
         memory = self._remember(self._encode(steps), steps)
         with self._metrics.timed("language"):
             decided, languages = self._decide_languages(steps, memory)
         pairs = list(zip(steps, decided, strict=True))
         if any(before.state.language is not None and after.state.language is None for before, after in pairs):
             # Less is left of those windows, and their languages are to be heard from that alone.
-            return self.hear([after if after.state.language is None else before for before, after in pairs])
+            return self._hear([after if after.state.language is None else before for before, after in pairs])
         told = self._tell(memory, decided, languages)
         # What the batch attends to is the most that a step holds, and what is heard again needs room too.
         del memory

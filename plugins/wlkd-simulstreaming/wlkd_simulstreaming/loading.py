@@ -20,6 +20,7 @@ from wlkd_whisper.pairs import check_pair
 from wlkd import Context, ProvisionError
 from wlkd_simulstreaming.beam import ROWS
 from wlkd_simulstreaming.checkpoint import Checkpoint, load_checkpoint
+from wlkd_simulstreaming.crew import Crew
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.device import EXTRA, choose_device
@@ -108,12 +109,13 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     )
     mel = LogMel(checkpoint.dims.n_mels, device)
     alone = _decodes_on_one_thread(options, checkpoint, device)
-    padded = _padded(options, checkpoint, mel) if alone else None
+    concurrency = MOST_STEPS if alone and threads > 1 else 1
+    crew = Crew(concurrency)
+    padded = _padded(options, checkpoint, mel, crew) if alone else None
     if options.encode == "window":
         decoder.remember_silence(padded.silence if padded else encoder(mel.silence(MAX_MEL_FRAMES)[None])[0])
-    inference = Inference(options, mel, encoder, padded, decoder, decoding, metrics)
+    inference = Inference(options, mel, encoder, padded, decoder, decoding, metrics, crew)
     torch.set_num_threads(1 if alone else threads)
-    concurrency = MOST_STEPS if alone and threads > 1 else 1
     whole = None
     if options.encoder == "ctranslate2":
         whole = WholeHearing(options, vocabulary, metrics, lambda: _whisper(options, folder, device, threads, 1))
@@ -234,10 +236,10 @@ def _torch_encoder(
     return TorchEncoder(checkpoint.dims, checkpoint.weights, device, dtype, make_linear)
 
 
-def _padded(options: SimulStreamingOptions, checkpoint: Checkpoint, mel: LogMel) -> PaddedEncoder | None:
+def _padded(options: SimulStreamingOptions, checkpoint: Checkpoint, mel: LogMel, crew: Crew) -> PaddedEncoder | None:
     """For models that leave a CPU time to spare; None where nothing is encoded at length."""
     if options.encode == "full" or not options.min_encoded_seconds:
         return None
     make_linear = Int8Linear if options.compute_type.startswith(("auto", "int8")) else FloatLinear
     encoder = TorchEncoder(checkpoint.dims, checkpoint.weights, torch.device("cpu"), torch.float32, make_linear)
-    return PaddedEncoder(encoder, mel)
+    return PaddedEncoder(encoder, mel, crew)

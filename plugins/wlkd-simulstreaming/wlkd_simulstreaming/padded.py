@@ -9,7 +9,11 @@ docs/experiments.md ("Silence that is not computed") has what that costs and sav
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +22,7 @@ from torch import Tensor
 
 from wlkd import SAMPLE_RATE
 from wlkd.contract.types import Samples
+from wlkd_simulstreaming.crew import Crew
 from wlkd_simulstreaming.encoder import CONVOLVED, STRIDE, Encoder, EncoderBlock, TorchEncoder
 from wlkd_simulstreaming.mel import MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.timing import FRAME_SAMPLES
@@ -30,6 +35,10 @@ THINNED = 16
 VOICED = 50
 """Frames of the voice. No window is encoded shorter: only from here on is there silence. Behind a longer voice it would
 be nearer to that of long windows, and short ones would cost more."""
+
+
+Attended = tuple[Tensor, Tensor, Tensor]
+"""Keys, values and the weights of their frames."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +71,38 @@ class Silence:
         first = int(torch.searchsorted(self.frames, frames))
         return Silence(self.frames[first:], self.keys[first:], self.values[first:], self.weight[first:])
 
+    def after(self, parts: Sequence[Part]) -> Attended:
+        """Keys and values (rows, n, width) of the `parts` of a window and of this silence, which follows them; and the
+        weight (n,) of each."""
+        rows, frames = len(parts[0].x), sum(part.x.shape[1] for part in parts)
+        keys = torch.cat([*(part.keys for part in parts), self.keys.expand(rows, -1, -1)], 1)
+        values = torch.cat([*(part.values for part in parts), self.values.expand(rows, -1, -1)], 1)
+        return keys, values, F.pad(self.weight, (frames, 0))
+
+
+class Part(NamedTuple):
+    """Some of the frames of windows on their way to a layer: (rows, frames, width) each."""
+
+    x: Tensor
+    query: Tensor
+    keys: Tensor
+    values: Tensor
+
+    @classmethod
+    def of(cls, x: Tensor, block: EncoderBlock) -> Part:
+        """What `block` gets."""
+        return cls(x, *block.projected(x))
+
 
 class PaddedEncoder(Encoder):
     """A PyTorch encoder on the CPU whose rows are as long as their speech and `BEHIND`."""
 
     @torch.inference_mode()
-    def __init__(self, encoder: TorchEncoder, mel: LogMel) -> None:
+    def __init__(self, encoder: TorchEncoder, mel: LogMel, crew: Crew) -> None:
         self._encoder = encoder
+        self._crew = crew
         voice = made_up_voice(VOICED * FRAME_SAMPLES)
-        x = encoder.embedded(mel(voice, MAX_MEL_FRAMES)[None], MAX_MEL_FRAMES // STRIDE)
+        x = encoder.embedded(mel(voice, MAX_MEL_FRAMES)[None], range(MAX_MEL_FRAMES // STRIDE))
         self._silence = []
         for block in encoder.blocks:
             query, keys, values = block.projected(x)
@@ -83,19 +115,33 @@ class PaddedEncoder(Encoder):
     def __call__(self, mel: Tensor) -> Tensor:
         frames = mel.shape[2] // STRIDE
         # What the convolutions see behind the window is silence too, and not the zeros that they take for sound.
-        x = self._encoder.embedded(F.pad(mel, (0, STRIDE * CONVOLVED), mode="replicate"), frames)
-        for block, silence in zip(self._encoder.blocks, self._silence, strict=True):
-            x = _with_silence(block, x, silence.behind(frames))
-        return self._encoder.normalised(x)
+        mel = F.pad(mel, (0, STRIDE * CONVOLVED), mode="replicate")
+        blocks, share = self._encoder.blocks, self._crew.share
+        *silences, last = (silence.behind(frames) for silence in self._silence)
+
+        def embedded(span: range) -> Part:
+            return Part.of(self._encoder.embedded(mel, span), blocks[0])
+
+        with self._crew.gathered() as threads:
+            parts = share(embedded, _spans(frames, threads))
+            # They wait for each other where a layer's frames attend to each other, and nowhere else.
+            for (block, following), silence in zip(pairwise(blocks), silences, strict=True):
+                parts = share(partial(_through, block, silence.after(parts), following), parts)
+            ends = share(partial(_mixed, blocks[-1], last.after(parts)), parts)
+        return self._encoder.normalised(torch.cat(ends, 1))
 
 
-def _with_silence(block: EncoderBlock, x: Tensor, silence: Silence) -> Tensor:
-    query, keys, values = block.projected(x)
-    keys, values = (
-        torch.cat([own, of_silence.expand(len(x), -1, -1)], 1)
-        for own, of_silence in ((keys, silence.keys), (values, silence.values))
-    )
-    return block.mixed(x, query, keys, values, F.pad(silence.weight, (x.shape[1], 0)))
+def _through(block: EncoderBlock, attended: Attended, following: EncoderBlock, part: Part) -> Part:
+    return Part.of(_mixed(block, attended, part), following)
+
+
+def _mixed(block: EncoderBlock, attended: Attended, part: Part) -> Tensor:
+    return block.mixed(part.x, part.query, *attended)
+
+
+def _spans(frames: int, count: int) -> list[range]:
+    """So many frames in `count` parts."""
+    return [range(frames * n // count, frames * (n + 1) // count) for n in range(count)]
 
 
 def made_up_voice(samples: int) -> Samples:
