@@ -15,11 +15,13 @@ from wlkd.host.build import build
 
 SILENT = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 """Nothing leaves the machine: what libraries that plugins use must know before they are loaded."""
-THRIFTY = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1"}
+THRIFTY = {"OMP_WAIT_POLICY": "passive", "OPENBLAS_NUM_THREADS": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 """Threads of the numerical libraries sleep while they wait for each other. By default they spin, for a millisecond each
 time; on a machine that has anything else to do (the event loop, a second session's VAD) the spinning takes time
 from the thread that it waits for, and a step takes five times as long. NumPy's always spin, for nothing, because its
-matrices are small here: they took 30 % of a core while a diarizer caught up. The environment may say otherwise."""
+matrices are small here: they took 30 % of a core while a diarizer caught up. oneDNN, inside PyTorch, keeps 64 kernels
+and not 1,024: it makes one for each length of a window, and the memory of a lone stream grew with every new length. The
+environment may say otherwise."""
 ORDERLY = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 """GPUs have the numbers that nvidia-smi shows; by default CUDA counts the fastest first."""
 

@@ -64,12 +64,11 @@ class Crew:
     def _apart(self) -> Iterator[None]:
         """Keep the other threads off the calling thread's processor.
 
-        Linux wakes a thread where it ran last, or where it is woken from, and looks for an idle processor only among
-        those that share a cache. In a virtual machine there may be none: both threads would take turns on one processor
-        for several milliseconds while another one is idle.
+        In a virtual machine, Linux may wake both on one processor and leave them there for milliseconds, although
+        another one is idle ("Two threads for a window" in docs/experiments.md).
         """
         allowed, here = os.sched_getaffinity(0), _processor()
-        # An error says that these processors were taken from us a moment ago: then it does not matter where they run.
+        # Refused in a sandbox, or because the processors were taken from us a moment ago: threads run anywhere then.
         with suppress(OSError):
             os.sched_setaffinity(0, {here})
             for thread in self._ids:
