@@ -71,7 +71,6 @@ def test_a_step_that_failed_is_over():
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
 def test_gathered_threads_run_on_different_processors():
     crew, allowed = Crew(2), os.sched_getaffinity(0)
-    crew.share(lambda _: None, [0, 1])  # From here on there is another thread.
     with crew.gathered():
         own, other = crew.share(lambda _: os.sched_getaffinity(0), [0, 1])
     assert len(own) == 1

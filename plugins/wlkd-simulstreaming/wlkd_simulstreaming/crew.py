@@ -33,6 +33,9 @@ class Crew:
         self._others = ThreadPoolExecutor(max(size - 1, 1), "crew", lambda: self._ids.append(threading.get_native_id()))
         self._steps = 0
         self._counting = threading.Lock()
+        # All of them start now: a thread may run only where the one that starts it may, and that changes in `_apart`.
+        everyone = threading.Barrier(size)
+        self.share(lambda _: everyone.wait(), range(size))
 
     @contextmanager
     def step(self) -> Iterator[None]:
