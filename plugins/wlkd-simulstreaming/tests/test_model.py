@@ -182,6 +182,16 @@ def test_with_time_to_spare_a_cpu_hears_windows_as_if_30_seconds_long(backend, r
     assert jiwer.wer(reference, heard) < 0.12
 
 
+@pytest.mark.parametrize(("options", "seconds"), [({"min_encoded_seconds": 0}, 3), ({"encode": "full"}, 30)])
+def test_time_to_spare_changes_nothing_where_windows_are_not_to_be_encoded_at_length(
+    models_dir, speech, options, seconds
+):
+    registry = CollectorRegistry()
+    backend = provisioned(models_dir, registry, **options)
+    audio = speech("en_librispeech_test_clean", 0)[0][1][: 2 * SECOND]
+    assert [encoded(backend, registry, audio, 1, spare) for spare in (1, 0)] == [seconds, seconds]
+
+
 @pytest.mark.parametrize(("make_linear", "off"), [(FloatLinear, 0.1), (Int8Linear, 0.15)], ids=["float32", "int8"])
 def test_real_speech_is_encoded_nearly_as_on_30_seconds(models_dir, speech, make_linear, off):
     checkpoint = load_checkpoint(decoder_file(models_dir, "base"))
