@@ -62,6 +62,9 @@ written=$share/wlkd.yaml.written
 mark=$share/made-by-install.sh
 units=/etc/systemd/system
 changed=''
+# Whether there is an NVIDIA GPU, as its driver shows it.
+gpu=''
+{ [ ! -d /proc/driver/nvidia/gpus ] && [ ! -e /dev/nvidiactl ]; } || gpu=1
 
 # Ours is a folder that is absent or empty, or that carries the mark (before 0.2: the stamp of the packages).
 claim_prefix() {
@@ -137,7 +140,7 @@ fingerprint() {
 
 install_packages() {
     local stamp pip own_pip python torch=${WLKD_TORCH:-torch==2.13.0}
-    stamp="$(fingerprint) $torch"
+    stamp="$(fingerprint) $torch${gpu:+ with a GPU}"
     # An upgrade of the system may have taken the Python away.
     if [ "$(cat "$share/packages" 2>/dev/null)" = "$stamp" ] && "$prefix/bin/python" -c '' 2>/dev/null; then
         return
@@ -167,12 +170,18 @@ install_packages() {
         git -C "$source" describe --always --dirty=+ --exclude='*' >"$copy/wlkd/COMMIT" 2>/dev/null ||
             rm -f "$copy/wlkd/COMMIT"
         "${pip[@]}" "$copy" "$copy"/plugins/*/
+        ! uses_gpu || "${pip[@]}" "$copy/plugins/wlkd-simulstreaming[cuda]"
         "${pip[@]}" --no-deps --force-reinstall "$copy" "$copy"/plugins/*/
         rm -rf "$copy"
     fi
     mkdir -p "$share"
     echo "$stamp" >"$share/packages"
     changed=1
+}
+
+# Whether there is a GPU and a PyTorch that can use it.
+uses_gpu() {
+    [ -n "$gpu" ] && "$prefix/bin/python" -c 'import sys, torch; sys.exit(torch.version.cuda is None)'
 }
 
 # An environment of the Python that the bundle is for; one of another Python is replaced.
@@ -223,6 +232,10 @@ install_configuration() {
 
 install_units() {
     local unit page place pages=0
+    # Only at first: whoever takes it away has a reason.
+    if [ ! -e "$units/wlkd.service" ] && uses_gpu; then
+        put 644 "$source/systemd/gpu.conf" "$units/wlkd.service.d/gpu.conf"
+    fi
     place=$(mktemp)
     for unit in wlkd.service wlkd@.service wlkd.socket; do
         sed "s|/opt/wlkd/|$prefix/|g" "$source/systemd/$unit" >"$place"
