@@ -50,7 +50,7 @@ class CampPlusOptions(DiarizerOptions):
 
 
 class CampPlus(Diarizer[CampPlusOptions]):
-    """Knows people by their voices (CAM++ of 3D-Speaker, `wlkd models get campplus`), 5 to 9 % of a core a stream."""
+    """Knows people by their voices (CAM++ of 3D-Speaker, `wlkd models get campplus`), 6 to 9 % of a core a stream."""
 
     knows_voices = True
 
