@@ -289,3 +289,24 @@ async def test_the_self_test_is_repeated_only_when_nobody_is_there() -> None:
         somebody.close()
         await backend.over.wait()
     await worker.close()
+
+
+async def test_the_self_test_is_repeated_when_the_load_of_those_who_left_has_faded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wlkd.inference.worker.LOOK_AGAIN_SECONDS", 0.01)
+    backend = BusyAtFirst(tests=2)
+    worker = Worker(backend, WorkerOptions(), Metrics(), clock=backend.clock, retests=(0.0,))
+    somebody = worker.open(RecognitionParams(language="de"), lambda outcome: None)
+    await worker.start(warm_up=False, measure=True)
+    async with asyncio.timeout(10):
+        await backend.first.wait()
+        batch = worker.load.begin(backend.now, live=True)
+        backend.now += 10
+        worker.load.end(batch, backend.now, 1)
+        somebody.close()
+        await asyncio.sleep(0.05)
+        assert backend.batches == [1], "the processors were busy until now"
+        backend.now += 3600
+        await backend.over.wait()
+    await worker.close()

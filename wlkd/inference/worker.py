@@ -39,6 +39,8 @@ RETEST_SECONDS = (20.0, 50.0, 120.0, 600.0)
 busy with something else, like booting or the end of an installation, which take seconds or minutes."""
 IDLE_BUSY = 0.1
 """Share of the processors' time that other engines may have during a repeated self-test."""
+LOOK_AGAIN_SECONDS = 5.0
+"""How often to look whether an overdue self-test can be repeated: nobody tells that a load has faded."""
 
 RELAXED, SATURATED = 0.7, 1.0
 """Busy share up to which the chunk stays at its minimum, and from which on it is at its maximum."""
@@ -292,8 +294,9 @@ class Worker:
                 # So it is while other engines have the processors.
                 idle = free and not self._turns.waits(self)
                 wait = self._schedule.seconds_to_next(self._streams, self._clock()) if idle else None
-                if self._retests and self._is_idle:
-                    wait = max(self._retests[0] - self._clock(), 0.0)
+                if self._retests:
+                    look = max(self._retests[0] - self._clock(), 0.0 if self._is_idle else LOOK_AGAIN_SECONDS)
+                    wait = look if wait is None else min(wait, look)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._wake.wait()
