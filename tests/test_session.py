@@ -19,8 +19,8 @@ from wlkd.contract.audio import samples
 from wlkd.contract.components import DecoderStream, StepPlan
 from wlkd.contract.errors import Code, ProvisionError, SessionError
 from wlkd.contract.host import Session
-from wlkd.contract.types import Commit, Decoded, Samples, StreamOffer, Update
-from wlkd.daemon.pipeline import running_core
+from wlkd.contract.types import Commit, Decoded, Priority, Samples, StreamOffer, Update
+from wlkd.daemon.pipeline import Core, running_core
 from wlkd.plugins import load_plugins
 from wlkd.sessions.admission import Admission
 from wlkd.sessions.decoding import SLICE_SAMPLES
@@ -32,6 +32,12 @@ STEREO = StreamOffer(encoding="s16le", sample_rate=16000, channels=2)
 
 @asynccontextmanager
 async def core(values: Mapping[str, Any] = {}) -> AsyncIterator[Admission]:
+    async with whole_core(values) as running:
+        yield running.admission
+
+
+@asynccontextmanager
+async def whole_core(values: Mapping[str, Any] = {}) -> AsyncIterator[Core]:
     plugins = load_plugins()
     complete = {
         "decoders": {"pcm": {}},
@@ -42,7 +48,7 @@ async def core(values: Mapping[str, Any] = {}) -> AsyncIterator[Admission]:
         **values,
     }
     async with running_core(make_config(complete, plugins), plugins) as running:
-        yield running.admission
+        yield running
 
 
 def pcm(seconds: float) -> bytes:
@@ -220,6 +226,19 @@ async def test_a_piece_that_unpacks_to_much_goes_on_as_the_backlog_allows() -> N
         updates = await rest(session)
         assert updates[-1].received == samples(32)
         assert samples(5) <= max(update.lag for update in updates) <= samples(5) + SLICE_SAMPLES
+
+
+@pytest.mark.parametrize("priority", ["live", "upload"])
+async def test_the_lag_that_an_operator_sees_is_that_of_live_sessions(priority: Priority) -> None:
+    shown = set()
+    async with whole_core() as running, opened(running.admission, priority=priority) as session:
+        await session.feed(pcm(2))
+        await session.finish()
+        async for update in session.updates():
+            shown.add(update.lag > 0 and running.admission.lag_seconds > 0)
+        observed = running.metrics.registry.get_sample_value("wlkd_commit_lag_seconds_count")
+    assert shown == ({True, False} if priority == "live" else {False})
+    assert bool(observed) is (priority == "live")
 
 
 async def test_a_session_that_never_catches_up_is_told_so() -> None:

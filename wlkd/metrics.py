@@ -103,7 +103,7 @@ class Metrics:
         )
         self.commit_lag = Histogram(
             "wlkd_commit_lag_seconds",
-            "Audio received and not yet settled, at each inference step",
+            "Audio of live sessions received and not yet settled, at each of their inference steps",
             buckets=_LATENCY_BUCKETS,
             registry=self.registry,
         )

@@ -165,8 +165,8 @@ class Admission:
 
     @property
     def lag_seconds(self) -> float:
-        """The largest lag of an open session."""
-        return max((session.lag for session in self._open), default=0) / SAMPLE_RATE
+        """The largest lag of a live session."""
+        return max((session.lag for session in self._open if session.is_live), default=0) / SAMPLE_RATE
 
     @property
     def drain_seconds(self) -> float:
@@ -200,7 +200,7 @@ class Admission:
 
     async def _end_after_a_while(self) -> None:
         await asyncio.sleep(self._config.sessions.linger_seconds)
-        left = [session for session in self._open if session.info.params.priority == "live"]
+        left = [session for session in self._open if session.is_live]
         await asyncio.gather(*(session.drain() for session in left if not session.can_move))
 
     async def drained(self) -> None:

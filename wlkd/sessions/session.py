@@ -150,7 +150,7 @@ class LiveSession:
     @property
     def remains_because(self) -> str:
         """Why it is still here when the daemon wants to stop."""
-        if self.info.params.priority == "upload":
+        if not self.is_live:
             return "an upload"
         if self._life.over:
             return "sends its last words"
@@ -177,6 +177,11 @@ class LiveSession:
     def outcome(self) -> str:
         """How it ended, if its client went away now: `finished`, `disconnected`, or the code of an error."""
         return self._life.outcome
+
+    @property
+    def is_live(self) -> bool:
+        """Somebody waits for each word. An upload is not: it is decoded ahead, and its lag says nothing."""
+        return self.info.params.priority == "live"
 
     @property
     def lag(self) -> int:
@@ -299,7 +304,7 @@ class LiveSession:
 
     def _ends_recording(self, error: SessionError) -> bool:
         """Whether `error` only means that a recording has ended. A client that still speaks must get the error."""
-        recording = self._life.stage is not Stage.TAKING or self.info.params.priority == "upload"
+        recording = self._life.stage is not Stage.TAKING or not self.is_live
         return recording and error.code == "undecodable_audio" and self._hearing.clock > 0
 
     def _note(self, note: Note) -> None:
@@ -339,9 +344,8 @@ class LiveSession:
         if self._translating is not None:
             await self._translating.room()
         # An uploaded file waits as long as live sessions leave it no room: it is behind nobody's clock.
-        waits = self.info.params.priority == "upload"
         try:
-            async with asyncio.timeout(None if waits else limit):
+            async with asyncio.timeout(limit if self.is_live else None):
                 await self._place.room(self._backlog_limit)
         except TimeoutError:
             raise SessionError("too_slow", f"recognition has not caught up for {limit:g} s") from None
@@ -391,7 +395,8 @@ class LiveSession:
                 if self.resuming is not None:
                     self.resuming.committed(commit, self._waits_from)
                 self._look_quiet()
-                self._metrics.commit_lag.observe(seconds(self.lag))
+                if self.is_live:
+                    self._metrics.commit_lag.observe(seconds(self.lag))
             case SessionError():
                 self._fail(outcome)
                 if self._task is not None:
