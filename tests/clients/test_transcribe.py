@@ -58,6 +58,21 @@ async def test_one_bad_file_does_not_stop_the_others(wlkd_transcribe, talk, tmp_
     assert "absent.mp3" in said.err
 
 
+class Shut(io.StringIO):
+    """The pipe to a `head` that has enough."""
+
+    def write(self, text):
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+async def test_nothing_is_transcribed_for_nobody(wlkd_transcribe, talk, monkeypatch):
+    monkeypatch.setattr("sys.stdout", Shut())
+    another = talk.with_name("another.webm")
+    another.write_bytes(b"other" * 50_000)
+    with pytest.raises(BrokenPipeError):
+        await wlkd_transcribe(talk, another, rest=" Hi.")
+
+
 async def test_the_server_says_why(wlkd_transcribe, talk, capsys):
     status, _ = await wlkd_transcribe(talk, fail_after=1.0)
     assert status == 1
@@ -100,6 +115,10 @@ async def test_the_words_before_a_damage_of_the_disk_are_kept(fake_asr):
         (["a.mp3", "a.wav", "a.wav.ogg", "--output-dir", "."], "both become a.wav.txt"),
         (["a.mp3", "--format", "srt,txt"], "srt and text cannot be printed together"),
         (["a.mp3", "--output-dir", __file__], "is not a folder"),
+        (
+            ["a.mp3", "--output-dir", f"{__file__}/out"],
+            f"nothing can be written to {__file__}/out: Not a directory; name a folder of your own with --output-dir",
+        ),
     ],
 )
 async def test_wishes_that_make_no_sense(wlkd_transcribe, capsys, arguments, message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -29,7 +30,7 @@ BILINGUAL = frozenset({"json"})
 
 
 class OutputProblem(Exception):
-    """The wishes contradict each other; the message says how."""
+    """The wishes contradict each other, or cannot be met here; the message says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,8 @@ class Printed:
     def is_done(self, source: Source) -> bool:
         return False
 
+    def prepare(self) -> None: ...
+
     def write(self, source: Source, lines: Sequence[Line], *, complete: bool) -> None:
         if self._several and self._format == "text":
             print(f"==> {source.name} <==")
@@ -151,6 +154,19 @@ class Folder:
             return all(path.stat().st_mtime_ns >= changed for path in self._paths(source).values())
         except OSError:
             return False
+
+    def prepare(self) -> None:
+        """Make the folder and see that files can be made in it, before hours of work that is for it. Raises
+        `OutputProblem`."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._folder):
+                pass
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputProblem(
+                f"nothing can be written to {self._folder}: {reason}; name a folder of your own with --output-dir"
+            ) from error
 
     def write(self, source: Source, lines: Sequence[Line], *, complete: bool) -> None:
         """Raises `OSError`."""

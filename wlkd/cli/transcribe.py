@@ -103,11 +103,10 @@ def main(args: argparse.Namespace) -> int:
     files, problems = sources(args.files)
     try:
         outputs = _outputs(args, files)
+        return asyncio.run(_transcribe_all(args, files, problems, outputs))
     except OutputProblem as problem:
         _complain(str(problem))
         return os.EX_USAGE
-    try:
-        return asyncio.run(_transcribe_all(args, files, problems, outputs))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return os.EX_CONFIG
@@ -133,6 +132,7 @@ async def _transcribe_all(
     waiting = [source for source in files if not outputs.is_done(source)]
     tally.skipped = len(files) - len(waiting)
     if waiting:
+        outputs.prepare()
         async with _transcriber(args) as transcribe:
             for number, source in enumerate(waiting, start=1):
                 place = f"{number}/{len(waiting)} " if len(waiting) > 1 else ""
@@ -148,6 +148,8 @@ async def _transcribe_all(
                     if result.failure is not None:
                         raise result.failure
                     tally.done += 1
+                except BrokenPipeError:
+                    raise  # Nobody reads what is printed, nor would anybody read what comes.
                 except FAILURES as error:
                     code = f"{error.code}: " if isinstance(error, SessionError) else ""
                     _complain(f"{source.path}: {code}{error}")
