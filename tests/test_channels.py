@@ -18,11 +18,14 @@ import soundfile
 from deepgram import AsyncDeepgramClient
 from deepgram.environment import DeepgramClientEnvironment
 
+from wlkd.config import make_config
 from wlkd.contract.errors import SessionError
 from wlkd.contract.mixing import Mono
 from wlkd.contract.types import Priority, StreamOffer, Update, Word
+from wlkd.daemon.pipeline import running_core
+from wlkd.plugins import load_plugins
 from wlkd.testing import MadeUpSessions, RunningDaemon, running_daemon
-from wlkd.transports.channels import Channels
+from wlkd.transports.channels import Channels, open_channels
 from wlkd.transports.subtitles import as_vtt
 
 CLIP = "en_librispeech_test_clean/1089-134686-0005.flac"
@@ -136,6 +139,31 @@ async def test_a_recording_has_as_many_channels_as_it_has() -> None:
     assert [note["message"] for note in answer.metadata.model_dump()["notes"]] == [
         "the first 2 of 3 channels are heard; channels=3 has all of them"
     ]
+
+
+@pytest.mark.parametrize("speaking", ["left", "right"])
+async def test_a_channel_without_speech_is_not_idle_while_another_is_slow(
+    call: np.ndarray[Any, Any], speaking: str
+) -> None:
+    plugins = load_plugins()
+    values = {
+        "decoders": {"pcm": {}},
+        "vad": {"name": "silero"},
+        "backend": {"name": "scripted", "options": {"step_seconds": 0.5}},
+        "sessions": {"idle_timeout_seconds": 0.3, "max_backlog_seconds": 1},
+        "warmup": False,
+    }
+    stereo = StreamOffer(encoding="s16le", sample_rate=16_000, channels=2)
+    asked: dict[str, Any] = {"transport": "test", "peer": "here", "priority": "upload"}
+    async with (
+        running_core(make_config(values, plugins), plugins) as core,
+        open_channels(core.admission, stereo, 2, **asked) as channels,
+    ):
+        audio = np.concatenate([call[:48_000], call[:48_000]])
+        await channels.feed((audio if speaking == "left" else audio[:, ::-1]).tobytes())
+        await channels.finish()
+        updates = [update async for update in channels.updates()]
+    assert updates[-1].final and updates[-1].lines
 
 
 SECOND = 16_000

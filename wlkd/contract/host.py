@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -79,6 +79,11 @@ class Session(Protocol):
 
         `mistake`: it ends because of what the client did; `updates()` raises it after the last word.
         """
+        ...
+
+    def kept_waiting(self) -> AbstractContextManager[None]:
+        """While it is entered the client is not idle, however long it sends nothing: another session of its own keeps
+        it waiting."""
         ...
 
     def updates(self) -> AsyncIterator[Update]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from wlkd.contract.errors import Code, SessionError
 from wlkd.sessions.life import Life, Stage
@@ -34,6 +36,10 @@ class Inbox:
         self._putting = asyncio.Lock()
         """Who puts something in: a message goes in whole, and in its turn."""
         self._flushing: Flush | None = None
+        self._waits = 0
+        """How often the client is kept waiting elsewhere."""
+        self._waited_until = -math.inf
+        """When that ended, as the event loop counts."""
         self.taken_bytes = 0
         """Bytes of the client that are in, or were."""
 
@@ -65,6 +71,16 @@ class Inbox:
                 await self._queue.put(End())
                 self._life.end(reason)
 
+    @contextmanager
+    def kept_waiting(self) -> Iterator[None]:
+        """See `wlkd.contract.host.Session`."""
+        self._waits += 1
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            self._waited_until = _now()
+
     async def settled_bytes(self) -> int:
         """`taken_bytes`, once the message that is just being handed in is in."""
         async with self._putting:
@@ -80,11 +96,15 @@ class Inbox:
 
     async def next(self, limit_seconds: float) -> Message:
         """The next message. Raises `SessionError("idle_timeout")`."""
-        try:
-            async with asyncio.timeout(limit_seconds):
-                message = await self._queue.get()
-        except TimeoutError:
-            raise SessionError(Code.IDLE_TIMEOUT, f"no audio for {limit_seconds:g} s") from None
+        due, message = _now() + limit_seconds, None
+        while message is None:
+            try:
+                async with asyncio.timeout_at(due):
+                    message = await self._queue.get()
+            except TimeoutError:
+                due = (_now() if self._waits else self._waited_until) + limit_seconds
+                if due <= _now():
+                    raise SessionError(Code.IDLE_TIMEOUT, f"no audio for {limit_seconds:g} s") from None
         if isinstance(message, Flush):
             self._flushing = message
         return message
@@ -103,3 +123,7 @@ class Inbox:
         for message in waiting:
             if isinstance(message, Flush) and not message.done() and self._life.error is not None:
                 message.set_exception(self._life.error)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

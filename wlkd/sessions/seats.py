@@ -47,6 +47,9 @@ class Seat:
         self._check()
         await self.session.finish(mistake)
 
+    def kept_waiting(self) -> contextlib.AbstractContextManager[None]:
+        return self.session.kept_waiting()
+
     async def updates(self) -> AsyncIterator[Update]:
         async for update in self.session.updates(self._check):
             yield update

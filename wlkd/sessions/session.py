@@ -90,6 +90,9 @@ class LiveSession:
     async def finish(self, mistake: SessionError | None = None) -> None:
         await self._inbox.end(mistake)
 
+    def kept_waiting(self) -> contextlib.AbstractContextManager[None]:
+        return self._inbox.kept_waiting()
+
     async def updates(self, check: Callable[[], None] = lambda: None) -> AsyncIterator[Update]:
         """`check` raises if the session has passed to another connection meanwhile."""
         while True:

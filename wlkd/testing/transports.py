@@ -84,6 +84,9 @@ class MadeUpSession:
             self.on_end(self)
             self.says.put_nowait(mistake)
 
+    def kept_waiting(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
     def fail(self, error: SessionError) -> None:
         """Take no more, and raise `error` after what was said before."""
         self.error = error

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 
 from wlkd.contract.errors import BadParameter, SessionError
@@ -120,8 +120,15 @@ class Channels:
             session.change(query)
 
     async def finish(self, mistake: SessionError | None = None) -> None:
-        for session in self.each:
-            await session.finish(mistake)
+        # Together, lest one without speech be idle until there is room at another.
+        await asyncio.gather(*(session.finish(mistake) for session in self.each))
+
+    @contextmanager
+    def kept_waiting(self) -> Iterator[None]:
+        with ExitStack() as waits:
+            for session in self.each:
+                waits.enter_context(session.kept_waiting())
+            yield
 
     async def updates(self) -> AsyncIterator[Update]:
         """As one transcript. When a channel fails, the audio of the others ends too; then its error is raised."""
@@ -159,7 +166,8 @@ class Channels:
     async def _all(self, ask: Callable[[Session], Awaitable[None]]) -> None:
         """Ask every channel that still takes audio. Raises when none does; what one alone raises is for its updates."""
         asked = self._taking
-        answers = await asyncio.gather(*map(ask, asked), return_exceptions=True)
+        with self.kept_waiting():
+            answers = await asyncio.gather(*map(ask, asked), return_exceptions=True)
         failures = {id(session): answer for session, answer in zip(asked, answers, strict=True) if answer is not None}
         for failure in failures.values():
             if not isinstance(failure, SessionError):
