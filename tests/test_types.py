@@ -1,9 +1,11 @@
 """What travels between the parts."""
 
+from dataclasses import replace
+
 import pytest
 
 from wlkd.contract.errors import SessionError
-from wlkd.contract.types import RecognitionParams
+from wlkd.contract.types import Note, RecognitionParams
 
 
 @pytest.mark.parametrize(
@@ -17,3 +19,9 @@ def test_nobody_speaks_latin_unless_the_list_of_languages_says_so(languages, cod
 def test_a_message_is_one_line_whatever_a_client_wrote():
     error = SessionError("bad_request", "mode=x\nsession 1 closed\x1b[31m\u2028 é: unknown")
     assert error.message == str(error) == "mode=x\\nsession 1 closed\\x1b[31m\\u2028 é: unknown"
+
+
+def test_a_note_is_one_line_whatever_a_recording_says_of_itself():
+    note = Note("tracks", "audio track 1 of 2 is transcribed (a\nsession 1 closed\x1b[31m)")
+    assert note.message == "audio track 1 of 2 is transcribed (a\\nsession 1 closed\\x1b[31m)"
+    assert replace(note, start=1).message == note.message

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from wlkd.contract.one_line import one_line
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -77,8 +79,7 @@ class SessionError(Exception):
     """Ends one session, and no other. Raises `ValueError` for a code that `Code` does not know."""
 
     def __init__(self, code: str, message: str) -> None:
-        # It may repeat what the client wrote, and goes to the log, where a line must not look like another's.
-        message = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in message)
+        message = one_line(message)  # It may repeat what the client wrote.
         super().__init__(message)
         self.code = Code(code)
         self.message = message

@@ -9,6 +9,8 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from wlkd.contract.one_line import one_line
+
 Samples = NDArray[np.float32]
 """Mono audio at `wlkd.contract.audio.SAMPLE_RATE`, shape (n,), full scale at ±1."""
 
@@ -72,6 +74,10 @@ class Note:
     """Samples that it is about, where it is about a stretch of audio."""
     start: int = 0
     """Its place in the session. Set by the session: a decoder puts its note between the samples."""
+
+    def __post_init__(self) -> None:
+        # It may repeat what a recording says of itself.
+        object.__setattr__(self, "message", one_line(self.message))
 
 
 Decoded = Samples | Gap | Note
