@@ -280,8 +280,9 @@ async def test_speakers_are_asked_for_where_there_are_none() -> None:
 
 async def test_wishes_that_make_no_sense_are_refused(diarizing: Diarizing) -> None:
     async with diarizing("prompt") as admission:
-        for query in ({"diarize": "perhaps"}, {"diarize": "1", "max_speakers": "two"}):
-            with pytest.raises(SessionError, match=r"perhaps|max_speakers"):
+        numbers = ("two", "0", 5_000 * "9")
+        for query in ({"diarize": "perhaps"}, *({"diarize": "1", "max_speakers": number} for number in numbers)):
+            with pytest.raises(BadParameter, match=r"perhaps|max_speakers"):
                 async with opened(admission, query=query):
                     pass
 

@@ -19,6 +19,7 @@ from wlkd.contract.types import (
 )
 from wlkd.inference.engines import Engines
 from wlkd.sessions.script import script_of
+from wlkd.transports.queries import whole_number
 
 MAX_PROMPT_CHARACTERS = 4096
 """Several times what a model can read, and little enough to be read on the event loop."""
@@ -78,10 +79,7 @@ def diarization_wish(query: Mapping[str, str], *, possible: bool, priority: Prio
     if not possible:
         message = "diarize: this server does not tell speakers apart; its configuration has no `diarizer`"
         raise BadParameter("diarize", message)
-    most = query.get("max_speakers")
-    if most is not None and not (most.isascii() and most.isdigit()):
-        raise BadParameter("max_speakers", f"max_speakers {most!r}: write a whole number")
-    return DiarizationParams(None if most is None else int(most), whole=priority == "upload")
+    return DiarizationParams(whole_number(query, "max_speakers"), whole=priority == "upload")
 
 
 def translation_wish(
