@@ -13,6 +13,7 @@ import pytest
 from wlkd_scripted.backend import _Speaker
 
 from wlkd.config import make_config
+from wlkd.config.options import SessionOptions
 from wlkd.contract.errors import SessionError
 from wlkd.contract.host import Session
 from wlkd.contract.types import Line, Restart, Seam, StreamOffer, Update, Word
@@ -139,7 +140,10 @@ async def test_another_node_goes_on_without_a_word_lost_or_doubled(key: Path, se
         assert client.sent_from[1] > 2 * RATE * (seconds / 2 - 12)
 
 
-def test_the_largest_continuation_is_taken() -> None:
+@pytest.mark.parametrize("max_line_seconds", [30, 240])
+def test_the_largest_continuation_is_taken(max_line_seconds: float) -> None:
+    SessionOptions(max_line_seconds=max_line_seconds)
+    spoken = round(2 * max_line_seconds * 180 / 60)
     chance = random.Random(1)
 
     def words(count: int) -> tuple[Word, ...]:
@@ -161,7 +165,7 @@ def test_the_largest_continuation_is_taken() -> None:
         context="",
         told=words(60),
         closed_lines=0,
-        open_line=line(180),
+        open_line=line(spoken),
         transcript_end=0,
         words=0,
         speakers={"voices": {str(number): base64.b64encode(chance.randbytes(193)).decode() for number in range(32)}},

@@ -133,6 +133,7 @@ class SessionOptions(Options):
     )
     max_line_seconds: Seconds = Field(
         default=30.0,
+        le=240,  # Twice of it, in fast speech, is the most that a continuation has room for.
         description="A line of this length ends at the end of its sentence; a line of twice this length ends anywhere.",
     )
 

@@ -22,7 +22,8 @@ VERSION = 1
 """Of everything in here. Another one is refused: the client begins anew."""
 MAX_CHARACTERS = 48 * 1024
 """Characters of a sealed continuation at most. A minute of fast speech in one line takes 4,000; with all the voices
-that a diarizer may tell apart and as many untranslated words as are kept, it takes 28,000."""
+that a diarizer may tell apart and as many untranslated words as are kept, it takes 28,000; with the longest lines that
+can be configured, nearly all."""
 MAX_BYTES = 256 * 1024
 """Unpacked. Bounds what a small text can inflate to, although it is unpacked only once its seal has been found good."""
 KEY_BYTES, MAC_BYTES = 4, 16
