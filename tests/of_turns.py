@@ -17,6 +17,16 @@ class Ears(TurnDetector):
         return len(samples) / self.samples
 
 
+class Broken(TurnDetector):
+    """Has a defect."""
+
+    samples = 2 * 16_000
+
+    def judge(self, samples: Samples) -> float:
+        raise ValueError("a defect")
+
+
 @hookimpl
 def wlkd_register_turn_detectors(register: Registry) -> None:
     register("ears", Ears)
+    register("broken", Broken)

@@ -31,6 +31,25 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("priority", ["live", "upload"])
 async def test_a_pause_of_live_speech_is_judged(plugin: None, speech_dir: Path, priority: Any) -> None:
+    updates = await heard("ears", speech_dir, priority)
+    judged = {update.turn_over for update in updates if update.turn_over is not None}
+    assert judged == ({1.0} if priority == "live" else set())
+    assert all(update.turn_over is None for update in updates if update.speech_end is None)
+
+
+async def test_a_detector_that_fails_costs_no_words(
+    plugin: None, speech_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sound, broken = await heard("ears", speech_dir, "live"), await heard("broken", speech_dir, "live")
+    assert broken[-1].final and broken[-1].text == sound[-1].text
+    assert {update.turn_over for update in broken} == {None}
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "session 1: the turn detector failed; no more pauses are judged"
+    ]
+
+
+async def heard(detector: str, speech_dir: Path, priority: Any) -> list[Update]:
+    """What a session says of two pauses."""
     spoken = soundfile.read(speech_dir / CLIP, dtype="int16")[0][:32_000]
     quiet = np.zeros(24_000, np.int16)
     audio = np.concatenate([spoken, quiet, spoken, quiet])
@@ -39,10 +58,9 @@ async def test_a_pause_of_live_speech_is_judged(plugin: None, speech_dir: Path, 
         "decoders": {"pcm": {}},
         "vad": {"name": "silero"},
         "backend": {"name": "scripted"},
-        "turn_detector": {"name": "ears"},
+        "turn_detector": {"name": detector},
         "warmup": False,
     }
-    updates: list[Update] = []
     async with (
         running_core(make_config(values, plugins), plugins) as core,
         core.admission.open(PCM, transport="test", peer="here", priority=priority) as session,
@@ -51,11 +69,7 @@ async def test_a_pause_of_live_speech_is_judged(plugin: None, speech_dir: Path, 
         for piece in np.array_split(audio, 28):
             await session.feed(piece.tobytes())
         await session.finish()
-        async for update in session.updates():
-            updates.append(update)
-    judged = {update.turn_over for update in updates if update.turn_over is not None}
-    assert judged == ({1.0} if priority == "live" else set())
-    assert all(update.turn_over is None for update in updates if update.speech_end is None)
+        return [update async for update in session.updates()]
 
 
 def test_how_long_silence_has_to_be() -> None:

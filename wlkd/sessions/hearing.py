@@ -97,6 +97,11 @@ class Hearing:
         audio = audio[: max(at + TURN_SILENCE - self._recent[0].start, 0)]
         return await self._call(self._turns.judge, audio[-self._turns.samples :])
 
+    def judge_no_more(self) -> None:
+        """The turn detector is of no use: pauses are only told."""
+        self._turns = None
+        self._recent.clear()
+
     async def flush(self) -> list[SpeechEvent]:
         """What the VAD held back, as if the speaker had paused. What follows may begin a little before here."""
         return await self._call(self._vad_stream.flush)

@@ -298,10 +298,18 @@ class LiveSession:
                 self._hand_in(events)
                 # After the worker has what there is: judging takes a moment, for which words need not wait.
                 if events and isinstance(events[-1], Pause):
-                    self._judged(await self._hearing.judge(events[-1].at))
+                    await self._judge(events[-1].at)
                 await self._catch_up()
 
-    def _judged(self, turn_over: float | None) -> None:
+    async def _judge(self, at: int) -> None:
+        """Whether the turn is over whose last speech ended at `at`."""
+        try:
+            turn_over = await self._hearing.judge(at)
+        except Exception:
+            # A defect of the detector costs turns, never words.
+            logger.exception("session %s: the turn detector failed; no more pauses are judged", self.info.id)
+            self._hearing.judge_no_more()
+            return
         if turn_over is not None:
             self._progress.judged(turn_over)
 
