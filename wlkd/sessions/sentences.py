@@ -70,11 +70,6 @@ class Sentences:
         """Words of the sentence that goes on."""
         return tuple(word for word, _ in self._open)
 
-    @property
-    def language(self) -> str | None:
-        """Words of the sentence that goes on, or went on last."""
-        return self._language
-
     def add(self, word: Word, line: int, language: str | None) -> None:
         """`word` is committed in the line numbered `line`."""
         if self._open:
