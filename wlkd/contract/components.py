@@ -111,7 +111,8 @@ class DecoderStream(ABC):
 
     def restarts(self) -> Sequence[Restart]:
         """Places, found since the last call, at which another stream of this decoder could take the bytes up, in order.
-        For streams that outlive their connection: without any, all bytes are sent again."""
+        For streams that outlive their connection, and never called for others, so keep a bounded number. Without any,
+        all bytes are sent again."""
         return ()
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import av
 import numpy as np
 import pytest
-from wlkd_av.decoder import Av, AvOptions
+from wlkd_av.decoder import MAX_RESTARTS, Av, AvOptions
 
 from wlkd import SAMPLE_RATE, Decoded, DecoderStream, Restart, StreamOffer
 
@@ -62,3 +62,17 @@ def test_another_decoder_goes_on_where_one_was(name: str, codec: str, options: d
         other.close()
         # A frame or two of the codec, at most.
         assert abs(cut.at + rest - whole) < 0.1 * SAMPLE_RATE
+
+
+def test_places_that_nobody_asks_for_do_not_pile_up() -> None:
+    """A session that cannot be resumed never asks, and a page for each packet makes 180,000 an hour."""
+    data = recording("ogg", "libopus", {"page_duration": "20000"}, seconds=60)
+    assert data.count(b"OggS") > 2500
+    stream = opened()
+    for at in range(0, len(data), 5000):
+        heard(stream.feed(data[at : at + 5000]))
+    restarts = stream.restarts()
+    stream.close()
+    assert MAX_RESTARTS / 2 <= len(restarts) <= MAX_RESTARTS
+    assert [cut.at for cut in restarts] == sorted(cut.at for cut in restarts)
+    assert restarts[-1].offset_bytes > len(data) - 5000, "the last ones are the ones to go on from"

@@ -46,6 +46,8 @@ TELL_BYTES = 4096
 """The error comes only after this number of bytes."""
 FRAMED_BYTES = 16 * 1024
 """What begins like MP3 or AAC has this many bytes to prove it: libav looks at several frames."""
+MAX_RESTARTS = 256
+"""Places to go on from that are kept until somebody asks; beyond, every other one is forgotten."""
 
 
 class AvOptions(Options):
@@ -134,6 +136,9 @@ class AvStream(DecoderStream):
             yield from self._guarded(self._work())
             # With several containers in a row, the client knows only the first one's header.
             if cut is not None and self._demuxer is not None and not self._between:
+                # Nobody asks while the stream ends with its connection.
+                if len(self._restarts) == MAX_RESTARTS:
+                    del self._restarts[::2]
                 self._restarts.append(Restart(self._cuts.header, cut, self._clock))
 
     def restarts(self) -> list[Restart]:
