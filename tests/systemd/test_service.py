@@ -83,6 +83,23 @@ bash /opt/src/scripts/uninstall.sh --prefix /srv/ours 2>/out/ours
     assert "/srv/ours holds other files and stays: notes" in result.text("ours")
 
 
+def test_a_models_folder_is_made_and_one_of_somebody_else_is_left_alone(container: Any) -> None:
+    container.passes("""
+install_wlkd
+[ "$(stat -c '%U %a' /data /data/whisper_models)" = "$(printf 'root 755\nroot 755')" ]
+rmdir /data/whisper_models
+chown daemon:mail /data
+chmod 750 /data
+install_wlkd
+[ -d /data/whisper_models ]
+chown daemon /data/whisper_models
+chmod 700 /data/whisper_models
+install_wlkd
+[ "$(stat -c '%U:%G %a' /data)" = 'daemon:mail 750' ]
+[ "$(stat -c '%U %a' /data/whisper_models)" = 'daemon 700' ]
+""")
+
+
 def test_a_restart_in_the_middle_of_a_stream_loses_no_received_word(container: Any) -> None:
     result = container.passes("""
 install_wlkd
