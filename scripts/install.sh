@@ -77,9 +77,14 @@ claim_prefix() {
     [ -e "$mark" ] || echo "Removed as a whole by $share/uninstall.sh; keep nothing of your own in $prefix." >"$mark"
 }
 
-# option PATH FILE: a value of a configuration, as the daemon reads it. Empty if there is no file, or no program yet.
+# Whether the environment has a Python, and the one that its packages are for. An upgrade of the system may have taken
+# it away, and put another in its place.
+runs() { [ -d "$("$prefix/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' 2>/dev/null)" ]; }
+
+# option PATH FILE: a value of a configuration, as the daemon reads it. Empty if there is no file, or no program that
+# runs.
 option() {
-    [ ! -f "$2" ] || [ ! -x "$prefix/bin/wlkd" ] || "$prefix/bin/wlkd" check --config "$2" --get "$1"
+    [ ! -f "$2" ] || ! "$prefix/bin/wlkd" --version >/dev/null 2>&1 || "$prefix/bin/wlkd" check --config "$2" --get "$1"
 }
 
 # put MODE FROM TO: a file of ours, written only when it differs.
@@ -141,13 +146,15 @@ fingerprint() {
 install_packages() {
     local stamp pip own_pip python torch=${WLKD_TORCH:-torch==2.13.0}
     stamp="$(fingerprint) $torch${gpu:+ with a GPU}"
-    # An upgrade of the system may have taken the Python away.
-    if [ "$(cat "$share/packages" 2>/dev/null)" = "$stamp" ] && "$prefix/bin/python" -c '' 2>/dev/null; then
+    if [ "$(cat "$share/packages" 2>/dev/null)" = "$stamp" ] && runs; then
         return
     fi
+    # What is cut short from here on is done again.
+    rm -f "$share/packages"
     say "installing packages into $prefix (some minutes the first time)"
     if [ -n "$bundle" ]; then
-        make_bundle_environment
+        python=$(python3 "$bundle_py" python "$bundle")
+        make_environment "$python" --without-pip
         # From its wheel: without Debian's python3-venv an environment has no pip.
         own_pip=("$bundle"/wheels/pip-*.whl)
         pip=("$prefix/bin/python" "${own_pip[0]}/pip" --isolated install --quiet --no-index)
@@ -156,9 +163,9 @@ install_packages() {
         "${pip[@]}" "$bundle"/wheels/*.whl
         "${pip[@]}" --no-deps --force-reinstall "$bundle"/wheels/wlkd*.whl
     else
-        if [ ! -x "$prefix/bin/python" ]; then
+        if ! runs; then
             python=$(find_python)
-            "$python" -m venv "$prefix"
+            make_environment "$python"
         fi
         pip=("$prefix/bin/python" -m pip install --quiet --disable-pip-version-check)
         # First and pinned: an open requirement for torch brings gigabytes of CUDA libraries.
@@ -184,15 +191,15 @@ uses_gpu() {
     [ -n "$gpu" ] && "$prefix/bin/python" -c 'import sys, torch; sys.exit(torch.version.cuda is None)'
 }
 
-# An environment of the Python that the bundle is for; one of another Python is replaced.
-make_bundle_environment() {
-    local python
-    python=$(python3 "$bundle_py" python "$bundle")
-    if [ -x "$prefix/bin/python" ] && [ ! "$prefix/bin/python" -ef "$python" ]; then
-        say "replacing the environment in $prefix, which is not of $python"
+# make_environment PYTHON [OPTION]: an environment of that Python; one of another, or of none any more, is replaced.
+make_environment() {
+    ! runs || [ ! "$prefix/bin/python" -ef "$1" ] || return 0
+    if [ -e "$prefix/bin" ]; then
+        say "replacing the environment in $prefix, which is not of $1; plugins of others have to be installed again"
+        # venv does not mend links that lead nowhere. What else was in bin/ is written again below.
         rm -rf "$prefix"/{bin,include,lib,lib64,pyvenv.cfg}
     fi
-    [ -x "$prefix/bin/python" ] || "$python" -m venv --without-pip "$prefix"
+    "$1" -m venv "${@:2}" "$prefix"
 }
 
 install_model() {
@@ -206,12 +213,9 @@ install_model() {
     fi
 }
 
-# The model asked for, else that of the last time, else that of the bundle.
+# The model asked for, else that of the last time.
 choose_model() {
-    if [ -z "$model" ] && [ -f "$written" ]; then
-        model=$(option backend.options.model "$written")
-    fi
-    model=${model:-${bundled_model:-base}}
+    [ -n "$model" ] || model=$(option backend.options.model "$written")
 }
 
 # The shipped file, for this model and folder. What we wrote is remembered, to tell whether somebody changed it.
@@ -275,7 +279,7 @@ choose_models() {
 
 choose_models
 if [ -n "$units_only" ]; then
-    [ -x "$prefix/bin/wlkd" ] || fail "$prefix/bin/wlkd is not there; leave --units-only out"
+    "$prefix/bin/wlkd" --version >/dev/null || fail "$prefix/bin/wlkd does not run; leave --units-only out"
     mkdir -p "$share"
 else
     [ -z "$bundle" ] || open_bundle
@@ -284,10 +288,12 @@ fi
 choose_model
 if [ -z "$units_only" ]; then
     install_packages
-    # A configuration that outlived its program can be read now.
+    # Configurations that outlived their program can be read now.
     choose_models
+    choose_model
 fi
 models=${models:-/data/whisper_models}
+model=${model:-${bundled_model:-base}}
 [ -n "$units_only" ] || install_model
 install_units
 install_configuration
