@@ -1,0 +1,71 @@
+"""scripts/setup does its work once, and again when the Python that it was done with is gone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+PIP = "import pathlib, sys; pathlib.Path('installed').open('a').write(f'{sys.argv[-1]}\\n')\n"
+PYTHON = f"""#!/bin/sh
+[ "$2" != venv ] || set -- "$@" --without-pip
+exec {sys.executable} "$@"
+"""
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Callable[[], list[str]]:
+    """Runs the script in a checkout with one plugin, and a pip that only notes what it shall install: returns that."""
+    (tmp_path / "scripts").mkdir()
+    for name in ("setup", "requirements.py"):
+        shutil.copy(SCRIPTS / name, tmp_path / "scripts")
+    for folder in (tmp_path, tmp_path / "plugins/wlkd-one"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "pyproject.toml").write_text("project.dependencies = []\nbuild-system.requires = []\n")
+    pip = tmp_path / "fakes/pip"
+    pip.mkdir(parents=True)
+    (pip / "__init__.py").touch()
+    (pip / "__main__.py").write_text(PIP)
+    # The first name that the script tries.
+    (tmp_path / "fakes/python3.13").write_text(PYTHON)
+    (tmp_path / "fakes/python3.13").chmod(0o755)
+    path = f"{tmp_path / 'fakes'}:{os.environ['PATH']}"
+
+    def run() -> list[str]:
+        (tmp_path / "installed").write_text("")
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(tmp_path / "fakes"), "WLKD_TORCH": "torch==1"}
+        subprocess.run([tmp_path / "scripts/setup"], check=True, env=environment, capture_output=True)
+        subprocess.run([tmp_path / ".venv/bin/python", "-c", ""], check=True)
+        return (tmp_path / "installed").read_text().split()
+
+    return run
+
+
+def test_the_second_time_nothing_is_done(setup: Callable[[], list[str]]) -> None:
+    assert setup() == ["torch==1", ".venv/wlkd-setup.requirements", "./plugins/wlkd-one/"]
+    assert setup() == []
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(setup: Callable[[], list[str]], tmp_path: Path) -> None:
+    first = setup()
+    for link in (tmp_path / ".venv/bin").glob("python*"):
+        link.unlink()
+        link.symlink_to("/usr/bin/python3.0")
+    assert setup() == first
+    assert setup() == []
+
+
+def test_an_environment_whose_python_is_another_now_is_made_anew(
+    setup: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    first = setup()
+    [packages] = (tmp_path / ".venv/lib").iterdir()
+    packages.rename(packages.with_name("python3.0"))
+    assert setup() == first
+    assert not packages.with_name("python3.0").exists()
