@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Remove what install.sh installed. /etc/wlkd.yaml, /etc/wlkd and the models stay.
+# Remove what install.sh installed. /etc/wlkd.yaml, /etc/wlkd, changes made with `systemctl edit` and the models stay.
 usage() {
     cat <<'TEXT'
 Usage: scripts/uninstall.sh [--prefix DIR] [--purge]
 
   --prefix DIR   where the program is (default: /opt/wlkd)
-  --purge        remove /etc/wlkd.yaml and /etc/wlkd too
+  --purge        remove /etc/wlkd.yaml, /etc/wlkd and what `systemctl edit` made of the units too
 TEXT
 }
 set -euo pipefail
@@ -29,7 +29,18 @@ if [ -d /run/systemd/system ]; then
     mapfile -t instances < <(systemctl list-units --all --plain --no-legend 'wlkd@*' | cut -d' ' -f1)
     [ ${#instances[@]} = 0 ] || systemctl disable --now "${instances[@]}"
 fi
-rm -rf "$units"/wlkd{.service,@.service,.socket,.service.d,@.service.d} /etc/{sysusers,tmpfiles}.d/wlkd.conf
+rm -f "$units"/wlkd{.service,@.service,.socket} /etc/{sysusers,tmpfiles}.d/wlkd.conf
+kept=(/etc/wlkd.yaml /etc/wlkd)
+# All but gpu.conf is the operator's: what `systemctl edit` wrote, for a unit or for an instance such as wlkd@gpu0.
+for folder in "$units"/wlkd{,@*}.{service,socket}.d; do
+    [ -d "$folder" ] || continue
+    rm -f "$folder/gpu.conf"
+    if [ -n "$purge" ]; then
+        rm -rf "$folder"
+    elif ! rmdir "$folder" 2>/dev/null; then
+        kept+=("$folder")
+    fi
+done
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
 for command in wlkd run_wlk.sh; do
     [ "$(readlink "/usr/local/bin/$command")" != "$prefix/bin/$command" ] || rm "/usr/local/bin/$command"
@@ -51,5 +62,5 @@ fi
 if [ -n "$purge" ]; then
     rm -rf /etc/wlkd.yaml /etc/wlkd.yaml.new /etc/wlkd
 else
-    echo "kept: /etc/wlkd.yaml, /etc/wlkd, the models and the account wlkd"
+    echo "kept: $(printf '%s, ' "${kept[@]}")the models and the account wlkd"
 fi

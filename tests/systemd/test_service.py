@@ -83,6 +83,26 @@ bash /opt/src/scripts/uninstall.sh --prefix /srv/ours 2>/out/ours
     assert "/srv/ours holds other files and stays: notes" in result.text("ours")
 
 
+def test_uninstalling_leaves_what_the_operator_made_of_the_units(container: Any) -> None:
+    result = container.passes("""
+install_wlkd
+tune wlkd.service 'LimitNOFILE=70000'
+for unit in wlkd.service wlkd@gpu0.service wlkd@.service; do
+    install -D -m 644 /opt/wlkd/share/wlkd/gpu.conf /etc/systemd/system/$unit.d/gpu.conf
+done
+tune wlkd@gpu0.service 'CPUQuota=50%'
+bash /opt/src/scripts/uninstall.sh >/out/kept
+[ "$(cd /etc/systemd/system && echo wlkd*/*)" = 'wlkd.service.d/test.conf wlkd@gpu0.service.d/test.conf' ]
+[ "$(cd /etc/systemd/system && echo wlkd*)" = 'wlkd.service.d wlkd@gpu0.service.d' ]
+bash /opt/src/scripts/uninstall.sh --purge
+[ -z "$(find /etc/systemd/system /etc -maxdepth 1 -name 'wlkd*')" ]
+""")
+    units = "/etc/systemd/system/wlkd"
+    assert result.text("kept") == (
+        f"kept: /etc/wlkd.yaml, /etc/wlkd, {units}.service.d, {units}@gpu0.service.d, the models and the account wlkd\n"
+    )
+
+
 def test_a_models_folder_is_made_and_one_of_somebody_else_is_left_alone(container: Any) -> None:
     container.passes("""
 install_wlkd
