@@ -48,6 +48,42 @@ def test_a_character_is_chosen_by_what_surrounds_it() -> None:
 
 
 @pytest.mark.parametrize(
+    "heard",
+    [
+        *("原著", "以风景著称", "专著", "当地土著", "论著", "编著", "译著", "遗著", "拙著", "成绩卓著", "他所著的书"),
+        *("著书立说", "见微知著", "合著者", "著名作家", "名著", "著录", "最显著的", "著名单位", "他著有三本书"),
+        *("是么", "知道么", "干么", "好么", "什么女孩", "怎么弟弟没来", "那么多"),
+        *("打坏了", "一坏就换", "坏子弟", "菜薹", "文徵明", "陆徵祥"),
+        *("乾清宫", "乾隆年间", "乾县", "康乾盛世", "承乾宫", "李乾", "李乾说", "孙乾", "徐乾学", "王体乾", "李承乾"),
+    ],
+)
+def test_simplified_text_stays(heard: str) -> None:
+    assert written(Script("simplified"), heard) == f"{heard}|"
+
+
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [
+        ("看著書，看著名單，拿著作業，抱著書", "看着书，看着名单，拿着作业，抱着书"),
+        ("談論著，讨論著，合著眼，有所著落，沉著，執著於", "谈论着，讨论着，合着眼，有所着落，沉着，执着于"),
+        ("翻譯著，彰顯著，混合著，不知著急", "翻译着，彰显着，混合着，不知着急"),
+        ("原著，專著，著稱，著書，著錄，論著，編著，著述", "原著，专著，著称，著书，著录，论著，编著，著述"),
+        ("是麼，為什麼，老么，么妹，么兒", "是么，为什么，老幺，幺妹，幺儿"),
+        ("餅乾，乾淨，小李乾杯，乾媽，擦乾，頭髮乾了", "饼干，干净，小李干杯，干妈，擦干，头发干了"),
+        ("象徵，麻痺，屋簷，反覆，毛坯", "象征，麻痹，屋檐，反复，毛坯"),
+    ],
+)
+def test_traditional_text_is_simplified(heard: str, expected: str) -> None:
+    assert written(Script("simplified"), heard) == f"{expected}|"
+
+
+def test_what_simplified_text_has_too_is_right_in_traditional() -> None:
+    heard = "原著以此著称是么打坏了看着李乾老么"
+    assert written(Script("traditional"), heard) == "原著以此著稱是麼打壞了看著李乾老么|"
+    assert written(Script("traditional_hk"), heard) == "原著以此著稱是麼打壞了看着李乾老幺|"
+
+
+@pytest.mark.parametrize(
     ("heard", "expected"),
     [
         (["你", " 好", " ", "吗", "?"], "你好吗？"),
