@@ -12,23 +12,45 @@ DIGIT = "零〇一二三四五六七八九两兩"
 SCALE = "十百千万亿萬億"
 SEVERAL = "几幾数數"
 NUMERAL = f"[{DIGIT}{SCALE}]+"
-DECIMAL = f"{NUMERAL}(?:[点點][{DIGIT}]+)?"
+FIGURE = "(?:[零〇二三四五六七八九]|一(?![起定直样樣般些切边邊共同旦点點滴线線下路半致向律会會]|[个個](?!百)))"
+"""One of a decimal's. 两 is none, nor is the 一 of 一起 in 早一点一起去; 三点一个百分点 is 3.1, 三点一个人 a time."""
+DECIMAL = f"{NUMERAL}(?:[点點]{FIGURE}++(?![刻点點十百]|千(?![米克瓦卡帕万萬])|分之))?"
+"""Not 三点一刻, 八点三十, 一点三百块."""
 MINUTE = "[二三四五]?十[一二三四五六七八九]?"
 """No decimal has a ten in it: 八点三十 is a time of the day."""
+VERY = (
+    "[难難复複严嚴紧緊危简簡]|重[要视視]|[关關][键鍵心]|明[显顯确確白]|清[楚晰]|高[兴興]|感[谢謝动動]|[满滿]意|必要"
+    "|有[趣用效]"
+)
+"""Behind 十分 they say that it is not ten minutes, as in 有一点十分重要."""
+CLOCK = "(?:(?<=[午晨夜])|(?<=[早晚]上)|(?<=[今昨明][早晚]))"
+"""What follows is a time: 下午三点五个人."""
+BIT = (
+    f"(?:(?<=[这這那哪每另])|(?<=(?<![今昨明])[早晚])|(?<=[快慢])(?!一[点點][二三四五]?十))"
+    f"一[点點](?!{FIGURE}++[万亿萬億倍公吨噸度元米])"
+)
+"""A little, or a point that was made, but 1.5 in 这一点五万元."""
+BEFORE = "第午晨夜早晚上今昨明这這那哪每另快慢"
+"""What decides about a number behind it waits for it."""
 TWO_DIGITS = re.compile("[一二三四五六七八九]{2}")
 SIMPLE = str.maketrans("〇两兩萬億", "零二二万亿")
 VALUE = {digit: str(value) for value, digit in enumerate("零一二三四五六七八九")}
 IDIOMS = frozenset(["七七八八", "一五一十", "三三两两", "三三兩兩", "九九八十一", "千千万万", "千千萬萬", "一五一零"])
 PATTERN = re.compile(
-    f"(?P<percent>百分之)(?P<share>{DECIMAL})"
+    f"(?P<bit>{BIT})"
+    f"|(?P<percent>百分之)(?P<share>{DECIMAL})"
     f"|(?P<below>{NUMERAL})分之(?P<above>{NUMERAL})"
-    f"|(?P<hour>{NUMERAL})(?P<point>[点點])(?P<minute>{NUMERAL}(?=分)|{MINUTE}(?![{DIGIT}{SCALE}]))"
+    f"|(?<!第)(?P<hour>{NUMERAL})(?P<point>[点點])(?!十分(?:{VERY}))"
+    f"(?P<minute>(?:[零〇]?[{DIGIT}]|{MINUTE})(?=分(?![之钟鐘]))|{MINUTE}(?![{DIGIT}{SCALE}分]))"
     f"|(?P<date>{NUMERAL}(?:[年月]{NUMERAL})+)(?=[月日号號])"
-    f"|(?P<number>{DECIMAL}(?!十))"
+    f"|(?:(?<=第)|{CLOCK})(?P<whole>{NUMERAL})(?=[点點])"
+    f"|(?P<number>{DECIMAL})"
 )
-OPEN = re.compile(f"(?:百分之?|第|[{DIGIT}{SCALE}点點分之年月{SEVERAL}])+$")
+OPEN = re.compile(
+    f"(?:百分之?|[{BEFORE}{DIGIT}{SCALE}点點分之年月{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])+$"
+)
 """An end of a text in which a number may go on."""
-ALONE = re.compile(f"[{DIGIT}{SCALE}{SEVERAL}]|百分")
+ALONE = re.compile(f"[{BEFORE}{DIGIT}{SCALE}{SEVERAL}]|百分")
 
 
 class Numerals:
@@ -51,6 +73,8 @@ class Numerals:
 
 def _written(match: re.Match[str], least: int) -> str | None:
     """Digits for what was found, or None: it stays as it is."""
+    if match["bit"]:
+        return None
     if match["percent"]:
         return _joined("{}%", match["share"])
     if match["below"]:
@@ -59,7 +83,7 @@ def _written(match: re.Match[str], least: int) -> str | None:
         return _joined(f"{{}}{match['point']}{{}}", match["hour"], match["minute"])
     if match["date"]:
         return _joined(re.sub(NUMERAL, "{}", match["date"]), *re.findall(NUMERAL, match["date"]))
-    numeral = match["number"]
+    numeral = match["whole"] or match["number"]
     if len(numeral) == 1 or numeral in IDIOMS:
         return None
     is_pair = len(numeral) == 2 and not set(numeral) & set(SCALE + "零〇")
