@@ -176,6 +176,10 @@ def test_a_number_that_may_go_on_waits(numbers: TextFilter) -> None:
             "2个人，2月，200块，2万，￥99.5，$5万，￥20元",
             "两个人，二月，二百块，两万，九十九点五元，五万美元，二十元",
         ),
+        ("zh", "第2天，第2次，第2个人，第2条，第2位，第2年级", "第二天，第二次，第二个人，第二条，第二位，第二年级"),
+        ("zh", "2年级，2年級，2次方，2次元", "二年级，二年級，二次方，二次元"),
+        ("zh", "2小时，2小時，2公里，2公斤，2年，2次，2天", "两小时，两小時，两公里，两公斤，两年，两次，两天"),
+        ("zh", "2小学，2公分，12年级，第", "二小学，二公分，十二年级，第"),
         ("zh", "F015，3-5天，3:30，5G，没有数字", None),
         ("de", " 23 Häuser", None),
     ],
@@ -194,6 +198,8 @@ def test_a_number_in_digits_waits_for_what_follows(spelling: TextFilter) -> None
     assert spelling.settled(spoken_words(" It cost $5", "en"), "en") == 2
     assert spelling.settled(spoken_words(" It cost $5 million", "en"), "en") == 4
     assert spelling.settled(spoken_words("去年有2", "zh"), "zh") == 3
+    assert spelling.settled(spoken_words("去年有2年", "zh"), "zh") == 3
+    assert spelling.settled(spoken_words("他的第", "zh"), "zh") == 2
     # What stays as it is waits as a whole.
     assert spelling.settled([Word(text, 0, 0) for text in ("香", "No.")], "zh") == 1
     assert spelling.settled([Word(text, 0, 0) for text in ("香", "No.", "5")], "zh") == 1
