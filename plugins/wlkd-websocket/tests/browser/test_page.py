@@ -92,6 +92,33 @@ PLACES = "fetch('asr').then((answer) => answer.status)"
 """426: a place is free."""
 
 
+async def seconds(visit) -> int:
+    """What the clock shows."""
+    minutes, rest = (await visit.inner_text("#elapsed")).split(":")
+    return 60 * int(minutes) + int(rest)
+
+
+@pytest.mark.parametrize("last", ["#record", "#pause"])
+async def test_what_is_said_after_a_pause_is_heard_however_soon_it_ends(last, scripted, browse):
+    core = {"backend": {"name": "scripted", "options": {"step_seconds": 3}}}
+    async with scripted(core) as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("two")
+        await visit.click("#pause")
+        await visit.is_in("paused")
+        stood = await seconds(visit)
+        await visit.click("#pause")  # the words before it are still being transcribed
+        while await seconds(visit) < stood + 2:
+            await visit.wait_for_timeout(20)
+        await visit.click(last)
+        if last == "#pause":
+            await visit.is_in("paused")
+            await visit.click("#record")
+        await visit.is_in("idle")
+        assert await seconds(visit) >= stood + 2
+
+
 async def test_downloads_and_copy(scripted, browse):
     async with (
         scripted() as daemon,

@@ -157,7 +157,8 @@ export class Recording extends Stream {
   /** Everything that the connection was sent is transcribed. */
   done() {
     this.#settled = Math.max(this.#settled, this.#next);
-    if (this.state === "finishing") this.end();
-    else if (this.state !== "paused") this.connect();
+    // After a pause, more may have been said while the connection before it finished, and its last piece may still come.
+    if (this.#next < this.#kept.end || !this.isComplete) this.connect();
+    else if (this.state === "finishing") this.end();
   }
 }
