@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -146,6 +147,34 @@ async def test_what_is_said_before_the_server_answers_is_kept(proxied, scripted,
         await visit.retries()
         await visit.is_in("idle")
         assert script(await visit.said(), 8)
+
+
+async def test_who_gives_up_while_the_server_is_silent_hears_no_more_of_it(proxied, scripted, browse):
+    """Also where the page is just asking why it was refused."""
+    async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
+        await visit.add_init_script(TELL_LOADED)
+        await visit.goto(proxy.url)
+        await visit.until("window.loaded")
+        proxy.cut()
+        asked, go_on = asyncio.Event(), asyncio.Event()
+
+        async def answer_late(route):
+            asked.set()
+            await go_on.wait()
+            await route.abort()
+
+        await visit.route("**/asr?*", answer_late)
+        await visit.click("#record")
+        await asked.wait()
+        await visit.click("#record")
+        await visit.is_in("finishing")
+        await visit.click("#record")  # give up
+        await visit.is_in("idle")
+        proxy.accepting = True
+        go_on.set()
+        await visit.wait_for_timeout(3_000)
+        await visit.sees_no(NOTICE)
+        assert await visit.said() == []
 
 
 @pytest.fixture

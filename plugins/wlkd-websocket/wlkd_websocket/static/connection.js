@@ -9,7 +9,8 @@ async function refusal(url) {
   http.protocol = http.protocol === "wss:" ? "https:" : "http:";
   if (http.origin !== location.origin) return null; // forbidden by this page's own policy
   try {
-    const response = await fetch(http, { headers: { Accept: "application/json" } });
+    const signal = AbortSignal.timeout(GIVE_UP_AFTER_MS);
+    const response = await fetch(http, { headers: { Accept: "application/json" }, signal });
     if (![401, 403, 503].includes(response.status)) return null;
     const { code, message } = await response.json();
     return { code, message, retryAfter: Number(response.headers.get("Retry-After")) || null };
@@ -23,6 +24,7 @@ export class Connection {
   #url;
   #on;
   #over = false;
+  #closed = false; // by whoever opened it
   #heard = false; // anything, since the last look
   #askedAt = null; // when the server was asked whether it is there, until it says something
   #watch;
@@ -63,6 +65,11 @@ export class Connection {
 
   /** Go away without a word; no function is called any more. */
   close() {
+    this.#closed = true;
+    this.#leave();
+  }
+
+  #leave() {
     this.#over = true;
     this.ready = false;
     clearInterval(this.#watch);
@@ -109,7 +116,8 @@ export class Connection {
   async #lose(reason) {
     if (this.#over) return;
     const wasReady = this.ready;
-    this.close();
-    this.#on.lost(reason ?? (wasReady ? null : await refusal(this.#url)));
+    this.#leave();
+    const why = reason ?? (wasReady ? null : await refusal(this.#url));
+    if (!this.#closed) this.#on.lost(why);
   }
 }
