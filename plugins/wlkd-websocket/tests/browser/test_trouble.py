@@ -132,6 +132,22 @@ async def test_a_connection_that_dies_silently_is_noticed(proxied, scripted, bro
         assert script(await visit.finishes(), 6)
 
 
+async def test_a_network_that_dies_before_the_server_has_answered_is_noticed(proxied, scripted, browse, script):
+    async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
+        await visit.clock.install()
+        await visit.goto(proxy.url)
+        proxy.mute()
+        await visit.click("#record")
+        await visit.is_in("connecting")
+        await visit.clock.run_for(30_000)
+        await visit.sees(NOTICE, "does not answer")
+        proxy.cut()
+        proxy.accepting = True
+        await visit.clock.run_for(1_000)
+        await visit.hears("two")
+        assert script(await visit.finishes(), 2)
+
+
 async def test_what_is_said_before_the_server_answers_is_kept(proxied, scripted, browse, script):
     async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
         await visit.add_init_script(TELL_LOADED)

@@ -2,6 +2,7 @@
 
 const LOOK_EVERY_MS = 5_000; // whether the server has said anything; if not, it is asked
 const GIVE_UP_AFTER_MS = 10_000; // without an answer
+const CONNECT_WITHIN_MS = 15_000; // to the server's first message; a browser itself waits for minutes
 
 /** Ask by plain HTTP why a WebSocket was refused: browsers do not tell. Null: no answer. */
 async function refusal(url) {
@@ -45,6 +46,7 @@ export class Connection {
     this.#socket.onmessage = ({ data }) => this.#over || this.#take(JSON.parse(data));
     if (continuation) this.#socket.onopen = () => this.#socket.send(JSON.stringify({ type: "resume", continuation }));
     this.#socket.onclose = () => this.#lose(null);
+    this.#watch = setTimeout(() => this.#lose(null), CONNECT_WITHIN_MS);
   }
 
   /** Bytes that wait in the browser to be sent. */
@@ -72,7 +74,7 @@ export class Connection {
   #leave() {
     this.#over = true;
     this.ready = false;
-    clearInterval(this.#watch);
+    clearInterval(this.#watch); // or the timeout: they share their numbers
     this.#socket.close();
   }
 
@@ -82,6 +84,7 @@ export class Connection {
     switch (message.type) {
       case "config":
         this.ready = true;
+        clearTimeout(this.#watch);
         if (message.ping) this.#watch = setInterval(() => this.#look(), LOOK_EVERY_MS);
         this.#on.ready(message);
         break;
