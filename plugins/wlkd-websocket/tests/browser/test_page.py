@@ -119,6 +119,23 @@ async def test_what_is_said_after_a_pause_is_heard_however_soon_it_ends(last, sc
         assert await seconds(visit) >= stood + 2
 
 
+async def test_sound_that_is_kept_no_longer_is_silence(scripted, browse):
+    """The server's clock goes on, and what is still there is sent once."""
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        sent = await visit.evaluate(
+            """async () => {
+                const { KeptSound } = await import("./page/kept.js");
+                const kept = new KeptSound(6);
+                for (let n = 1; n <= 4; n++) kept.append(Int16Array.of(n, n, n));
+                const sent = [];
+                for (let piece; (piece = kept.from(1 + sent.length)); ) sent.push(...piece);
+                return sent;
+            }"""
+        )
+        assert sent == [0, 0, 0, 0, 0, 3, 3, 3, 4, 4, 4]
+
+
 async def test_downloads_and_copy(scripted, browse):
     async with (
         scripted() as daemon,

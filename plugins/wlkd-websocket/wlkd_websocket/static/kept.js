@@ -1,5 +1,7 @@
 // Recorded sound that the server has not settled yet, by the number of its samples since the start.
 
+const SILENCE = 16_000; // samples of it, at most, in a piece
+
 export class KeptSound {
   #pieces = []; // Int16Arrays, without gaps
   #start = 0; // the first sample that is kept
@@ -31,11 +33,15 @@ export class KeptSound {
     }
   }
 
-  /** The samples from number `from` to the end of the piece that it lies in; null when none have been recorded. */
+  /**
+   * The samples from number `from` to the end of the piece that it lies in; null when none have been recorded.
+   * What was given up is silence: the clock of who hears it goes on.
+   */
   from(from) {
     let start = this.#start;
+    if (from < start) return new Int16Array(Math.min(start - from, SILENCE));
     for (const piece of this.#pieces) {
-      if (from < start + piece.length) return piece.subarray(Math.max(0, from - start));
+      if (from < start + piece.length) return piece.subarray(from - start);
       start += piece.length;
     }
     return null;
