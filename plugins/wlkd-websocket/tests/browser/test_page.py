@@ -136,6 +136,20 @@ async def test_sound_that_is_kept_no_longer_is_silence(scripted, browse):
         assert sent == [0, 0, 0, 0, 0, 3, 3, 3, 4, 4, 4]
 
 
+async def test_a_recorder_can_be_stopped_twice_at_once(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.evaluate(
+            """async () => {
+                const { Sound } = await import("./page/sound.js");
+                const sound = await Sound.open("");
+                const stop = sound.record(() => {});
+                await Promise.all([stop(), stop()]);
+                await sound.close();
+            }"""
+        )
+
+
 async def test_downloads_and_copy(scripted, browse):
     async with (
         scripted() as daemon,

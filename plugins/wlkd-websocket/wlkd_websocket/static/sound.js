@@ -159,11 +159,13 @@ export class Sound {
       node.port.onmessage = ({ data }) => (data === null ? resolve() : onPiece(new Int16Array(data)));
     });
     this.#mixed.connect(node);
-    return async () => {
+    const finish = async () => {
       node.port.postMessage("finish");
       await stopped;
       this.#mixed.disconnect(node);
     };
+    let finished; // a second call, such as that of a person in a hurry, waits for the first
+    return () => (finished ??= finish());
   }
 
   async close() {
