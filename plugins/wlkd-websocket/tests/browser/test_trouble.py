@@ -6,6 +6,8 @@ import asyncio
 import re
 import shutil
 import subprocess
+import time
+import wave
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -285,6 +287,25 @@ async def test_a_file_that_is_not_audio_is_explained(scripted, browse, tmp_path)
         await visit.set_input_files("#file", path)
         await visit.sees(NOTICE, "The server refused")
         await visit.sees(NOTICE, "cannot decode")
+        await visit.is_in("idle")
+
+
+async def test_a_file_that_the_server_fails_on_is_sent_again_less_and_less_often(scripted, browse, tmp_path):
+    path = tmp_path / "meeting.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes(bytes(2 * SAMPLE_RATE * 60))
+    core = {"backend": {"name": "scripted", "options": {"fail_on": " four"}}}
+    async with scripted(core) as daemon, browse() as visit:
+        times: list[float] = []
+        visit.on("websocket", lambda socket: times.append(time.monotonic()))
+        await visit.goto(daemon.http)
+        await visit.set_input_files("#file", path)
+        while len(times) < 6:
+            await visit.wait_for_timeout(100)
+        waits = [after - before for before, after in pairwise(times)]
+        assert waits[-1] > 2 * waits[0], waits
+        await visit.click("#record")
         await visit.is_in("idle")
 
 

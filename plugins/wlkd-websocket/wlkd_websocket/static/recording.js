@@ -137,8 +137,10 @@ export class Recording extends Stream {
   }
 
   take(message) {
-    this.#settled = Math.max(this.#settled, this.#first + this.#settledSamples(message));
+    const before = this.#settled;
+    this.#settled = Math.max(before, this.#first + this.#settledSamples(message));
     this.#kept.forget(this.#settled);
+    return this.#settled > before;
   }
 
   /** What the server has settled, counted from where its clock began. */

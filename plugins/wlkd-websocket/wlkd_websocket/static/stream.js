@@ -10,7 +10,7 @@ const LOOK_AGAIN_MS = 50;
 
 /**
  * A subclass calls `connect()` and has: `begin(config)`; `nextPiece()`, null when there is none now; `isComplete`, no more
- * pieces will come; `resumes`, it can go on in the middle; `isOwed`, a lost connection must be made again; `waitForServer()`; `take(message)`; `done()`.
+ * pieces will come; `resumes`, it can go on in the middle; `isOwed`, a lost connection must be made again; `waitForServer()`; `take(message)`, whether it tells of progress; `done()`.
  */
 export class Stream extends EventTarget {
   state = "connecting";
@@ -20,7 +20,7 @@ export class Stream extends EventTarget {
   continuation = null;
   #url;
   #served = false; // some connection was ready
-  #attempts = 0; // in vain, since the last update
+  #attempts = 0; // in vain, since something was done
   #retryTimer = null;
   #pumpTimer = null;
 
@@ -52,14 +52,15 @@ export class Stream extends EventTarget {
         this.pump();
       },
       update: (message) => {
-        this.#attempts = 0;
         this.continuation = message.continuation ?? null;
         this.transcript.update(message);
-        this.take(message);
+        // Not each update is progress: a server that fails on this sound sends some before it does.
+        if (this.take(message)) this.#attempts = 0;
         this.emit("update", message);
       },
       done: () => {
         this.connection = this.continuation = null;
+        this.#attempts = 0;
         this.done();
       },
       lost: (reason) => this.#lost(reason),

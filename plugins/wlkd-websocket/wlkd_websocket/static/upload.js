@@ -27,6 +27,7 @@ export class Upload extends Stream {
   #seconds = null;
   #sent = 0; // bytes
   #begun = false;
+  #furthest = 0; // progress of all connections
 
   constructor(url, transcript, file) {
     super(url, "container", transcript);
@@ -85,6 +86,9 @@ export class Upload extends Stream {
   take({ received_seconds: received, remaining_time_transcription: lag }) {
     const done = this.#seconds ? (received - lag) / this.#seconds : this.#sent / this.#file.size;
     this.progress = Math.min(1, Math.max(0, done || 0));
+    const before = this.#furthest;
+    this.#furthest = Math.max(before, this.progress);
+    return this.#furthest > before;
   }
 
   waitForServer() {
