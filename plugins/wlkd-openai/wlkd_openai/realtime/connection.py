@@ -137,6 +137,9 @@ class Connection:
             # What was said so far is heard as it was meant then.
             await self._hearing.finish()
             await self._close_hearing()
+        if self._hearing is None and (self._settings.finds_turns or settings.finds_turns):
+            # A turn goes on with the next audio only where nobody but the client ends turns.
+            await self._end_turn()
         self._settings, self._query = settings, query
         self._follow(settings)
         await self._send([{"type": f"{self._kind}.updated", "session": self._session()}])
@@ -182,11 +185,19 @@ class Connection:
         return Hearing(session, owner, self._items, self._send)
 
     async def _commit(self) -> None:
-        if self._hearing is None or self._appended == self._settled:
+        if self._appended == self._settled:
             raise ApiError(400, "the input audio buffer is empty", code="input_audio_buffer_commit_empty")
+        await self._end_turn()
+
+    async def _end_turn(self) -> None:
+        """Complete what the audio that is not settled says; nothing where there is none."""
+        if self._appended == self._settled:
+            return
         if not self._settings.finds_turns:
             await self._send(self._items.commit(self._appended))
-        await self._hearing.flush()
+        # Without a session, its words are there: one that makes room for another has finished.
+        if self._hearing is not None:
+            await self._hearing.flush()
         await self._send(self._items.committed(self._appended))
         self._settled = self._appended
 
