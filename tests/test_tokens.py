@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import string
+
 import pytest
 
-from wlkd.contract.errors import SessionRefused
+from wlkd.contract.errors import BadParameter, SessionRefused
 from wlkd.sessions.continuation import Keys
-from wlkd.sessions.tokens import Tokens
+from wlkd.sessions.tokens import MAX_CHARACTERS, MAX_NOTE_BYTES, Tokens
 
 NOW = 1_800_000_000.0
 
@@ -44,6 +47,21 @@ def test_where_everybody_may_connect_keys_still_carry_a_note_and_expire() -> Non
     assert not tokens(now=NOW + 61).good(key)
     assert tokens().good(None)
     assert tokens().note("anything") == ""
+
+
+def without_order(characters: int) -> str:
+    """A text that can hardly be compressed."""
+    return "".join(random.Random(7).choices(string.ascii_letters + string.digits + "+/", k=characters))
+
+
+def test_every_key_that_is_made_is_good_with_all_of_its_note() -> None:
+    for note in ("n" * MAX_NOTE_BYTES, "注" * (MAX_NOTE_BYTES // 3), without_order(MAX_CHARACTERS - 200)):
+        key, _ = tokens().grant(None, 60, note)
+        assert tokens().note(key) == note
+    with pytest.raises(BadParameter, match="it has 16385 bytes; a key takes 16384 at most"):
+        tokens().grant(None, 60, "n" * (MAX_NOTE_BYTES + 1))
+    with pytest.raises(BadParameter, match=r"it makes a key of \d+ characters; headers have room for 8000"):
+        tokens().grant(None, 60, without_order(MAX_CHARACTERS + 200))
 
 
 def test_a_token_of_the_operator_may_look_like_a_key() -> None:

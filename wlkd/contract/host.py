@@ -161,7 +161,9 @@ class Sessions(Protocol):
 
     def grant(self, token: str | None, seconds: int, note: str = "") -> tuple[str, int]:
         """A key that stands in for `token` for so long, for a page that cannot keep a secret; and the Unix time at
-        which it expires. `note`: what `note()` says of it, up to 16 KiB. Raises `SessionRefused` (`unauthorized`)."""
+        which it expires. `note`: what `note()` says of it: up to 16 KiB, and to 5 KiB compressed.
+
+        Raises `SessionRefused` (`unauthorized`); `BadParameter` for a longer note."""
         ...
 
     def note(self, token: str | None) -> str:

@@ -13,13 +13,14 @@ import time
 import zlib
 from collections.abc import Callable
 
-from wlkd.contract.errors import Code, SessionRefused
+from wlkd.contract.errors import BadParameter, Code, SessionRefused
 from wlkd.sessions.continuation import Keys
 
 PREFIX = "ek_"
 """Of every short-lived key: how OpenAI's begin, so that clients take ours for one."""
 MAC_BYTES, EXPIRY_BYTES, PARENT_BYTES = 16, 5, 8
-MAX_CHARACTERS = 8 * 1024
+MAX_CHARACTERS = 8_000
+"""Of a key. A header of 8,190 bytes, as most servers take it, has room for that and what stands beside it."""
 MAX_NOTE_BYTES = 16 * 1024
 
 
@@ -39,15 +40,23 @@ class Tokens:
         return not self._tokens or self._parent(token) is not None
 
     def grant(self, token: str | None, seconds: int, note: str) -> tuple[str, int]:
-        """A key that stands in for `token`, and the Unix time at which it expires. Raises `SessionRefused`."""
+        """A key that stands in for `token`, and the Unix time at which it expires. Raises `SessionRefused`; and
+        `BadParameter` for a note that no key can carry."""
         parent = self._parent(token)
         if self._tokens and parent is None:
             raise SessionRefused(Code.UNAUTHORIZED, "a valid token is required; a short-lived key makes no others")
+        noted = note.encode()
+        if len(noted) > MAX_NOTE_BYTES:
+            raise BadParameter("note", f"it has {len(noted)} bytes; a key takes {MAX_NOTE_BYTES} at most")
         expiry = int(self._clock()) + seconds
         key = self._keys[0]
-        body = expiry.to_bytes(EXPIRY_BYTES, "big") + _name(key, parent or "") + zlib.compress(note.encode())
+        body = expiry.to_bytes(EXPIRY_BYTES, "big") + _name(key, parent or "") + zlib.compress(noted)
         sealed = hmac.digest(key, body, "sha256")[:MAC_BYTES] + body
-        return PREFIX + base64.urlsafe_b64encode(sealed).decode().rstrip("="), expiry
+        text = PREFIX + base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+        if len(text) > MAX_CHARACTERS:
+            message = f"it makes a key of {len(text)} characters; headers have room for {MAX_CHARACTERS}"
+            raise BadParameter("note", message)
+        return text, expiry
 
     def note(self, token: str | None) -> str:
         """What was noted when `token` was granted; empty for the tokens of the operator."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import random
+import string
 import time
 
 import aiohttp
@@ -77,6 +79,37 @@ async def test_mistakes_are_named(serving, asked, param):
         with pytest.raises(openai.BadRequestError) as caught:
             await server.realtime.client_secrets.create(**asked)
         assert caught.value.param == param
+
+
+def without_order(characters: int) -> str:
+    """A text that can hardly be compressed."""
+    return "".join(random.Random(7).choices(string.ascii_letters + string.digits + "+/", k=characters))
+
+
+def wish(prompt: str) -> dict[str, object]:
+    return {"type": "transcription", "audio": {"input": {"transcription": {"prompt": prompt}}}}
+
+
+async def test_the_longest_key_fits_into_the_headers_of_a_page(serving):
+    prompt = without_order(7_770)
+    async with serving() as daemon, api(daemon) as server, aiohttp.ClientSession() as page:
+        key = (await server.realtime.client_secrets.create(session=wish(prompt))).value
+        assert 7_900 < len(key) <= 8_000
+        offered = (*protocols(key), "openai-beta.realtime-v1")
+        for shown in ({"protocols": offered}, {"headers": {"Authorization": f"Bearer {key}"}}):
+            async with page.ws_connect(f"{daemon.ws}/v1/realtime", **shown) as socket:
+                assert prompt in await socket.receive_str(timeout=5)
+
+
+@pytest.mark.parametrize("prompt", ["n" * 20_000, without_order(9_000)])
+async def test_no_key_is_made_for_settings_that_it_cannot_carry(serving, prompt):
+    async with serving() as daemon, api(daemon) as server, aiohttp.ClientSession() as http:
+        with pytest.raises(openai.BadRequestError, match=r"shorten the prompt .*session\.update") as caught:
+            await server.realtime.client_secrets.create(session=wish(prompt))
+        assert caught.value.param == "session"
+        beta = {"input_audio_transcription": {"prompt": prompt}}
+        async with http.post(f"{daemon.http}/v1/realtime/transcription_sessions", json=beta) as answer:
+            assert answer.status == 400
 
 
 @pytest.mark.parametrize(

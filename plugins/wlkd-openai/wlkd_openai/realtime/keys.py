@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wlkd import Sessions
+from wlkd import BadParameter, Sessions
 from wlkd.transports.client_json import parsed
 from wlkd_openai.errors import ApiError
 from wlkd_openai.realtime.items import new_id
@@ -62,7 +62,12 @@ def settings_of(token: str | None, sessions: Sessions) -> Settings:
 
 
 def _granted(settings: Settings, token: str | None, seconds: int, sessions: Sessions) -> tuple[str, int]:
-    return sessions.grant(token, seconds, settings.model_dump_json(exclude_unset=True))
+    try:
+        return sessions.grant(token, seconds, settings.model_dump_json(exclude_unset=True))
+    except BadParameter as error:
+        remedy = "shorten the prompt or the keywords, or have the page send them in a session.update"
+        message = f"'session' is too long to travel in a key: {error.message}; {remedy}"
+        raise ApiError(400, message, code="invalid_value", param="session") from None
 
 
 def _seconds(wish: Any, default: int, name: str) -> int:
