@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,12 +12,13 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from wlkd_wyoming.discovery import MDNS_ADDRESS, SERVICE, keep_announced
+from wlkd_wyoming.discovery import MDNS_ADDRESS, SERVICE, keep, keep_announced
 from wlkd_wyoming.home_assistant import MAX_NAMES, Names, names_in
 from wlkd_wyoming.transport import Wyoming, WyomingOptions
 from wyoming.asr import Transcribe
 from wyoming.audio import AudioChunk
 from wyoming.client import AsyncTcpClient
+from zeroconf import NotRunningException
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from tests.waiting import until
@@ -220,5 +222,32 @@ async def test_home_assistant_finds_the_server_by_itself() -> None:
 async def test_a_network_that_cannot_be_announced_on_costs_a_line_in_the_journal(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await keep_announced("upstairs", "192.0.2.1", 10300)
-    assert "will not find this server by itself" in caplog.text
+    announcing = asyncio.create_task(keep_announced("upstairs", "192.0.2.1", 10300))
+    await until(lambda: "will not find this server by itself" in caplog.text)
+    assert not announcing.done()
+    announcing.cancel()
+    await asyncio.gather(announcing, return_exceptions=True)
+
+
+async def test_a_network_that_comes_later_is_announced_on_then(caplog: pytest.LogCaptureFixture) -> None:
+    mistakes: list[Exception] = [OSError("no route"), NotRunningException(), OSError("no route")]
+    there = asyncio.Event()
+
+    @asynccontextmanager
+    async def announced() -> AsyncIterator[None]:
+        if mistakes:
+            raise mistakes.pop()
+        there.set()
+        try:
+            yield
+        finally:
+            there.clear()
+
+    with caplog.at_level(logging.INFO):
+        announcing = asyncio.create_task(keep(announced, retry_seconds=0.001))
+        async with asyncio.timeout(5):
+            await there.wait()
+    assert caplog.text.count("will not find this server by itself") == 1
+    announcing.cancel()
+    await asyncio.gather(announcing, return_exceptions=True)
+    assert not there.is_set(), "it says goodbye"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from zeroconf import Error
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
@@ -15,16 +15,31 @@ logger = logging.getLogger(__name__)
 
 SERVICE = "_wyoming._tcp.local."
 MDNS_ADDRESS = "224.0.0.251"
+RETRY_SECONDS, MAX_RETRY_SECONDS = 5.0, 300.0
+"""Until the second try, and between later ones: after a power cut, the router may take minutes longer."""
 
 
 async def keep_announced(name: str, host: str, port: int) -> None:
-    """Answer on the network until cancelled, then say goodbye. A network that does not allow it costs a line in the
-    journal."""
-    try:
-        async with _announced(name, host, port):
-            await asyncio.Event().wait()
-    except (OSError, Error) as error:
-        logger.warning("Home Assistant will not find this server by itself: %s", error or type(error).__name__)
+    """Answer on the network until cancelled, then say goodbye."""
+    await keep(lambda: _announced(name, host, port))
+
+
+async def keep(
+    announced: Callable[[], AbstractAsyncContextManager[None]], retry_seconds: float = RETRY_SECONDS
+) -> None:
+    """Stay in `announced` until cancelled. While the network does not allow it, which costs one line in the journal,
+    try again."""
+    wait = retry_seconds
+    while True:
+        try:
+            async with announced():
+                await asyncio.Event().wait()
+        except (OSError, Error) as error:
+            level = logging.WARNING if wait == retry_seconds else logging.DEBUG
+            reason = error or type(error).__name__
+            logger.log(level, "Home Assistant will not find this server by itself, until a later try: %s", reason)
+        await asyncio.sleep(wait)
+        wait = min(2 * wait, MAX_RETRY_SECONDS)
 
 
 @asynccontextmanager
