@@ -11,6 +11,8 @@ import aiohttp
 import openai
 import pytest
 
+from tests.waiting import metric
+
 MIB = 1 << 20
 COMPLETED = "conversation.item.input_audio_transcription.completed"
 SPOKEN = {"audio": {"input": {"transcription": {"language": "de", "prompt": "Zahlen"}, "turn_detection": None}}}
@@ -164,3 +166,13 @@ async def test_a_key_opens_the_other_transports_too(serving, guarded):
         key = (await server.realtime.client_secrets.create()).value
         async with http.get(f"{daemon.http}/v1/models", headers={"Authorization": f"Bearer {key}"}) as answer:
             assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "status"), [("models", "wrong", 401), ("models/x", "wrong", 401), ("models/x", "sesame", 404)]
+)
+async def test_who_only_asks_for_models_is_no_client_turned_away(serving, guarded, path, key, status):
+    async with serving(guarded) as daemon, aiohttp.ClientSession() as http:
+        async with http.get(f"{daemon.http}/v1/{path}", headers={"Authorization": f"Bearer {key}"}) as answer:
+            assert (answer.status, (await answer.json())["error"]["type"]) == (status, "invalid_request_error")
+        assert await metric(daemon.http, "wlkd_sessions_refused_total") == 0

@@ -59,8 +59,8 @@ class OpenAI(Transport[OpenAIOptions]):
         router.add_post("/v1/realtime/client_secrets", self._answering(self._client_secret))
         router.add_post("/v1/realtime/transcription_sessions", self._answering(self._beta_session))
         router.add_post("/v1/realtime/sessions", self._answering(self._beta_session))
-        router.add_get("/v1/models", self._answering(self._list_models))
-        router.add_get("/v1/models/{model}", self._answering(self._describe_model))
+        router.add_get("/v1/models", answering(self._list_models, _told))
+        router.add_get("/v1/models/{model}", answering(self._describe_model, _told))
 
     async def _transcribe(self, request: web.Request) -> web.StreamResponse:
         token = self._admit(request, bearer(request))
@@ -114,11 +114,11 @@ class OpenAI(Transport[OpenAIOptions]):
         return models(self._sessions.capabilities(), self.config.models)
 
     def _answering(self, handle: Handler) -> Handler:
-        """`handle`, with every error in this API's shape."""
+        """`handle`, for clients that come for a session, with every error in this API's shape."""
 
         def refuse(request: web.Request, error: SessionError) -> web.Response:
             self._sessions.turned_away(error, transport="openai", peer=peer_of(request))
-            return refused(error)
+            return _told(request, error)
 
         return answering(handle, refuse)
 
@@ -127,6 +127,11 @@ class OpenAI(Transport[OpenAIOptions]):
         read."""
         self._sessions.check(transport="openai", peer=peer_of(request), token=token)
         return token
+
+
+def _told(request: web.Request, error: SessionError) -> web.Response:
+    """The answer where an error turns nobody away: no session was asked for."""
+    return refused(error)
 
 
 async def _text(request: web.Request) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
+import socket
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,12 +18,14 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from wlkd_telephony import audiosocket, freeswitch, twilio
+from wlkd_telephony.audiosocket_port import AudioSocketPort
+from wlkd_telephony.calls import Calls
 from wlkd_telephony.real_time import Raw
 from wlkd_telephony.transport import Telephony, TelephonyOptions
 
 from tests.waiting import metric
 from wlkd import SessionError
-from wlkd.testing import RunningDaemon, Told, check_transport, free_port, running_daemon
+from wlkd.testing import MadeUpSessions, RunningDaemon, Told, check_transport, free_port, running_daemon
 
 SPOKEN = "one two three four five six"
 START = {
@@ -206,6 +210,36 @@ async def test_what_is_not_audiosocket_ends_its_own_connection_only() -> None:
         assert await asyncio.wait_for(reader.read(), 5) == b"\x00\x00\x00"
         writer.close()
         assert await metric(daemon.http, "wlkd_sessions_refused_total", reason="bad_request") == 1
+
+
+@pytest.mark.parametrize("hangs_up", [True, False])
+async def test_a_call_without_audio_is_not_turned_away(hangs_up: bool, caplog: pytest.LogCaptureFixture) -> None:
+    sessions = MadeUpSessions()
+    port = AudioSocketPort(sessions, Calls(), silent_seconds=5 if hangs_up else 0.05)
+    bound = socket.create_server(("127.0.0.1", 0))
+    await port.start(bound)
+    try:
+        reader, writer = await asyncio.open_connection(*bound.getsockname())
+        writer.write(b"\x01\x00\x10" + bytes(16) + (b"\x00\x00\x00" if hangs_up else b""))
+        with caplog.at_level(logging.INFO):
+            assert await asyncio.wait_for(reader.read(), 5) == b"\x00\x00\x00"
+        writer.close()
+    finally:
+        await port.close()
+    assert sessions.counted == []
+    assert ("the call has no audio" in caplog.text) is not hangs_up
+
+
+async def test_a_listener_with_a_wrong_token_is_no_client_turned_away(tmp_path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+    async with serving({"auth": {"tokens_file": str(tokens)}}) as daemon, aiohttp.ClientSession() as http:
+        async with http.get(f"{daemon.http}/telephony/calls/c-3") as answer:
+            assert answer.status == 401
+        assert await metric(daemon.http, "wlkd_sessions_refused_total") == 0
+        async with http.get(f"{daemon.http}/telephony/freeswitch") as answer:
+            assert answer.status == 401
+        assert await metric(daemon.http, "wlkd_sessions_refused_total") == 1
 
 
 async def test_the_contract() -> None:

@@ -34,9 +34,10 @@ FAREWELL_SECONDS = 2.0
 class AudioSocketPort:
     """Takes calls until `close`."""
 
-    def __init__(self, sessions: Sessions, calls: Calls) -> None:
+    def __init__(self, sessions: Sessions, calls: Calls, silent_seconds: float = SILENT_SECONDS) -> None:
         self._sessions = sessions
         self._calls = calls
+        self._silent_seconds = silent_seconds
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -66,7 +67,9 @@ class AudioSocketPort:
     async def _serve(self, line: _Line) -> None:
         async def tell(error: SessionError) -> None:
             """There is no way to tell it; the listeners of the call know."""
-            self._sessions.turned_away(error, transport="telephony", peer=line.peer)
+            # A call that brings nothing, as a probe of the port does, is not turned away.
+            if error.code is not Code.IDLE_TIMEOUT:
+                self._sessions.turned_away(error, transport="telephony", peer=line.peer)
 
         async with running(line.keep_alive()):
             await see_through(self._hear(line), tell, line.peer)
@@ -77,7 +80,7 @@ class AudioSocketPort:
             name = await line.identity()
         began = asyncio.get_running_loop().time()
         async with self._calls.speaking(name) as (call, number):
-            first = await line.first_audio()
+            first = await line.first_audio(self._silent_seconds)
             if first is None:
                 return
             async with (
@@ -118,10 +121,10 @@ class _Line:
                 raise SessionError(Code.BAD_REQUEST, "audio before the UUID of the call; is this AudioSocket?")
         raise ConnectionResetError("the call ended before it began")
 
-    async def first_audio(self) -> audiosocket.Audio | None:
+    async def first_audio(self, within_seconds: float) -> audiosocket.Audio | None:
         """None: the call ended without any. Raises `SessionError`."""
         try:
-            async with asyncio.timeout(SILENT_SECONDS):
+            async with asyncio.timeout(within_seconds):
                 async for event in self._events:
                     if isinstance(event, audiosocket.Audio):
                         return event

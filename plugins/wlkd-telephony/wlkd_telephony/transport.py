@@ -61,7 +61,7 @@ class Telephony(Transport[TelephonyOptions]):
         router.add_get("/telephony/twilio", answering(self._twilio, self._refused))
         router.add_get("/telephony/freeswitch", answering(self._freeswitch, self._refused))
         router.add_get("/telephony/asterisk", answering(self._asterisk, self._refused))
-        router.add_get("/telephony/calls/{call}", answering(self._listener, self._refused))
+        router.add_get("/telephony/calls/{call}", answering(self._listener, _told))
         if self.config.audiosocket_port is not None:
             bound = http.bound_socket(self.config.audiosocket_host, self.config.audiosocket_port)
             self._audiosocket = AudioSocketPort(sessions, self._calls)
@@ -125,7 +125,7 @@ class Telephony(Transport[TelephonyOptions]):
 
     def _refused(self, request: web.Request, error: SessionError) -> web.Response:
         self._sessions.turned_away(error, transport="telephony", peer=peer_of(request))
-        return web.json_response(error_message(error, ""), status=STATUS[error.code], headers=error_headers(error))
+        return _told(request, error)
 
     # Calls -----------------------------------------------------------------------------------------------------
 
@@ -231,6 +231,11 @@ async def _send_all(socket: Socket, call: Call) -> None:
 async def _drop_all(socket: Socket) -> None:
     async for _ in socket:
         continue
+
+
+def _told(request: web.Request, error: SessionError) -> web.Response:
+    """The answer to a request that fails. A listener gets only that: it wants no session, so it is not turned away."""
+    return web.json_response(error_message(error, ""), status=STATUS[error.code], headers=error_headers(error))
 
 
 def _token(request: web.Request) -> str | None:
