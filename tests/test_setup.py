@@ -69,3 +69,12 @@ def test_an_environment_whose_python_is_another_now_is_made_anew(
     packages.rename(packages.with_name("python3.0"))
     assert setup() == first
     assert not packages.with_name("python3.0").exists()
+
+
+def test_what_a_gpu_needs_is_asked_for_only_where_there_is_one() -> None:
+    def required(*arguments: str) -> str:
+        command = [sys.executable, SCRIPTS / "requirements.py", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    assert "nvidia-cublas-cu12" in required("--dev", "--cuda")
+    assert "nvidia-cublas-cu12" not in required("--dev")
