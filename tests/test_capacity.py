@@ -1,8 +1,9 @@
 """How many people may speak at once: the arithmetic, in made-up time."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from itertools import count
 from threading import Barrier
 
@@ -15,6 +16,7 @@ from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.components import Backend, Options, Recognizer, StepPlan
 from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams
 from wlkd.daemon.running_engines import Opening, RunningEngine
+from wlkd.inference.backlog import Stream
 from wlkd.inference.capacity import MOST_SESSIONS, TEST_CHUNK_SECONDS, Capacity, made_up_speech, self_test, sessions_for
 from wlkd.inference.turns import Turns
 from wlkd.inference.utilization import Load, Share
@@ -278,17 +280,24 @@ async def test_a_first_guess_of_a_busy_machine_is_corrected_once_it_is_idle() ->
     await worker.close()
 
 
-async def test_the_self_test_is_repeated_only_when_nobody_is_there() -> None:
-    backend = BusyAtFirst(tests=2)
+@asynccontextmanager
+async def owing_a_test(backend: BusyAtFirst) -> AsyncIterator[tuple[Worker, Stream]]:
+    """A worker that was tested once, and owes another test, and the stream of somebody who was there."""
     worker = Worker(backend, WorkerOptions(), Metrics(), clock=backend.clock, retests=(0.0,))
     somebody = worker.open(RecognitionParams(language="de"), lambda outcome: None)
     await worker.start(warm_up=False, measure=True)
     async with asyncio.timeout(10):
         await backend.first.wait()
+        yield worker, somebody
+    await worker.close()
+
+
+async def test_the_self_test_is_repeated_only_when_nobody_is_there() -> None:
+    backend = BusyAtFirst(tests=2)
+    async with owing_a_test(backend) as (_, somebody):
         assert backend.batches == [1]
         somebody.close()
         await backend.over.wait()
-    await worker.close()
 
 
 async def test_the_self_test_is_repeated_when_the_load_of_those_who_left_has_faded(
@@ -296,11 +305,7 @@ async def test_the_self_test_is_repeated_when_the_load_of_those_who_left_has_fad
 ) -> None:
     monkeypatch.setattr("wlkd.inference.worker.LOOK_AGAIN_SECONDS", 0.01)
     backend = BusyAtFirst(tests=2)
-    worker = Worker(backend, WorkerOptions(), Metrics(), clock=backend.clock, retests=(0.0,))
-    somebody = worker.open(RecognitionParams(language="de"), lambda outcome: None)
-    await worker.start(warm_up=False, measure=True)
-    async with asyncio.timeout(10):
-        await backend.first.wait()
+    async with owing_a_test(backend) as (worker, somebody):
         batch = worker.load.begin(backend.now, live=True)
         backend.now += 10
         worker.load.end(batch, backend.now, 1)
@@ -309,4 +314,3 @@ async def test_the_self_test_is_repeated_when_the_load_of_those_who_left_has_fad
         assert backend.batches == [1], "the processors were busy until now"
         backend.now += 3600
         await backend.over.wait()
-    await worker.close()

@@ -118,6 +118,15 @@ async def test_a_server_that_is_back_and_cannot_resume_is_asked_anew_at_once(scr
     assert waits[1][1] > 0, "one that moves its clients may be the only one there is"
 
 
+async def finished_again(visit, proxy, word):
+    """The text after the network is back, and `word` was heard."""
+    proxy.cut()
+    proxy.accepting = True
+    await visit.clock.run_for(1_000)
+    await visit.hears(word)
+    return await visit.finishes()
+
+
 async def test_a_connection_that_dies_silently_is_noticed(proxied, scripted, browse, script):
     async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
         await visit.clock.install()
@@ -127,11 +136,7 @@ async def test_a_connection_that_dies_silently_is_noticed(proxied, scripted, bro
         proxy.mute()
         await visit.clock.run_for(20_000)
         await visit.sees(NOTICE, "Connection lost")
-        proxy.cut()
-        proxy.accepting = True
-        await visit.clock.run_for(1_000)
-        await visit.hears("six")
-        assert script(await visit.finishes(), 6)
+        assert script(await finished_again(visit, proxy, "six"), 6)
 
 
 async def test_a_network_that_dies_before_the_server_has_answered_is_noticed(proxied, scripted, browse, script):
@@ -143,11 +148,7 @@ async def test_a_network_that_dies_before_the_server_has_answered_is_noticed(pro
         await visit.is_in("connecting")
         await visit.clock.run_for(30_000)
         await visit.sees(NOTICE, "does not answer")
-        proxy.cut()
-        proxy.accepting = True
-        await visit.clock.run_for(1_000)
-        await visit.hears("two")
-        assert script(await visit.finishes(), 2)
+        assert script(await finished_again(visit, proxy, "two"), 2)
 
 
 async def test_what_is_said_before_the_server_answers_is_kept(proxied, scripted, browse, script):
