@@ -98,5 +98,6 @@ def test_a_limit_on_what_was_not_measured_is_missed():
 
 
 async def test_a_result_that_has_no_place_to_go_is_said_before_the_run(wlkd_bench, manifest, tmp_path, capsys):
-    assert await wlkd_bench(manifest(ROW), "--json", str(tmp_path / "no" / "out.json")) == 2
+    with pytest.raises(SystemExit, match="2"):
+        await wlkd_bench(manifest(ROW), "--json", str(tmp_path / "no" / "out.json"))
     assert "there is no folder" in capsys.readouterr().err

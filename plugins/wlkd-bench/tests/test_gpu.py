@@ -98,5 +98,6 @@ def test_all_of_it_on_the_cpu(tmp_path, capsys):
 
 def test_a_device_that_cannot_be_used_is_named(monkeypatch, capsys):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert main(["--device", "cuda"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["--device", "cuda"])
     assert "CUDA_VISIBLE_DEVICES" in capsys.readouterr().err

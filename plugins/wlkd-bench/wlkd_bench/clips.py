@@ -6,10 +6,12 @@ import argparse
 import json
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Row = TypeVar("Row")
 
 
 class ManifestError(Exception):
@@ -42,16 +44,8 @@ class Clip:
 
 def read_manifest(path: Path) -> list[Clip]:
     """Every clip of the manifest; paths in it are relative to its folder. Raises `ManifestError`."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}: cannot be read: {error}") from error
-    return [_clip(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
-
-def _clip(path: Path, number: int, line: str) -> Clip:
-    try:
-        row: dict[str, Any] = json.loads(line)
+    def clip(row: dict[str, Any]) -> Clip:
         return Clip(
             set=str(row["set"]),
             id=str(row["id"]),
@@ -63,10 +57,27 @@ def _clip(path: Path, number: int, line: str) -> Clip:
             rare_words=tuple(str(word) for word in row.get("rare_words") or ()),
             speaker=str(row.get("speaker") or ""),
         )
-    except KeyError as error:
-        raise ManifestError(f"{path}:{number}: the key {error} is missing") from error
-    except (ValueError, TypeError) as error:
-        raise ManifestError(f"{path}:{number}: {error}") from error
+
+    return read_rows(path, clip)
+
+
+def read_rows(path: Path, read: Callable[[dict[str, Any]], Row]) -> list[Row]:
+    """What `read` makes of each line of a manifest. Raises `ManifestError`, also for a key that `read` misses."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: cannot be read: {error}") from error
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(read(json.loads(line)))
+        except KeyError as error:
+            raise ManifestError(f"{path}:{number}: the key {error} is missing") from error
+        except (ValueError, TypeError) as error:
+            raise ManifestError(f"{path}:{number}: {error}") from error
+    return rows
 
 
 def select(clips: Sequence[Clip], sets: Sequence[str] = (), limit: int | None = None) -> list[Clip]:

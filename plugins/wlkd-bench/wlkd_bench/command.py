@@ -24,7 +24,7 @@ from wlkd import __version__
 from wlkd_bench.clips import Clip, ManifestError, read_manifest, select
 from wlkd_bench.limits import LIMITS, add_limits, missed
 from wlkd_bench.pieces import Piece, cut, read_samples
-from wlkd_bench.report import document, table
+from wlkd_bench.report import document, new_file, table
 from wlkd_bench.runner import run
 from wlkd_bench.score import score
 from wlkd_bench.stream import Target
@@ -61,15 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="auto, a code for all clips, or each clip's own (default: manifest)")  # fmt: skip
     parser.add_argument("--patience", type=positive(float), default=120.0, metavar="SECONDS",
                         help="give up a stream this many seconds after its audio (default: 120)")  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, each clip too")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write everything, each clip too")
     add_limits(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """0: within all limits; 1: a limit was missed; 2: nothing was measured."""
-    if args.json and not args.json.parent.is_dir():
-        print(f"wlkd bench: --json {args.json}: there is no folder {args.json.parent}", file=sys.stderr)
-        return 2
     try:
         clips = select(read_manifest(args.manifest), args.sets, args.limit)
         pieces = {

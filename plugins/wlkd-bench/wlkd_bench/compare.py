@@ -10,7 +10,6 @@ interval of the difference is much narrower than those of the two rates, and say
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from wlkd_bench.report import grid
+from wlkd_bench.mistakes import told_plainly
+from wlkd_bench.report import grid, read_document
 from wlkd_bench.summary import interval
 
 
@@ -120,7 +120,9 @@ def main() -> int:
     parser.add_argument("second", type=Path)
     parser.add_argument("-v", "--verbose", action="store_true", help="also what both said where the errors differ")
     args = parser.parse_args()
-    pairs = list(pairs_of(*(json.loads(path.read_text(encoding="utf-8")) for path in (args.first, args.second))))
+    with told_plainly():
+        runs = [read_document(path, "clips") for path in (args.first, args.second)]
+    pairs = list(pairs_of(*runs))
     if not pairs:
         print("the two runs have no clip of speech in common", file=sys.stderr)
         return 2

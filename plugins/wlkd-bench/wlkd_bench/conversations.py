@@ -24,6 +24,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from wlkd_bench.clips import ManifestError, read_rows
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.text import units
 
 RATE = 16_000
@@ -190,13 +192,15 @@ def over_the_telephone(samples: Samples) -> Samples:
 
 
 def make(arguments: argparse.Namespace) -> None:
-    rows = [json.loads(line) for line in arguments.manifest.read_text(encoding="utf-8").splitlines() if line.strip()]
     clips: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
+
+    def keep(row: dict[str, Any]) -> None:
         if row["set"] in arguments.sets:
             clips[row["speaker"]].append(row)
+
+    read_rows(arguments.manifest, keep)
     if len(clips) < arguments.speakers:
-        raise SystemExit(f"the sets have {len(clips)} speakers, and {arguments.speakers} are wanted")
+        raise ManifestError(f"the sets have {len(clips)} speakers, and {arguments.speakers} are wanted")
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with (arguments.folder / "conversations.jsonl").open("w", encoding="utf-8") as manifest:
         for number in range(arguments.count):
@@ -233,7 +237,9 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=float("inf"), help="decibels below the speech")
     parser.add_argument("--phone", action="store_true", help="as it sounds over a telephone")
     parser.add_argument("--seed", type=int, default=0)
-    make(parser.parse_args())
+    args = parser.parse_args()
+    with told_plainly():
+        make(args)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,13 @@ Errors are those of the words of all English clips in a run; give runs over the 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+
+from wlkd_bench.mistakes import told_plainly
+from wlkd_bench.report import new_file, read_document
 
 matplotlib.use("svg")
 from matplotlib import pyplot
@@ -21,7 +23,7 @@ from matplotlib import pyplot
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=new_file, required=True)
     parser.add_argument("--offline", type=float, metavar="PERCENT", help="the error to compare with, as a line")
     parser.add_argument("runs", nargs="+", metavar="LABEL=FILE")
     return parser.parse_args()
@@ -30,12 +32,13 @@ def arguments() -> argparse.Namespace:
 def read(run: str) -> tuple[str, dict[str, Any]]:
     """The label of a run and its summary."""
     label, _, path = run.rpartition("=")
-    return label, json.loads(Path(path).read_text())["summary"]
+    return label, read_document(Path(path), "summary")
 
 
 def main() -> None:
     args = arguments()
-    runs = [read(run) for run in args.runs]
+    with told_plainly():
+        runs = [read(run) for run in args.runs]
     # The same runs give the same file, byte for byte.
     pyplot.rcParams["svg.hashsalt"] = "wlkd"
     figure, panels = pyplot.subplots(1, 2, figsize=(10, 4), sharey=True)

@@ -37,11 +37,15 @@ class RunningProcess:
         return {name: float(value) for name, _, value in pairs}
 
 
+class DaemonError(Exception):
+    """The daemon does not start; what it says itself is on stderr."""
+
+
 @asynccontextmanager
 async def daemon(arguments: Sequence[str]) -> AsyncIterator[RunningProcess]:
     """`wlkd run` with `arguments` on a free port, until it is ready; stopped at the end.
 
-    Raises `RuntimeError` when it ends by itself or is not ready in time.
+    Raises `DaemonError` when it ends by itself or is not ready in time.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -68,4 +72,4 @@ async def _ready(process: asyncio.subprocess.Process, port: int, began: float) -
                     if answer.status == 200:
                         return
             await asyncio.sleep(0.02)
-    raise RuntimeError(f"the daemon is not ready after {time.monotonic() - began:.0f} s")
+    raise DaemonError(f"the daemon is not ready after {time.monotonic() - began:.0f} s")

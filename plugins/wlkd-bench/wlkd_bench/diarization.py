@@ -20,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import numpy as np
@@ -27,9 +28,11 @@ import numpy as np
 from wlkd import Word
 from wlkd.client import connect
 from wlkd.contract.audio import seconds
-from wlkd_bench.clips import Clip
+from wlkd_bench.clips import Clip, ManifestError, read_rows
 from wlkd_bench.der import DiarizationErrors, Turn, best_mapping, diarization_errors
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import cut, read_samples
+from wlkd_bench.report import new_file
 
 JOINED_SECONDS = 0.3
 """A shorter gap between two words of one speaker is part of his turn, as in NIST's evaluations (Rich Transcription)."""
@@ -91,10 +94,12 @@ class Result:
 
 
 def read_conversations(path: Path, sets: Sequence[str]) -> list[Conversation]:
-    """Those of the manifest, or of its named sets."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [
-        Conversation(
+    """Those of the manifest, or of its named sets. Raises `ManifestError`."""
+
+    def conversation(row: dict[str, Any]) -> Conversation | None:
+        if sets and row["set"] not in sets:
+            return None
+        return Conversation(
             f"{row['set']}/{row['id']}",
             path.parent / row["path"],
             float(row["seconds"]),
@@ -102,9 +107,11 @@ def read_conversations(path: Path, sets: Sequence[str]) -> list[Conversation]:
             [Turn(*turn) for turn in row["segments"]],
             [Turn(*word) for word in row["words"]],
         )
-        for row in rows
-        if not sets or row["set"] in sets
-    ]
+
+    found = [one for one in read_rows(path, conversation) if one is not None]
+    if not found:
+        raise ManifestError(f"{path}: holds no conversation{' of these sets' if sets else ''}")
+    return found
 
 
 async def stream(url: str, conversation: Conversation, pace: float) -> list[Told]:
@@ -287,8 +294,10 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1, help="conversations at once")
     parser.add_argument("--pace", type=float, default=1.0, help="seconds of audio sent in a second")
     parser.add_argument("--upload", action="store_true", help="send whole files to /v1/audio/transcriptions")
-    parser.add_argument("--json", type=Path, help="write everything here")
-    asyncio.run(measure(parser.parse_args()))
+    parser.add_argument("--json", type=new_file, help="write everything here")
+    args = parser.parse_args()
+    with told_plainly():
+        asyncio.run(measure(args))
 
 
 if __name__ == "__main__":

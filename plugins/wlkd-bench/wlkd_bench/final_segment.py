@@ -21,6 +21,7 @@ import numpy as np
 
 from wlkd.contract.audio import samples
 from wlkd_bench.clips import add_choice, chosen, read_manifest
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import cut_pcm, read_samples
 from wlkd_bench.report import accuracy_table, grid
 from wlkd_bench.runner import run
@@ -75,7 +76,9 @@ def main() -> None:
     add_choice(parser)
     parser.add_argument("--streams", type=int, default=1, help="clips side by side")
     parser.add_argument("--silence", type=float, default=3.0, help="seconds of silence behind each clip")
-    asyncio.run(measure(parser.parse_args()))
+    args = parser.parse_args()
+    with told_plainly():
+        asyncio.run(measure(args))
 
 
 if __name__ == "__main__":

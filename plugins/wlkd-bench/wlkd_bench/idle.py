@@ -13,6 +13,7 @@ import sys
 
 from wlkd_bench.crowd import idle_connections
 from wlkd_bench.daemon import daemon
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.process import MIB, Usage, cpu_share, usage
 from wlkd_bench.stopping import run_to_its_end
 
@@ -50,4 +51,6 @@ async def look(pid: int, seconds: float) -> tuple[Usage, Usage]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_to_its_end(idle(arguments())))
+    args = arguments()
+    with told_plainly():
+        sys.exit(run_to_its_end(idle(args)))

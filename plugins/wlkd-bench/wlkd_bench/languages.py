@@ -30,8 +30,10 @@ from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.text import text_of
 from wlkd.contract.types import Word
 from wlkd.sessions.script import Script
-from wlkd_bench.clips import Clip, half_of, read_manifest, select
+from wlkd_bench.clips import Clip, half_of, read_manifest, read_rows, select
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import read_samples
+from wlkd_bench.report import read_document
 from wlkd_bench.score import Errors, compare
 from wlkd_bench.text import units
 
@@ -189,17 +191,18 @@ def tally(
 def score(args: argparse.Namespace) -> None:
     """Print what became of the stretches of each recording."""
     heard, alone = (
-        {name: words for path in paths for name, words in json.loads(path.read_text())["words"].items()}
+        {name: words for path in paths for name, words in read_document(path, "words").items()}
         for paths in (args.results, args.alone)
     )
+
+    def recording(row: dict[str, Any]) -> tuple[str, list[Stretch]]:
+        return row["id"], [Stretch(**{**stretch, "clips": tuple(stretch["clips"])}) for stretch in row["stretches"]]
+
     tallies = []
-    for line in args.manifest.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["id"] not in heard:
-            continue
-        stretches = [Stretch(**{**stretch, "clips": tuple(stretch["clips"])}) for stretch in row["stretches"]]
-        tallies.append(tally(stretches, heard[row["id"]], alone, tell=args.verbose))
-        print(f"{row['id']}: {tallies[-1]}")
+    for name, stretches in read_rows(args.manifest, recording):
+        if name in heard:
+            tallies.append(tally(stretches, heard[name], alone, tell=args.verbose))
+            print(f"{name}: {tallies[-1]}")
     if len(tallies) > 1:
         print(f"in all: {sum(tallies, Tally())}")
 
@@ -224,7 +227,8 @@ def main() -> None:
     scoring.add_argument("-v", "--verbose", action="store_true")
     scoring.set_defaults(run=score)
     args = parser.parse_args()
-    args.run(args)
+    with told_plainly():
+        args.run(args)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from wlkd.contract.audio import SAMPLE_RATE, seconds
 from wlkd.contract.types import Word
 from wlkd_bench.clips import Clip, ManifestError, read_manifest, select
 from wlkd_bench.daemon import daemon
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import cut_pcm, read_samples
 from wlkd_bench.process import MIB, Usage, usage
 from wlkd_bench.score import compare
@@ -179,7 +180,6 @@ async def measure(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(run_to_its_end(measure(arguments())))
-    except ManifestError as error:
-        sys.exit(f"long_recording: {error}")
+    args = arguments()
+    with told_plainly():
+        sys.exit(run_to_its_end(measure(args)))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,9 +18,11 @@ from pathlib import Path
 from faster_whisper import WhisperModel
 from tqdm import tqdm
 
-from wlkd_bench.clips import Clip, ManifestError, read_manifest, select
+from wlkd import ProvisionError
+from wlkd_bench.clips import Clip, read_manifest, select
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import read_audio
-from wlkd_bench.report import accuracy_table, document
+from wlkd_bench.report import accuracy_table, document, new_file
 from wlkd_bench.score import ClipScore, score
 from wlkd_bench.stream import Event, Recording
 from wlkd_bench.text import unaccented
@@ -35,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--limit", type=int, help="at most this many clips of each set")
     root.add_argument("--compute-type", default="int8", help="as the server that it is compared with (default: int8)")
     root.add_argument("--threads", type=int, default=0, help="0: as many as CTranslate2 likes")
-    root.add_argument("--json", type=Path)
+    root.add_argument("--json", type=new_file)
     return root
 
 
@@ -55,13 +56,13 @@ def decode(model: WhisperModel, clips: Sequence[Clip]) -> Iterator[Recording]:
         yield Recording(replace(clip, word_ends=()), 0.0, events=[Event(0.0, text, "", 0.0)])
 
 
-def main() -> int:
+def main() -> None:
     args = parser().parse_args()
-    try:
+    with told_plainly():
         clips = select(read_manifest(args.manifest), args.sets, args.limit)
-    except ManifestError as error:
-        print(error, file=sys.stderr)
-        return 2
+        # faster-whisper takes what is not a folder for a name to download.
+        if not args.model.is_dir():
+            raise ProvisionError(f"{args.model}: there is no such folder")
     model = WhisperModel(str(args.model), device="cpu", compute_type=args.compute_type, cpu_threads=args.threads)
     folds = unaccented(clips)
     began = time.monotonic()
@@ -77,8 +78,7 @@ def main() -> int:
         setup = {"offline": args.model.name, "compute_type": args.compute_type, "seconds": spent}
         text = json.dumps(document(scores, setup=setup, limits_missed=[]), ensure_ascii=False, indent=1)
         args.json.write_text(text + "\n", encoding="utf-8")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -24,7 +24,8 @@ from tqdm import tqdm
 
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.types import Samples
-from wlkd_bench.clips import ManifestError, read_manifest, select
+from wlkd_bench.clips import read_manifest, select
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import read_audio
 
 CODEC_RATE = 48_000
@@ -97,10 +98,9 @@ def main() -> None:
     parser.add_argument("--kilobits", type=float, default=16.0, help="of Opus, a second")
     parser.add_argument("--lost", type=float, default=5.0, help="packets lost, per cent")
     parser.add_argument("--seed", type=int, default=0)
-    try:
-        make(parser.parse_args())
-    except ManifestError as error:
-        raise SystemExit(str(error)) from None
+    args = parser.parse_args()
+    with told_plainly():
+        make(args)
 
 
 if __name__ == "__main__":

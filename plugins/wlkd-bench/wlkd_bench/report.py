@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from wlkd_bench.score import ClipScore
 from wlkd_bench.summary import Minute, Rate, Spread, Summary, by_minute, by_set, summarize
+
+
+class ReportError(Exception):
+    """A file is no result of a run, or of another kind; the message names it."""
+
 
 HEADINGS = (
     "set", "streams", "error % (95 %)", "committed s", "tentative s", "first s", "last s", "stop s", "revised",
@@ -61,6 +69,25 @@ def document(scores: Sequence[ClipScore], *, setup: Mapping[str, Any], limits_mi
         "clips": [_clip(score) for score in scores],
         "limits_missed": list(limits_missed),
     }
+
+
+def read_document(path: Path, part: str) -> dict[str, Any]:
+    """What a measurement wrote with `--json`. Raises `ReportError`, also where it lacks the `part`."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(found, dict) or part not in found:
+        raise ReportError(f'{path}: is not what a measurement writes with --json: it lacks "{part}"')
+    return found
+
+
+def new_file(text: str) -> Path:
+    """For argparse: where a result shall go. A folder that is missing is told before the measurement, not after it."""
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{path}: there is no folder {path.parent}")
+    return path
 
 
 def _clip(score: ClipScore) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
-import yaml
 from prometheus_client import CollectorRegistry
 
 from wlkd import (
@@ -42,11 +41,12 @@ from wlkd.config.options import WorkerOptions
 from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd.contract.types import LanguageScope
 from wlkd.inference.backlog import HOLD_SECONDS
-from wlkd.plugins import load_plugins
 from wlkd_bench import simulstream
 from wlkd_bench.clips import Clip, add_choice, chosen, read_manifest
+from wlkd_bench.components import add_options, component
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import PIECE_SECONDS, read_audio
-from wlkd_bench.report import document, table
+from wlkd_bench.report import document, new_file, table
 from wlkd_bench.score import ClipScore, score
 from wlkd_bench.stream import Event, Recording
 from wlkd_bench.text import unaccented, units
@@ -206,24 +206,16 @@ def rare_words_heard(scores: Iterable[ClipScore]) -> tuple[int, int]:
     return heard, wanted
 
 
-async def component(kind: str, name: str, options: dict[str, Any], ctx: Context) -> Any:
-    """A provisioned component."""
-    cls = load_plugins([name]).component(kind, name)
-    made = cls(cls.Config(**options))
-    await made.provision(ctx)
-    return made
-
-
 async def simulate(args: argparse.Namespace) -> None:
     """Run, and print the table; with --json write everything, after each clip what there is so far."""
     registry = CollectorRegistry()
     ctx = Context(args.models, registry, logger.info)
-    options = {key: yaml.safe_load(value) for key, value in (option.split("=", 1) for option in args.option)}
+    options = dict(args.option)
+    # The manifests first: a mistake in them should not wait for the model.
+    clips = chosen([clip for manifest in args.manifests for clip in read_manifest(manifest)], args)
     backend = cast(Backend, await component("backend", args.backend, options, ctx))
     vad = cast(Vad, await component("vad", args.vad, {}, ctx))
     backend.warm_up()
-    clips = [clip for manifest in args.manifests for clip in read_manifest(manifest)]
-    clips = chosen(clips, args)
     spare = spare_at(args.chunk) if args.spare is None else args.spare
     languages = tuple(filter(None, args.languages.split(",")))
     simulation = Simulation(
@@ -280,11 +272,13 @@ def main() -> None:
     parser.add_argument("--languages", default="", metavar="CODES", help="for auto: choose among these, as in en,zh")
     parser.add_argument("--language-scope", choices=get_args(LanguageScope), default="session", help="for auto")
     parser.add_argument("--hotwords", action="store_true", help="give each clip its rare words")
-    parser.add_argument("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the backend")
-    parser.add_argument("--json", type=Path, help="write everything here")
+    add_options(parser)
+    parser.add_argument("--json", type=new_file, help="write everything here")
     parser.add_argument("--simulstream", type=Path, metavar="FOLDER", help="write a log for simulstream's scorers here")
     parser.add_argument("-v", "--verbose", action="store_true", help="print clips with errors")
-    asyncio.run(simulate(parser.parse_args()))
+    args = parser.parse_args()
+    with told_plainly():
+        asyncio.run(simulate(args))
 
 
 if __name__ == "__main__":

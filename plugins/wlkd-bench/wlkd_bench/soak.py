@@ -22,6 +22,7 @@ from tqdm import tqdm
 from wlkd.inference.capacity import made_up_speech
 from wlkd_bench.crowd import Crowd
 from wlkd_bench.daemon import RunningProcess, daemon
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.process import MIB, Usage, cpu_share, usage
 from wlkd_bench.stopping import run_to_its_end
 
@@ -134,4 +135,6 @@ def complaints(growth: float, before: Usage, after: Usage, seen: list[Usage], en
 
 
 if __name__ == "__main__":
-    sys.exit(run_to_its_end(soak(arguments())))
+    args = arguments()
+    with told_plainly():
+        sys.exit(run_to_its_end(soak(args)))

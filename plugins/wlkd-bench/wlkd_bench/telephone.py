@@ -19,8 +19,9 @@ from wlkd_speakers.telephone import packed
 from wlkd_speakers.voices import Vector, mean
 
 from wlkd import SAMPLE_RATE
-from wlkd_bench.clips import read_manifest
+from wlkd_bench.clips import read_manifest, select
 from wlkd_bench.conversations import over_the_telephone
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import read_audio
 
 PIECE = SAMPLE_RATE * 3 // 2
@@ -35,10 +36,11 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path("models"), help="the models folder")
     parser.add_argument("--set", action="append", required=True, dest="sets", help="a set of clips; repeatable")
     arguments = parser.parse_args()
-    embedder = Embedder(voices_file(arguments.models))
     voices: dict[str, list[Vector]] = defaultdict(list)
-    for clip in read_manifest(arguments.manifest):
-        if clip.set in arguments.sets:
+    with told_plainly():
+        clips = select(read_manifest(arguments.manifest), arguments.sets)
+        embedder = Embedder(voices_file(arguments.models))
+        for clip in clips:
             sound = over_the_telephone(read_audio(clip))
             for start in range(0, len(sound) - PIECE + 1, PIECE):
                 if len(voices[clip.speaker]) < PIECES:

@@ -24,11 +24,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wlkd.client import ClientError, connect
+from wlkd.client import connect
 from wlkd.client.asr import Transcript
 from wlkd.contract.audio import seconds
 from wlkd_bench.clips import Clip, read_manifest, select
 from wlkd_bench.daemon import RunningProcess, daemon
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import Piece, cut, read_samples
 from wlkd_bench.process import cpu_share, usage
 from wlkd_bench.stopping import run_to_its_end
@@ -180,11 +181,9 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """1: sentences were left untranslated; 2: nothing was measured."""
-    try:
-        return run_to_its_end(measure(arguments()))
-    except (ClientError, RuntimeError) as error:
-        print(f"translation: {error}", file=sys.stderr)
-        return 2
+    args = arguments()
+    with told_plainly():
+        return run_to_its_end(measure(args))
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ from wlkd.contract.components import Translator
 from wlkd.contract.host import Context
 from wlkd.contract.text import text_of
 from wlkd.contract.types import Passage, Word
-from wlkd.plugins import load_plugins
 from wlkd.sessions.sentences import Sentences
 from wlkd_bench.clips import Clip, read_manifest, select
+from wlkd_bench.components import component
+from wlkd_bench.mistakes import told_plainly
 
 
 def spoken(clip: Clip) -> list[Word]:
@@ -67,10 +68,9 @@ def cost(translator: Translator, passages: Sequence[Passage]) -> float:
 
 async def measure(args: argparse.Namespace) -> int:
     clips = [clip for clip in select(read_manifest(args.manifest), args.sets, args.limit) if clip.is_speech]
-    component = load_plugins().component("translator", args.translator)
-    translator = cast(Translator, component(component.Config(**json.loads(args.options))))
+    ctx = Context(args.models, CollectorRegistry(), lambda text: None)
+    translator = cast(Translator, await component("translator", args.translator, args.options, ctx))
     try:
-        await translator.provision(Context(args.models, CollectorRegistry(), lambda text: None))
         translator.warm_up()
         seconds = sum(clip.seconds for clip in clips)
         for name, texts in (("finished", finished), ("drafts", drafts)):
@@ -89,7 +89,7 @@ async def measure(args: argparse.Namespace) -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("translator", metavar="NAME", help="fasttranslate, ctranslate2, or a plugin's")
-    parser.add_argument("--options", default="{}", metavar="JSON", help="the translator's options")
+    parser.add_argument("--options", default={}, type=json.loads, metavar="JSON", help="the translator's options")
     parser.add_argument("--models", type=Path, default=Path("models"), metavar="DIR", help="default: models")
     parser.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="JSON lines, a clip each")
     parser.add_argument("--set", action="append", default=[], metavar="NAME", dest="sets", help="only this set")
@@ -99,4 +99,6 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(measure(arguments())))
+    args = arguments()
+    with told_plainly():
+        sys.exit(asyncio.run(measure(args)))

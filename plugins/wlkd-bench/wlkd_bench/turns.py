@@ -29,9 +29,10 @@ from wlkd.contract.audio import samples, seconds
 from wlkd.sessions.hearing import TURN_SILENCE
 from wlkd.transports.turns import LIKELY, UNSURE_SECONDS
 from wlkd_bench.clips import Clip, add_choice, chosen, read_manifest
+from wlkd_bench.components import component
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import read_audio
-from wlkd_bench.report import grid
-from wlkd_bench.simulate import component
+from wlkd_bench.report import grid, new_file
 from wlkd_bench.summary import interval
 
 logger = logging.getLogger(__name__)
@@ -145,8 +146,10 @@ def main() -> None:
     parser.add_argument("--silence", type=float, action="append", help="a rule of silence, in seconds; repeatable")
     parser.add_argument("--likely", type=float, action="append", help="a rule of the detector: its least judgement")
     parser.add_argument("--unsure", type=float, default=UNSURE_SECONDS, help="silence that ends any turn, in seconds")
-    parser.add_argument("--json", type=Path, help="write every silence here")
-    asyncio.run(measure(parser.parse_args()))
+    parser.add_argument("--json", type=new_file, help="write every silence here")
+    args = parser.parse_args()
+    with told_plainly():
+        asyncio.run(measure(args))
 
 
 if __name__ == "__main__":

@@ -25,18 +25,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from prometheus_client import CollectorRegistry
 from tqdm import tqdm
 
 from wlkd import Backend, Context, Frame, RecognitionParams, Samples, StepPlan, Vad
 from wlkd.contract.audio import samples
-from wlkd_bench.clips import Clip, ManifestError, add_choice, chosen, read_manifest
+from wlkd_bench.clips import Clip, add_choice, chosen, read_manifest
 from wlkd_bench.compare import Difference, Pair, difference, pairs_of
+from wlkd_bench.components import add_options, component
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import read_audio
 from wlkd_bench.report import document, grid
 from wlkd_bench.score import ClipScore, score
-from wlkd_bench.simulate import component
 from wlkd_bench.stream import Event, Recording
 from wlkd_bench.text import unaccented
 
@@ -182,8 +182,7 @@ def _spurious(scores: Sequence[ClipScore], sets: set[str]) -> str:
 async def compare(args: argparse.Namespace, clips: Sequence[Clip]) -> None:
     """Hear everything, and print the table; with --json write a file for each listener."""
     ctx = Context(args.models, CollectorRegistry(), lambda text: print(text, file=sys.stderr))
-    given = {key: yaml.safe_load(value) for key, value in (option.split("=", 1) for option in args.option)}
-    options: dict[str, Any] = {"model": args.model, "threads": args.threads, **given}
+    options: dict[str, Any] = {"model": args.model, "threads": args.threads, **dict(args.option)}
     backend = cast("Backend[Any]", await component("backend", args.backend, options, ctx))
     vad = cast("Vad[Any]", await component("vad", "silero", {}, ctx))
     listeners: dict[str, Listener] = {OURS: Upload(backend, vad)}
@@ -235,23 +234,18 @@ def parser() -> argparse.ArgumentParser:
         "--minutes", type=float, default=math.inf, help="stop after this many minutes; take a clip of each set in turn"
     )
     root.add_argument("--threads", type=int, default=2, help="CPU threads of every listener (default: 2)")
-    root.add_argument("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="of the backend")
+    add_options(root)
     root.add_argument("--json", type=Path, metavar="DIR", help="write a file for each listener here")
     root.add_argument("-v", "--verbose", action="store_true", help="also what was said where errors differ")
     return root
 
 
-def main() -> int:
+def main() -> None:
     args = parser().parse_args()
-    try:
-        clips = [clip for manifest in args.manifests for clip in read_manifest(manifest)]
-        clips = chosen(clips, args)
-    except ManifestError as error:
-        print(error, file=sys.stderr)
-        return 2
-    asyncio.run(compare(args, clips))
-    return 0
+    with told_plainly():
+        clips = chosen([clip for manifest in args.manifests for clip in read_manifest(manifest)], args)
+        asyncio.run(compare(args, clips))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

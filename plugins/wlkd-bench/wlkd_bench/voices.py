@@ -21,9 +21,10 @@ from wlkd import Commit, Context, DiarizationParams, Diarizer, Frame, Vad, Word
 from wlkd.contract.audio import samples, seconds
 from wlkd.sessions.attribution import Attribution
 from wlkd_bench.clips import Clip
+from wlkd_bench.components import component
 from wlkd_bench.diarization import Conversation, Result, Told, read_conversations, report, score, told_of
+from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import PIECE_SECONDS, read_audio
-from wlkd_bench.simulate import component
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +57,12 @@ def tell(vad: Vad, diarizer: Diarizer[Any], conversation: Conversation, *, uploa
 
 
 async def measure(arguments: argparse.Namespace) -> None:
+    conversations = read_conversations(arguments.manifest, arguments.sets)
     ctx = Context(arguments.models, CollectorRegistry(), logger.info)
     vad = cast(Vad, await component("vad", "silero", {}, ctx))
     diarizer = cast(Diarizer[Any], await component("diarizer", arguments.diarizer, {}, ctx))
     results: list[Result] = []
-    for conversation in read_conversations(arguments.manifest, arguments.sets):
+    for conversation in conversations:
         results.append(score(conversation, tell(vad, diarizer, conversation, upload=arguments.upload)))
     print(report(results))
     await diarizer.close()
@@ -74,7 +76,9 @@ def main() -> None:
     parser.add_argument("--diarizer", default="campplus")
     parser.add_argument("--set", action="append", default=[], dest="sets", help="a set of the manifest; repeatable")
     parser.add_argument("--upload", action="store_true", help="as a whole recording, told at its end")
-    asyncio.run(measure(parser.parse_args()))
+    args = parser.parse_args()
+    with told_plainly():
+        asyncio.run(measure(args))
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ from tqdm import tqdm
 from wlkd_simulstreaming.device import choose_device
 from wlkd_simulstreaming.options import SimulStreamingOptions
 
-from wlkd import ProvisionError
-from wlkd_bench.clips import Clip, ManifestError, read_manifest, select
+from wlkd_bench.clips import Clip, read_manifest, select
 from wlkd_bench.gpu import checks, measure
 from wlkd_bench.gpu.roofline import Card, card
 from wlkd_bench.gpu.shapes import SHAPES, Load, Network, network
+from wlkd_bench.mistakes import told_plainly
+from wlkd_bench.report import new_file
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -56,7 +57,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
         "--bandwidth", type=float, metavar="TB/S", help="what the maker states, for cards not known here"
     )
     parser.add_argument("--peak", type=float, metavar="TFLOP/S", help="the same, in float16 without sparsity")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the Markdown here too")
+    parser.add_argument("--out", type=new_file, metavar="FILE", help="write the Markdown here too")
     args = parser.parse_args(given)
     if (args.bandwidth is None) != (args.peak is None):
         parser.error("--bandwidth and --peak: give both or neither")
@@ -102,13 +103,10 @@ def tables(args: argparse.Namespace, device: torch.device, name: str, load: Load
 
 def main(given: Sequence[str]) -> int:
     args = arguments(given)
-    try:
+    with told_plainly():
         wanted = {"device": args.device, "device_index": args.device_index}
         device = choose_device(SimulStreamingOptions.model_validate(wanted)).device
         clips = select(read_manifest(args.manifest), args.sets, args.limit) if args.manifest else []
-    except (ProvisionError, ManifestError) as error:
-        print(error, file=sys.stderr)
-        return 2
     load = Load(frames=args.frames, prefix=args.prefix, tokens=args.tokens)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "CPU"
     parts = [f"## {name}", f"PyTorch {torch.__version__}, {load}."]

@@ -24,9 +24,10 @@ from wlkd_whisper.folder import decoder_file, encoder_dir
 from wlkd import Backend, Context, Vad
 from wlkd.testing import speech_like
 from wlkd_bench.clips import Clip
+from wlkd_bench.components import component
 from wlkd_bench.gpu.roofline import Roofline
 from wlkd_bench.gpu.shapes import Load, Network
-from wlkd_bench.simulate import Simulation, component
+from wlkd_bench.simulate import Simulation
 
 ROWS = 4
 ENCODERS_DIFFER = {"cpu": 5e-3, "cuda": 2e-2}
