@@ -120,6 +120,9 @@ def test_a_step_that_is_run_again_says_the_same() -> None:
     [
         ({}, "ko"),
         ({"model": "vosk-model-small-de-0.15"}, "de"),
+        ({"model": "vosk-model-small-cn-0.22"}, "zh"),
+        ({"model": "vosk-model-vn-0.4"}, "vi"),
+        ({"model": "vosk-model-kz-0.15"}, "kk"),
         ({"model": "mine"}, None),
         ({"model": "mine", "language": "fr"}, "fr"),
     ],

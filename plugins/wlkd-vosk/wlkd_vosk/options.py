@@ -10,6 +10,8 @@ from wlkd import Options
 from wlkd.contract.components import shown
 
 NAMED = re.compile(r"vosk-model-(?:small-)?([a-z]{2,3})(?:-.*)?")
+COUNTRIES = {"cn": "zh", "kz": "kk", "vn": "vi"}
+"""Vosk names the models of these languages after a country."""
 
 
 class VoskOptions(Options):
@@ -41,4 +43,4 @@ class VoskOptions(Options):
     def spoken(self) -> str | None:
         """The language; None: neither the option nor the name says it."""
         named = NAMED.fullmatch(self.model)
-        return self.language or (named[1] if named else None)
+        return self.language or (COUNTRIES.get(named[1], named[1]) if named else None)
