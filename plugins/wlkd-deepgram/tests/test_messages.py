@@ -275,6 +275,7 @@ def test_the_language_of_most_words_is_named_first():
 def test_words_have_their_speaker_where_it_is_asked_for():
     query = parse(MultiDict({"diarize": "true"}))
     assert query.wishes["diarize"] == "true" and "diarize" not in parse(MultiDict()).wishes
+    assert parse(MultiDict({"diarize_model": "latest"})).wishes == query.wishes
     said = (
         replace(word("Hello", 0, 1), speaker=1, speaker_confidence=0.75),
         replace(word("you", 1, 2), speaker=2, speaker_confidence=0.5),

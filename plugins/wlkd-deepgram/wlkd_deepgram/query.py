@@ -28,7 +28,6 @@ NO_EFFECT = frozenset(
         "punctuate",
         "dictation",
         "measurements",
-        "diarize_model",
         "diarize_version",
         "alternatives",
         "detect_entities",
@@ -81,6 +80,7 @@ USED = frozenset(
         "vad_events",
         "utterances",
         "diarize",
+        "diarize_model",
         "numerals",
         "filler_words",
         "profanity_filter",
@@ -126,7 +126,8 @@ def parse(query: MultiMapping[str], content_type: str | None = None, *, live: bo
         language = "auto"
     if language:
         wishes["language"] = language
-    if flag(query, "diarize"):
+    # Who names a version of Deepgram's diarization asks for speakers by that.
+    if flag(query, "diarize") or query.get("diarize_model"):
         wishes["diarize"] = "true"
     hotwords = [*query.getall("keyterm", []), *map(_unboosted, query.getall("keywords", []))]
     if hotwords:
