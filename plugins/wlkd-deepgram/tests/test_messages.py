@@ -250,6 +250,9 @@ def test_wishes():
     assert parse(query).wishes == {"language": "en-US", "hotwords": "Ljubljana,wlkd,a:b"}
     assert parse(MultiDict(language="multi")).wishes == {"language": "auto", "language_scope": "segment"}
     assert parse(MultiDict(detect_language="True")).wishes == {"language": "auto"}
+    assert parse(MultiDict(detect_language="false")).wishes == {}
+    some = MultiDict([("detect_language", "en"), ("detect_language", "es")])
+    assert parse(some).wishes == {"language": "auto", "languages": "en,es"}
 
 
 def test_languages_are_named_where_there_may_be_several():

@@ -10,7 +10,7 @@ from multidict import MultiMapping
 
 from wlkd import BadParameter, StreamOffer
 from wlkd.transports.channels import wanted_channels
-from wlkd.transports.queries import FALSE, flag, whole_number
+from wlkd.transports.queries import FALSE, TRUE, flag, whole_number
 from wlkd_deepgram.text import text_wishes
 
 RAW = {"linear16": "s16le", "linear32": "f32le", "mulaw": "mulaw", "alaw": "alaw"}
@@ -122,8 +122,11 @@ def parse(query: MultiMapping[str], content_type: str | None = None, *, live: bo
     language = query.get("language", "")
     if language == "multi":
         wishes["language_scope"] = "segment"
-    if language == "multi" or (not language and flag(query, "detect_language")):
         language = "auto"
+    elif not language and (detectable := _detectable(query)) is not None:
+        language = "auto"
+        if detectable:
+            wishes["languages"] = ",".join(detectable)
     if language:
         wishes["language"] = language
     # Who names a version of Deepgram's diarization asks for speakers by that.
@@ -174,6 +177,13 @@ def audio_offer(query: MultiMapping[str], content_type: str | None, live: bool) 
     if rate is None and encoding.startswith("linear"):
         raise BadParameter("encoding", f"encoding={encoding} needs sample_rate beside it")
     return StreamOffer(encoding=RAW[encoding], sample_rate=rate or TELEPHONE_RATE, channels=channels or 1)
+
+
+def _detectable(query: MultiMapping[str]) -> list[str] | None:
+    """The languages that one is to be found among; empty: all of them; None: none is to be found."""
+    asked = query.getall("detect_language", [])
+    named = [value for value in asked if value.lower() not in ("", *TRUE, *FALSE)]
+    return named if named or flag(query, "detect_language") else None
 
 
 def _endpointing(query: MultiMapping[str]) -> int | None:
