@@ -87,7 +87,7 @@ class Deltas:
                 "type": "transcript.text.done",
                 "text": update.text.lstrip(),
                 "languages": languages(update.lines),
-                "usage": _usage(update),
+                # No usage: here the API knows that of tokens only, and typed clients fail on any other.
                 **_how_sure(_words(update), self._wishes),
                 **_told(update),
                 **with_notes(update.notes),
