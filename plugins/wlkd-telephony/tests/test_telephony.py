@@ -101,6 +101,30 @@ async def test_twilio_brings_its_token_in_a_parameter(tmp_path) -> None:
             await http.ws_connect(f"{daemon.ws}/telephony/calls/CA0123456789")
 
 
+@pytest.mark.parametrize("where", ["query", "first text"])
+async def test_freeswitch_brings_its_token_in_the_query_or_the_first_text(where: str, tmp_path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("sesame\n")
+
+    async def call(http: aiohttp.ClientSession, token: str) -> dict[str, Any]:
+        query, text = (f"?token={token}", {}) if where == "query" else ("", {"token": token})
+        async with http.ws_connect(f"{daemon.ws}/telephony/freeswitch{query}") as switch:
+            await switch.send_json({"call": "c-7", **text})
+            await switch.send_bytes(bytes(16_000))
+            await switch.send_bytes(b"")
+            told: dict[str, Any] = await switch.receive_json(timeout=5)
+            return told
+
+    async with serving({"auth": {"tokens_file": str(tokens)}}) as daemon, aiohttp.ClientSession() as http:
+        assert (await call(http, "sesame"))["type"] == "transcription"
+        if where == "query":
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+                await call(http, "wrong")
+        else:
+            assert (await call(http, "wrong"))["data"]["code"] == "unauthorized"
+        assert await metric(daemon.http, "wlkd_sessions_refused_total", reason="unauthorized") == 1
+
+
 async def test_what_an_application_tells_itself_by_parameters_is_no_wish() -> None:
     own = {"language": "en", "task": "support", "model": "X200", "numbers": "+15550100", "target_language": "tlh"}
     start = {**START, "start": {**START["start"], "customParameters": own}}  # type: ignore[dict-item]
@@ -237,7 +261,7 @@ async def test_a_listener_with_a_wrong_token_is_no_client_turned_away(tmp_path) 
         async with http.get(f"{daemon.http}/telephony/calls/c-3") as answer:
             assert answer.status == 401
         assert await metric(daemon.http, "wlkd_sessions_refused_total") == 0
-        async with http.get(f"{daemon.http}/telephony/freeswitch") as answer:
+        async with http.get(f"{daemon.http}/telephony/asterisk") as answer:
             assert answer.status == 401
         assert await metric(daemon.http, "wlkd_sessions_refused_total") == 1
 

@@ -83,9 +83,13 @@ class Telephony(Transport[TelephonyOptions]):
         return socket
 
     async def _freeswitch(self, request: web.Request) -> web.StreamResponse:
-        socket = await self._upgraded(request, Socket, admit=True)
-        conversation = self._hear_freeswitch(socket, request.query, peer_of(request), _token(request))
-        await self._serve(socket, conversation, peer_of(request))
+        peer, token = peer_of(request), _token(request)
+        refusal = self._sessions.refusal(token, peer)
+        # Who shows no token here may have it in the first text.
+        later = token is None and refusal is not None and refusal.code is Code.UNAUTHORIZED
+        socket = await self._upgraded(request, Socket, admit=not later)
+        conversation = self._hear_freeswitch(socket, request.query, peer, token)
+        await self._serve(socket, conversation, peer)
         return socket
 
     async def _asterisk(self, request: web.Request) -> web.StreamResponse:
@@ -101,7 +105,7 @@ class Telephony(Transport[TelephonyOptions]):
         return socket
 
     async def _upgraded(self, request: web.Request, kind: type[S], *, admit: bool) -> S:
-        """`admit`: there is a place, and the token is good. Twilio's token comes later."""
+        """`admit`: there is a place, and the token is good. Twilio's token comes later, and FreeSWITCH's may."""
         if admit:
             self._sessions.check(transport="telephony", peer=peer_of(request), token=_token(request))
         socket = kind(self.config, subprotocols(request))
@@ -174,6 +178,9 @@ class Telephony(Transport[TelephonyOptions]):
             return
         told = freeswitch.metadata(first.data) if first.type is WSMsgType.TEXT else {}
         stream = freeswitch.opening(query, told)
+        token = told.get("token", token)
+        # Before it speaks in a call that has listeners.
+        self._sessions.check(transport="telephony", peer=peer, token=token)
 
         async def pieces() -> AsyncIterator[bytes]:
             if first.type is WSMsgType.BINARY:
@@ -193,7 +200,7 @@ class Telephony(Transport[TelephonyOptions]):
                 transport="telephony",
                 peer=peer,
                 query=_wishes(stream.said),
-                token=told.get("token", token),
+                token=token,
             ) as session,
         ):
             await transcribe(session, call, number, feed_all(session, pieces()), socket)
