@@ -281,6 +281,17 @@ def test_damage_up_to_the_end_is_told(recorded: Recorded) -> None:
     assert [note.code for note in notes(items)][-1] in ("cut_short", "damaged")
 
 
+def test_a_phone_that_leaves_silence_out_does_no_damage() -> None:
+    noise = np.random.default_rng(5)
+    # Speech of 12.2 kbit/s; what the silence sounds like, every eighth frame; nothing.
+    speech = [b"\x3c" + noise.bytes(31) for _ in range(50)]
+    silence = [b"\x44" + noise.bytes(5) if n % 8 == 0 else b"\x7c" for n in range(100)]
+    items = decoded_items(open_stream(), [b"#!AMR\n", *speech, *silence, *speech, *silence])
+    assert [round(item.length / SAMPLE_RATE, 1) for item in items if isinstance(item, Gap)] == [2.0]
+    assert len(as_samples(items)) / SAMPLE_RATE == pytest.approx(4.0, abs=0.05)
+    assert not notes(items)
+
+
 def test_a_damaged_frame_does_not_drown_what_is_beside_it() -> None:
     decoded = np.array([[0.5, 3e5, -3e5, -0.5]], np.float32)
     frame = av.AudioFrame.from_ndarray(decoded, format="fltp", layout="mono")

@@ -35,6 +35,9 @@ STUCK_READS = 1000
 """Reads in a row that may fail without getting any further in the bytes."""
 HOPELESS_PACKETS = 2000
 """Packets from the start that may fail: then a stream in which nothing decodes gets an error."""
+SILENT_BYTES = {"amrnb": 6, "amrwb": 6}
+"""By decoder, of the largest packet by which a phone says that nobody speaks (3GPP TS 26.101, 26.201). libav refuses
+these."""
 TOLD_SECONDS = 1.0
 """Less at the end is not worth a note: a last frame cut in two, a tag taken for a packet."""
 
@@ -97,6 +100,8 @@ class Reading:
         """Samples so far."""
         self._lost = 0.0
         """Seconds of packets that failed since the last good frame."""
+        self._damaged = False
+        """One of them at least should not have."""
         self._failed_packets = 0
         self.opened = False
         """An audio track was found."""
@@ -155,17 +160,17 @@ class Reading:
                     gap = round(self._lost * SAMPLE_RATE)
                 if gap:
                     yield from voice.rest()
-                    if self._lost:
+                    if self._damaged:
                         yield Note("damaged", f"{gap / SAMPLE_RATE:.1f} s are damaged and left out", length=gap)
                     yield Gap(gap)
-                self._lost = 0.0
+                self._lost, self._damaged = 0.0, False
                 self._failed_packets = -1
                 if frame.sample_rate:
                     clock.heard(frame.samples / frame.sample_rate)
                 for item in voice.take(frame):
                     yield self._counted(item)
         yield from map(self._counted, voice.rest())
-        if self.heard and self._lost >= TOLD_SECONDS:
+        if self.heard and self._damaged and self._lost >= TOLD_SECONDS:
             yield Note("cut_short", f"the last {self._lost:.1f} s are damaged")
         elif not self.heard and self._failed_packets > 0:
             raise Undecodable("none of it can be decoded")
@@ -183,6 +188,7 @@ class Reading:
         log.debug("bad packet: %s", error)
         duration = packet.duration and packet.time_base and float(packet.duration * packet.time_base)
         self._lost += duration or 0.02
+        self._damaged |= packet.size > SILENT_BYTES.get(packet.stream.codec_context.name, 0)
         if self._failed_packets >= 0:
             self._failed_packets += 1
             if self._failed_packets > HOPELESS_PACKETS:
