@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from multidict import MultiDict
+from wlkd_deepgram.paragraphs import paragraphs
 from wlkd_deepgram.query import parse
 from wlkd_deepgram.text import found
 
-from wlkd import BadParameter, Word
+from wlkd import BadParameter, Line, Word
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,15 @@ def test_terms_are_found_in_whole_words_with_their_times() -> None:
         ]
     }
     assert found([], words) == {}
+
+
+def test_paragraphs_name_their_speaker_where_it_changes() -> None:
+    said = [("Hello.", 1), ("Who is it?", 1), ("Me.", 2), ("Somebody.", -1), ("Come in.", 2)]
+    lines = [Line(at, at + 1, (Word(f" {text}", at, at + 1, speaker=who),)) for at, (text, who) in enumerate(said)]
+    told = paragraphs(lines)
+    assert told["transcript"] == (
+        "\nSpeaker 0: Hello.\n\nWho is it?\n\nSpeaker 1: Me.\n\nSomebody.\n\nSpeaker 1: Come in."
+    )
+    assert [one.get("speaker") for one in told["paragraphs"]] == [0, 0, 1, None, 1]
+    alone = [Line(0, 1, (Word(" Hello.", 0, 1),)), Line(1, 2, (Word(" Well.", 1, 2),))]
+    assert paragraphs(alone)["transcript"] == "\nHello.\n\nWell."

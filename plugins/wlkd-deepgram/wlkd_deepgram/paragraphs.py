@@ -17,8 +17,15 @@ SENTENCES = 5
 def paragraphs(lines: Sequence[Line]) -> dict[str, Any]:
     """The member `paragraphs` of an alternative. A line, which ends at a pause or a change of speaker, ends one."""
     found = [paragraph for line in lines if not line.is_silence for paragraph in _of_line(line)]
-    text = "\n\n".join(" ".join(sentence["text"] for sentence in one["sentences"]) for one in found)
+    speakers = [one.get("speaker") for one in found]
+    text = "\n\n".join(map(_text, found, speakers, [None, *speakers]))
     return {"transcript": f"\n{text}" if text else "", "paragraphs": found}
+
+
+def _text(paragraph: dict[str, Any], speaker: int | None, before: int | None) -> str:
+    """With its `speaker`, if known and not that of the paragraph `before`."""
+    label = "" if speaker in (None, before) else f"Speaker {speaker}: "
+    return label + " ".join(sentence["text"] for sentence in paragraph["sentences"])
 
 
 def _of_line(line: Line) -> Iterator[dict[str, Any]]:
