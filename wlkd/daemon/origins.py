@@ -8,11 +8,13 @@ from collections.abc import Collection
 
 from aiohttp import hdrs, web
 
+from wlkd.transports import notes
+
 logger = logging.getLogger(__name__)
 
 PREFLIGHT_SECONDS = 600
 """How long a browser may remember the answer to its question."""
-READABLE_HEADERS = f"{hdrs.RETRY_AFTER}, {hdrs.WWW_AUTHENTICATE}, dg-error, dg-request-id"
+READABLE_HEADERS = f"{hdrs.RETRY_AFTER}, {hdrs.WWW_AUTHENTICATE}, {notes.HEADER}, dg-error, dg-request-id"
 """Besides what every page may read of an answer."""
 ASKS_FOR_PRIVATE_NETWORK = "Access-Control-Request-Private-Network"
 """Chromium's question about a page from the internet that connects to a machine inside."""
