@@ -243,6 +243,15 @@ def test_what_is_not_available_may_be_declined():
         parse(declined)
 
 
+def test_older_clients_say_the_silence_in_a_parameter_of_its_own():
+    switch = {"tier": "base", "ner": "true", "vad_turnoff": "300"}
+    assert parse(MultiDict(switch)).endpointing_ms == 300
+    assert parse(MultiDict(switch, endpointing="true")).endpointing_ms == 300
+    assert parse(MultiDict(switch, endpointing="1000")).endpointing_ms == 1000
+    assert parse(MultiDict(switch, endpointing="false")).endpointing_ms is None
+    assert parse(MultiDict(endpointing="true")).endpointing_ms == parse(MultiDict()).endpointing_ms == 10
+
+
 def test_wishes():
     query = MultiDict(
         [("language", "en-US"), ("keyterm", "Ljubljana"), ("keywords", "wlkd:2.5"), ("keywords", "a:b"), ("model", "x")]

@@ -31,6 +31,7 @@ NO_EFFECT = frozenset(
         "diarize_version",
         "alternatives",
         "detect_entities",
+        "ner",
         "language_hint",
         "tag",
         "extra",
@@ -78,6 +79,7 @@ USED = frozenset(
         "endpointing",
         "utterance_end_ms",
         "vad_events",
+        "vad_turnoff",
         "utterances",
         "diarize",
         "diarize_model",
@@ -190,7 +192,8 @@ def _endpointing(query: MultiMapping[str]) -> int | None:
     value = query.get("endpointing", "true").lower()
     if value == "false":
         return None
-    return 10 if value == "true" else whole_number(query, "endpointing", least=0)
+    # `vad_turnoff` had the milliseconds before `endpointing` did; FreeSWITCH's mod_deepgram_transcribe has it still.
+    return whole_number(query, "vad_turnoff" if value == "true" else "endpointing", 10, least=0)
 
 
 def _unboosted(keyword: str) -> str:
