@@ -198,6 +198,10 @@ async def test_a_caller_who_hangs_up_is_heard_to_the_last_word() -> None:
 def test_metadata_that_says_nothing() -> None:
     assert freeswitch.metadata("just text") == freeswitch.metadata("[1]") == {}
     assert freeswitch.opening({}, {}).offer.sample_rate == 8_000
+    jambonz = freeswitch.metadata('{"sampleRate": 16000, "mixType": "stereo", "callId": "c-1", "direction": "inbound"}')
+    stereo = freeswitch.opening({}, jambonz)
+    assert (stereo.call, stereo.offer.sample_rate, stereo.offer.channels, stereo.channels) == ("c-1", 16_000, 2, 2)
+    assert freeswitch.opening({}, {**jambonz, "mix": "mixed"}).channels is None
 
 
 async def test_asterisk() -> None:

@@ -19,11 +19,12 @@ RATE = 8_000
 NAMES = {
     "sampleRate": "sample_rate",
     "samplingRate": "sample_rate",
+    "mixType": "mix",
     "call_id": "call",
     "callId": "call",
     "uuid": "call",
 }
-"""How metadata calls what the query of the address calls otherwise."""
+"""How metadata, such as that of jambonz, calls what the query of the address calls otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
