@@ -47,6 +47,25 @@ async def test_speakers_have_names_that_can_be_changed(scripted, browse):
         assert '"name":"Anna & Co"' in files["json"]
 
 
+SAY_AGAIN = """() => {
+  transcript.begin(transcript.end);
+  const line = { speaker: 1, text: " I am back.", start_seconds: 0, end_seconds: 1 };
+  transcript.update({ lines: [line], new_words: [{ ...line, start: 0, end: 1 }], buffer_transcription: "" });
+  view.render(transcript);
+}"""
+
+
+async def test_who_speaks_first_after_a_pause_is_not_taken_for_who_spoke_first_before_it(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.page.evaluate(SHOW)
+        await visit.page.evaluate("say(true)")
+        visit.page.once("dialog", lambda dialog: dialog.accept("Anna"))
+        await visit.page.locator(".who >> nth=0").click()
+        await visit.page.evaluate(SAY_AGAIN)
+        assert await visit.page.evaluate(NAMES) == ["Anna", "Speaker 2", "Speaker 3"]
+
+
 async def test_the_switch_is_shown_where_the_server_can_tell_speakers(scripted, browse):
     async with scripted() as daemon, browse() as visit:
         await visit.goto(daemon.http)

@@ -25,7 +25,7 @@ function withWords(lines, words) {
 }
 
 export class Transcript {
-  /** @type {{offset: number, target: string | null, lines: object[], words: object[], tail: string, draft: string}[]} */
+  /** @type {{offset: number, target: string | null, others: number, lines: object[], words: object[], tail: string, draft: string}[]} */
   #parts = [];
 
   /** A new connection begins; its second 0 is second `offset` of the transcript. `target`: the language that it is
@@ -33,7 +33,9 @@ export class Transcript {
   begin(offset, target = null) {
     // The tail of the connection before was never confirmed, and its sound is sent again.
     if (this.#parts.length) Object.assign(this.#parts.at(-1), { tail: "", draft: "" });
-    this.#parts.push({ offset, target, lines: [], words: [], tail: "", draft: "" });
+    // The server numbers its speakers anew, and nobody knows whether its first one is the one who spoke first before.
+    const others = Math.max(0, ...this.#parts.flatMap(({ lines }) => lines.map(({ speaker }) => speaker ?? 0)));
+    this.#parts.push({ offset, target, others, lines: [], words: [], tail: "", draft: "" });
   }
 
   /** Take an update of the current connection. */
@@ -45,7 +47,7 @@ export class Transcript {
       start: line.start_seconds ?? clockSeconds(line.start),
       end: line.end_seconds ?? clockSeconds(line.end),
       text: line.speaker === -2 ? null : line.text,
-      speaker: part.diarized && line.speaker !== -2 ? line.speaker : null,
+      speaker: part.diarized && line.speaker !== -2 ? line.speaker + (line.speaker > 0 ? part.others : 0) : null,
       language: line.detected_language ?? null,
       translation: line.translation ?? "",
       translations: line.translations ?? [],
