@@ -66,6 +66,27 @@ async def test_who_speaks_first_after_a_pause_is_not_taken_for_who_spoke_first_b
         assert await visit.page.evaluate(NAMES) == ["Anna", "Speaker 2", "Speaker 3"]
 
 
+KEPT = """() => {
+  const line = { start: 0, end: 1, text: " Good morning.", speaker: 1, language: "en" };
+  const parts = [{ offset: 0, target: null, others: 0, diarized: true, lines: [line], words: [], tail: "", draft: "" }];
+  localStorage.setItem("wlkd.transcript", JSON.stringify(parts));
+  localStorage.setItem("wlkd.speakers", JSON.stringify({ 1: "Anna" }));
+}"""
+
+
+async def test_undo_brings_the_names_back_too(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.page.evaluate(KEPT)
+        await visit.page.reload()
+        await visit.sees(".who", "Anna")
+        await visit.page.click("#clear")
+        await visit.page.click("#notice button:has-text('Undo')")
+        assert await visit.page.evaluate(NAMES) == ["Anna"]
+        await visit.page.reload()
+        assert await visit.page.evaluate(NAMES) == ["Anna"]
+
+
 async def test_the_switch_is_shown_where_the_server_can_tell_speakers(scripted, browse):
     async with scripted() as daemon, browse() as visit:
         await visit.goto(daemon.http)

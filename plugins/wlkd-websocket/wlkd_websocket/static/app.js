@@ -11,7 +11,7 @@ import { clock } from "./lines.js";
 import { dismiss, explain, translateNotice } from "./notices.js";
 import { KEPT_MINUTES, Recording } from "./recording.js";
 import { askServer } from "./server.js";
-import { forgetSpeakers, renameSpeaker } from "./speakers.js";
+import { forgetSpeakers, renameSpeaker, restoreSpeakers } from "./speakers.js";
 import { save, serverUrl, settings } from "./settings.js";
 import { Sound, SoundError, mayAsk, microphones, prepare } from "./sound.js";
 import { Transcript } from "./transcript.js";
@@ -282,17 +282,18 @@ async function watchPermission() {
 function clear() {
   const before = transcript.toJSON();
   transcript.clear();
-  forgetSpeakers();
+  const names = forgetSpeakers();
   archive.save();
-  explain("cleared", {}, [["undo", () => restore(before)], ["dismiss", () => dismiss()]]);
+  explain("cleared", {}, [["undo", () => restore(before, names)], ["dismiss", () => dismiss()]]);
   view.render(transcript);
   showStatus();
 }
 
-function restore(parts) {
+function restore(parts, names) {
   if (!transcript.isEmpty || stream !== null) return;
   dismiss();
   transcript.restore(parts);
+  restoreSpeakers(names);
   archive.save();
   view.render(transcript);
   showStatus();

@@ -26,8 +26,15 @@ export function renameSpeaker(speaker) {
   return true;
 }
 
-/** Other people may speak next. */
+/** Other people may speak next. Returns the names there were, for `restoreSpeakers`. */
 export function forgetSpeakers() {
+  const before = names;
   names = {};
   forget("speakers");
+  return before;
+}
+
+export function restoreSpeakers(before) {
+  names = before;
+  keep("speakers", names);
 }
