@@ -92,6 +92,10 @@ class Proxy:
         """Let nothing through, as a network does that has died without a word."""
         self._mute = True
 
+    def unmute(self) -> None:
+        """Let through again what comes from now on."""
+        self._mute = False
+
     def cut(self) -> None:
         """Break what is open and take nothing new."""
         self.accepting = self._mute = False

@@ -151,6 +151,29 @@ async def test_a_network_that_dies_before_the_server_has_answered_is_noticed(pro
         assert script(await finished_again(visit, proxy, "two"), 2)
 
 
+@pytest.mark.parametrize("sign", ["button", "online"])
+async def test_an_attempt_without_an_answer_gives_way_to_the_next(sign, proxied, scripted, browse, script):
+    async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
+        await visit.goto(proxy.url)
+        await visit.click("#record")
+        await visit.hears("two")
+        proxy.cut()
+        await visit.sees(NOTICE, "Connection lost")
+        async with visit.expect_event("websocket"):
+            proxy.mute()
+            proxy.accepting = True
+        await visit.wait_for_timeout(500)
+        proxy.unmute()
+        started = time.monotonic()
+        if sign == "online":
+            await visit.evaluate("dispatchEvent(new Event('online'))")
+        else:
+            await visit.click(f"{NOTICE} button")
+        await visit.hears("six")
+        assert time.monotonic() - started < 10, "it gives up by itself after 15 s"
+        assert script(await visit.finishes(), 6)
+
+
 async def test_what_is_said_before_the_server_answers_is_kept(proxied, scripted, browse, script):
     async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
         await visit.add_init_script(TELL_LOADED)

@@ -36,8 +36,10 @@ export class Stream extends EventTarget {
     return this.#retryTimer !== null;
   }
 
+  /** Connect, now that the network may be back: an attempt that has no answer yet may never get one. */
   retryNow() {
-    if (!this.waits) return;
+    if (this.connection && !this.connection.ready) this.connection.close();
+    else if (!this.waits) return;
     clearTimeout(this.#retryTimer);
     this.connect();
   }
