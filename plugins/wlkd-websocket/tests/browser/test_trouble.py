@@ -174,6 +174,27 @@ async def test_an_attempt_without_an_answer_gives_way_to_the_next(sign, proxied,
         assert script(await visit.finishes(), 6)
 
 
+async def test_the_space_bar_retries_again_and_again(proxied, scripted, browse, script):
+    """And each attempt in vain says nothing new: it is not read aloud."""
+    async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
+        await visit.goto(proxy.url)
+        await visit.click("#record")
+        await visit.hears("two")
+        proxy.cut()
+        await visit.sees(NOTICE, "Connection lost")
+        await visit.evaluate("window.text = document.querySelector('#notice strong')")
+        await visit.focus(f"{NOTICE} button")
+        for _ in range(2):
+            await visit.keyboard.press("Space")
+            await visit.wait_for_timeout(500)
+        assert await visit.get_attribute("body", "data-state") == "waiting"
+        assert await visit.evaluate("document.contains(window.text)")
+        proxy.accepting = True
+        await visit.keyboard.press("Space")
+        await visit.hears("six")
+        assert script(await visit.finishes(), 6)
+
+
 async def test_what_is_said_before_the_server_answers_is_kept(proxied, scripted, browse, script):
     async with scripted() as daemon, proxied(daemon) as proxy, browse() as visit:
         await visit.add_init_script(TELL_LOADED)

@@ -78,8 +78,13 @@ let counting = null;
  * text has an {s}.
  */
 export function explain(kind, values = {}, actions = []) {
-  show({ kind, values, actions, until: performance.now() + 1000 * (values.seconds ?? 0) });
+  const notice = { kind, values, actions, until: performance.now() + 1000 * (values.seconds ?? 0) };
+  // Once is enough: each attempt in vain would be read aloud again.
+  if (shown !== null && said(shown) === said(notice)) shown.until = notice.until;
+  else show(notice);
 }
+
+const said = ({ kind, values }) => t(`${kind}Title`) + t(`${kind}Body`, values);
 
 function show(notice) {
   const { kind, values, actions } = (shown = notice);
@@ -93,7 +98,10 @@ function show(notice) {
     button.addEventListener("click", action);
     buttons.append(button);
   }
+  // Who pressed a button with the space bar may press it again: on the page the bar ends the recording.
+  const pressed = [...box.querySelectorAll("button")].indexOf(document.activeElement);
   box.replaceChildren(text, buttons);
+  box.querySelectorAll("button")[pressed]?.focus();
   box.dataset.kind = kind;
   box.hidden = false;
   clearInterval(counting);
