@@ -403,6 +403,22 @@ async def test_a_server_that_hears_speech_and_writes_nothing_is_explained(script
         assert await visit.finishes() == []
 
 
+async def test_a_call_that_stops_the_phones_clock_does_not_end_the_recording(scripted, browse):
+    keep = """
+    const made = AudioContext;
+    window.AudioContext = class extends made { constructor() { window.context = super(); } };
+    """
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script(keep)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("two")
+        await visit.evaluate("context.suspend()")
+        await visit.hears("six")
+        await visit.finishes()
+        await visit.until("context.state === 'suspended'")
+
+
 async def test_a_missing_microphone_is_explained(scripted, browse):
     async with scripted() as daemon, browse(device=False) as visit:
         await visit.goto(daemon.http)

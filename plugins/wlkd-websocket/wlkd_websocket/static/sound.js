@@ -94,10 +94,23 @@ let context = null; // one for all recordings
 let users = 0;
 let loading = null;
 
+function newContext() {
+  const made = new AudioContext();
+  made.addEventListener("statechange", goOn);
+  document.addEventListener("visibilitychange", goOn);
+  return made;
+}
+
+/** A phone stops the clock for a call, or behind another app, and does not always start it again. */
+function goOn() {
+  // Refused as long as the call lasts.
+  if (users && context.state !== "running") context.resume().catch(() => {});
+}
+
 /** Load what recording needs while the server answers: people also press the button when it does not. */
 export function prepare() {
   if (typeof AudioWorkletNode === "undefined") return Promise.reject(new SoundError("old"));
-  context ??= new AudioContext();
+  context ??= newContext();
   loading ??= context.audioWorklet.addModule(new URL("pcm-worklet.js", import.meta.url)).catch(() => {
     loading = null; // the next call tries again
     throw new SoundError("notLoaded");
@@ -147,6 +160,7 @@ export class Sound {
 
   /** Loudness now, 0 (-60 dB and below) to 1 (full scale). */
   level() {
+    if (context.state !== "running") return 0; // the analyser would repeat what it heard last
     this.#analyser.getFloatTimeDomainData(this.#samples);
     const power = this.#samples.reduce((sum, x) => sum + x * x, 0) / this.#samples.length;
     return Math.min(1, Math.max(0, 1 + (10 * Math.log10(power + 1e-12)) / 60));
