@@ -419,6 +419,32 @@ async def test_a_call_that_stops_the_phones_clock_does_not_end_the_recording(scr
         await visit.until("context.state === 'suspended'")
 
 
+async def test_a_silent_microphone_is_explained_but_not_to_who_just_comes_back(scripted, browse, tmp_path):
+    path = tmp_path / "silence.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes(bytes(2 * SAMPLE_RATE * 60))
+    # As in a tab behind another one: nothing is drawn.
+    behind = """
+    const draw = requestAnimationFrame;
+    let waiting = [];
+    window.behind = false;
+    window.requestAnimationFrame = (each) => (window.behind ? waiting.push(each) : draw(each));
+    window.comeBack = () => { window.behind = false; waiting.forEach((each) => draw(each)); };
+    """
+    async with scripted() as daemon, browse(wav=path) as visit:
+        await visit.add_init_script(behind)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.is_in("recording")
+        await visit.evaluate("window.behind = true")
+        await visit.wait_for_timeout(7_000)
+        await visit.evaluate("comeBack()")
+        await visit.wait_for_timeout(1_000)
+        assert await visit.is_hidden(NOTICE)
+        await visit.sees(NOTICE, "No sound from this microphone")
+
+
 async def test_a_missing_microphone_is_explained(scripted, browse):
     async with scripted() as daemon, browse(device=False) as visit:
         await visit.goto(daemon.http)

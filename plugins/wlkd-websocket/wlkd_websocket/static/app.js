@@ -23,6 +23,7 @@ const SHOWN_LAG_S = 1;
 const SHOWN_TRANSLATION_LAG_S = 15; // a sentence may be that long
 const DEAF_MS = 6000; // this long without any sound at all: the wrong or a muted microphone
 const DEAF_LEVEL = 0.05; // -57 dB
+const UNSEEN_MS = 1000; // nobody looked at the page, and nothing was drawn
 const CONNECTION = ["lost", "unreachable", "full", "draining", "failed"];
 const SOURCE = ["denied", "none", "busy", "gone", "notShared", "noSharedSound", "silent"];
 const SETTINGS = ["unauthorized", "wrongToken", "refused", "address", "unreachable", "noPcm"];
@@ -35,6 +36,7 @@ let stream = null; // a Recording or an Upload
 let starting = false;
 let heard = false;
 let lastSound = 0;
+let lastLook = 0;
 let lag = { words: 0, translation: 0 }; // seconds behind
 let deaf = false; // the server hears speech, and writes nothing
 let wakeLock = null;
@@ -123,7 +125,9 @@ function tick() {
   document.body.style.setProperty("--level", level.toFixed(3));
   const now = clock(stream.elapsed);
   if ($("elapsed").textContent !== now) $("elapsed").textContent = now;
-  if (level > DEAF_LEVEL || stream.state !== "recording") {
+  const unseen = performance.now() - lastLook > UNSEEN_MS;
+  lastLook = performance.now();
+  if (level > DEAF_LEVEL || stream.state !== "recording" || unseen) {
     lastSound = performance.now();
     dismiss("silent");
   } else if (performance.now() - lastSound > DEAF_MS) {
