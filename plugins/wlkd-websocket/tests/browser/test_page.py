@@ -320,6 +320,28 @@ async def test_captions_fill_the_screen(scripted, browse):
         await visit.finishes()
 
 
+async def test_arabic_goes_from_right_to_left_and_english_beside_it_does_not(scripted, browse):
+    show = """async () => {
+        const { Transcript } = await import("./page/transcript.js");
+        const { TranscriptView } = await import("./page/view.js");
+        const view = new TranscriptView();
+        const transcript = new Transcript();
+        const direction = (selector) => getComputedStyle(document.querySelector(selector)).direction;
+        transcript.begin(0, "en");
+        transcript.update({ lines: [], buffer_transcription: " مرحبا Anna" });
+        view.render(transcript);
+        const seen = [direction("#tail")];
+        const line = { speaker: 1, text: " مرحبا Anna.", start_seconds: 0, end_seconds: 1, translation: "Hello." };
+        const new_words = [{ text: line.text, start: 0, end: 1, speaker: 1 }];
+        transcript.update({ lines: [line], new_words, buffer_transcription: " Bob" });
+        view.render(transcript);
+        return [...seen, ...[".words", "#tail", ".who", ".translation"].map(direction)];
+    }"""
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        assert await visit.evaluate(show) == ["rtl", "rtl", "rtl", "ltr", "ltr"]
+
+
 @pytest.mark.parametrize("width", [320, 360, 390, 768, 1280])
 async def test_nothing_overflows_at_any_width(width, scripted, browse):
     async with scripted() as daemon, browse(viewport={"width": width, "height": 700}) as visit:

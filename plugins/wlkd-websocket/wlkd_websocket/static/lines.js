@@ -24,9 +24,12 @@ export function makeLine() {
   const words = make("p", "words");
   const who = make("button", "who");
   who.type = "button";
+  who.dir = "auto"; // of its own: what is said goes from right to left in Arabic, Hebrew, Persian and Urdu
+  words.dir = "auto";
   who.hidden = true;
   words.append(who, make("span", "text"));
   const translation = make("p", "translation");
+  translation.dir = "auto";
   translation.append(make("span", "translated"), make("span", "draft"));
   translation.lastChild.setAttribute("aria-hidden", "true"); // it changes all the time
   item.append(make("span", "when"), words, translation);

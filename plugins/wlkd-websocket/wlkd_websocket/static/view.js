@@ -44,6 +44,7 @@ export class TranscriptView {
   #showTail(tail, last) {
     const goesOn = last?.text && !last.unconfirmed;
     this.#tail.textContent = goesOn ? tail : tail.trimStart();
+    this.#tail.dir = goesOn ? "" : "auto";
     const home = goesOn ? this.#list.lastChild.querySelector(".words") : this.#scroller;
     if (this.#tail.parentElement === home) return;
     if (goesOn) home.append(this.#tail);
