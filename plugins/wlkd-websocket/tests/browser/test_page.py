@@ -342,6 +342,40 @@ async def test_arabic_goes_from_right_to_left_and_english_beside_it_does_not(scr
         assert await visit.evaluate(show) == ["rtl", "rtl", "rtl", "ltr", "ltr"]
 
 
+async def test_a_meeting_that_is_too_long_for_the_browser_is_kept_without_the_times_of_its_words(scripted, browse):
+    meet = """async () => {
+        const { Archive } = await import("./page/archive.js");
+        const { Transcript } = await import("./page/transcript.js");
+        const transcript = new Transcript();
+        transcript.begin(0);
+        const lines = [], new_words = [];
+        for (let n = 0; n < 1000; n++) {
+            const own = [...Array(20)].map((_, k) => ({ text: " word", start: n + k / 20, end: n + k / 20 + 0.05 }));
+            new_words.push(...own);
+            lines.push({ speaker: 1, text: " word".repeat(20), start_seconds: n, end_seconds: n + 1 });
+        }
+        transcript.update({ lines, new_words, buffer_transcription: "" });
+        const archive = new Archive(transcript);
+        const answers = [];
+        // Characters that are left.
+        for (const left of [5e5, 0]) {
+            let full = "";
+            for (let step = 4e6; step >= 1; step = Math.floor(step / 2)) {
+                try { localStorage.setItem("full", full + "x".repeat(step)); full += "x".repeat(step); } catch {}
+            }
+            localStorage.setItem("full", full.slice(left));
+            archive.save();
+            answers.push([archive.holds, JSON.parse(localStorage.getItem("wlkd.transcript"))?.[0].lines.length ?? 0]);
+            localStorage.removeItem("wlkd.transcript");
+            localStorage.removeItem("full");
+        }
+        return answers;
+    }"""
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        assert await visit.evaluate(meet) == [[True, 1000], [False, 0]]
+
+
 @pytest.mark.parametrize("width", [320, 360, 390, 768, 1280])
 async def test_nothing_overflows_at_any_width(width, scripted, browse):
     async with scripted() as daemon, browse(viewport={"width": width, "height": 700}) as visit:

@@ -75,7 +75,7 @@ function showFiles() {
   const empty = transcript.isEmpty;
   for (const id of ["copy", ...Object.keys(FORMATS).map((suffix) => `save-${suffix}`)]) $(id).disabled = empty;
   $("clear").disabled = empty || stream !== null;
-  $("kept").hidden = empty || stream !== null;
+  $("kept").hidden = empty || stream !== null || !archive.holds;
 }
 
 /** How far the words are behind, or else their translation; without an argument, the same again. */

@@ -8,11 +8,15 @@ export class Archive {
   #transcript;
   #timer = null;
 
+  /** Whether it is kept. */
+  holds = false;
+
   /** Brings back what was kept. */
   constructor(transcript) {
     this.#transcript = transcript;
     const parts = kept("transcript");
     if (Array.isArray(parts)) transcript.restore(parts);
+    this.holds = !transcript.isEmpty;
     addEventListener("pagehide", () => this.#timer !== null && this.save());
   }
 
@@ -26,6 +30,7 @@ export class Archive {
     clearTimeout(this.#timer);
     this.#timer = null;
     if (this.#transcript.isEmpty) forget("transcript");
-    else keep("transcript", this.#transcript);
+    // Browsers keep 2 to 5 million characters, some hours with the times of all words, and days without.
+    else this.holds = keep("transcript", this.#transcript) || keep("transcript", this.#transcript.withoutWords());
   }
 }
