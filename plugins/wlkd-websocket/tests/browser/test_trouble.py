@@ -27,6 +27,15 @@ AudioWorklet.prototype.addModule = async function (url) {
   window.loaded = true;
 };
 """
+# Tells what the browser has given the page to hear.
+TELL_GIVEN = """
+for (const name of ["getUserMedia", "getDisplayMedia"]) {
+  const ask = MediaDevices.prototype[name];
+  MediaDevices.prototype[name] = async function (...wish) {
+    return (window.given = await ask.apply(this, wish));
+  };
+}
+"""
 
 
 async def spans(visit) -> list[tuple[float, float]]:
@@ -260,6 +269,21 @@ async def test_over_tls(certificate, scripted, browse, script):
         await visit.click("#record")
         await visit.hears("two")
         assert script(await visit.finishes(), 2)
+
+
+async def test_an_address_that_a_page_over_tls_may_not_use_is_explained(certificate, scripted, browse):
+    chain, key = certificate
+    tls = {"server": {"tls_certificate": str(chain), "tls_key": str(key)}}
+    async with scripted(tls) as daemon, browse(ignore_https_errors=True) as visit:
+        await visit.add_init_script(TELL_GIVEN)
+        await visit.goto(daemon.http.replace("http:", "https:"))
+        await visit.click("#open-settings")
+        await visit.fill("#server", "http://speech.test:7100")
+        await visit.click("#settings .primary")
+        await visit.click("#record")
+        await visit.sees(NOTICE, "has to begin with wss://")
+        await visit.is_in("idle")
+        await visit.until("given.getTracks().every((track) => track.readyState === 'ended')")
 
 
 async def test_a_full_server_keeps_what_is_said_and_counts_down(scripted, browse, script):

@@ -26,7 +26,7 @@ const DEAF_LEVEL = 0.05; // -57 dB
 const UNSEEN_MS = 1000; // nobody looked at the page, and nothing was drawn
 const CONNECTION = ["lost", "unreachable", "full", "draining", "failed"];
 const SOURCE = ["denied", "none", "busy", "gone", "notShared", "noSharedSound", "silent"];
-const SETTINGS = ["unauthorized", "wrongToken", "refused", "address", "unreachable", "noPcm"];
+const SETTINGS = ["unauthorized", "wrongToken", "refused", "address", "insecureServer", "unreachable", "noPcm"];
 
 const $ = (id) => document.getElementById(id);
 const transcript = new Transcript();
@@ -249,6 +249,7 @@ function onProblem({ detail }) {
     unauthorized: [["openSettings", openToken]],
     wrongToken: [["openSettings", openToken]],
     refused: [["openSettings", () => openSettings("server")]],
+    insecureServer: [["openSettings", () => openSettings("server")]],
     noPcm: [["openSettings", () => openSettings("server")]],
   }[kind] ?? [["retryNow", () => stream?.retryNow()]];
   explain(kind, { ...detail, minutes: KEPT_MINUTES }, actions);

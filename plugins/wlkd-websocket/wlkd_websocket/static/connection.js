@@ -42,7 +42,13 @@ export class Connection {
   constructor(url, continuation, on) {
     this.#url = url;
     this.#on = on;
-    this.#socket = new WebSocket(url);
+    try {
+      this.#socket = new WebSocket(url);
+    } catch {
+      // Forbidden on a page that came over TLS itself. Said once whoever opens it is there to hear it.
+      queueMicrotask(() => this.#lose({ code: "insecure" }));
+      return;
+    }
     this.#socket.onmessage = ({ data }) => this.#over || this.#take(JSON.parse(data));
     if (continuation) this.#socket.onopen = () => this.#socket.send(JSON.stringify({ type: "resume", continuation }));
     this.#socket.onclose = () => this.#lose(null);
@@ -75,7 +81,7 @@ export class Connection {
     this.#over = true;
     this.ready = false;
     clearInterval(this.#watch); // or the timeout: they share their numbers
-    this.#socket.close();
+    this.#socket?.close();
   }
 
   #take(message) {

@@ -3,9 +3,15 @@
 const FIRST_WAIT_S = 0.5;
 const LONGEST_WAIT_S = 10;
 
-// The server means it: the same request would be refused again.
-const FINAL_CODES = ["bad_request", "unauthorized", "undecodable_audio", "forbidden_origin", "taken_over"];
-const KINDS = { server_full: "full", draining: "draining", moving: "draining", unauthorized: "unauthorized" };
+// The server, or the browser, means it: the same request would be refused again.
+const FINAL_CODES = ["bad_request", "unauthorized", "undecodable_audio", "forbidden_origin", "taken_over", "insecure"];
+const KINDS = {
+  server_full: "full",
+  draining: "draining",
+  moving: "draining",
+  unauthorized: "unauthorized",
+  insecure: "insecureServer",
+};
 
 /**
  * `reason` is what `Connection` says, `attempts` how many were made in vain before, `served` whether one ever worked.
