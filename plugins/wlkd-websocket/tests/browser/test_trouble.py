@@ -469,6 +469,41 @@ async def test_a_silent_microphone_is_explained_but_not_to_who_just_comes_back(s
         await visit.sees(NOTICE, "No sound from this microphone")
 
 
+async def test_a_microphone_that_is_unplugged_is_explained_also_where_another_one_is_left(scripted, browse, script):
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script(TELL_GIVEN)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("two")
+        await visit.evaluate("given.getAudioTracks()[0].dispatchEvent(new Event('ended'))")
+        await visit.evaluate("navigator.mediaDevices.dispatchEvent(new Event('devicechange'))")
+        await visit.is_in("idle")
+        await visit.sees(NOTICE, "The microphone was disconnected")
+        await visit.wait_for_timeout(500)
+        assert await visit.is_visible(NOTICE)
+        assert script(await visit.said(), 2)
+
+
+async def test_who_stops_sharing_is_not_told_of_a_microphone(scripted, browse):
+    # A canvas stands in for the picture of a tab, which a browser without a screen cannot share.
+    share = """
+    navigator.mediaDevices.getDisplayMedia = async () => {
+      const given = await navigator.mediaDevices.getUserMedia({ audio: true });
+      given.addTrack(document.createElement("canvas").captureStream().getVideoTracks()[0]);
+      return (window.given = given);
+    };
+    """
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script(share)
+        await visit.goto(daemon.http)
+        await visit.select_option("#source", "shared")
+        await visit.click("#record")
+        await visit.hears("two")
+        await visit.evaluate("given.getAudioTracks()[0].dispatchEvent(new Event('ended'))")
+        await visit.is_in("idle")
+        await visit.sees(NOTICE, "no longer shared")
+
+
 async def test_a_missing_microphone_is_explained(scripted, browse):
     async with scripted() as daemon, browse(device=False) as visit:
         await visit.goto(daemon.http)

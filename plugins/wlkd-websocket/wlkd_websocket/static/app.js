@@ -25,7 +25,7 @@ const DEAF_MS = 6000; // this long without any sound at all: the wrong or a mute
 const DEAF_LEVEL = 0.05; // -57 dB
 const UNSEEN_MS = 1000; // nobody looked at the page, and nothing was drawn
 const CONNECTION = ["lost", "unreachable", "full", "draining", "failed"];
-const SOURCE = ["denied", "none", "busy", "gone", "notShared", "noSharedSound", "silent"];
+const SOURCE = ["denied", "none", "busy", "gone", "unshared", "notShared", "noSharedSound", "silent"];
 const SETTINGS = ["unauthorized", "wrongToken", "refused", "address", "insecureServer", "unreachable", "noPcm"];
 
 const $ = (id) => document.getElementById(id);
@@ -170,9 +170,9 @@ async function start() {
 
 async function openSound() {
   const sound = await Sound.open(settings.source);
-  sound.onlost = () => {
+  sound.onlost = (code) => {
     if (stream === null) return;
-    explain("gone", {}, [["dismiss", () => dismiss()]]);
+    explain(code, {}, [["dismiss", () => dismiss()]]);
     if (stream.state !== "finishing") stream.stop();
   };
   showSources(); // names are known now
@@ -270,7 +270,7 @@ async function keepAwake() {
 /** What stood in the way may be gone: devices were plugged in, or permission was given. */
 async function onDevices() {
   showSources();
-  if ((await microphones()).length) dismiss("none", "gone");
+  if ((await microphones()).length) dismiss("none");
 }
 
 async function watchPermission() {

@@ -152,10 +152,12 @@ export class Sound {
     this.#mixed.connect(this.#analyser);
   }
 
-  /** Called once when a device disappears, or the person stops sharing. */
+  /** Called with "gone" when a device disappears, with "unshared" when the person stops sharing. */
   set onlost(callback) {
-    const tracks = this.#streams.flatMap((stream) => stream.getAudioTracks());
-    for (const track of tracks) track.addEventListener("ended", callback, { once: true });
+    for (const stream of this.#streams) {
+      const code = stream.getVideoTracks().length ? "unshared" : "gone";
+      for (const track of stream.getAudioTracks()) track.addEventListener("ended", () => callback(code), { once: true });
+    }
   }
 
   /** Loudness now, 0 (-60 dB and below) to 1 (full scale). */
