@@ -35,12 +35,15 @@ HEADERS = {
 class Page:
     """Serves the files of the page at `/` and `/page/…`."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
+        """`path`: of the WebSocket."""
         self._bodies = {
             file.name: file.read_bytes()
             for file in files("wlkd_websocket").joinpath("static").iterdir()
             if "." + file.name.rpartition(".")[2] in CONTENT_TYPES
         }
+        index = self._bodies["index.html"]
+        self._bodies["index.html"] = index.replace(b'data-path="/asr"', f'data-path="{path}"'.encode())
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get("/", self._index)

@@ -42,7 +42,7 @@ class WebSocket(Transport[WebSocketOptions]):
         app.router.add_get(self.config.path, answering(self._asr, _refused))
         app.router.add_get(f"{self.config.path}/capabilities", self._capabilities)
         if self.config.page:
-            Page().add_routes(app)
+            Page(self.config.path).add_routes(app)
 
     async def _asr(self, request: web.Request) -> web.StreamResponse:
         token, peer = _token(request), peer_of(request)

@@ -243,6 +243,15 @@ async def test_chinese_page_and_themes(scripted, browse):
         assert await visit.evaluate(ground) == dark
 
 
+async def test_the_page_finds_a_websocket_that_is_elsewhere(scripted, browse, script):
+    async with scripted(path="/speech/live") as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.sees("#language", "French")  # of its capabilities
+        await visit.click("#record")
+        await visit.hears("two")
+        assert script(await visit.finishes(), 2)
+
+
 async def test_wishes_go_into_the_address(scripted, browse):
     async with scripted() as daemon, browse() as visit:
         urls: list[str] = []

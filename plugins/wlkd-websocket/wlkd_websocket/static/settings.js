@@ -29,7 +29,7 @@ export function save() {
 
 /** The WebSocket next to this page, also below a proxy's prefix. */
 export function ownServer() {
-  const url = new URL("../asr", import.meta.url);
+  const url = new URL(`..${document.documentElement.dataset.path}`, import.meta.url);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
 }
