@@ -385,6 +385,21 @@ async def test_a_meeting_that_is_too_long_for_the_browser_is_kept_without_the_ti
         assert await visit.evaluate(meet) == [[True, 1000], [False, 0]]
 
 
+async def test_there_is_room_for_the_words_at_four_times_the_size(scripted, browse):
+    """A screen of 1280 by 1024 is as wide as 320 then (WCAG 1.4.10)."""
+    async with scripted() as daemon, browse(viewport={"width": 320, "height": 256}) as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("two")
+        await visit.finishes()
+        room = await visit.locator("#scroller").bounding_box()
+        assert room["height"] > 120
+        await visit.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        assert (await visit.locator("#source").bounding_box())["y"] < 256, "the rest can be scrolled to"
+        await visit.click("#captions")
+        await visit.until("scrollY === 0 && document.documentElement.scrollHeight === innerHeight")
+
+
 @pytest.mark.parametrize("width", [320, 360, 390, 768, 1280])
 async def test_nothing_overflows_at_any_width(width, scripted, browse):
     async with scripted() as daemon, browse(viewport={"width": width, "height": 700}) as visit:
