@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wlkd_websocket.messages import DiffMessages, FullMessages, clock
 
-from wlkd import Line, Translation, Update, Word
+from wlkd import Line, Seam, Translation, Update, Word
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 # What may happen to a transcript between two updates: its last line grows, lines follow, one gets a translation,
@@ -82,6 +82,31 @@ def test_a_diff_is_never_dearer_than_it_must_be(history):
             assert message.get("lines_pruned", 0) == (0 if unchanged else len(previous))
             assert len(message.get("new_lines", [])) == len(lines) - (len(previous) if unchanged else 0)
         previous = lines
+
+
+@given(histories, st.integers(0, 3))
+def test_a_client_that_can_resume_holds_the_full_transcript(history, elsewhere):
+    """`elsewhere`: lines that it has from another server."""
+    full, short = FullMessages(), FullMessages()
+    held: list[dict] = []
+    for lines in transcripts(history):
+        seam = Seam(0, 0, 0, elsewhere, "continuation")
+        message = json.loads(short.write(Update(lines=lines, seam=seam)))
+        first = message["first_line"] - elsewhere
+        held = held[:first] + message["lines"]
+        assert held == json.loads(full.write(Update(lines=lines)))["lines"]
+
+
+def test_an_update_of_a_long_meeting_is_short_for_a_client_that_can_resume():
+    messages = FullMessages()
+    lines = tuple(Line(n, n + 1, (Word(f" {n}", n, n + 1),)) for n in range(1000))
+    seam = Seam(0, 0, 0, 0, "continuation")
+    messages.write(Update(lines=lines, seam=seam))
+    grown = (*lines[:-1], replace(lines[-1], words=(*lines[-1].words, Word(" more", 1000, 1001))))
+    message = json.loads(messages.write(Update(lines=grown, seam=seam)))
+    assert (message["first_line"], [line["text"] for line in message["lines"]]) == (999, [" 999 more"])
+    message = json.loads(messages.write(Update(lines=grown, seam=seam)))
+    assert (message["first_line"], message["lines"]) == (1000, [])
 
 
 @given(histories)

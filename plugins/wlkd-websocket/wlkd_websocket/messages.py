@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from wlkd import Code, Line, Seam, SessionError, TakenUp, Translation, Update, Word
@@ -134,7 +136,9 @@ class LineJson:
         return f"[{self._closed_joined}, {last}]" if self._closed_joined else f"[{last}]"
 
     def since(self, first: int, lines: tuple[Line, ...]) -> str:
-        """`lines[first:]` as a JSON array; `first` is below `len(lines)`."""
+        """`lines[first:]` as a JSON array."""
+        if first == len(lines):
+            return "[]"
         self._close_up_to(lines)
         return f"[{', '.join([*self._closed[first:], self._dump(lines[-1])])}]"
 
@@ -160,13 +164,25 @@ class LineJson:
 
 
 class FullMessages:
-    """Each update with the whole transcript in it."""
+    """Each update with the whole transcript in it; for a client that can resume, from the first line on that changed.
+
+    Such a client keeps the lines before `first_line` anyway. After three hours the whole transcript has 300 kB, and is
+    sent three times a second.
+    """
 
     def __init__(self, with_words: bool = False) -> None:
         self._lines = LineJson(with_words)
+        self._sent: tuple[Line, ...] = ()
 
     def write(self, update: Update) -> str:
-        return _message({"type": "transcript_update"}, f'"lines": {self._lines.all(update.lines)}', update)
+        if update.seam is None:
+            lines = self._lines.all(update.lines)
+        else:
+            kept = _unchanged(self._sent, update.lines)
+            lines = self._lines.since(kept, update.lines)
+            self._sent = update.lines
+            update = replace(update, seam=replace(update.seam, first_line=update.seam.first_line + kept))
+        return _message({"type": "transcript_update"}, f'"lines": {lines}', update)
 
 
 class DiffMessages:
@@ -187,13 +203,19 @@ class DiffMessages:
         self._seq += 1
         if self._seq == 1:
             return _message({"type": "snapshot", "seq": 1}, f'"lines": {self._lines.all(lines)}', update)
-        kept = len(sent) if all(old is new or old == new for old, new in zip(sent, lines, strict=False)) else 0
+        kept = len(sent) if _unchanged(sent, lines) == len(sent) else 0
         parts = [f'"n_lines": {len(lines)}']
         if kept < len(sent):
             parts.append(f'"lines_pruned": {len(sent)}')
         if kept < len(lines):
             parts.append(f'"new_lines": {self._lines.since(kept, lines)}')
         return _message({"type": "diff", "seq": self._seq}, ", ".join(parts), update)
+
+
+def _unchanged(sent: Sequence[Line], lines: Sequence[Line]) -> int:
+    """How many of `lines`, from the first on, have been `sent` as they are."""
+    pairs = enumerate(zip(sent, lines, strict=False))
+    return next((place for place, (old, new) in pairs if old is not new and old != new), len(sent))
 
 
 def _message(head: dict[str, Any], lines: str, update: Update) -> str:
