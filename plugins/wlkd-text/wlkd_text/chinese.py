@@ -33,6 +33,11 @@ BIT = (
 BEFORE = "第午晨夜早晚上今昨明这這那哪每另快慢"
 """What decides about a number behind it waits for it."""
 TWO_DIGITS = re.compile("[一二三四五六七八九]{2}")
+TAEL = re.compile("[两兩](?![百千万亿萬億])")
+"""Within a numeral: 三百两 are not 302, nor 一两年 twelve years."""
+YEAR = re.compile("年(?![级級])")
+ABOUT = frozenset(["三四", "三五", "四五", "五六", "六七", "七八", "八九"])
+"""Before 年 they may be years that passed, or one of the last century. Two or three are 两三."""
 SIMPLE = str.maketrans("〇两兩萬億", "零二二万亿")
 VALUE = {digit: str(value) for value, digit in enumerate("零一二三四五六七八九")}
 IDIOMS = frozenset(["七七八八", "一五一十", "三三两两", "三三兩兩", "九九八十一", "千千万万", "千千萬萬", "一五一零"])
@@ -87,7 +92,7 @@ def _written(match: re.Match[str], least: int) -> str | None:
     if len(numeral) == 1 or numeral in IDIOMS:
         return None
     is_pair = len(numeral) == 2 and not set(numeral) & set(SCALE + "零〇")
-    if is_pair and not match.string[match.end() :].startswith("年"):
+    if is_pair and (numeral in ABOUT or not YEAR.match(match.string, match.end())):
         # 一一, 三四: one by one, three or four.
         return None
     if match.string[: match.start()].endswith(tuple(SEVERAL)) and not set(numeral) & set(DIGIT):
@@ -104,8 +109,11 @@ def _joined(form: str, *numerals: str) -> str | None:
 
 def _number(numeral: str) -> str | None:
     """Digits for a numeral; None: it is none, as in 千万不要 and 三四十."""
-    whole, _, fraction = re.sub("點", "点", numeral).translate(SIMPLE).partition("点")
-    after = "." + "".join(VALUE[digit] for digit in fraction) if fraction else ""
+    whole, _, fraction = numeral.replace("點", "点").partition("点")
+    if len(whole) > 1 and TAEL.search(whole):
+        return None
+    whole = whole.translate(SIMPLE)
+    after = "." + "".join(VALUE[digit] for digit in fraction.translate(SIMPLE)) if fraction else ""
     if not set(whole) & set("十百千万亿"):
         return "".join(VALUE[digit] for digit in whole) + after
     if whole[0] in "百千万亿" or TWO_DIGITS.search(whole):
