@@ -30,6 +30,8 @@ BIT = (
     f"一[点點](?!{FIGURE}++[万亿萬億倍公吨噸度元米])"
 )
 """A little, or a point that was made, but 1.5 in 这一点五万元."""
+WEEKDAY = "(?:星期|[礼禮]拜|[周週](?=[一二三四五六]二?十[一二三四五六七八九]?[点點号號]))[一二三四五六]"
+"""Its figure is no part of what follows: 星期三十点 is Wednesday at ten, and 每周三十个小时 are thirty hours."""
 BEFORE = "第午晨夜早晚上今昨明这這那哪每另快慢"
 """What decides about a number behind it waits for it."""
 TWO_DIGITS = re.compile("[一二三四五六七八九]{2}")
@@ -43,6 +45,7 @@ VALUE = {digit: str(value) for value, digit in enumerate("零一二三四五六�
 IDIOMS = frozenset(["七七八八", "一五一十", "三三两两", "三三兩兩", "九九八十一", "千千万万", "千千萬萬", "一五一零"])
 PATTERN = re.compile(
     f"(?P<bit>{BIT})"
+    f"|(?P<weekday>{WEEKDAY})"
     f"|(?P<percent>百分之)(?P<share>{DECIMAL})"
     f"|(?P<below>{NUMERAL})分之(?P<above>{NUMERAL})"
     f"|(?<!第)(?P<hour>{NUMERAL})(?P<point>[点點])(?!十分(?:{VERY}))"
@@ -52,10 +55,10 @@ PATTERN = re.compile(
     f"|(?P<number>{DECIMAL})"
 )
 OPEN = re.compile(
-    f"(?:百分之?|[{BEFORE}{DIGIT}{SCALE}点點分之年月{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])+$"
+    f"(?:百分之?|星期?|[礼禮]拜?|[周週]|[{BEFORE}{DIGIT}{SCALE}点點分之年月{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])+$"
 )
 """An end of a text in which a number may go on."""
-ALONE = re.compile(f"[{BEFORE}{DIGIT}{SCALE}{SEVERAL}]|百分")
+ALONE = re.compile(f"[{BEFORE}{DIGIT}{SCALE}{SEVERAL}星礼禮周週]|百分")
 
 
 class Numerals:
@@ -78,7 +81,7 @@ class Numerals:
 
 def _written(match: re.Match[str], least: int) -> str | None:
     """Digits for what was found, or None: it stays as it is."""
-    if match["bit"]:
+    if match["bit"] or match["weekday"]:
         return None
     if match["percent"]:
         return _joined("{}%", match["share"])
