@@ -42,6 +42,8 @@ ABOUT = frozenset(["三四", "三五", "四五", "五六", "六七", "七八", "
 """Before 年 they may be years that passed, or one of the last century. Two or three are 两三."""
 SIMPLE = str.maketrans("〇两兩萬億", "零二二万亿")
 VALUE = {digit: str(value) for value, digit in enumerate("零一二三四五六七八九")}
+AND_SOME = re.compile("[零〇].(?=[个個天周週小分秒块塊毛角米厘寸公斤两兩钱錢])")
+"""一年零三个月 are one year and three months."""
 IDIOMS = frozenset(["七七八八", "一五一十", "三三两两", "三三兩兩", "九九八十一", "千千万万", "千千萬萬", "一五一零"])
 PATTERN = re.compile(
     f"(?P<bit>{BIT})"
@@ -93,6 +95,8 @@ def _written(match: re.Match[str], least: int) -> str | None:
         return _joined(re.sub(NUMERAL, "{}", match["date"]), *re.findall(NUMERAL, match["date"]))
     numeral = match["whole"] or match["number"]
     if len(numeral) == 1 or numeral in IDIOMS:
+        return None
+    if len(numeral) == 2 and AND_SOME.match(match.string, match.start()):
         return None
     is_pair = len(numeral) == 2 and not set(numeral) & set(SCALE + "零〇")
     if is_pair and (numeral in ABOUT or not YEAR.match(match.string, match.end())):
