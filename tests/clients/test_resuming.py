@@ -306,6 +306,21 @@ def test_a_client_waits_twice_as_long_each_time_but_no_longer_than_a_full_server
     assert waited["full at once"] == [0.5, 0.5]
 
 
+async def test_who_adds_more_than_is_kept_goes_on_once_some_of_it_is_settled(
+    key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resuming, "MAX_KEPT_BYTES", len(AUDIO) - 3200)
+    async with running_daemon(configuration(key, port := free_port())):
+        listener = Listener(f"ws://127.0.0.1:{port}/asr")
+        async with asyncio.timeout(20):
+            for at in range(0, len(AUDIO), 3200):
+                await listener.audio.add(AUDIO[at : at + 3200])
+            await listener.audio.add(AUDIO)  # waits: so much is kept, until the first half of it is settled
+            await listener.audio.end()
+            last = await listener.task
+    assert len(last.committed.split()) == 2 * WORDS
+
+
 async def test_a_server_that_cannot_resume_is_served_as_ever(fake_asr: Any) -> None:
     async with fake_asr(script=[(0.25, " one", " two")], rest=" one two.") as server:
         audio = LiveAudio()

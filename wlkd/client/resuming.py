@@ -66,27 +66,24 @@ class LiveAudio(Audio):
         self._begin = 0
         """The place of `_kept` in the stream."""
         self._ended = False
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
 
     async def add(self, data: bytes) -> None:
         """More of it. Waits while too much is not settled."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: len(self._kept) < MAX_KEPT_BYTES)
-            self._kept += data
-            self._changed.notify_all()
+        await self._until(lambda: len(self._kept) < MAX_KEPT_BYTES)
+        self._kept += data
+        self._changed.set()
 
     async def end(self) -> None:
         """There will be no more."""
-        async with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+        self._ended = True
+        self._changed.set()
 
     async def piece(self, at: int) -> bytes:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._ended or at < self._begin + len(self._kept))
-            if at < self._begin:
-                return self._header[at:]
-            return bytes(self._kept[at - self._begin : at - self._begin + PIECE_BYTES])
+        await self._until(lambda: self._ended or at < self._begin + len(self._kept))
+        if at < self._begin:
+            return self._header[at:]
+        return bytes(self._kept[at - self._begin : at - self._begin + PIECE_BYTES])
 
     def settle(self, place: Place) -> None:
         if not self._begin:
@@ -94,12 +91,18 @@ class LiveAudio(Audio):
         gone = max(place.settled_bytes - self._begin, 0)
         del self._kept[:gone]
         self._begin += gone
+        self._changed.set()
 
     def begin_anew(self) -> bool:
         if self._begin:
             self._kept[:0] = self._header
         self._header, self._begin = b"", 0
         return True
+
+    async def _until(self, possible: Callable[[], bool]) -> None:
+        while not possible():
+            self._changed.clear()
+            await self._changed.wait()
 
 
 @asynccontextmanager
