@@ -319,6 +319,22 @@ async def test_a_session_waits_no_longer_than_told(key: Path) -> None:
         assert len(client.words) == 6
 
 
+@pytest.mark.parametrize("back", [False, True])
+async def test_a_session_waits_for_nobody_who_cannot_name_it(key: Path, back: bool) -> None:
+    client = Client(speech(3))
+    async with node(key, sessions={"max_sessions": 1}) as admission:
+        if back:
+            async with client.connected(admission) as session:
+                await client.hear(session, 1)
+        # Gone before its first update. The one that comes back has a continuation all the same.
+        async with client.connected(admission) as session:
+            pass
+        assert (admission.refusal() is None) is not back
+        async with client.connected(admission) as session:
+            await client.hear_the_end(session)
+    assert len(client.words) == 6
+
+
 async def test_silence_need_not_be_kept(key: Path) -> None:
     audio = speech(2) + bytes(2 * RATE * 30)
     client = Client(audio)

@@ -108,7 +108,7 @@ class Resumption:
         """The connection is gone, for `reason`. `wait`: its client may find the session here."""
         if seat.lost:
             return
-        worthwhile = reason in WORTH_WAITING and not seat.delivered and seat.can_go_on
+        worthwhile = reason in WORTH_WAITING and seat.named and not seat.delivered and seat.can_go_on
         if wait and worthwhile and self._wait_seconds:
             logger.info("session %s waits for its client: %s", seat.info.id, reason)
             self._seats.wait(seat, self._wait_seconds, dismiss)

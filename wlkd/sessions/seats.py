@@ -25,6 +25,8 @@ class Seat:
         self._known_words = known_words
         self.lost = False
         """Another connection has the session."""
+        self.named = known_words is not None
+        """A continuation of this session was handed out: without one, its client cannot ask for it."""
         self.delivered = False
         """The last update was handed out: the client has no reason to come back."""
 
@@ -52,6 +54,7 @@ class Seat:
 
     async def updates(self) -> AsyncIterator[Update]:
         async for update in self.session.updates(self._check):
+            self.named = True
             yield update
         self.delivered = True
 
