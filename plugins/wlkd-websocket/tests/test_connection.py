@@ -9,7 +9,7 @@ from functools import partial
 import aiohttp
 import pytest
 from aiohttp import WSMsgType
-from wlkd_websocket.connection import AT_ONCE_SECONDS
+from wlkd_websocket.connection import AT_ONCE_SECONDS, GRACE_SECONDS
 from wlkd_websocket.transport import WebSocket, WebSocketOptions
 
 from wlkd import Line, SessionError, SessionRefused, StreamOffer, Update, Word
@@ -163,6 +163,22 @@ async def test_a_page_can_ask_whether_the_server_is_there(rig):
     assert await socket.receive_json(timeout=5) == {"type": "pong"}
     await socket.send_bytes(b"sound")
     await socket.send_bytes(b"")
+    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert session.fed == [b"sound"]
+
+
+async def test_a_page_can_ask_while_its_last_words_are_to_come(rig):
+    socket, session = await (await rig()).open()
+    await socket.send_bytes(b"sound")
+    await asyncio.sleep(2 * AT_ONCE_SECONDS)
+    session.finished = True  # its words take a while: finish() ends nothing yet
+    await socket.send_bytes(b"")
+    # While a last piece may come, and after that.
+    for pause in (0, 2 * GRACE_SECONDS):
+        await asyncio.sleep(pause)
+        await socket.send_str("ping")
+        assert await socket.receive_json(timeout=5) == {"type": "pong"}
+    session.says.put_nowait(None)
     assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
     assert session.fed == [b"sound"]
 

@@ -92,20 +92,24 @@ class Connection:
     async def _receive(self, session: Session) -> None:
         clock = asyncio.get_running_loop().time
         last_piece = math.inf
+        ended = False
 
         async def take(message: WSMessage) -> bool:
-            nonlocal last_piece
+            nonlocal last_piece, ended
             if message.type is WSMsgType.TEXT:
                 await self._answer(message.data)
-                return True
-            if message.data:
+            elif ended:
+                pass  # What comes behind the end.
+            elif message.data:
                 last_piece = clock()
                 await session.feed(message.data)
-                return True
-            if clock() - last_piece > AT_ONCE_SECONDS:
-                await self._take_late_pieces(session)
-            await session.finish()
-            return False
+            else:
+                ended = True
+                if clock() - last_piece > AT_ONCE_SECONDS:
+                    await self._take_late_pieces(session)
+                await session.finish()
+            # To the last: the words may take a while, and a page asks meanwhile whether we are there.
+            return True
 
         await self._socket.feed(session, take)
 
@@ -124,9 +128,12 @@ class Connection:
         with contextlib.suppress(TimeoutError):
             while (left := until - clock()) > 0:
                 message = await self._socket.receive(timeout=left)
-                if message.type is not WSMsgType.BINARY:
+                if message.type is WSMsgType.BINARY:
+                    await session.feed(message.data)
+                elif message.data == PING:
+                    await self._answer(message.data)
+                else:
                     return
-                await session.feed(message.data)
 
     async def _send(self, session: Session, query: Query) -> None:
         """Send updates to the end. Waiting for a slow client here lets the session merge what it misses."""
