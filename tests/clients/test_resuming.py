@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.relay import relay
 from wlkd.client import (
@@ -23,6 +25,7 @@ from wlkd.client import (
     Lost,
     Refused,
     Transcript,
+    asr,
     connect,
     connect_resuming,
     resuming,
@@ -240,6 +243,34 @@ async def test_a_proxy_without_a_server_is_asked_again(key: Path) -> None:
         way.ports = [proxy.sockets[0].getsockname()[1]]
         way.cut()
         await asked.wait()
+        way.ports = [port]
+        await listener.audio.end()
+        listener.check(await asyncio.wait_for(listener.task, 20))
+
+
+async def test_a_network_that_dies_twice_in_a_row_costs_not_a_word(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asr, "CONNECT_TIMEOUT_SECONDS", 1.0)
+    port, connected = free_port(), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.WebSocketResponse:
+        """Nothing comes through from here on."""
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        connected.set()
+        await socket.receive()  # the continuation
+        await socket.receive()
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/asr", answer)
+    async with TestServer(app) as dead, running_daemon(configuration(key, port)), relay(port) as way:
+        listener = Listener(f"ws://127.0.0.1:{way.port}/asr")
+        await listener.audio.add(AUDIO)
+        await listener.has(5)
+        assert dead.port is not None
+        way.ports = [dead.port]
+        way.cut()
+        await connected.wait()
         way.ports = [port]
         await listener.audio.end()
         listener.check(await asyncio.wait_for(listener.task, 20))

@@ -214,7 +214,7 @@ async def _config(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
     try:
         message = await socket.receive(timeout=CONNECT_TIMEOUT_SECONDS)
     except TimeoutError as error:
-        raise ClientError("the server accepted the connection and said nothing; is this an /asr address?") from error
+        raise Lost("the server accepted the connection and said nothing; is this an /asr address?") from error
     content = _json(message)
     if content.get("type") == "error":
         raise _server_error(content)
