@@ -24,6 +24,7 @@ WHERE = os.pathsep.join(["/usr/sbin", "/usr/local/sbin", os.environ.get("PATH", 
 ADDRESSES = {"speech1": "10.71.0.11:7100", "speech2": "10.71.0.12:7100", "files1": "10.71.0.21:7100"}
 """Those in etc/fleet/haproxy.cfg."""
 TOTALS = {"FRONTEND", "BACKEND"}
+ADMIN = "admin.sock"
 
 
 def program(name: str) -> str:
@@ -73,6 +74,7 @@ def printed(nodes: Mapping[str, Node], folder: Path, ports: Mapping[str, int]) -
     # Whoever runs the tests may not have so many descriptors.
     text = swapped(text, "maxconn 20000", "maxconn 200")
     text = swapped(text, "/etc/haproxy/wlkd.pem", str(certificate(folder)))
+    text = swapped(text, "\nglobal\n", f"\nglobal\n    stats socket {folder / ADMIN} level admin\n")
     for old, port in ports.items():
         text = swapped(text, f"bind {old}", f"bind 127.0.0.1:{port}")
     return text
@@ -86,8 +88,9 @@ def swapped(text: str, old: str, new: str) -> str:
 class Balancer:
     """HAProxy, and what it says about its servers."""
 
-    def __init__(self, http: aiohttp.ClientSession, ports: Mapping[str, int]) -> None:
+    def __init__(self, http: aiohttp.ClientSession, ports: Mapping[str, int], admin: Path) -> None:
         self._http = http
+        self._admin = admin
         self.url = f"ws://127.0.0.1:{ports[':7100']}/asr"
         self.plain = f"http://127.0.0.1:{ports[':7100']}"
         self._secure = f"https://127.0.0.1:{ports[':443']}"
@@ -102,6 +105,14 @@ class Balancer:
         async with self._http.get(f"{self._figures}/;csv") as answer:
             rows = csv.DictReader((await answer.text()).removeprefix("# ").splitlines())
         return {row["svname"]: row for row in rows if row["pxname"] == pool and row["svname"] not in TOTALS}
+
+    async def command(self, commands: str) -> None:
+        """As over its socket."""
+        reader, writer = await asyncio.open_unix_connection(self._admin)
+        writer.write(f"{commands}\n".encode())
+        told = (await reader.read()).decode().strip()
+        writer.close()
+        assert not told, told
 
     async def shows(self, server: str, pool: str = "live", **wanted: str) -> None:
         """Wait until the statistics say so of `server`, e.g. `weight="50"`."""
@@ -127,7 +138,7 @@ async def balancer(nodes: Mapping[str, Node], folder: Path) -> AsyncIterator[Bal
         trust = ssl.create_default_context(cafile=folder / "chain.pem")
         trust.check_hostname = False
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as http:
-            yield Balancer(http, ports)
+            yield Balancer(http, ports, folder / ADMIN)
     finally:
         if process.returncode is None:
             process.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,9 +13,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.fleet.balancer import Balancer, Node, balancer
+from tests.fleet.balancer import FLEET, Balancer, Node, balancer
 from wlkd.testing import RunningDaemon, free_port, running_daemon, speech_like
 
+DOCUMENT = FLEET.parents[1] / "docs" / "fleet.md"
 PLACES = 4
 AUDIO = (speech_like(1) * 32767).astype("<i2").tobytes()
 
@@ -115,6 +117,21 @@ async def test_a_machine_that_drains_gets_nobody_new_and_keeps_whom_it_has(tmp_p
         for socket in running.sockets:
             texts = await asyncio.wait_for(said(socket), 10)
             assert texts[-1] == " one two"
+
+
+async def test_a_machine_is_emptied_by_the_command_of_the_document(tmp_path: Path) -> None:
+    text = DOCUMENT.read_text()
+    (empty,) = re.findall(r'echo "(.+?)" \\\| socat', text)
+    (undo,) = re.findall(r"To undo it: `(.+?)`", text)
+    async with fleet(tmp_path, speech1=8, speech2=8) as running:
+        await running.connect(2)
+        await running.balancer.command(empty)
+        await asyncio.sleep(2.5)  # The agent is asked every second.
+        await running.connect(3)
+        assert [await running.open(name) for name in running.daemons] == [1, 4]
+        await running.balancer.command(undo)
+        await running.balancer.shows("speech1", status="UP", weight="7")
+        await running.balancer.shows("speech2", weight="4")
 
 
 async def said(socket: aiohttp.ClientWebSocketResponse) -> list[str]:
