@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.fleet.balancer import FLEET, certificate, program, swapped
 from wlkd import __version__
@@ -58,6 +59,19 @@ def test_alerts_come_when_they_should(tmp_path: Path) -> None:
     text = RULES_TEST.read_text()
     (tmp_path / "test.yml").write_text(text)
     accepted([program("promtool"), "test", "rules", "test.yml"], tmp_path)
+
+
+def test_places_for_recordings_do_not_count_as_places_of_the_fleet() -> None:
+    balancer = (FLEET / "haproxy.cfg").read_text()
+    live, files = (
+        set(re.findall(r"server \w+ (\S+)$", section, re.MULTILINE))
+        for section in re.findall(r"^backend (?:live|files)\n((?:    .*\n)+)", balancer, re.MULTILINE)
+    )
+    assert files and not live & files
+    for document in (DOCUMENT, DOCUMENT.with_name("fleet.zh.md")):
+        (block,) = re.findall(r"# prometheus.yml\n(.*?)```", document.read_text(), re.DOTALL)
+        jobs = {job["job_name"]: job["static_configs"][0]["targets"] for job in yaml.safe_load(block)["scrape_configs"]}
+        assert (set(jobs["wlkd"]), set(jobs["wlkd-files"])) == (live, files)
 
 
 def test_the_images_are_of_this_version() -> None:
