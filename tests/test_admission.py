@@ -149,6 +149,16 @@ async def test_who_leaves_before_the_end_was_disconnected(ends: bool, reason: st
         assert core.metrics.registry.get_sample_value("wlkd_sessions_closed_total", labels) == 1
 
 
+async def test_places_of_a_machine_that_drains_are_not_free() -> None:
+    values = {"decoders": {"pcm": {}}, "vad": {"name": "none"}, "backend": {"name": "scripted"}, "warmup": False}
+    plugins = load_plugins()
+    config = make_config({**values, "sessions": {"max_sessions": 4}}, plugins)
+    async with running_core(config, plugins) as core, core.admission.open(OFFER, transport="test", peer="here"):
+        assert core.metrics.registry.get_sample_value("wlkd_sessions_limit") == 4
+        core.admission.draining = True
+        assert core.metrics.registry.get_sample_value("wlkd_sessions_limit") == 1
+
+
 async def test_who_is_turned_away_is_counted_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     values = {"decoders": {"pcm": {}}, "vad": {"name": "none"}, "backend": {"name": "scripted"}, "warmup": False}

@@ -156,8 +156,8 @@ class Admission:
     @property
     def max_sessions(self) -> int:
         """How many may be in: as configured, or what the default engine keeps up with beside those that are in, as far
-        as is known now."""
-        return len(self._open) + self._room(self._engines.default)
+        as is known now; in a drain those that are in, and nobody else."""
+        return len(self._open) + (0 if self.draining else self._room(self._engines.default))
 
     def sessions_at(self, engine: Engine) -> int:
         """How many of those who are in are at `engine`."""
