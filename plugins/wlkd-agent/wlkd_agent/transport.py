@@ -32,11 +32,16 @@ class Agent(Transport[AgentOptions]):
 
     async def start(self, sessions: Sessions, http: Http) -> None:
         self._sessions = sessions
-        sock = http.bound_socket(self.config.host, self.config.port)
-        self._server = await asyncio.start_server(self._answer, sock=sock)
+        self._socket = http.bound_socket(self.config.host, self.config.port)
+        self._server = await asyncio.start_server(self._answer, sock=self._socket)
 
     async def stop_accepting(self) -> None:
-        """Nothing: a balancer must hear `drain` as long as sessions are served to their end."""
+        """Accept all the same: a balancer must hear `drain` as long as sessions are served to their end."""
+        if self._server is not None:
+            # Where systemd holds sockets, the daemon has stopped reading all of them, ours too.
+            listening = self._socket.dup()
+            self._server.close()
+            self._server = await asyncio.start_server(self._answer, sock=listening)
 
     async def close(self) -> None:
         if self._server is not None:
