@@ -65,6 +65,17 @@ def test_files_that_cannot_be_decoded_hurt_only_themselves(wlkd_transcribe, talk
     assert [path.name for path in out.iterdir()] == ["talk.txt"]
 
 
+def test_a_path_that_cannot_be_looked_at_hurts_only_itself(wlkd_transcribe, talk, tmp_path, capsys):
+    # As long a name is refused to root, too, unlike a folder that belongs to somebody else.
+    wrong = tmp_path / ("a" * 300)
+    assert wlkd_transcribe(wrong, talk) == 1
+    said = capsys.readouterr()
+    assert [line for line in said.err.splitlines() if f"{wrong}: " in line and "File name too long" in line]
+    assert said.out.endswith("one two three four five\n")
+    assert wlkd_transcribe(talk, "--output-dir", wrong) == 64
+    assert f"nothing can be written to {wrong}: File name too long" in capsys.readouterr().err
+
+
 @pytest.fixture
 def trouble(tmp_path):
     """A recording long enough for words before the backend fails, and the backend that does."""

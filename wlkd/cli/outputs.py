@@ -52,7 +52,7 @@ def sources(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
     found: list[Source] = []
     problems: list[str] = []
     for path in paths:
-        if not path.is_dir():
+        if not _is_folder(path):
             found.append(Source(path, Path(path.stem)))
             continue
         inside = [Source(file, file.relative_to(path).with_suffix("")) for file in _media_in(path, problems)]
@@ -82,6 +82,14 @@ def _media_in(folder: Path, problems: list[str]) -> list[Path]:
             if not name.startswith(".") and path.suffix.lower() in MEDIA_SUFFIXES and _is_file(path):
                 files.append(path)
     return files
+
+
+def _is_folder(path: Path) -> bool:
+    """What may not be looked at is none: it fails when its turn comes."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _is_file(path: Path) -> bool:
@@ -132,8 +140,6 @@ class Folder:
     ) -> None:
         """`overwrite`: nothing counts as done. `target`: a language that is written too, as `talk.pt.srt` beside
         `talk.srt`. Raises `OutputProblem`."""
-        if folder.exists() and not folder.is_dir():
-            raise OutputProblem(f"{folder} is not a folder")
         twice = [stem for stem, times in Counter(source.stem for source in files).items() if times > 1]
         if twice:
             raise OutputProblem(
@@ -162,6 +168,8 @@ class Folder:
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._folder):
                 pass
+        except FileExistsError as error:
+            raise OutputProblem(f"{self._folder} is not a folder") from error
         except OSError as error:
             reason = error.strerror or str(error)
             raise OutputProblem(
