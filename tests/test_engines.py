@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -263,6 +264,18 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_an_engine_that_cannot_be_loaded_names_itself(broken: None) -> None:
     with pytest.raises(ProvisionError, match=r"engines\.korean: no model in this folder"):
         async with core():
+            pass
+
+
+async def test_a_folder_that_may_not_be_entered_is_told_by_who_loads_the_model(
+    broken: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def memory_needed(self: Scripted, models_dir: Path) -> int:
+        raise PermissionError(13, "Permission denied", str(models_dir))
+
+    monkeypatch.setattr(Scripted, "memory_needed", memory_needed)
+    with pytest.raises(ProvisionError, match=r"^no model in this folder"):
+        async with core({"backend": scripted("k", languages=["ko"]), "engines": {}, "routing": {}}):
             pass
 
 

@@ -143,7 +143,10 @@ async def open_engines(opening: Opening, before: EngineSet | None = None) -> Eng
 async def _load(name: str, part: Part, opening: Opening, *, beside: bool) -> RunningEngine:
     """`beside`: other models are loaded already."""
     backend = cast(Backend, opening.plugins.component("backend", part.name)(part.options))
-    needed, free = backend.memory_needed(opening.config.models_dir), opening.free_memory()
+    try:
+        needed, free = backend.memory_needed(opening.config.models_dir), opening.free_memory()
+    except OSError:
+        needed, free = 0, None  # Its files cannot be looked at; `provision` says why, and the remedy.
     if beside and free is not None and needed > free:
         where = "backend: " if name == DEFAULT_ENGINE else ""
         raise ProvisionError(
