@@ -5,13 +5,17 @@ import io
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 import soundfile
 import yaml
 
+from tests.waiting import PATIENCE_SECONDS
 from wlkd.cli import transcribe
 from wlkd.testing import speech_like
 
@@ -219,6 +223,24 @@ def test_an_empty_recording_is_no_transcript(wlkd_transcribe, talk, tmp_path, ca
         assert wlkd_transcribe(empty, talk, "--output-dir", out) == 1
         assert f"{empty}: the file is empty\n" in capsys.readouterr().err
         assert written(out) == ["talk.txt"]
+
+
+def test_ctrl_c_does_not_wait_for_what_is_being_computed(talk, tmp_path):
+    config = tmp_path / "wlkd.yaml"
+    backend = {"name": "scripted", "options": {"step_seconds": PATIENCE_SECONDS}}
+    config.write_text(yaml.safe_dump({"vad": {"name": "none"}, "backend": backend}))
+    pipe = tmp_path / "talk"
+    os.mkfifo(pipe)
+    # Whoever runs the tests may ignore Ctrl-C, and programs inherit that.
+    code = "import signal, sys, wlkd.__main__\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "sys.exit(wlkd.__main__.main())"
+    command = [sys.executable, "-c", code, "transcribe", str(pipe), "--config", str(config)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        pipe.write_bytes(talk.read_bytes())  # waits until the core is there and opens it
+        time.sleep(1.0)  # a step has begun
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_SECONDS / 2) == 130
+        assert process.stderr.read() == b""
 
 
 class Terminal(io.StringIO):

@@ -114,7 +114,9 @@ def main(args: argparse.Namespace) -> int:
         _complain(str(error))
         return os.EX_UNAVAILABLE
     except KeyboardInterrupt:
-        return 130
+        # All is closed. The interpreter would wait for a batch that is being computed, for many seconds on a slow
+        # machine, and crash if it is interrupted there.
+        os._exit(130)
 
 
 def _outputs(args: argparse.Namespace, files: Sequence[Source]) -> Outputs:
