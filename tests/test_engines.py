@@ -25,7 +25,9 @@ from wlkd.contract.errors import ConfigError, ProvisionError, SessionError
 from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, StreamOffer, Update
 from wlkd.daemon.pipeline import Core, running_core
 from wlkd.daemon.reload import Reload
+from wlkd.inference.backlog import Outcome
 from wlkd.inference.engines import Engine, Engines
+from wlkd.inference.handover import Place
 from wlkd.inference.turns import Turns
 from wlkd.inference.utilization import Load
 from wlkd.inference.worker import Worker
@@ -171,6 +173,26 @@ async def test_uploads_are_handed_over_too_and_flushes_wait_for_the_words() -> N
             await session.finish()
             seen = [update async for update in session.updates()]
         assert seen[-1].text == " e1 e2"
+
+
+async def test_a_lone_yes_does_not_decide_for_the_whole_session() -> None:
+    async with core() as running:
+        engines, said = running.engines.engines, []
+
+        def hear(outcome: Outcome) -> None:
+            assert isinstance(outcome, Commit)
+            said.extend(word.text for word in outcome.words)
+
+        place = Place(lambda: engines, engines.default, RecognitionParams(), decides=True).open(hear)
+        place.push(Frame(0, speech_like(0.5)))
+        place.push(Pause(8_000, over=False))
+        await place.drained()
+        assert (said, place.engine.name) == ([" d1"], "default")
+        place.push(Frame(24_000, speech_like(1.5)))
+        place.push(Pause(48_000, over=False))
+        await place.drained()
+        assert (said, place.engine.name) == ([" d1", " e2", " e3", " e4"], "english")
+        place.close()
 
 
 # Loading and reloading ---------------------------------------------------------------------------------------

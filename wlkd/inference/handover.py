@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import takewhile
 
 from wlkd.contract.audio import samples
 from wlkd.contract.errors import SessionError
-from wlkd.contract.types import Commit, Frame, RecognitionParams, SpeechEvent, Word
+from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, SpeechEvent, Word
 from wlkd.inference.backlog import Outcome, Stream
 from wlkd.inference.engines import Engine, Engines
 
 LONGEST = samples(60.0)
 """Speech that is kept. A session whose language is not known by then stays with the default engine."""
+LEAST = samples(2.0)
+"""Speech that tells a language. What an engine takes a lone "yes" for is a guess, which the next words may correct."""
 
 
 class Place:
@@ -85,7 +88,7 @@ class Place:
     def _decide(self, outcome: Outcome) -> None:
         """The default engine has made a step."""
         if isinstance(outcome, Commit) and self._heard is not None:
-            if outcome.language is not None:
+            if outcome.language is not None and not _guessed(outcome, self._heard):
                 heard, self._heard = self._heard, None
                 if self._hand_over(outcome.language, heard):
                     outcome = Commit(language=outcome.language)
@@ -115,6 +118,18 @@ class Place:
             stream.push(event)
         self._on_handover(engine, language)
         return True
+
+
+def _guessed(commit: Commit, heard: list[SpeechEvent]) -> bool:
+    """Whether `commit`, which says a language, follows on a pause behind too little speech, and more may follow."""
+    told = list(takewhile(lambda event: _begin(event) <= commit.until, heard))
+    speech = sum(len(event.samples) for event in told if isinstance(event, Frame))
+    pause = next((event for event in reversed(told) if isinstance(event, Pause)), None)
+    return commit.segment_end and speech < LEAST and pause is not None and not pause.over
+
+
+def _begin(event: SpeechEvent) -> int:
+    return event.start if isinstance(event, Frame) else event.at
 
 
 def _after(events: list[SpeechEvent], known_until: int) -> Iterator[SpeechEvent]:
