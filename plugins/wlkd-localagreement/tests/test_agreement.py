@@ -85,6 +85,13 @@ def test_a_short_first_stretch_is_heard_and_does_not_decide_the_language() -> No
     assert (state.language, state.heard) == (None, SECOND // 2)
 
 
+def test_no_language_is_told_before_it_is_decided_unless_for_words() -> None:
+    case: Any = SteppedStream(RecognitionParams(), State())
+    case.accept(Frame(0, speech_like(0.25)))
+    commit = conclude(case.plan(), Heard(words("ja"), "de", sure=False), LocalAgreementOptions()).commit
+    assert ([word.text for word in commit.tentative], commit.language) == ([" ja"], None)
+
+
 def test_a_full_window_decides_the_language_however_much_more_is_wanted() -> None:
     case: Any = SteppedStream(RecognitionParams(), State())
     case.accept(Frame(0, speech_like(4.0)))

@@ -84,7 +84,8 @@ def conclude(step: Step, heard: Heard, options: LocalAgreementOptions) -> Conclu
             state = replace(state, until=max(state.until, fresh[-1].end))
         if len(state.window) > samples(options.max_window_seconds):
             state = _cut(state, options)
-    commit = Commit(fresh, state.draft, state.language or heard.language, state.until, step.end is not None)
+    language = state.language or (heard.language if fresh else None)
+    commit = Commit(fresh, state.draft, language, state.until, step.end is not None)
     return Conclusion(state, commit)
 
 
