@@ -57,6 +57,11 @@ class Place:
         """Nothing queued, nothing running."""
         return self._stream.idle
 
+    @property
+    def backlog(self) -> int:
+        """Samples of speech handed in and not yet through inference."""
+        return self._stream.backlog
+
     def push(self, event: SpeechEvent) -> None:
         """Hand in speech, or a pause."""
         if self._heard is not None:

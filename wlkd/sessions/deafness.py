@@ -26,12 +26,16 @@ class Deafness:
         """(sample index behind it, samples) of each piece of speech without a word."""
         self.alarm = False
 
-    def heard(self, frame: Frame) -> bool:
-        """Take speech. Says whether this raises the alarm."""
+    def heard(self, frame: Frame) -> None:
+        """Take speech."""
         self._stretches.append((frame.end, len(frame.samples)))
         while self._stretches[0][0] <= frame.end - WITHIN:
             self._stretches.popleft()
-        if self.alarm or sum(length for _, length in self._stretches) < SPEECH:
+
+    def raised(self, waiting: int) -> bool:
+        """The recognizer has made a step, and `waiting` samples of speech still wait for it. Says whether this raises
+        the alarm."""
+        if self.alarm or sum(length for _, length in self._stretches) - waiting < SPEECH:
             return False
         self.alarm = True
         return True
@@ -54,8 +58,14 @@ class Alarm:
 
     def heard(self, frame: Frame) -> None:
         """Take speech. An upload may have to wait for its turn, so its silence means nothing."""
+        if self._info.params.priority == "live":
+            self._deafness.heard(frame)
+
+    def listened(self, waiting: int) -> None:
+        """The recognizer has made a step. `waiting`: samples of speech that still wait for it, as after an outage, when
+        a client sends what it has kept: of those no words could come."""
         info = self._info
-        if info.params.priority == "live" and self._deafness.heard(frame):
+        if self._deafness.raised(waiting):
             self._metrics.deaf.inc()
             self._metrics.deaf_alarms.inc()
             self._show(True)

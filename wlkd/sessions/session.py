@@ -403,6 +403,7 @@ class LiveSession:
                 except SessionError as error:
                     self._on_outcome(error)
                     return
+                self._alarm.listened(self._place.backlog)
                 if self.resuming is not None:
                     self.resuming.committed(commit, self._waits_from)
                 self._look_quiet()
