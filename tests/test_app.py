@@ -16,6 +16,7 @@ import pytest
 from tests.waiting import until, until_metric
 from wlkd.config import make_config
 from wlkd.config.options import Config
+from wlkd.contract.components import Transport
 from wlkd.contract.errors import ConfigError, Problem, ProvisionError, SessionError
 from wlkd.contract.types import StreamOffer
 from wlkd.daemon.app import Daemon
@@ -216,6 +217,26 @@ async def test_a_drain_delivers_every_word_and_refuses_newcomers() -> None:
         while said[-1]["type"] != "ready_to_stop":
             said.append(await upload.receive_json())
         assert said[-2]["lines"][-1]["text"] == " one"
+
+
+async def test_a_transport_that_fails_to_stop_costs_nobody_a_word(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def stop_accepting(self: Transport) -> None:
+        raise ArithmeticError("a mistake in the plugin")
+
+    monkeypatch.setattr(Transport, "stop_accepting", stop_accepting)
+    async with (
+        running_daemon({**BASE, "transports": {"websocket": {"input": "pcm"}}}) as running,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{running.ws}/asr") as socket,
+    ):
+        await socket.send_bytes(HALF_SECOND)
+        await until_metric(running.http, "wlkd_audio_received_seconds_total", 0.5)
+        running.daemon.stop()
+        messages = [json.loads(message.data) async for message in socket]
+        assert [message["lines"][-1]["text"] for message in messages if message.get("lines")][-1] == " one"
+    assert "stop_accepting() failed" in caplog.text
 
 
 @pytest.mark.parametrize("turns", range(2, 6))

@@ -159,7 +159,11 @@ class Daemon:
         if self._sockets.activated:
             await self.http.stop_accepting()
         for transport in transports:
-            await transport.stop_accepting()
+            try:
+                await transport.stop_accepting()
+            except Exception:
+                # A defect of a plugin must not cost the words of those who are served.
+                logger.exception("%s.stop_accepting() failed", type(transport).__qualname__)
         if self._sockets.activated:
             await asyncio.sleep(ACCEPTED_SECONDS)
         admission.draining = True
