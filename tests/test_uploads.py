@@ -13,6 +13,7 @@ from wlkd.contract.components import Backend, Options, Recognizer, StepPlan
 from wlkd.contract.errors import SessionError
 from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, Word
 from wlkd.inference.backlog import Outcome, Stream
+from wlkd.inference.uploads import LOOK_SECONDS, Uploads
 from wlkd.inference.worker import UPLOAD_PATIENCE, Worker
 from wlkd.metrics import Metrics
 
@@ -169,6 +170,25 @@ async def test_a_step_of_uploads_may_take_long_but_not_for_ever(house: House) ->
     await asyncio.to_thread(house.backend.begun.wait, 5)
     house.now += 50
     assert house.worker.stalled_for() == pytest.approx(50 / UPLOAD_PATIENCE)
+
+
+async def test_what_live_streams_take_of_the_time_makes_no_upload_stuck() -> None:
+    backend, now, left = Patient(), 0.0, 0.02
+    backend.go_on.clear()
+    most = round(MOST * SAMPLE_RATE)
+    uploads = Uploads(backend, most, lambda: now, lambda steps, outcomes: None, lambda: left)
+    uploads.start()
+    stream = uploads.open(Ear(), lambda outcome: None)
+    stream.push(speech(MOST))
+    await asyncio.to_thread(backend.begun.wait, 5)
+    now += 700
+    assert uploads.running_for == pytest.approx(14)
+    await asyncio.sleep(2 * LOOK_SECONDS)
+    left = 1.0
+    now += 5
+    assert uploads.running_for == pytest.approx(19)
+    backend.go_on.set()
+    await uploads.close(5)
 
 
 async def test_a_failure_ends_its_file(house: House) -> None:

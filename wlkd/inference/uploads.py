@@ -17,6 +17,9 @@ from wlkd.inference.batch import run_batch
 
 logger = logging.getLogger(__name__)
 
+LOOK_SECONDS = 1.0
+"""How often to look what live streams leave to a batch that runs."""
+
 
 class Uploads:
     """Everything but the batches happens on the event loop."""
@@ -27,12 +30,15 @@ class Uploads:
         most: int,
         clock: Callable[[], float],
         on_outcomes: Callable[[list[Step], list[Outcome]], None],
+        spare: Callable[[], float] = lambda: 1.0,
     ) -> None:
-        """`most`: samples of speech in a batch. `on_outcomes` is called after each batch."""
+        """`most`: samples of speech in a batch. `on_outcomes` is called after each batch. `spare`: share of the
+        processors' time that live streams leave, 0 to 1."""
         self._backend = backend
         self._most = most
         self._clock = clock
         self._on_outcomes = on_outcomes
+        self._spare = spare
         self._streams: set[Stream] = set()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -40,7 +46,9 @@ class Uploads:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="uploads")
         self._task: asyncio.Task[None] | None = None
         self._computing: asyncio.Future[list[Outcome]] | None = None
-        self._since: float | None = None
+        self._had = 0.0
+        """What the running batch has had of the processors, in seconds of all of them, until `_looked_at`."""
+        self._looked_at = 0.0
 
     def start(self) -> None:
         """Begin to serve."""
@@ -77,9 +85,12 @@ class Uploads:
         return self._task is not None and self._task.done()
 
     @property
-    def running_since(self) -> float | None:
-        """When the running batch began; None: there is none."""
-        return self._since
+    def running_for(self) -> float:
+        """Seconds that live streams have left to the running batch; 0: there is none. What they take is no fault of
+        it: in a full house it gets a few hundredths of the time."""
+        if self._computing is None:
+            return 0.0
+        return self._had + (self._clock() - self._looked_at) * self._spare()
 
     # For streams ---------------------------------------------------------------------------------------------
 
@@ -128,12 +139,14 @@ class Uploads:
         return batch
 
     async def _run(self, batch: list[Step]) -> None:
-        self._since = self._clock()
+        self._had, self._looked_at = 0.0, self._clock()
         loop = asyncio.get_running_loop()
-        self._computing = loop.run_in_executor(self._thread, run_batch, self._backend, batch)
-        outcomes = await asyncio.shield(self._computing)
-        self._computing = self._since = None
-        self._on_outcomes(batch, outcomes)
+        self._computing = computing = loop.run_in_executor(self._thread, run_batch, self._backend, batch)
+        while not computing.done():
+            await asyncio.wait({computing}, timeout=LOOK_SECONDS)
+            self._had, self._looked_at = self.running_for, self._clock()
+        self._computing = None
+        self._on_outcomes(batch, computing.result())
         self._see_whether_idle()
 
     def _see_whether_idle(self) -> None:

@@ -49,8 +49,8 @@ STUCK_SECONDS = 2.0
 """What a batch gets to end when the worker is closed while sessions are open: the daemon stops, and cannot wait for
 one that may be stuck."""
 UPLOAD_PATIENCE = 10.0
-"""A batch of uploads may take so many times as long as others before it counts as stuck: it holds much speech and gives
-way to live streams."""
+"""A batch of uploads may take so many times as long as others before it counts as stuck, not counting what live streams
+take of the time: it holds much speech."""
 
 
 class Worker:
@@ -85,7 +85,9 @@ class Worker:
         self.capacity = Capacity(capacity, name)
         """How many sessions the backend keeps up with, as far as is known."""
         wanted = backend.upload_seconds
-        self._uploads = None if wanted is None else Uploads(backend, samples(wanted), clock, self._tell)
+        self._uploads = (
+            None if wanted is None else Uploads(backend, samples(wanted), clock, self._tell, lambda: self.spare)
+        )
         self._streams: set[Stream] = set()
         self._wake = asyncio.Event()
         self._vacated = asyncio.Event()
@@ -189,8 +191,8 @@ class Worker:
         running_since = self.load.running_since
         since = self._measuring_since if running_since is None else running_since
         stalled = 0.0 if since is None else now - since
-        upload_since = None if self._uploads is None else self._uploads.running_since
-        return max(stalled, 0.0 if upload_since is None else (now - upload_since) / UPLOAD_PATIENCE)
+        upload = 0.0 if self._uploads is None else self._uploads.running_for
+        return max(stalled, upload / UPLOAD_PATIENCE)
 
     @property
     def ended(self) -> bool:
