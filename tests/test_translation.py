@@ -19,10 +19,13 @@ from tests.in_other_words import Waiting
 from tests.test_session import PCM, pcm, rest
 from wlkd.cli.transcribe import add_arguments, main
 from wlkd.config import make_config
+from wlkd.contract.components import TranslatorOptions
 from wlkd.contract.errors import SessionError
 from wlkd.contract.host import Session
-from wlkd.contract.types import Update
+from wlkd.contract.types import Passage, Update
 from wlkd.daemon.pipeline import Core, running_core
+from wlkd.inference.translation import LOOK_SECONDS, STUCK_SECONDS, Rank, Request, TranslationService
+from wlkd.metrics import Metrics
 from wlkd.plugins import load_plugins
 from wlkd.testing import speech_like
 
@@ -143,6 +146,29 @@ async def test_a_translator_that_hangs_delays_the_end_no_longer_than_allowed(tra
         assert last.final and last.text == " One two. Three four five. Six seven."
         assert [note.code for note in last.notes] == ["untranslated"]
         assert value(core, "wlkd_translation_skipped_total") == 3
+
+
+async def test_a_translator_that_recognition_leaves_no_time_is_not_stuck() -> None:
+    now, left = 0.0, 0.02
+    Waiting.gate.clear()
+    service = TranslationService(Waiting(TranslatorOptions()), Metrics(), lambda: now)
+    service.give_way_to(lambda: left)
+    await service.start(warm_up=False)
+    done = asyncio.Event()
+    service.ask(Request(Passage("One.", "en", "de"), Rank.UPLOAD, lambda text: done.set()))
+    try:
+        await asyncio.sleep(0.1)
+        now += 10 * STUCK_SECONDS
+        assert not service.stuck
+        await asyncio.sleep(2 * LOOK_SECONDS)
+        left = 1.0
+        now += 2 * STUCK_SECONDS
+        assert service.stuck
+    finally:
+        Waiting.gate.set()
+    await asyncio.wait_for(done.wait(), 5)
+    assert not service.stuck
+    await service.close()
 
 
 async def test_what_the_listener_understands_is_passed_on_as_it_is(translating: Translating) -> None:
