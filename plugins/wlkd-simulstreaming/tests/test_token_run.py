@@ -1,5 +1,8 @@
 """Tokens whose work was recorded: what is replayed without its Python says what decoding says."""
 
+from contextlib import contextmanager
+from typing import ClassVar
+
 import pytest
 import torch
 from prometheus_client import CollectorRegistry
@@ -9,7 +12,7 @@ from wlkd_simulstreaming.decoding import GreedyDecoding
 from wlkd_simulstreaming.hypothesis import Request
 from wlkd_simulstreaming.layers import FloatLinear
 from wlkd_simulstreaming.metrics import Metrics
-from wlkd_simulstreaming.token_run import best_two, rounded
+from wlkd_simulstreaming.token_run import best_two, cuda_graphs, rounded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -107,3 +110,65 @@ def test_what_is_said_of_a_place():
     assert said[0, [0, 2]].tolist() == [1, 3]
     assert said[0, [1, 3, 4]].exp().tolist() == pytest.approx([0.4, 0.3, 0.4])
     assert said[0, 5] in range(10, 14)
+
+
+class FakeStream:
+    def __init__(self, device=None):
+        self.device = FakeCuda.current if device is None else device
+
+    def wait_stream(self, other):
+        assert other.device == self.device
+
+
+class FakeCuda:
+    """What of `torch.cuda` records; as there, the current device and stream are the first one's until they are set."""
+
+    current = torch.device("cuda", 0)
+    streams: ClassVar[dict[torch.device, FakeStream]] = {}
+    recording = False
+    Stream = FakeStream
+
+    class CUDAGraph:
+        def replay(self):
+            """Nothing is there to do it."""
+
+    @staticmethod
+    @contextmanager
+    def device(wanted):
+        before, FakeCuda.current = FakeCuda.current, wanted
+        yield
+        FakeCuda.current = before
+
+    @staticmethod
+    def current_stream(device=None):
+        return FakeCuda.streams.setdefault(FakeCuda.current, FakeStream())
+
+    @staticmethod
+    @contextmanager
+    def stream(wanted):
+        with FakeCuda.device(wanted.device):
+            before, FakeCuda.streams[wanted.device] = FakeCuda.current_stream(), wanted
+            yield
+            FakeCuda.streams[wanted.device] = before
+
+    @staticmethod
+    @contextmanager
+    def graph(graph, stream=None, capture_error_mode="global"):
+        with FakeCuda.stream(stream or FakeStream()):
+            FakeCuda.recording = True
+            yield
+            FakeCuda.recording = False
+
+
+def test_work_is_recorded_on_its_own_gpu(monkeypatch):
+    monkeypatch.setattr(torch, "cuda", FakeCuda)
+    seen = []
+    captures = [cuda_graphs(torch.device("cuda", index)) for index in (1, 0, 1)]
+    for capture in captures:
+        for _ in range(2):
+            capture(lambda: seen.append((FakeCuda.recording, FakeCuda.current_stream())))
+    assert [recording for recording, _ in seen] == [False, False, True] * 6
+    assert [stream.device.index for _, stream in seen] == [1] * 6 + [0] * 6 + [1] * 6
+    # Each stream that computes has a workspace of its own, which libraries keep: one for each model.
+    assert len({id(stream) for _, stream in seen}) == 3
+    assert FakeCuda.current == torch.device("cuda", 0)

@@ -31,7 +31,7 @@ from wlkd_simulstreaming.mel import MAX_MEL_FRAMES, LogMel
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.padded import PaddedEncoder
-from wlkd_simulstreaming.token_run import cuda_graph
+from wlkd_simulstreaming.token_run import cuda_graphs
 from wlkd_simulstreaming.tokens import Vocabulary
 from wlkd_simulstreaming.whole import WholeHearing
 
@@ -105,7 +105,7 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
         settings["suppress_ids_begin"],
         options.rewind_threshold,
         metrics,
-        cuda_graph if device.type == "cuda" and not torch.version.hip else None,
+        cuda_graphs(device) if device.type == "cuda" and not torch.version.hip else None,
     )
     mel = LogMel(checkpoint.dims.n_mels, device)
     alone = _decodes_on_one_thread(options, checkpoint, device)

@@ -243,17 +243,23 @@ def _multiple(number: int, of: int) -> int:
     return -(-number // of) * of
 
 
-def cuda_graph(work: Callable[[], None]) -> Callable[[], None]:
-    """A `Capture` for NVIDIA's GPUs: `work` with all its launches as one."""
-    # Libraries set themselves up at their first calls, which cannot be recorded.
-    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(2):
-            work()
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    # Another thread, with an upload, may go on meanwhile.
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        work()
-    return graph.replay
+def cuda_graphs(device: torch.device) -> Capture:
+    """For one of NVIDIA's GPUs: work with all its launches as one."""
+    aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def recorded(work: Callable[[], None]) -> Callable[[], None]:
+        # What is not told a GPU means the first one, where nothing of `work` would be recorded.
+        with torch.cuda.device(device):
+            # Libraries set themselves up at their first calls, which cannot be recorded.
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside):
+                for _ in range(2):
+                    work()
+            torch.cuda.current_stream().wait_stream(aside)
+            graph = torch.cuda.CUDAGraph()
+            # Another thread, with an upload, may go on meanwhile.
+            with torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local"):
+                work()
+        return graph.replay
+
+    return recorded

@@ -11,7 +11,7 @@ from wlkd_simulstreaming.decoder import Cache, TextDecoder
 from wlkd_simulstreaming.encoder import TorchEncoder
 from wlkd_simulstreaming.layers import FloatLinear
 from wlkd_simulstreaming.memory import Memory, Padded
-from wlkd_simulstreaming.token_run import FixedRuns, GrowingRuns, TokenRuns, best_two, cuda_graph
+from wlkd_simulstreaming.token_run import FixedRuns, GrowingRuns, TokenRuns, best_two, cuda_graphs
 from wlkd_whisper.dims import WhisperDims
 
 Start = tuple[Memory, Cache, Tensor]
@@ -101,7 +101,7 @@ class Network:
 
     def fixed(self) -> TokenRuns:
         """How a GPU does; the CPU, which records nothing, does the same work."""
-        capture = cuda_graph if self.device.type == "cuda" else _plainly
+        capture = cuda_graphs(self.device) if self.device.type == "cuda" else _plainly
         return FixedRuns(self.decoder, torch.zeros(self.dims.n_vocab, device=self.device), self.marks, capture)
 
 
