@@ -38,6 +38,17 @@ def test_a_long_clause_is_found_and_kept_once():
     assert loop_start([99, *clause * 3]) == 21
 
 
+def test_who_repeats_himself_is_not_cut_and_a_loop_without_audio_is():
+    said = [9, *[1, 2, 3] * 3]
+    assert loop_start(said, [5, 20, 35, 50, 68, 83, 98, 116, 131, 146]) is None
+    # What base said of music, of Chinese taken for Bengali, and of somebody who had repeated himself until then.
+    assert loop_start(said, [5, 80, 84, 88, 170, 172, 173, 170, 171, 173]) == 4
+    assert loop_start(said, [5, 15, 18, 21, 30, 35, 40, 30, 33, 37]) == 4
+    assert loop_start([9, *[1, 2, 3] * 5], [5, *range(20, 200, 15), 155, 170, 185]) == 4
+    assert loop_start([7] * 6, [10, 22, 31, 44, 52, 64]) is None
+    assert loop_start([7] * 6, [10, 22, 31, 44, 52, 52]) == 1
+
+
 def test_a_loop_in_the_middle_of_a_text_is_one():
     assert loops([9, 8, *[1, 2, 3, 4] * 3, 7, 6, 5])
     assert not loops([9, 8, *[1, 2, 3, 4] * 2, 7, 6, 5])

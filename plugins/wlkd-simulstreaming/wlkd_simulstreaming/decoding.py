@@ -57,7 +57,7 @@ class Row:
         self.said.append(choice)
         tokens, frames = [one.token for one in self.said], [one.frame for one in self.said]
         told = self.request.prefix[len(self.request.prefix) - self.request.told :]
-        if (start := loop_start(tokens)) is not None:
+        if (start := loop_start(tokens, frames)) is not None:
             self._cut(start, Guard.LOOP)
         elif (start := retelling_start(told, self.request.floor, tokens, frames)) is not None or (
             start := crowded_start(tokens, frames)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import pairwise
 
 from wlkd_whisper.alike import alike
 
@@ -53,11 +54,13 @@ CUT_SHORT = frozenset({Guard.LOOP, Guard.REWIND, Guard.RETOLD})
 """Guards that cut a hypothesis short."""
 
 
-def loop_start(tokens: Sequence[int]) -> int | None:
+def loop_start(tokens: Sequence[int], frames: Sequence[int] = ()) -> int | None:
     """Where the tail of `tokens` begins to repeat itself, or None.
 
     A single token must come six times in a row, a pair four times, and longer n-grams three times: people do say
-    "no no no". The index returned is that of the first repetition, so what is before it holds the n-gram once.
+    "no no no". Where each time has audio of its own, by the `frames` of the tokens, somebody says it that often: in a
+    loop, attention stops or goes back. The index returned is that of the first repetition, so what is before it holds
+    the n-gram once.
     """
     count = len(tokens)
     for n in range(1, LONGEST_LOOP + 1):
@@ -66,11 +69,19 @@ def loop_start(tokens: Sequence[int]) -> int | None:
             continue
         unit = list(tokens[count - n :])
         if all(list(tokens[count - n * k : count - n * (k - 1)]) == unit for k in range(2, times + 1)):
+            if _moves_on(frames[count - n * times :], n):
+                continue
             start = count - n * times
             while start >= n and list(tokens[start - n : start]) == unit:
                 start -= n
             return start + n
     return None
+
+
+def _moves_on(frames: Sequence[int], n: int) -> bool:
+    """Whether attention gets on with each `n` of `frames`, as far as speech does."""
+    reached = [max(frames[start : start + n]) for start in range(0, len(frames), n)]
+    return bool(reached) and all(after - before >= CROWDED_FRAMES * n for before, after in pairwise(reached))
 
 
 def loops(tokens: Sequence[int]) -> bool:
