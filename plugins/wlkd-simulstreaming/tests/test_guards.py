@@ -117,3 +117,19 @@ def test_a_sentence_told_twice_needs_audio_for_both() -> None:
     assert crowded_start([9, *sentence * 2], [1, 5, 12, 20, 25, 5, 12, 20, 25]) == 5
     assert crowded_start(sentence * 2, [5, 12, 20, 25, 40, 47, 55, 60]) is None
     assert crowded_start([7, 8, 7, 8], [5, 6, 7, 8]) is None
+
+
+def test_tokens_that_begin_inside_a_character_take_no_time_of_their_own() -> None:
+    """The doubled letter of "მმართველი" (government), of three tokens each; and a word of five letters said twice."""
+    letter, frames = [1, 8, 9], [10, 11, 12, 14, 15, 15]
+    assert crowded_start(letter * 2, frames) == 3
+    assert crowded_start(letter * 2, frames, {8, 9}) is None
+    word, fast = [1, 8, 9, 2, 8, 9, 3, 8, 9, 4, 8, 9, 5, 8, 9], [*range(10, 25), *range(27, 42)]
+    assert crowded_start(word * 2, fast) == 15
+    assert crowded_start(word * 2, fast, {8, 9}) is None
+    assert crowded_start(word * 2, [*range(10, 25), *[25] * 15], {8, 9}) == 15
+    moving = [*fast, *range(44, 59)]
+    assert loop_start(word * 3, moving) == 15
+    assert loop_start(word * 3, moving, {8, 9}) is None
+    # A loop inside a character has none of its own.
+    assert loop_start([8] * 6, [20] * 6, {8, 9}) == 1

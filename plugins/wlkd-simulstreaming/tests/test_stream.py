@@ -394,6 +394,15 @@ def test_a_window_that_says_far_too_much_still_leaves_room(new_talk):
         assert asked.max_tokens > 8
 
 
+def test_there_is_room_for_languages_whose_letters_are_several_tokens(talk):
+    """54 letters of Georgian are 127 tokens, and said in 4 s."""
+    talk.hear(4)
+    assert talk.request().max_tokens > 127
+    # A window full of them is no sign of a recognizer gone astray.
+    talk.step(3.5, *((" " + "a" * 27, 36 * word) for word in range(9)))
+    assert talk.request().told == 8 * 28
+
+
 def test_each_segment_may_be_in_another_language(new_talk):
     talk = new_talk(RecognitionParams(language_scope="segment"))
     talk.stream.adopt(dataclasses.replace(talk.hear(3).state, language="de"))

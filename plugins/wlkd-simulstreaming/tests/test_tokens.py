@@ -28,6 +28,11 @@ def test_marks_belong_to_the_word_before(vocabulary):
     assert not marks & {" ", "a", "(", " ("}
 
 
+def test_letters_are_counted_by_the_tokens_that_begin_them(vocabulary):
+    begun = [token for token in vocabulary.encode("მმ, ok 語🙂") if token not in vocabulary.inside]
+    assert len(begun) == len("მმ, ok 語🙂")
+
+
 def test_a_missing_special_token_is_named(vocabulary):
     class Bare:
         def token_to_id(self, name):

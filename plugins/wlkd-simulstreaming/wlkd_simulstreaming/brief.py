@@ -15,11 +15,13 @@ from wlkd_simulstreaming.state import State
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said
 from wlkd_simulstreaming.tokens import Vocabulary
 
-TOKENS_PER_SECOND = 16
-"""More than any language is spoken in; what goes on beyond is a loop."""
+TOKENS_PER_SECOND = 40
+"""More than any language is spoken in; what goes on beyond is a loop. Georgian, Burmese and Malayalam, whose letters
+take two or three tokens, come to some 30."""
 SPARE_TOKENS = 12
 ROOM_TOKENS = 45
-"""Tokens that a full prompt and a window full of committed words leave for the start sequence and for new words."""
+"""Tokens that the text before a window and a window full of committed words leave for the start sequence and for new
+words."""
 END_FRAMES = 4
 """80 ms: a token that attends so close to the end of the audio is the last that can have been heard."""
 
@@ -44,9 +46,10 @@ class Brief:
 
     @property
     def most_said(self) -> int:
-        """Committed tokens a window may hold: with a full prompt before them there is still room for new ones. Only a
+        """Committed tokens a window may hold: with all the text before them there is still room for new ones. Only a
         recognizer gone astray says so much in a window."""
-        return self.dims.n_text_ctx - self.dims.max_previous - ROOM_TOKENS
+        before = min(len(self.prompt) + self.options.context_tokens, self.dims.max_previous)
+        return self.dims.n_text_ctx - before - ROOM_TOKENS
 
 
 Step = stepwise.Step[Brief, State]

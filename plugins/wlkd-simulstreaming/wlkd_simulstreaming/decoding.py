@@ -7,7 +7,7 @@ of plain greedy decoding, for a fraction of the sequential steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -33,6 +33,8 @@ class Row:
     request: Request
     rewind_threshold: int
     eot: int
+    inside: Collection[int] = frozenset()
+    """`Vocabulary.inside`."""
     said: list[Choice] = field(init=False)
     ended: bool = False
     end_logprob: float = 0.0
@@ -57,10 +59,10 @@ class Row:
         self.said.append(choice)
         tokens, frames = [one.token for one in self.said], [one.frame for one in self.said]
         told = self.request.prefix[len(self.request.prefix) - self.request.told :]
-        if (start := loop_start(tokens, frames)) is not None:
+        if (start := loop_start(tokens, frames, self.inside)) is not None:
             self._cut(start, Guard.LOOP)
         elif (start := retelling_start(told, self.request.floor, tokens, frames)) is not None or (
-            start := crowded_start(tokens, frames)
+            start := crowded_start(tokens, frames, self.inside)
         ) is not None:
             self._cut(start, Guard.RETOLD)
         at_end = self.request.last_frame is not None and choice.frame >= self.request.last_frame
@@ -127,7 +129,8 @@ class GreedyDecoding:
     @torch.inference_mode()
     def decode(self, memory: Memory, requests: Sequence[Request]) -> list[Hypothesis]:
         """One hypothesis per request, in order; `memory` has a row for each."""
-        rows = [Row(request, self._rewind_threshold, self._vocabulary.eot) for request in requests]
+        known = self._vocabulary
+        rows = [Row(request, self._rewind_threshold, known.eot, known.inside) for request in requests]
         with self._metrics.timed("prefill"):
             cache, no_speech = self._read(memory, requests, rows)
         with self._metrics.timed("tokens"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from itertools import pairwise
 
@@ -20,7 +20,8 @@ RETOLD_FRAMES = 25
 CROWDED_TOKENS = 3
 """Fewer, said twice, are "no, no"."""
 CROWDED_FRAMES = 2
-"""For each token: 40 ms. The fastest speakers take twice as long."""
+"""For each token: 40 ms. The fastest speakers take twice as long. Tokens that begin inside a character do not count: in
+some scripts, every letter is three."""
 
 DOUBT_LOGPROB = 0.45
 """How much better words must be where surely nobody speaks than where surely somebody does. With -1.7 it parted all
@@ -54,13 +55,13 @@ CUT_SHORT = frozenset({Guard.LOOP, Guard.REWIND, Guard.RETOLD})
 """Guards that cut a hypothesis short."""
 
 
-def loop_start(tokens: Sequence[int], frames: Sequence[int] = ()) -> int | None:
+def loop_start(tokens: Sequence[int], frames: Sequence[int] = (), inside: Collection[int] = frozenset()) -> int | None:
     """Where the tail of `tokens` begins to repeat itself, or None.
 
     A single token must come six times in a row, a pair four times, and longer n-grams three times: people do say
     "no no no". Where each time has audio of its own, by the `frames` of the tokens, somebody says it that often: in a
-    loop, attention stops or goes back. The index returned is that of the first repetition, so what is before it holds
-    the n-gram once.
+    loop, attention stops or goes back. `inside`: see `Vocabulary.inside`. The index returned is that of the first
+    repetition, so what is before it holds the n-gram once.
     """
     count = len(tokens)
     for n in range(1, LONGEST_LOOP + 1):
@@ -69,7 +70,7 @@ def loop_start(tokens: Sequence[int], frames: Sequence[int] = ()) -> int | None:
             continue
         unit = list(tokens[count - n :])
         if all(list(tokens[count - n * k : count - n * (k - 1)]) == unit for k in range(2, times + 1)):
-            if _moves_on(frames[count - n * times :], n):
+            if _moves_on(frames[count - n * times :], n, _least_frames(unit, inside)):
                 continue
             start = count - n * times
             while start >= n and list(tokens[start - n : start]) == unit:
@@ -78,10 +79,19 @@ def loop_start(tokens: Sequence[int], frames: Sequence[int] = ()) -> int | None:
     return None
 
 
-def _moves_on(frames: Sequence[int], n: int) -> bool:
-    """Whether attention gets on with each `n` of `frames`, as far as speech does."""
+def _moves_on(frames: Sequence[int], n: int, least: int) -> bool:
+    """Whether attention gets on by at least so many frames with each `n` of `frames`."""
     reached = [max(frames[start : start + n]) for start in range(0, len(frames), n)]
-    return bool(reached) and all(after - before >= CROWDED_FRAMES * n for before, after in pairwise(reached))
+    return bool(reached) and all(after - before >= least for before, after in pairwise(reached))
+
+
+def _least_frames(tokens: Sequence[int], inside: Collection[int]) -> int:
+    """What somebody who says `tokens` takes at least."""
+    return CROWDED_FRAMES * max(_begun(tokens, inside), 1)
+
+
+def _begun(tokens: Sequence[int], inside: Collection[int]) -> int:
+    return sum(token not in inside for token in tokens)
 
 
 def loops(tokens: Sequence[int]) -> bool:
@@ -110,16 +120,18 @@ def retelling_start(told: Sequence[int], floor: int, tokens: Sequence[int], fram
     return first
 
 
-def crowded_start(tokens: Sequence[int], frames: Sequence[int]) -> int | None:
-    """Where `tokens` begin to say their last words again with hardly any audio left for it, or None.
+def crowded_start(tokens: Sequence[int], frames: Sequence[int], inside: Collection[int] = frozenset()) -> int | None:
+    """Where `tokens` begin to say their last words again with hardly any audio left for it, or None. `inside`: see
+    `Vocabulary.inside`.
 
     At the end of the audio a hypothesis may tell its sentence twice: the second time its `frames` stand on those of the
     first, or crowd behind them. Whoever says it twice takes as long again.
     """
     for count in range(CROWDED_TOKENS, len(tokens) // 2 + 1):
         again, before = tokens[-count:], tokens[-2 * count : -count]
-        reached = max(frames[-2 * count : -count])
-        if list(again) == list(before) and max(frames[-count:]) - reached < CROWDED_FRAMES * count:
+        if list(again) != list(before) or _begun(again, inside) < CROWDED_TOKENS:
+            continue
+        if max(frames[-count:]) - max(frames[-2 * count : -count]) < _least_frames(again, inside):
             return len(tokens) - count
     return None
 

@@ -46,6 +46,8 @@ class Vocabulary:
         self._bytes = [bytes(alphabet[letter] for letter in self._written(token)) for token in range(self.eot)]
         self.marks = [token for token in range(self.eot) if begins_with_mark(self.text([token]))]
         """Tokens that begin with a mark, which belongs to the word before: ",", but "'s" and "-like" too."""
+        self.inside = frozenset(token for token, raw in enumerate(self._bytes) if raw and raw[0] & 0xC0 == 0x80)
+        """Tokens that begin inside a character: of Georgian or Burmese, two of three."""
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
