@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import itertools
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -22,7 +23,7 @@ from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.padded import BEHIND, PaddedEncoder
 from wlkd_whisper.folder import decoder_file
 
-from wlkd import Context, Frame, RecognitionParams, SessionError, StepPlan
+from wlkd import Context, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan
 from wlkd.host.cpu import cores
 
 pytestmark = pytest.mark.model
@@ -33,6 +34,31 @@ def provisioned(models_dir, registry, **options):
     backend = SimulStreaming(SimulStreamingOptions(device="cpu", **options))
     asyncio.run(backend.provision(Context(models_dir, registry, lambda words: None)))
     return backend
+
+
+def changed(models_dir, folder, **settings):
+    """A models folder with base, whose encoder's `config.json` has other `settings`."""
+    (folder / "pytorch-whisper-base").symlink_to(models_dir.resolve() / "pytorch-whisper-base")
+    encoder = folder / "faster-whisper-base"
+    encoder.mkdir()
+    for file in (models_dir.resolve() / encoder.name).iterdir():
+        (encoder / file.name).symlink_to(file)
+    config = json.loads((encoder / "config.json").read_text()) | settings
+    (encoder / "config.json").unlink()
+    (encoder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_fine_tuned_model_may_come_without_suppressed_tokens(models_dir, tmp_path):
+    folder = changed(models_dir, tmp_path, suppress_ids=None, suppress_ids_begin=None)
+    backend = provisioned(folder, CollectorRegistry())
+    backend.warm_up()
+    asyncio.run(backend.close())
+
+
+def test_a_model_without_alignment_heads_is_refused(models_dir, tmp_path):
+    with pytest.raises(ProvisionError, match="alignment_heads"):
+        provisioned(changed(models_dir, tmp_path, alignment_heads=[]), CollectorRegistry())
 
 
 @pytest.fixture(scope="module")

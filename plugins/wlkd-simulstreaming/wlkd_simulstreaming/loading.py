@@ -101,8 +101,9 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     decoding = GreedyDecoding(
         decoder,
         vocabulary,
-        settings["suppress_ids"],
-        settings["suppress_ids_begin"],
+        # Converted from a model without a list of its own, as fine-tuned ones often are, they are null.
+        settings["suppress_ids"] or (),
+        settings["suppress_ids_begin"] or (),
         options.rewind_threshold,
         metrics,
         cuda_graphs(device) if device.type == "cuda" and not torch.version.hip else None,
@@ -156,6 +157,8 @@ def _settings(folder: Path) -> dict[str, Any]:
     for key in ("alignment_heads", "suppress_ids", "suppress_ids_begin"):
         if key not in settings:
             raise ProvisionError(f"{path}: has no `{key}`; it was converted by an old tool, fetch the model again")
+    if not settings["alignment_heads"]:
+        raise ProvisionError(f"{path}: `alignment_heads` is empty, and they are what tells when a word is said")
     return settings
 
 
