@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from wlkd import Context, ProvisionError
 NONE = Gpus(present=False, hidden=False, count=0, fault="libcuda.so.1 cannot be loaded")
 BROKEN = Gpus(present=True, hidden=False, count=0, fault="libcublas.so.12 cannot be loaded")
 TWO = Gpus(present=True, hidden=False, count=2, fault=None)
+NO_KERNEL = "CUDA error: no kernel image is available for execution on the device"
 HIDDEN = Gpus(present=True, hidden=True, count=0, fault="CUDA_VISIBLE_DEVICES hides every GPU")
 
 
@@ -100,6 +102,7 @@ def cuda_build(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.version, "hip", None)
     monkeypatch.setattr(torch, "cuda", FakeCuda)
+    monkeypatch.setattr(torch, "ones", lambda *shape, device: torch.zeros(shape))
     return monkeypatch
 
 
@@ -129,6 +132,27 @@ def test_a_gpu_that_pytorch_cannot_start_is_explained(cuda_build: pytest.MonkeyP
     cuda_build.setattr("os.access", lambda *_: False)
     fault = look({}, needs_cublas=True).fault
     assert fault is not None and "gpu.conf" in fault
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_gpu_that_is_there_and_cannot_compute_is_explained(cuda_build: pytest.MonkeyPatch, index: int) -> None:
+    """As one that is older than what PyTorch was built for."""
+
+    def compute(*shape: int, device: torch.device) -> torch.Tensor:
+        if device.index == 0:
+            raise RuntimeError(f"{NO_KERNEL}\nmore")
+        return torch.zeros(shape)
+
+    cuda_build.setattr(torch, "ones", compute)
+    cuda_build.setattr(ctypes, "CDLL", unloadable())
+    cuda_build.setattr(FakeCuda, "device_count", staticmethod(lambda: 2))
+    gpus = look({}, needs_cublas=True, index=index)
+    if index == 1:
+        assert gpus.fault is None
+        return
+    assert gpus.fault is not None and gpus.fault.endswith("cannot compute on GPU 0: " + NO_KERNEL)
+    fallen_back = choose(options(cpu_fallback=True), replace(gpus, present=True))
+    assert str(fallen_back).startswith("cpu (cpu_fallback: PyTorch")
 
 
 @pytest.mark.skipif(torch.version.cuda is not None, reason="this PyTorch is a build for CUDA")

@@ -46,7 +46,7 @@ def choose_device(options: SimulStreamingOptions) -> Choice:
     """The device that `options` ask for. Raises `ProvisionError` with the library that is missing and the remedy."""
     if options.device == "cpu":
         return Choice(torch.device("cpu"))
-    return choose(options, look(os.environ, needs_cublas=options.encoder == "ctranslate2"))
+    return choose(options, look(os.environ, options.encoder == "ctranslate2", options.device_index))
 
 
 def choose(options: SimulStreamingOptions, gpus: Gpus) -> Choice:
@@ -72,8 +72,8 @@ def choose(options: SimulStreamingOptions, gpus: Gpus) -> Choice:
     return Choice(torch.device("cuda", options.device_index))
 
 
-def look(environment: Mapping[str, str], needs_cublas: bool) -> Gpus:
-    """Find out about the GPUs; loads CUDA's libraries on the way."""
+def look(environment: Mapping[str, str], needs_cublas: bool, index: int = 0) -> Gpus:
+    """Find out about the GPUs, of which number `index` is wanted; loads CUDA's libraries on the way."""
     # The driver shows its GPUs there even where a sandbox hides the device files.
     present = Path("/proc/driver/nvidia/gpus").is_dir() or Path("/dev/nvidiactl").exists()
     hidden = environment.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
@@ -83,7 +83,8 @@ def look(environment: Mapping[str, str], needs_cublas: bool) -> Gpus:
     if needs_cublas and not fault:
         fault = cublas_fault()
         fault = f"{fault}; `{EXTRA}` brings it" if fault else None
-    return Gpus(present, hidden, 0 if fault else torch.cuda.device_count(), fault)
+    count = 0 if fault else torch.cuda.device_count()
+    return Gpus(present, hidden, count, _compute_fault(index) if index < count else fault)
 
 
 def _torch_fault() -> str | None:
@@ -106,3 +107,12 @@ def _torch_fault() -> str | None:
             return f"{device} cannot be opened; in the service, the drop-in gpu.conf gives access to the GPU"
         return f"PyTorch cannot use CUDA {torch.version.cuda}: {str(error).splitlines()[0]}"
     return None if torch.cuda.device_count() else "PyTorch finds no GPU"
+
+
+def _compute_fault(index: int) -> str | None:
+    """PyTorch lists a GPU that is too old for it, or that another program has for itself: it shows at the first use."""
+    try:
+        torch.ones(1, device=torch.device("cuda", index)).add(1).item()
+    except RuntimeError as error:
+        return f"PyTorch {torch.__version__} cannot compute on GPU {index}: {str(error).splitlines()[0]}"
+    return None
