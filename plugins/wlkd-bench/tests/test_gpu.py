@@ -96,6 +96,12 @@ def test_all_of_it_on_the_cpu(tmp_path, capsys):
     assert 70 < int(re.search(r"(\d+) launches a token", written)[1]) < 110
 
 
+def test_a_run_takes_no_more_tokens_than_there_is_room_for(tmp_path, capsys):
+    """60 and 4 are the least room that is recorded; one more would be an assertion of CUDA's, which ends all checks."""
+    small = ["--frames", "60", "--prefix", "60", "--tokens", "4", "--streams", "1", "--repeats", "1"]
+    assert main(["--device", "cpu", "--shape", "test", "--models", str(tmp_path), *small]) == 0
+
+
 def test_a_device_that_cannot_be_used_is_named(monkeypatch, capsys):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     with pytest.raises(SystemExit, match="2"):

@@ -90,7 +90,7 @@ def _events(network: Network, load: Load, tokens: int) -> Counter[str]:
     run()
     # `torch.profiler` is the same, but first imports a compiler that nothing here needs.
     with profile(use_device="cuda" if network.device.type == "cuda" else None) as profiled:
-        for _ in range(tokens):
+        for _ in range(tokens - 1):
             run().tolist()
     names = [event.name for event in profiled.function_events or []]
     return Counter({watched: sum(name.startswith(watched) for name in names) for watched in PER_TOKEN})
