@@ -82,3 +82,10 @@ def test_gathered_threads_run_on_different_processors():
 def threads_of(crew: Crew) -> int:
     with crew.gathered() as threads:
         return threads
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_its_threads_compute_on_one_each() -> None:
+    crew = Crew(2)
+    torch.set_num_threads(2)
+    assert crew.share(lambda _: torch.get_num_threads(), range(2))[1] == 1

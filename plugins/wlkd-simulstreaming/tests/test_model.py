@@ -49,6 +49,15 @@ def changed(models_dir, folder, **settings):
     return folder
 
 
+@pytest.mark.usefixtures("one_thread")
+def test_each_thread_computes_on_as_many_as_its_own_model_wants(backend):
+    """Another engine, of a larger model, may have been loaded in between."""
+    torch.set_num_threads(2)
+    with ThreadPoolExecutor(1) as inference:
+        inference.submit(backend.warm_up).result()
+        assert inference.submit(torch.get_num_threads).result() == 1
+
+
 def test_a_fine_tuned_model_may_come_without_suppressed_tokens(models_dir, tmp_path):
     folder = changed(models_dir, tmp_path, suppress_ids=None, suppress_ids_begin=None)
     backend = provisioned(folder, CollectorRegistry())

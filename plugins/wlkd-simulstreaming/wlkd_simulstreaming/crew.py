@@ -30,12 +30,19 @@ class Crew:
     def __init__(self, size: int) -> None:
         self._size = size
         self._ids: list[int] = []
-        self._others = ThreadPoolExecutor(max(size - 1, 1), "crew", lambda: self._ids.append(threading.get_native_id()))
+        self._others = ThreadPoolExecutor(max(size - 1, 1), "crew", self._begin)
         self._steps = 0
         self._counting = threading.Lock()
         # All of them start now: a thread may run only where the one that starts it may, and that changes in `_apart`.
         everyone = threading.Barrier(size)
         self.share(lambda _: everyone.wait(), range(size))
+
+    def _begin(self) -> None:
+        """In each of the other threads."""
+        self._ids.append(threading.get_native_id())
+        # A thread takes what was set last anywhere when it first needs to know; from then on the number is its own.
+        torch.get_num_threads()
+        torch.set_num_threads(1)
 
     @contextmanager
     def step(self) -> Iterator[None]:

@@ -50,7 +50,9 @@ class Inference:
         decoding: GreedyDecoding,
         metrics: Metrics,
         crew: Crew,
+        threads: int,
     ) -> None:
+        """`threads`: PyTorch's, for each operation."""
         self._options = options
         self._mel = mel
         self._encoder = encoder
@@ -59,10 +61,14 @@ class Inference:
         self._decoding = decoding
         self._metrics = metrics
         self._crew = crew
+        self._threads = threads
 
     @torch.inference_mode()
     def hear(self, steps: Sequence[Step]) -> list[Heard]:
         """What the speech of each step was taken for, in order."""
+        # Each thread has a number of its own, which begins with what was set last anywhere: by another engine, perhaps.
+        if torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
         with self._crew.step():
             return self._hear(steps)
 

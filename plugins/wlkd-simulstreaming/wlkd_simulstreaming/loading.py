@@ -115,8 +115,9 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     padded = _padded(options, checkpoint, mel, crew) if alone else None
     if options.encode == "window":
         decoder.remember_silence(padded.silence if padded else encoder(mel.silence(MAX_MEL_FRAMES)[None])[0])
-    inference = Inference(options, mel, encoder, padded, decoder, decoding, metrics, crew)
-    torch.set_num_threads(1 if alone else threads)
+    of_torch = 1 if alone else threads
+    inference = Inference(options, mel, encoder, padded, decoder, decoding, metrics, crew, of_torch)
+    torch.set_num_threads(of_torch)
     whole = None
     if options.encoder == "ctranslate2":
         whole = WholeHearing(options, vocabulary, metrics, lambda: _whisper(options, folder, device, threads, 1))
