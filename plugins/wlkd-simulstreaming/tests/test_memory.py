@@ -4,9 +4,10 @@ import pytest
 import torch
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.layers import FloatLinear
+from wlkd_simulstreaming.memory import THINNED
 
 CPU = torch.device("cpu")
-LENGTHS, CONTENTS, TAIL = (50, 90, 31), (40, 90, 1), 20
+LENGTHS, CONTENTS = (50, 90, 31), (40, 90, 1)
 
 
 @pytest.fixture(scope="module")
@@ -44,19 +45,18 @@ def same(ours, theirs):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("tail", [TAIL, 0])
-def test_rows_of_any_length_say_what_padded_ones_say(decoder, dims, weights, silence, rows, tail):
-    padded = make(dims, weights, silence, padded=True)
-    theirs = read(padded, padded.memory(rows, CONTENTS, tail))
-    same(read(decoder, decoder.memory(rows, CONTENTS, tail)), theirs)
+@pytest.mark.parametrize("silent", [True, False])
+def test_rows_of_any_length_say_what_padded_ones_say(dims, weights, silence, rows, silent):
+    decoder, padded = (make(dims, weights, silence if silent else None, padded=padded) for padded in (False, True))
+    theirs = read(padded, padded.memory(rows, CONTENTS))
+    same(read(decoder, decoder.memory(rows, CONTENTS)), theirs)
 
 
-@pytest.mark.parametrize("tail", [TAIL, 0])
-def test_half_precision_hears_the_same(decoder, dims, weights, silence, rows, tail):
+def test_half_precision_hears_the_same(decoder, dims, weights, silence, rows):
     halves = TextDecoder(dims, weights, [(1, 0), (2, 1)], CPU, torch.float32, FloatLinear, keep_as=torch.float16)
     halves.remember_silence(silence)
-    hidden, attention = read(halves, halves.memory(rows, CONTENTS, tail))
-    exact, attended = read(decoder, decoder.memory(rows, CONTENTS, tail))
+    hidden, attention = read(halves, halves.memory(rows, CONTENTS))
+    exact, attended = read(decoder, decoder.memory(rows, CONTENTS))
     assert (hidden - exact).norm() / exact.norm() < 1e-3
     torch.testing.assert_close(attention, attended, atol=1e-4, rtol=1e-2)
 
@@ -64,14 +64,14 @@ def test_half_precision_hears_the_same(decoder, dims, weights, silence, rows, ta
 @pytest.mark.parametrize("padded", [False, True])
 def test_chosen_rows_are_those_rows(dims, weights, silence, rows, padded):
     decoder = make(dims, weights, silence, padded=padded)
-    memory = decoder.memory(rows, CONTENTS, TAIL)
-    chosen = decoder.memory([rows[2], rows[0], rows[2]], [CONTENTS[2], CONTENTS[0], CONTENTS[2]], TAIL)
+    memory = decoder.memory(rows, CONTENTS)
+    chosen = decoder.memory([rows[2], rows[0], rows[2]], [CONTENTS[2], CONTENTS[0], CONTENTS[2]])
     assert (len(memory), len(chosen)) == (3, 3)
     same(read(decoder, memory.rows([2, 0, 2])), read(decoder, chosen))
 
 
 def test_rows_share_the_silence_and_choosing_copies_nothing(decoder, rows):
-    memory = decoder.memory(rows, CONTENTS, TAIL)
+    memory = decoder.memory(rows, CONTENTS)
     first, second, third = memory.layers[0]
     assert {part[1].untyped_storage().data_ptr() for part in (first[1], second[1], third[1])} == {
         first[1][1].untyped_storage().data_ptr()
@@ -82,34 +82,30 @@ def test_rows_share_the_silence_and_choosing_copies_nothing(decoder, rows):
 @pytest.mark.parametrize("padded", [False, True])
 def test_attention_counts_over_real_audio_only(dims, weights, silence, rows, padded):
     decoder = make(dims, weights, silence, padded=padded)
-    _, attention = read(decoder, decoder.memory(rows, CONTENTS, TAIL))
+    _, attention = read(decoder, decoder.memory(rows, CONTENTS))
     for row, content in zip(attention, CONTENTS, strict=True):
         torch.testing.assert_close(row[:, :content].sum(-1), torch.ones(2))
         assert not row[:, content:].any()
 
 
 @pytest.mark.parametrize("others", [0, 1])
-def test_silence_follows_from_where_the_encoding_ends(dims, weights, rows, others):
-    everything = torch.cat([rows[0], torch.zeros(1450, dims.n_text_state)])
-    cached, plain = make(dims, weights, everything), make(dims, weights, None)
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_frame_of_silence_stands_for_those_beside_it(dims, weights, rows, others, padded):
+    # In which they are alike, from where the encoding ends.
+    own = len(rows[0])
+    groups = -(-own // THINNED)
+    alike = torch.randn(1500 // THINNED, dims.n_text_state, generator=torch.Generator().manual_seed(4))
+    cached, plain = (make(dims, weights, one, padded=padded) for one in (alike.repeat_interleave(THINNED, 0), None))
+    in_full = torch.cat([rows[0], alike[groups:].repeat_interleave(THINNED, 0)])
     more, contents = rows[1 : 1 + others], CONTENTS[1 : 1 + others]
-    ours = read(cached, cached.memory([everything[:20], *more], [20, *contents], 30))
-    theirs = read(plain, plain.memory([everything[:50], *more], [20, *contents], 0))
+    ours = read(cached, cached.memory([rows[0], *more], [CONTENTS[0], *contents]))
+    theirs = read(plain, plain.memory([in_full, *more], [CONTENTS[0], *contents]))
     same([one[:1] for one in ours], [other[:1] for other in theirs])
 
 
-def test_padded_rows_are_as_long_as_the_longest_and_at_most_thirty_seconds(dims, weights, silence, rows):
-    decoder = make(dims, weights, silence, padded=True)
-    memory = decoder.memory([rows[0]], [40], 20)
-    tokens = torch.tensor([[1, 2]])
-    _, attention = decoder.forward(memory, decoder.cache(memory, 2), tokens, tokens > 0, 2)
-    assert attention.shape == (1, 2, 70)
-    assert decoder.memory([torch.zeros(1400, dims.n_text_state)], [1390], 300).frames.tolist() == [1500]
-
-
 @pytest.mark.parametrize("padded", [False, True])
-def test_a_tail_never_reaches_beyond_thirty_seconds(dims, weights, silence, padded):
+def test_silence_goes_up_to_thirty_seconds(dims, weights, silence, padded):
     decoder = make(dims, weights, silence, padded=padded)
-    states = torch.randn(1400, dims.n_text_state, generator=torch.Generator().manual_seed(4))
-    beyond, within = (read(decoder, decoder.memory([states], [1390], tail)) for tail in (300, 100))
-    same(beyond, within)
+    whole = decoder.memory([torch.zeros(1500, dims.n_text_state)], [1500])
+    short = decoder.memory([torch.zeros(1400, dims.n_text_state)], [1390])
+    assert [list(memory.silent) for memory in (whole, short)] == [[0], [(1500 - 1400) // THINNED]]

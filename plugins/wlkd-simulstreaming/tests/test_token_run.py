@@ -59,7 +59,9 @@ def plainly(work):
 
 @pytest.fixture(scope="module")
 def decoder(dims, weights):
-    return TextDecoder(dims, weights, [(1, 0), (2, 1)], CPU, torch.float32, FloatLinear, padded=True)
+    made = TextDecoder(dims, weights, [(1, 0), (2, 1)], CPU, torch.float32, FloatLinear, padded=True)
+    made.remember_silence(torch.randn(1500, dims.n_text_state, generator=torch.Generator().manual_seed(2)))
+    return made
 
 
 def decoding(decoder, vocabulary, capture):
@@ -77,7 +79,7 @@ def batches(decoder, dims, vocabulary):
     mosts = (9, 14, 20, 3, 12)
     for count, length in ((5, 60), (1, 300), (5, 40)):
         states = [torch.randn(length + row, dims.n_text_state, generator=generator) for row in range(count)]
-        memory = decoder.memory(states, [length - 10] * count, 0)
+        memory = decoder.memory(states, [length - 10] * count)
         yield (
             memory,
             [request(vocabulary, range(100, 100 + 3 * row), (7,) * (row % 3), mosts[row]) for row in range(count)],

@@ -15,7 +15,7 @@ from torch import Tensor
 from wlkd_whisper.dims import WhisperDims
 
 from wlkd_simulstreaming.layers import Block, MakeLinear, Weights, stacked
-from wlkd_simulstreaming.memory import MASKED, Memory, Padded, Ragged, part
+from wlkd_simulstreaming.memory import MASKED, THINNED, Memory, Padded, Ragged, part
 
 MORE_SLOTS = 32
 """That a cache grows by, at least."""
@@ -120,32 +120,41 @@ class TextDecoder:
             for layer in layers
         ]
         self._padded = padded
-        self._silence: list[Tensor] | None = None
+        self._silence: list[Tensor] = []
 
     def remember_silence(self, states: Tensor) -> None:
-        """Keep the keys and values of `states` (1500, width), an encoding of 30 s that ends in silence."""
-        self._silence = self._keys_and_values(states)
+        """Keep the keys and values of `states` (1500, width), an encoding of 30 s that ends in silence: those of a
+        frame in `THINNED`, for they differ little."""
+        self._silence = self._keys_and_values(states[THINNED // 2 :: THINNED])
 
-    def memory(self, states: Sequence[Tensor], content: Sequence[int], tail: int) -> Memory:
-        """Keys and values of each row's `states` (frames, width), followed by `tail` frames of cached silence
-        from where the row's own end; `content`: frames of real audio per row."""
-        silence = self._silence
-        ends = [len(row) if silence is None else min(len(row) + tail, silence[0].shape[2]) for row in states]
+    def memory(self, states: Sequence[Tensor], content: Sequence[int]) -> Memory:
+        """Keys and values of each row's `states` (frames, width), followed by the silence that is remembered, from
+        where the row's own end; `content`: frames of real audio per row."""
+        silences = [self._behind(len(row)) for row in states]
         if self._padded:
-            return self._padded_memory(states, content, ends)
+            return self._padded_memory(states, content, silences)
         rows = []
-        for own, end in zip(states, ends, strict=True):
+        for own, silence in zip(states, silences, strict=True):
             pieces = [self._keys_and_values(own)]
-            if silence is not None and end > len(own):
-                pieces.append([layer[:, :, len(own) : end] for layer in silence])
+            if _frames(silence):
+                pieces.append(silence)
             # Two parts take longer to read than one: what no other row shares is better copied.
             if len(states) == 1:
                 pieces = [[torch.cat(layer, 2) for layer in zip(*pieces, strict=True)]]
             rows.append([[part(layer) for layer in piece] for piece in pieces])
         layers = [[tuple(piece[layer] for piece in row) for row in rows] for layer in range(self.dims.n_text_layer)]
-        return Ragged(layers, list(content))
+        return Ragged(layers, list(content), [_frames(silence) for silence in silences])
 
-    def _padded_memory(self, states: Sequence[Tensor], content: Sequence[int], ends: Sequence[int]) -> Padded:
+    def _behind(self, frames: int) -> list[Tensor]:
+        """The silence behind so many frames, for each layer: (2, heads, kept frames, head width). Empty: none is
+        remembered."""
+        return [layer[:, :, -(-frames // THINNED) :] for layer in self._silence]
+
+    def _padded_memory(
+        self, states: Sequence[Tensor], content: Sequence[int], silences: Sequence[Sequence[Tensor]]
+    ) -> Padded:
+        silent = [_frames(silence) for silence in silences]
+        ends = [len(own) + behind for own, behind in zip(states, silent, strict=True)]
         # Padding must be finite: its attention is zero, and zero times garbage may be NaN.
         fresh = torch.empty if min(ends) == max(ends) else torch.zeros
         head_width = self.dims.n_text_state // self._heads
@@ -154,16 +163,17 @@ class TextDecoder:
             device=self.device,
             dtype=self._keep_as,
         )
-        for row, (own, end) in enumerate(zip(states, ends, strict=True)):
+        for row, (own, silence, end) in enumerate(zip(states, silences, ends, strict=True)):
             for layer, heard in zip(both, self._keys_and_values(own), strict=True):
                 layer[:, row, :, : len(own)] = heard
-            for layer, silent in zip(both, self._silence or (), strict=False):
-                layer[:, row, :, len(own) : end] = silent[:, :, len(own) : end]
+            for layer, heard in zip(both, silence, strict=False):
+                layer[:, row, :, len(own) : end] = heard
         return Padded(
             list(both[:, 0]),
             list(both[:, 1]),
             torch.tensor(ends, device=self.device),
             torch.tensor(content, device=self.device),
+            torch.tensor(silent, device=self.device),
         )
 
     def _keys_and_values(self, states: Tensor) -> list[Tensor]:
@@ -229,3 +239,7 @@ class TextDecoder:
     def _join(self, x: Tensor) -> Tensor:
         """The reverse of `_split`."""
         return x.transpose(1, 2).flatten(2)
+
+
+def _frames(silence: Sequence[Tensor]) -> int:
+    return silence[0].shape[2] if silence else 0

@@ -186,9 +186,8 @@ class Inference:
         return min(max(frames, STRIDE * VOICED), MAX_MEL_FRAMES)
 
     def _remember(self, states: Sequence[Tensor], steps: Sequence[Step]) -> Memory:
-        tail = self._options.silence_tail_frames if self._options.encode == "window" else 0
         with self._metrics.timed("memory"):
-            return self._decoder.memory(states, [step.state.content for step in steps], tail)
+            return self._decoder.memory(states, [step.state.content for step in steps])
 
     def _decide_languages(self, steps: Sequence[Step], memory: Memory) -> tuple[list[Step], list[str | None]]:
         """Steps with the language that their speech settles, and the language to decode each with."""

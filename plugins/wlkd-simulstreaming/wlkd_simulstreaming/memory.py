@@ -6,6 +6,7 @@ there every row has its own length, and rows share what is the same for all of t
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,12 @@ from wlkd_simulstreaming.attention import SMOOTHED_FRAMES
 
 MASKED = -1e4
 """Added to a masked score: nothing after softmax, and finite in float16, so that a fully masked row is no NaN."""
+
+
+THINNED = 8
+"""Of the silence behind the speech, one frame in so many is kept, and counts for all of them."""
+THINNED_WEIGHT = math.log(THINNED)
+"""Added to its score."""
 
 
 class Memory(ABC):
@@ -51,13 +58,15 @@ class Padded(Memory):
     """(rows,): frames of each row, silence included; the rest is padding."""
     content: Tensor
     """(rows,): frames of real audio among them."""
+    silent: Tensor
+    """(rows,): how many of them, the last ones, are of the silence that was thinned."""
     _padding: Tensor = field(init=False)
-    """Added to scores over frames, (rows, 1, 1, frames): hides padding."""
+    """Added to scores over frames, (rows, 1, 1, frames): hides padding, and lets silence count for all of it."""
     _unreal: Tensor = field(init=False)
     """The same for all that is not real audio."""
 
     def __post_init__(self) -> None:
-        self._padding, self._unreal = self._mask(self.frames), self._mask(self.content)
+        self._padding, self._unreal = self._weighted(), self._mask(self.content)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -69,6 +78,7 @@ class Padded(Memory):
             [values[index] for values in self.values],
             self.frames[index],
             self.content[index],
+            self.silent[index],
         )
 
     def fill(self, memory: Padded) -> None:
@@ -78,7 +88,8 @@ class Padded(Memory):
             own[:rows, :, :frames] = given
         self.frames[:rows] = memory.frames
         self.content[:rows] = memory.content
-        self._padding.copy_(self._mask(self.frames))
+        self.silent[:rows] = memory.silent
+        self._padding.copy_(self._weighted())
         self._unreal.copy_(self._mask(self.content))
 
     def attend(self, layer: int, query: Tensor, heads: Tensor, watched: int) -> tuple[Tensor, Tensor]:
@@ -86,9 +97,16 @@ class Padded(Memory):
         attention = (scores[:, heads, -watched:] + self._unreal).float().softmax(-1)
         return (scores + self._padding).softmax(-1) @ self.values[layer], attention
 
+    def _weighted(self) -> Tensor:
+        behind = self._from(self.frames - self.silent) * THINNED_WEIGHT
+        return torch.where(self._from(self.frames), MASKED, behind).to(self.keys[0].dtype)[:, None, None]
+
     def _mask(self, lengths: Tensor) -> Tensor:
-        frames = torch.arange(self.keys[0].shape[2], device=lengths.device)
-        return ((frames >= lengths[:, None]) * MASKED).to(self.keys[0].dtype)[:, None, None]
+        return (self._from(lengths) * MASKED).to(self.keys[0].dtype)[:, None, None]
+
+    def _from(self, first: Tensor) -> Tensor:
+        """(rows, frames): which frames are `first` (rows,), or behind it."""
+        return torch.arange(self.keys[0].shape[2], device=first.device) >= first[:, None]
 
 
 Part = tuple[Tensor, Tensor]
@@ -114,12 +132,18 @@ class Ragged(Memory):
     """Per layer and row: its frames, in parts that follow each other. All real audio is in the first."""
     content: list[int]
     """Frames of real audio in each row."""
+    silent: list[int]
+    """How many frames of each row, the last ones, are of the silence that was thinned."""
 
     def __len__(self) -> int:
         return len(self.content)
 
     def rows(self, chosen: Sequence[int]) -> Ragged:
-        return Ragged([[rows[row] for row in chosen] for rows in self.layers], [self.content[row] for row in chosen])
+        return Ragged(
+            [[rows[row] for row in chosen] for rows in self.layers],
+            [self.content[row] for row in chosen],
+            [self.silent[row] for row in chosen],
+        )
 
     def attend(self, layer: int, query: Tensor, heads: Tensor, watched: int) -> tuple[Tensor, Tensor]:
         found = torch.empty_like(query)
@@ -132,6 +156,7 @@ class Ragged(Memory):
             if len(heads):
                 real = self.content[row]
                 attention[row, ..., :real] = scores[heads, -watched:, :real].float().softmax(-1)
+            scores[..., scores.shape[-1] - self.silent[row] :] += THINNED_WEIGHT
             (_, values), *others = held
             weights = torch.split(scores.softmax(-1), [values.shape[1] for _, values in held], -1)
             torch.bmm(weights[0], values.to(answer.dtype), out=answer)

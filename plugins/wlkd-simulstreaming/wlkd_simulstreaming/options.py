@@ -74,9 +74,6 @@ class SimulStreamingOptions(Options):
         "then hear each window as if it were 30 s long, at the cost of its speech and half a second: any value above 0 "
         "allows that, and the two above count under load only. 0: never at length.",
     )
-    silence_tail_frames: int = Field(
-        300, ge=0, le=1500, description="Frames (20 ms) of cached silence that the decoder sees behind the encoding."
-    )
 
     frame_threshold: float = Field(
         20,

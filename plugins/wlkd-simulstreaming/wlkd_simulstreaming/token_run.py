@@ -151,7 +151,7 @@ class FixedRuns(TokenRuns):
         def counts(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.long, device=device)
 
-        memory = Padded(list(audio[:, 0]), list(audio[:, 1]), counts(rows), counts(rows))
+        memory = Padded(list(audio[:, 0]), list(audio[:, 1]), counts(rows), counts(rows), counts(rows))
         cache = FixedCache(list(text[:, 0]), list(text[:, 1]), counts(rows, slots) > 0, counts(rows))
         last, said = counts(rows, 1), torch.zeros(rows, 1, 6, device=device)
         real = torch.ones_like(last, dtype=torch.bool)

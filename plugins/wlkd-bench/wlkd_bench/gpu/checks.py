@@ -98,9 +98,7 @@ def _events(network: Network, load: Load, tokens: int) -> Counter[str]:
 
 def memory_per_stream(network: Network, load: Load) -> Check:
     """Keys and values of one more stream in a batch, against the dimensions' word."""
-    predicted = Roofline(network.dims, network.dtype.itemsize).stream_bytes(
-        load.frames + load.tail, load.prefix + load.tokens
-    )
+    predicted = Roofline(network.dims, network.dtype.itemsize).stream_bytes(load.heard, load.prefix + load.tokens)
     measured = (_held(network, load, 2 * ROWS) - _held(network, load, ROWS)) / ROWS
     detail = f"{measured / 2**20:.1f} MiB, predicted {predicted / 2**20:.1f}"
     return Check("memory per stream", abs(measured / predicted - 1) < MEMORY_DIFFERS, detail)

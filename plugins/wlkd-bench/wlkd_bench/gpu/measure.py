@@ -73,7 +73,7 @@ def times(measured: Network, rows: int, load: Load, repeats: int) -> Times:
         rows,
         mel=clock(lambda: [log_mel(audio, 2 * load.frames) for _ in range(rows)]),
         encoder=clock(lambda: measured.encoder(mel)),
-        memory=clock(lambda: measured.decoder.memory(states, contents, load.tail)),
+        memory=clock(lambda: measured.decoder.memory(states, contents)),
         prefix=clock(lambda: measured.read(memory, load)),
         growing=growing,
         token=token(measured.fixed()) if measured.device.type == "cuda" else growing,
@@ -114,12 +114,11 @@ class Least:
 
 def least(roofline: Roofline, rows: int, load: Load) -> Least:
     """Of a batch of `rows` streams."""
-    heard = load.frames + load.tail
     return Least(
         roofline.encoder(rows, load.frames),
-        roofline.memory(rows, load.frames, load.tail),
-        roofline.tokens(rows, load.prefix, load.prefix, heard),
-        roofline.tokens(rows, 1, load.prefix + load.tokens, heard),
+        roofline.memory(rows, load.frames, load.heard - load.frames),
+        roofline.tokens(rows, load.prefix, load.prefix, load.heard),
+        roofline.tokens(rows, 1, load.prefix + load.tokens, load.heard),
     )
 
 
@@ -175,7 +174,7 @@ def table(made: Network, measured: Sequence[Times], card: Card | None, load: Loa
         lines.append(f"| {' | '.join([str(one.rows), *(f'{1000 * value:.1f}' for value in values)])} |")
     most = streams(measured, load)
     least_of_all = "at least " if most == measured[-1].rows else ""
-    kept = roofline.stream_bytes(load.frames + load.tail, load.prefix + load.tokens) / 2**20
+    kept = roofline.stream_bytes(load.heard, load.prefix + load.tokens) / 2**20
     goal = f"a p95 of {GOAL_SECONDS:g} s (batches of {1000 * MOST_BATCH_SECONDS:.0f} ms)"
     costs = f"{launches(made, load)} launches a token; {kept:.0f} MiB a stream"
     lines += ["", f"{least_of_all}{most:.0f} streams at {goal}; {costs}."]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from wlkd_simulstreaming.decoder import Cache, TextDecoder
-from wlkd_simulstreaming.encoder import TorchEncoder
+from wlkd_simulstreaming.encoder import STRIDE, TorchEncoder
 from wlkd_simulstreaming.layers import FloatLinear
-from wlkd_simulstreaming.memory import Memory, Padded
+from wlkd_simulstreaming.mel import MAX_MEL_FRAMES
+from wlkd_simulstreaming.memory import THINNED, Memory, Padded
 from wlkd_simulstreaming.token_run import FixedRuns, GrowingRuns, TokenRuns, best_two, cuda_graphs
 from wlkd_whisper.dims import WhisperDims
 
@@ -48,12 +49,15 @@ class Load:
 
     frames: int = 400
     """Encoded, 20 ms each: 8 s."""
-    tail: int = 300
-    """Of silence, encoded before."""
     prefix: int = 110
     """Tokens read at once: context, what was committed, the last guess."""
     tokens: int = 12
     """Read one by one, until the last row of the batch is done."""
+
+    @property
+    def heard(self) -> int:
+        """Frames that a token attends to: those, and the silence behind them."""
+        return self.frames + MAX_MEL_FRAMES // STRIDE // THINNED - -(-self.frames // THINNED)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Network:
 
     def remember(self, rows: int, load: Load) -> Padded:
         """What the decoder attends to."""
-        memory = self.decoder.memory(self.states(rows, load.frames), [load.frames - 50] * rows, load.tail)
+        memory = self.decoder.memory(self.states(rows, load.frames), [load.frames - 50] * rows)
         assert isinstance(memory, Padded)
         return memory
 
