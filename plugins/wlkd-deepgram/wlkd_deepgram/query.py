@@ -17,7 +17,7 @@ RAW = {"linear16": "s16le", "linear32": "f32le", "mulaw": "mulaw", "alaw": "alaw
 """Encodings without a container, and wlkd's name for each. `linear32` is floating point, little-endian."""
 PACKETS = "opus"
 """A message is a packet, live; or a piece of a container, as the first one shows. A recording is a container."""
-CONTAINED = frozenset({"flac", "ogg-opus", "speex", "amr-nb", "amr-wb"})
+CONTAINED = frozenset({"flac", "ogg-opus", "speex", "amr-nb", "amr-wb", "webm", "webm-opus"})
 """Encodings that the decoder finds by itself, in Ogg, WebM, or a file of their own."""
 TELEPHONE_RATE = 8_000
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_FIELDS = 64
+MAX_FIELDS = 256
 MAX_FIELD_BYTES = 64 * 1024
 AU_SUFFIXES = (".au", ".snd")
 """The packages take these for `audio/basic`, which is raw mu-law (RFC 2046); AU files have a header."""

@@ -145,6 +145,8 @@ class Telephony(Transport[TelephonyOptions]):
         began = asyncio.get_running_loop().time()
         # The others are for the application that listens to the call.
         wishes, token = _wishes(started.parameters), started.parameters.get("token")
+        # Before it speaks in a call that has listeners.
+        self._sessions.check(transport="telephony", peer=peer, token=token)
         async with (
             self._calls.speaking(started.call or started.stream, len(started.tracks)) as (call, number),
             AsyncExitStack() as owner,

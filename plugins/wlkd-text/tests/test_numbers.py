@@ -41,6 +41,8 @@ def spelling(component: Numbers) -> TextFilter:
         ("en", " the seventeenth nineties, four nineteen sixties", " the 17th nineties, four 1960s"),
         ("en", " call five five five one two oh four now", " call 5551204 now"),
         ("en", " the twenty-first of twenty-three", " the 21st of 23"),
+        ("en", " a thirty second delay of twenty seconds", " a 30 second delay of 20 seconds"),
+        ("en", " the thirty-second of May, a thirty-second time", " the 32nd of May, a 32nd time"),
         ("en", " three point one four percent", " 3.14 percent"),
         ("en", " one of them, wait a second, a hundred dollars, half a million", None),
         ("en", " a hundred and twenty of a thousand two hundred, in a house", " 120 of 1200, in a house"),

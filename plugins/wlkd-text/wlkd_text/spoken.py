@@ -117,10 +117,16 @@ class Numerals:
         for match in self._token.finditer(text):
             token = _Token(match[0], *match.span())
             # A hundred and one is a number; seventy and one hundred are two, which text2num takes for 7100.
-            if self._language == "en" and self._is_and(token) and not (tokens and self._is_scale(tokens[-1])):
+            is_apart = self._is_and(token) and not (tokens and self._is_scale(tokens[-1]))
+            if self._language == "en" and (is_apart or self._is_of_time(token, tokens)):
                 token = replace(token, separates=True)
             tokens.append(token)
         return tokens
+
+    def _is_of_time(self, token: _Token, before: Sequence[_Token]) -> bool:
+        """Whether `token`, behind `before`, is that of a thirty second delay. A thirty-second time has a hyphen."""
+        value = self._value(before[-1]) if before and token.word.casefold() == "second" else None
+        return value is not None and value >= 20
 
     def _groups(self, tokens: Sequence[_Token]) -> Iterator[list[_Number]]:
         """Numbers that follow each other with nothing between them but an English oh."""

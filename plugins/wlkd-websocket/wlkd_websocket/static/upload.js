@@ -6,6 +6,7 @@
 import { Stream } from "./stream.js";
 
 const PIECE_BYTES = 2 ** 16;
+const LEAST_PROGRESS = 0.01; // of a file; less is none
 
 /** Seconds of sound in `file`, or null where this browser cannot tell. */
 function duration(file) {
@@ -86,9 +87,10 @@ export class Upload extends Stream {
   take({ received_seconds: received, remaining_time_transcription: lag }) {
     const done = this.#seconds ? (received - lag) / this.#seconds : this.#sent / this.#file.size;
     this.progress = Math.min(1, Math.max(0, done || 0));
-    const before = this.#furthest;
-    this.#furthest = Math.max(before, this.progress);
-    return this.#furthest > before;
+    // The same place is told a little differently each time.
+    if (this.progress < this.#furthest + LEAST_PROGRESS) return false;
+    this.#furthest = this.progress;
+    return true;
   }
 
   waitForServer() {
