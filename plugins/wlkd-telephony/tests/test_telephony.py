@@ -105,18 +105,21 @@ async def test_a_stranger_does_not_end_a_call_for_those_who_wait_for_it(tmp_path
     tokens = tmp_path / "tokens"
     tokens.write_text("sesame\n")
     known = {**START, "start": {**START["start"], "customParameters": {"token": "sesame"}}}  # type: ignore[dict-item]
-    async with serving({"auth": {"tokens_file": str(tokens)}}) as daemon, aiohttp.ClientSession() as http:
-        async with http.ws_connect(f"{daemon.ws}/telephony/calls/CA0123456789?token=sesame") as listener:
-            for start in (START, known):
-                async with http.ws_connect(f"{daemon.ws}/telephony/twilio") as caller:
-                    await caller.send_json(start)
-                    for number in range(150):
-                        for track in ("inbound", "outbound"):
-                            await caller.send_json(media(track, b"\xff" * 160))
-                    await caller.send_json({"event": "stop"})
-                    while (await caller.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT:
-                        pass
-            assert await heard(listener) == {0: SPOKEN, 1: SPOKEN}
+    async with (
+        serving({"auth": {"tokens_file": str(tokens)}}) as daemon,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{daemon.ws}/telephony/calls/CA0123456789?token=sesame") as listener,
+    ):
+        for start in (START, known):
+            async with http.ws_connect(f"{daemon.ws}/telephony/twilio") as caller:
+                await caller.send_json(start)
+                for _ in range(150):
+                    for track in ("inbound", "outbound"):
+                        await caller.send_json(media(track, b"\xff" * 160))
+                await caller.send_json({"event": "stop"})
+                while (await caller.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT:
+                    pass
+        assert await heard(listener) == {0: SPOKEN, 1: SPOKEN}
 
 
 @pytest.mark.parametrize("where", ["query", "first text"])
