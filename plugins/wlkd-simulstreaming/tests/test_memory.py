@@ -109,3 +109,12 @@ def test_silence_goes_up_to_thirty_seconds(dims, weights, silence, padded):
     whole = decoder.memory([torch.zeros(1500, dims.n_text_state)], [1500])
     short = decoder.memory([torch.zeros(1400, dims.n_text_state)], [1390])
     assert [list(memory.silent) for memory in (whole, short)] == [[0], [(1500 - 1400) // THINNED]]
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_rows_hear_as_much_silence_as_is_asked_for(dims, weights, silence, rows, padded):
+    decoder = make(dims, weights, silence, padded=padded)
+    memory = decoder.memory(rows, CONTENTS, [1500, 300, 0])
+    assert list(memory.silent) == [1500 // THINNED - -(-LENGTHS[0] // THINNED), 300 // THINNED, 0]
+    for row, (own, content, asked) in enumerate(zip(rows, CONTENTS, [1500, 300, 0], strict=True)):
+        same(read(decoder, memory.rows([row])), read(decoder, decoder.memory([own], [content], [asked])))

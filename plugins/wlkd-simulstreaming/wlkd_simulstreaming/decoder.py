@@ -127,33 +127,35 @@ class TextDecoder:
         frame in `THINNED`, for they differ little."""
         self._silence = self._keys_and_values(states[THINNED // 2 :: THINNED])
 
-    def memory(self, states: Sequence[Tensor], content: Sequence[int]) -> Memory:
+    def memory(self, states: Sequence[Tensor], content: Sequence[int], silence: Sequence[int] | None = None) -> Memory:
         """Keys and values of each row's `states` (frames, width), followed by the silence that is remembered, from
-        where the row's own end; `content`: frames of real audio per row."""
-        silences = [self._behind(len(row)) for row in states]
+        where the row's own end; `silence`: at most so many frames of it per row. `content`: frames of real audio."""
+        silence = [self.dims.n_audio_ctx] * len(states) if silence is None else silence
+        silences = [self._behind(len(row), frames) for row, frames in zip(states, silence, strict=True)]
         if self._padded:
             return self._padded_memory(states, content, silences)
         rows = []
-        for own, silence in zip(states, silences, strict=True):
+        for own, behind in zip(states, silences, strict=True):
             pieces = [self._keys_and_values(own)]
-            if _frames(silence):
-                pieces.append(silence)
+            if _kept(behind):
+                pieces.append(behind)
             # Two parts take longer to read than one: what no other row shares is better copied.
             if len(states) == 1:
                 pieces = [[torch.cat(layer, 2) for layer in zip(*pieces, strict=True)]]
             rows.append([[part(layer) for layer in piece] for piece in pieces])
         layers = [[tuple(piece[layer] for piece in row) for row in rows] for layer in range(self.dims.n_text_layer)]
-        return Ragged(layers, list(content), [_frames(silence) for silence in silences])
+        return Ragged(layers, list(content), [_kept(behind) for behind in silences])
 
-    def _behind(self, frames: int) -> list[Tensor]:
-        """The silence behind so many frames, for each layer: (2, heads, kept frames, head width). Empty: none is
-        remembered."""
-        return [layer[:, :, -(-frames // THINNED) :] for layer in self._silence]
+    def _behind(self, own: int, silence: int) -> list[Tensor]:
+        """What is kept of the `silence` frames behind so many of its `own`, for each layer: (2, heads, kept frames,
+        head width). Empty: none is remembered."""
+        first = -(-own // THINNED)
+        return [layer[:, :, first : first + silence // THINNED] for layer in self._silence]
 
     def _padded_memory(
         self, states: Sequence[Tensor], content: Sequence[int], silences: Sequence[Sequence[Tensor]]
     ) -> Padded:
-        silent = [_frames(silence) for silence in silences]
+        silent = [_kept(behind) for behind in silences]
         ends = [len(own) + behind for own, behind in zip(states, silent, strict=True)]
         # Padding must be finite: its attention is zero, and zero times garbage may be NaN.
         fresh = torch.empty if min(ends) == max(ends) else torch.zeros
@@ -241,5 +243,5 @@ class TextDecoder:
         return x.transpose(1, 2).flatten(2)
 
 
-def _frames(silence: Sequence[Tensor]) -> int:
+def _kept(silence: Sequence[Tensor]) -> int:
     return silence[0].shape[2] if silence else 0

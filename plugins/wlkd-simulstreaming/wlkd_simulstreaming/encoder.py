@@ -25,8 +25,16 @@ CONVOLVED = 1
 """Frames on each side that the convolutions reach into."""
 
 
+HEARD_SILENCE = 300
+"""Frames of silence that the decoder hears behind a window that is not encoded as one of 30 s. With all of it, base
+makes more errors there."""
+
+
 class Encoder(ABC):
     """Encodes rows of equal length; any even number of mel frames up to 3000."""
+
+    heard_silence = HEARD_SILENCE
+    """Frames of silence that the decoder is to hear behind the states, where there are fewer than 1500 of them."""
 
     @abstractmethod
     def __call__(self, mel: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,6 +36,15 @@ more than the least, is given up at the second."""
 OPINION_SPARE = 0.73
 """With less time to spare, only words that are very doubtful get a second opinion: twenty-four streams of base, which
 leave less than a half, fall behind on two cores if all doubtful ones do."""
+
+
+class Encoded(NamedTuple):
+    """A window."""
+
+    states: Tensor
+    """(frames, width)."""
+    silence: int
+    """Frames of silence to be heard behind it."""
 
 
 class Inference:
@@ -134,8 +144,8 @@ class Inference:
         step = heard.step
         encoder, frames = self._at_length(step)
         with self._metrics.timed("encoder"):
-            states = encoder(self._mel(step.state.window.samples, frames)[None])
-        memory = self._remember([states[0]], [step])
+            [states] = encoder(self._mel(step.state.window.samples, frames)[None])
+        memory = self._remember([Encoded(states, encoder.heard_silence)], [step])
         [again] = self._decoding.decode(memory, [request(step, heard.language, afresh=True)])
         return replace(heard, hypothesis=again)
 
@@ -146,20 +156,21 @@ class Inference:
         [rest] = self._decoding.decode(memory, [request(step, heard.language, afresh=True)])
         return replace(heard, step=step, hypothesis=rest)
 
-    def _encode(self, steps: Sequence[Step]) -> list[Tensor]:
-        """The states (frames, width) of each window."""
+    def _encode(self, steps: Sequence[Step]) -> list[Encoded]:
+        """Of the window of each step."""
         alike: dict[tuple[Encoder, int], list[int]] = defaultdict(list)
         for index, step in enumerate(steps):
             alike[self._encoding(step, len(steps))].append(index)
-        states: dict[int, Tensor] = {}
+        encoded: dict[int, Encoded] = {}
         # Rows of equal length share a call.
         for (encoder, frames), members in alike.items():
             with self._metrics.timed("mel"):
                 mel = torch.stack([self._mel(steps[index].state.window.samples, frames) for index in members])
             with self._metrics.timed("encoder"):
-                states.update(zip(members, encoder(mel), strict=True))
+                rows = [Encoded(states, encoder.heard_silence) for states in encoder(mel)]
+            encoded.update(zip(members, rows, strict=True))
             self._metrics.encoded_seconds.inc(len(members) * frames * HOP_SAMPLES / SAMPLE_RATE)
-        return [states[index] for index in range(len(steps))]
+        return [encoded[index] for index in range(len(steps))]
 
     def _encoding(self, step: Step, rows: int) -> tuple[Encoder, int]:
         """What encodes `step` in a batch of `rows`, and how many mel frames."""
@@ -185,9 +196,10 @@ class Inference:
         frames = round(steps * options.length_step_seconds * SAMPLE_RATE / FRAME_SAMPLES) * 2
         return min(max(frames, STRIDE * VOICED), MAX_MEL_FRAMES)
 
-    def _remember(self, states: Sequence[Tensor], steps: Sequence[Step]) -> Memory:
+    def _remember(self, encoded: Sequence[Encoded], steps: Sequence[Step]) -> Memory:
+        states, silence = zip(*encoded, strict=True)
         with self._metrics.timed("memory"):
-            return self._decoder.memory(states, [step.state.content for step in steps])
+            return self._decoder.memory(states, [step.state.content for step in steps], silence)
 
     def _decide_languages(self, steps: Sequence[Step], memory: Memory) -> tuple[list[Step], list[str | None]]:
         """Steps with the language that their speech settles, and the language to decode each with."""

@@ -97,6 +97,8 @@ class Part(NamedTuple):
 class PaddedEncoder(Encoder):
     """A PyTorch encoder on the CPU whose rows are as long as their speech and `BEHIND`."""
 
+    heard_silence = MAX_MEL_FRAMES // STRIDE
+
     @torch.inference_mode()
     def __init__(self, encoder: TorchEncoder, mel: LogMel, crew: Crew) -> None:
         self._encoder = encoder

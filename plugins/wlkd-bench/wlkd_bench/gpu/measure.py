@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from wlkd_simulstreaming.encoder import HEARD_SILENCE
 from wlkd_simulstreaming.mel import HOP_SAMPLES, LogMel
 from wlkd_simulstreaming.token_run import TokenRun, TokenRuns
 
@@ -73,7 +74,7 @@ def times(measured: Network, rows: int, load: Load, repeats: int) -> Times:
         rows,
         mel=clock(lambda: [log_mel(audio, 2 * load.frames) for _ in range(rows)]),
         encoder=clock(lambda: measured.encoder(mel)),
-        memory=clock(lambda: measured.decoder.memory(states, contents)),
+        memory=clock(lambda: measured.decoder.memory(states, contents, [HEARD_SILENCE] * rows)),
         prefix=clock(lambda: measured.read(memory, load)),
         growing=growing,
         token=token(measured.fixed()) if measured.device.type == "cuda" else growing,

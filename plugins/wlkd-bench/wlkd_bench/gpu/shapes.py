@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from wlkd_simulstreaming.decoder import Cache, TextDecoder
-from wlkd_simulstreaming.encoder import STRIDE, TorchEncoder
+from wlkd_simulstreaming.encoder import HEARD_SILENCE, TorchEncoder
 from wlkd_simulstreaming.layers import FloatLinear
-from wlkd_simulstreaming.mel import MAX_MEL_FRAMES
 from wlkd_simulstreaming.memory import THINNED, Memory, Padded
 from wlkd_simulstreaming.token_run import FixedRuns, GrowingRuns, TokenRuns, best_two, cuda_graphs
 from wlkd_whisper.dims import WhisperDims
@@ -57,7 +56,7 @@ class Load:
     @property
     def heard(self) -> int:
         """Frames that a token attends to: those, and the silence behind them."""
-        return self.frames + MAX_MEL_FRAMES // STRIDE // THINNED - -(-self.frames // THINNED)
+        return self.frames + HEARD_SILENCE // THINNED
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class Network:
 
     def remember(self, rows: int, load: Load) -> Padded:
         """What the decoder attends to."""
-        memory = self.decoder.memory(self.states(rows, load.frames), [load.frames - 50] * rows)
+        memory = self.decoder.memory(self.states(rows, load.frames), [load.frames - 50] * rows, [HEARD_SILENCE] * rows)
         assert isinstance(memory, Padded)
         return memory
 
