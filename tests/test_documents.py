@@ -95,9 +95,10 @@ def check_call(call: Call) -> None:
             found = importlib.util.find_spec(f"{call.program}.__main__")
         assert found and found.origin, call.program
         text = Path(found.origin).read_text(encoding="utf-8")
-        if "add_choice(" in text:
-            # The options that several commands have in common.
-            text += inspect.getsource(importlib.import_module("wlkd_bench.clips").add_choice)
+        # Several measurements have these from one place.
+        for module, function in (("clips", "add_choice"), ("components", "add_options")):
+            if f"{function}(" in text:
+                text += inspect.getsource(getattr(importlib.import_module(f"wlkd_bench.{module}"), function))
     else:
         text = (ROOT / call.program).read_text(encoding="utf-8")
     options = {word.partition("=")[0] for word in call.words if word.startswith("-") and word != "-"}
