@@ -39,7 +39,7 @@ leave less than a half, fall behind on two cores if all doubtful ones do."""
 
 
 class Encoded(NamedTuple):
-    """A window."""
+    """An encoded window."""
 
     states: Tensor
     """(frames, width)."""
@@ -157,7 +157,7 @@ class Inference:
         return replace(heard, step=step, hypothesis=rest)
 
     def _encode(self, steps: Sequence[Step]) -> list[Encoded]:
-        """Of the window of each step."""
+        """The window of each step."""
         alike: dict[tuple[Encoder, int], list[int]] = defaultdict(list)
         for index, step in enumerate(steps):
             alike[self._encoding(step, len(steps))].append(index)
