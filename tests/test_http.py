@@ -57,6 +57,35 @@ async def test_a_stream_may_be_silent_for_longer(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        b"GET /asr?token=secret&hotwords=" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /asr HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer secret\x01\r\n\r\n",
+        b"GET http://[a/asr?token=secret HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST /v1/listen HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nsecret\r\n",
+        b"POST /v1/listen HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\nsecret",
+    ],
+    ids=["address", "header", "target", "chunk", "compressed"],
+)
+async def test_a_request_that_makes_no_sense_has_one_line_in_the_log(
+    said: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with running_daemon({**VALUES, "transports": {"deepgram": {}}}) as daemon:
+        caplog.clear()
+        reader, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
+        writer.write(said)
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+        writer.close()
+        told = caplog.text
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    assert "bad_request" in told
+    assert "secret" not in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
     ("origin", "status"),
     [(None, 101), ("https://ours.example", 101), ("https://theirs.example", 403), ("null", 403)],
 )

@@ -9,8 +9,11 @@ import re
 import socket
 import ssl
 from collections.abc import Collection
+from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.log import server_logger
 from aiohttp.typedefs import Middleware
 
 from wlkd.contract.errors import ProvisionError
@@ -42,6 +45,17 @@ async def collapse_slashes(request: web.Request, handler: web.Handler) -> web.St
     # The handler gets the request as it came: a clone has lost its connection to the protocol.
     request.match_info.update(match)
     return await match.handler(request)
+
+
+class _ServerLog(logging.LoggerAdapter[logging.Logger]):
+    """aiohttp's log of what goes wrong, without what clients write: where a request makes no sense, it would have the
+    line at fault below a traceback, with the token in it."""
+
+    def exception(self, msg: object, *args: object, exc_info: Any = True, **rest: Any) -> None:
+        if isinstance(exc_info, HttpProcessingError):
+            logger.info("request refused: peer=%s reason=bad_request (%s)", *args, type(exc_info).__name__)
+        elif not isinstance(exc_info, web.RequestPayloadError):  # its handler met it too, and has told
+            super().exception(msg, *args, exc_info=exc_info, **rest)
 
 
 class HttpServer:
@@ -101,7 +115,11 @@ class HttpServer:
         for (host, port), app in self._apps.items():
             # Access lines per request are noise in a journal; sessions have lines of their own.
             runner = web.AppRunner(
-                app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, keepalive_timeout=IDLE_SECONDS
+                app,
+                access_log=None,
+                logger=_ServerLog(server_logger),
+                shutdown_timeout=SHUTDOWN_SECONDS,
+                keepalive_timeout=IDLE_SECONDS,
             )
             await runner.setup()
             self._runners.append(runner)
