@@ -145,7 +145,13 @@ def test_a_plugin_that_fails_half_way_registers_nothing(install: Install) -> Non
             "from wlkd import Filter, hookimpl\nclass Plain: pass\n"
             "class Free(Filter[Plain]):\n    def open(self, wish): ...\n"
             "@hookimpl\ndef wlkd_register_filters(register): register('free', Free)",
-            'filter "free": Plain is not a subclass of wlkd.Options',
+            'filter "free": Plain is not a subclass of wlkd.FilterOptions',
+        ),
+        (
+            "from wlkd import Filter, Options, hookimpl\nclass Mine(Options): pass\n"
+            "class Bare(Filter[Mine]):\n    def open(self, wish): ...\n"
+            "@hookimpl\ndef wlkd_register_filters(register): register('bare', Bare)",
+            'filter "bare": Mine is not a subclass of wlkd.FilterOptions',
         ),
         (
             "from wlkd import Filter, hookimpl\n"
@@ -174,6 +180,7 @@ def test_a_plugin_that_fails_half_way_registers_nothing(install: Install) -> Non
         "abstract",
         "foreign config",
         "foreign options",
+        "options of no filter",
         "constructor",
         "name",
         "plain close",

@@ -19,7 +19,7 @@ import pluggy
 
 from wlkd import hookspecs
 from wlkd.config.options import Config
-from wlkd.contract.components import Component, Options
+from wlkd.contract.components import Component
 from wlkd.contract.errors import PluginError, Problem
 from wlkd.contract.kinds import KINDS, Kind, Registered
 from wlkd.contract.types import StreamOffer
@@ -240,8 +240,10 @@ def _mistakes(entry: Registered, base: type[Component[Any]]) -> Iterable[str]:
         return
     if missing := sorted(entry.component.__abstractmethods__):
         yield f'{entry.kind} "{entry.name}" does not define {", ".join(missing)}'
-    if not issubclass(entry.component.Config, Options):
-        yield f'{entry.kind} "{entry.name}": {entry.component.Config.__name__} is not a subclass of wlkd.Options'
+    # The daemon reads the options that all of the kind have, such as a filter's `active`.
+    if not issubclass(entry.component.Config, base.Config):
+        options = f"wlkd.{base.Config.__name__}"
+        yield f'{entry.kind} "{entry.name}": {entry.component.Config.__name__} is not a subclass of {options}'
     try:
         inspect.signature(entry.component).bind(None)
     except TypeError:
