@@ -106,6 +106,27 @@ async def test_only_allowed_pages_connect(origin: str | None, status: int, path:
             assert page.status == 200
 
 
+@pytest.mark.parametrize(
+    ("origin", "own"),
+    [
+        ("http://localhost:7100", True),
+        ("http://speech1:7100", True),
+        ("http://192.0.2.7:7100", True),
+        ("http://192.0.2.7", True),
+        ("http://[2001:db8::7]:7100", True),
+        ("http://[2001:db8::7]", True),
+        ("https://speech.example", True),
+        ("http://theirs.example:7100", False),
+        ("http://theirs.example", False),
+    ],
+)
+async def test_a_name_that_was_made_to_point_here_is_not_our_own(origin: str, own: bool) -> None:
+    values = {**VALUES, "server": {"allowed_origins": ["https://ours.example"]}}
+    headers = {"Origin": origin, "Host": origin.partition("://")[2]}
+    async with running_daemon(values) as daemon, aiohttp.request("GET", daemon.http, headers=headers) as page:
+        assert page.status == (200 if own else 403)
+
+
 @pytest.mark.parametrize("turns", [2, 3])
 async def test_who_was_just_let_in_is_served_when_the_doors_close(turns: int) -> None:
     async def hello(_: web.Request) -> web.Response:

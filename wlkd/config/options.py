@@ -58,8 +58,8 @@ class ServerOptions(Options):
     )
     allowed_origins: tuple[str, ...] = Field(
         default=(),
-        description="Origins of web pages that may connect besides wlkd's own page, like https://example.org; empty:"
-        " all may.",
+        description="Origins of web pages that may connect besides wlkd's own page, like https://example.org; empty: "
+        "all may. Its own page belongs into the list if people open it over plain HTTP by a name with a dot.",
     )
 
     @field_validator("allowed_origins")

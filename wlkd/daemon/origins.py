@@ -54,7 +54,18 @@ class Origins:
         response.headers.add(hdrs.VARY, hdrs.ORIGIN)
 
     def _may(self, origin: str, host: str) -> bool:
-        return not self._allowed or origin in self._allowed or origin.partition("://")[2] == host
+        return not self._allowed or origin in self._allowed or _is_own(origin, host)
+
+
+def _is_own(origin: str, host: str) -> bool:
+    """Whether a page of `origin` was served from here, `host` being what its browser calls us.
+
+    Whoever owns a name can let it point here, after their own page has come from there (DNS rebinding). They have no
+    certificate for us, and own neither addresses nor names without a dot.
+    """
+    scheme, _, place = origin.partition("://")
+    name = place.rpartition(":")[0] or place
+    return place == host and (scheme == "https" or "." not in name or name.rpartition(".")[2].isdecimal())
 
 
 def _preflight(request: web.Request) -> web.Response:
