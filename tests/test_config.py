@@ -272,7 +272,7 @@ def test_outside_of_the_unit_a_credential_is_in_the_store(tmp_path: Path, monkey
 
 def test_secrets_that_the_daemon_could_not_use(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
-    secret.write_text("# nothing\n")
+    secret.write_text("# nothing\n\n  # nor this, which openssl rand -base64 32 made\n")
     path = write(
         tmp_path,
         f"auth:\n  tokens_file: {secret}\n  continuation_key: {secret}\n"

@@ -27,14 +27,19 @@ def read_tokens(path: Path | None) -> frozenset[str]:
     """One token a line; empty lines and lines that begin with # do not count. Raises `ProvisionError`."""
     if path is None:
         return frozenset()
-    try:
-        lines = credential(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProvisionError(f"auth.tokens_file: cannot read {credential(path)}: {error}") from error
-    tokens = frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    tokens = frozenset(_secrets_in(path, "auth.tokens_file"))
     if not tokens:
         raise ProvisionError(f"auth.tokens_file: {credential(path)} holds no token, so nobody could connect")
     return tokens
+
+
+def _secrets_in(path: Path, option: str) -> list[str]:
+    """The lines of the file that count, without the blanks around them."""
+    try:
+        lines = credential(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProvisionError(f"{option}: cannot read {credential(path)}: {error}") from error
+    return [line for line in map(str.strip, lines) if line and not line.startswith("#")]
 
 
 def read_certificate(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
@@ -68,11 +73,7 @@ def read_continuation_keys(path: Path | None) -> tuple[bytes, ...]:
     if path is None:
         runtime = os.environ.get("RUNTIME_DIRECTORY")
         return (_kept_key(Path(runtime) / "continuation-key") if runtime else secrets.token_bytes(),)
-    try:
-        lines = credential(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProvisionError(f"auth.continuation_key: cannot read {credential(path)}: {error}") from error
-    keys = tuple(line.strip().encode() for line in lines if line.strip() and not line.startswith("#"))
+    keys = tuple(line.encode() for line in _secrets_in(path, "auth.continuation_key"))
     if not keys or min(map(len, keys)) < KEY_CHARACTERS:
         raise ProvisionError(
             f"auth.continuation_key: {credential(path)} holds no key of {KEY_CHARACTERS} characters or more; "
