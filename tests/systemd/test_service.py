@@ -164,6 +164,45 @@ journal >/out/journal
     assert "abandoned at the deadline: session 1 (websocket from 127.0.0.1, lag" in journal
 
 
+def test_it_waits_for_models_on_another_machine_and_starts_again_as_the_page_says(container: Any) -> None:
+    container.passes("""
+install_wlkd
+configure 'backend: {name: scripted}'
+units=/etc/systemd/system
+cat >$units/network-storage.service <<'TEXT'
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sleep 3
+TEXT
+cat >$units/data-whisper_models.mount <<'TEXT'
+[Unit]
+Requires=network-storage.service
+After=network-storage.service
+Before=remote-fs.target
+DefaultDependencies=no
+[Mount]
+What=tmpfs
+Where=/data/whisper_models
+Type=tmpfs
+TEXT
+mkdir -p $units/remote-fs.target.wants
+ln -s ../data-whisper_models.mount $units/remote-fs.target.wants/
+tune wlkd.service 'ExecStartPre=/usr/bin/mountpoint -q /data/whisper_models'
+systemctl start remote-fs.target wlkd
+[ "$(property NRestarts)" = 0 ]
+systemctl stop wlkd data-whisper_models.mount
+
+# What stays away for longer.
+! systemctl start wlkd
+within 60 said 'Start request repeated too quickly'
+systemctl start data-whisper_models.mount
+! systemctl start wlkd
+systemctl reset-failed wlkd
+systemctl start wlkd
+""")
+
+
 def test_a_broken_configuration_keeps_the_service_down(container: Any) -> None:
     result = container.passes("""
 install_wlkd
