@@ -16,6 +16,7 @@ import inspect
 import json
 import os
 import re
+import subprocess
 import sys
 import tomllib
 import wave
@@ -191,6 +192,29 @@ def anchors(page: Path) -> set[str]:
     text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     titles = re.findall(r"^#+ +(.*)$", text, re.M)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", ["operations.md", "offline.md"])
+def test_the_way_back_leads_to_the_version_before_the_last_update(page: str, tmp_path: Path) -> None:
+    def run(block: Block) -> None:
+        """Copying, moving and removing only, in a machine of its own."""
+        lines = [line.removeprefix("sudo ") for line in block.text.splitlines()]
+        script = "\n".join(line for line in lines if re.match(r"(cp|mv|rm) .*(/opt|/etc)/wlkd", line))
+        script = re.sub("(?=/opt/|/etc/)", str(tmp_path), script)
+        subprocess.run(["sh", "-eu", "-c", script], check=True)
+
+    update = next(block for block in BLOCKS if block.page.name == page and "cp -a /opt/wlkd" in block.text)
+    back = next(block for block in BLOCKS if "mv /opt/wlkd.before" in block.text)
+    program, configuration = tmp_path / "opt/wlkd/version", tmp_path / "etc/wlkd.yaml"
+    for file in (program, configuration):
+        file.parent.mkdir(parents=True)
+    for version in ("first", "second", "third"):
+        program.write_text(version)
+        configuration.write_text(version)
+        if version != "third":
+            run(update)
+    run(back)
+    assert (program.read_text(), configuration.read_text()) == ("second", "second")
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
