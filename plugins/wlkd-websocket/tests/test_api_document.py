@@ -7,7 +7,6 @@ import json
 import re
 import sys
 import textwrap
-import wave
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from wlkd_websocket.messages import DiffMessages, FullMessages
 from wlkd_websocket.query import OWN, RAW_ENCODINGS
 from wlkd_websocket.transport import WebSocketOptions
 
+from tests.wav import wav
 from wlkd import Code, Line, Note, Translation, Update, Word
 from wlkd.testing import running_daemon, speech_like
 from wlkd.transports.websocket import CLOSE_CODES
@@ -43,9 +43,7 @@ def first_column(text: str) -> set[str]:
 async def test_the_python_example_transcribes_a_file(tmp_path):
     script, speech = tmp_path / "transcribe.py", tmp_path / "speech.wav"
     script.write_text(blocks("python")[0], encoding="utf-8")
-    with wave.open(str(speech), "wb") as file:
-        file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes((speech_like(2) * 32767).astype("<i2").tobytes())
+    speech.write_bytes(wav((speech_like(2) * 32767).astype("<i2").tobytes()))
     async with running_daemon({"vad": {"name": "none"}}) as daemon:
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(script), f"{daemon.ws}/asr", str(speech), stdout=asyncio.subprocess.PIPE

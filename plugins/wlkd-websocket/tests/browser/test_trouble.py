@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import time
-import wave
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
+from tests.wav import wav
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.testing import running_daemon
 
@@ -361,9 +361,7 @@ async def test_a_file_that_is_not_audio_is_explained(scripted, browse, tmp_path)
 
 async def test_a_file_that_the_server_fails_on_is_sent_again_less_and_less_often(scripted, browse, tmp_path):
     path = tmp_path / "meeting.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
-        file.writeframes(bytes(2 * SAMPLE_RATE * 60))
+    path.write_bytes(wav(bytes(2 * SAMPLE_RATE * 60)))
     core = {"backend": {"name": "scripted", "options": {"fail_on": " four"}}}
     async with scripted(core) as daemon, browse() as visit:
         times: list[float] = []
@@ -445,9 +443,7 @@ async def test_a_call_that_stops_the_phones_clock_does_not_end_the_recording(scr
 
 async def test_a_silent_microphone_is_explained_but_not_to_who_just_comes_back(scripted, browse, tmp_path):
     path = tmp_path / "silence.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
-        file.writeframes(bytes(2 * SAMPLE_RATE * 60))
+    path.write_bytes(wav(bytes(2 * SAMPLE_RATE * 60)))
     # As in a tab behind another one: nothing is drawn.
     behind = """
     const draw = requestAnimationFrame;
