@@ -24,7 +24,8 @@ from wlkd.contract.errors import SessionError
 from wlkd.contract.host import Session
 from wlkd.contract.types import Passage, Update
 from wlkd.daemon.pipeline import Core, running_core
-from wlkd.inference.translation import LOOK_SECONDS, STUCK_SECONDS, Rank, Request, TranslationService
+from wlkd.inference.left_time import LOOK_SECONDS
+from wlkd.inference.translation import STUCK_SECONDS, Rank, Request, TranslationService
 from wlkd.metrics import Metrics
 from wlkd.plugins import load_plugins
 from wlkd.testing import speech_like

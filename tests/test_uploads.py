@@ -13,7 +13,8 @@ from wlkd.contract.components import Backend, Options, Recognizer, StepPlan
 from wlkd.contract.errors import SessionError
 from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, Word
 from wlkd.inference.backlog import Outcome, Stream
-from wlkd.inference.uploads import LOOK_SECONDS, Uploads
+from wlkd.inference.left_time import LOOK_SECONDS
+from wlkd.inference.uploads import Uploads
 from wlkd.inference.worker import UPLOAD_PATIENCE, Worker
 from wlkd.metrics import Metrics
 

@@ -20,6 +20,7 @@ from enum import IntEnum
 from wlkd.contract.components import Translator
 from wlkd.contract.priority import give_way
 from wlkd.contract.types import Passage
+from wlkd.inference.left_time import LeftTime
 from wlkd.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -28,8 +29,6 @@ SPARE = 0.5
 """Time to spare, of 0 to 1, below which sentences that still grow are not translated."""
 STUCK_SECONDS = 60.0
 """A call that takes longer, not counting what recognition takes of the time, will never end."""
-LOOK_SECONDS = 1.0
-"""How often to look what recognition leaves to a call that goes on."""
 
 
 class Rank(IntEnum):
@@ -74,10 +73,7 @@ class TranslationService:
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "translation", give_way, ("translation competes with recognition",))
         self._task: asyncio.Task[None] | None = None
-        self._calling = False
-        self._had = 0.0
-        """Seconds that recognition left to the call that goes on, until `_looked_at`."""
-        self._looked_at = 0.0
+        self._left = LeftTime(clock, lambda: self._spare())
         self._told_stuck = False
         metrics.translation_waiting.set_function(
             lambda: sum(len(self._waiting[rank]) for rank in (Rank.LIVE, Rank.UPLOAD))
@@ -112,11 +108,7 @@ class TranslationService:
     @property
     def stuck(self) -> bool:
         """The translator has not come back for so long that it will not."""
-        return self._calling and self._had_now > STUCK_SECONDS
-
-    @property
-    def _had_now(self) -> float:
-        return self._had + (self._clock() - self._looked_at) * self._spare()
+        return self._left.seconds > STUCK_SECONDS
 
     def ask(self, request: Request) -> None:
         """Have a passage translated; `request.done` hears of it, unless it is cancelled meanwhile."""
@@ -160,15 +152,11 @@ class TranslationService:
 
     async def _run(self, batch: Sequence[Request]) -> None:
         began = self._clock()
-        self._calling, self._had, self._looked_at = True, 0.0, began
         passages = [request.passage for request in batch]
         calling = asyncio.get_running_loop().run_in_executor(self._thread, self._translated, passages)
-        while not calling.done():
-            await asyncio.wait({calling}, timeout=LOOK_SECONDS)
-            self._had, self._looked_at = self._had_now, self._clock()
-        self._calling = False
+        texts = await self._left.count(calling)
         self._metrics.translation_seconds.inc(self._clock() - began)
-        for request, text in zip(batch, calling.result(), strict=True):
+        for request, text in zip(batch, texts, strict=True):
             if text is None and request.rank is not Rank.DRAFT:
                 self._metrics.translation_failures.inc()
             if not request.cancelled:

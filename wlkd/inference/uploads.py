@@ -14,11 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from wlkd.contract.components import Backend, Recognizer
 from wlkd.inference.backlog import Outcome, Step, Stream, waiting_since
 from wlkd.inference.batch import run_batch
+from wlkd.inference.left_time import LeftTime
 
 logger = logging.getLogger(__name__)
-
-LOOK_SECONDS = 1.0
-"""How often to look what live streams leave to a batch that runs."""
 
 
 class Uploads:
@@ -38,7 +36,7 @@ class Uploads:
         self._most = most
         self._clock = clock
         self._on_outcomes = on_outcomes
-        self._spare = spare
+        self._left = LeftTime(clock, spare)
         self._streams: set[Stream] = set()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -46,9 +44,6 @@ class Uploads:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="uploads")
         self._task: asyncio.Task[None] | None = None
         self._computing: asyncio.Future[list[Outcome]] | None = None
-        self._had = 0.0
-        """What the running batch has had of the processors, in seconds of all of them, until `_looked_at`."""
-        self._looked_at = 0.0
 
     def start(self) -> None:
         """Begin to serve."""
@@ -86,11 +81,8 @@ class Uploads:
 
     @property
     def running_for(self) -> float:
-        """Seconds that live streams have left to the running batch; 0: there is none. What they take is no fault of
-        it: in a full house it gets a few hundredths of the time."""
-        if self._computing is None:
-            return 0.0
-        return self._had + (self._clock() - self._looked_at) * self._spare()
+        """Seconds that live streams have left to the running batch; 0: there is none."""
+        return self._left.seconds
 
     # For streams ---------------------------------------------------------------------------------------------
 
@@ -139,14 +131,11 @@ class Uploads:
         return batch
 
     async def _run(self, batch: list[Step]) -> None:
-        self._had, self._looked_at = 0.0, self._clock()
         loop = asyncio.get_running_loop()
-        self._computing = computing = loop.run_in_executor(self._thread, run_batch, self._backend, batch)
-        while not computing.done():
-            await asyncio.wait({computing}, timeout=LOOK_SECONDS)
-            self._had, self._looked_at = self.running_for, self._clock()
+        self._computing = loop.run_in_executor(self._thread, run_batch, self._backend, batch)
+        outcomes = await self._left.count(self._computing)
         self._computing = None
-        self._on_outcomes(batch, computing.result())
+        self._on_outcomes(batch, outcomes)
         self._see_whether_idle()
 
     def _see_whether_idle(self) -> None:
