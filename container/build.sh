@@ -19,6 +19,8 @@ Proxies are taken from http_proxy, https_proxy.
 TEXT
 }
 set -euo pipefail
+# What the image's account cannot read, the image cannot use.
+umask 022
 
 fail() { echo "build.sh: $*" >&2; exit 1; }
 say() { echo "build.sh: $*" >&2; }
