@@ -93,6 +93,7 @@ async def test_limits_and_defaults_apply_to_newcomers(caplog: pytest.LogCaptureF
 
 
 async def test_tokens_apply_and_an_empty_file_is_refused(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     tokens = tmp_path / "tokens"
     tokens.write_text("old\n")
     async with rig({"auth": {"tokens_file": str(tokens)}}) as it:
@@ -102,6 +103,9 @@ async def test_tokens_apply_and_an_empty_file_is_refused(tmp_path: Any, caplog: 
         tokens.write_text("new\n")
         assert await it.reload.run()
         assert it.core.admission.refusal("old") is not None and it.core.admission.refusal("new") is None
+        assert "reloaded: changed the tokens in auth.tokens_file" in caplog.text
+        assert await it.reload.run()
+        assert "reloaded: no option changed" in caplog.text
 
 
 async def test_what_needs_a_restart_is_named_until_it_came(caplog: pytest.LogCaptureFixture) -> None:

@@ -72,13 +72,16 @@ class Reload:
         opening = Opening(self._in_force(new), self._plugins, core.metrics, core.turns, self._status, self._free_memory)
         # What stays the same is kept; what could not be loaded gets another try.
         core.switch(await open_engines(opening, core.engines))
-        core.admission.apply(self._in_force(new), tokens, keys)
+        other_tokens = core.admission.apply(self._in_force(new), tokens, keys)
         if new.log_level != self.config.log_level:
             set_up_logging(new.log_level)
         self.config = self._in_force(new)
 
         applied = [path for path in changed if _section(path) in APPLIED | SWITCHED]
         waiting = [path for path in changed if path not in applied]
+        if other_tokens and "auth.tokens_file" not in applied:
+            # The file has the same name, and the operator wants to know that it was read.
+            applied.append("the tokens in auth.tokens_file")
         logger.info("reloaded: %s", f"changed {', '.join(applied)}" if applied else "no option changed")
         if waiting:
             logger.warning("a restart is needed for %s", ", ".join(waiting))

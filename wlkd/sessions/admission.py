@@ -173,14 +173,16 @@ class Admission:
         """What open sessions get at a stop, all together."""
         return self._config.sessions.linger_seconds + self._config.sessions.drain_seconds
 
-    def apply(self, config: Config, tokens: frozenset[str], keys: Keys | None) -> None:
+    def apply(self, config: Config, tokens: frozenset[str], keys: Keys | None) -> bool:
         """Admit by `config` from now on, with the present keys where there are no new ones. Open sessions keep what
-        they came in with."""
+        they came in with. Returns whether the tokens are others."""
+        others = not self._tokens.are(tokens)
         self._config = config
         self._keys = keys or self._keys
         self._tokens = Tokens(tokens, self._keys)
         self._maker.apply(config)
         self._resumption.apply(config, keys)
+        return others
 
     @property
     def place(self) -> str:

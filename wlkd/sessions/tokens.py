@@ -33,6 +33,10 @@ class Tokens:
         self._keys = keys.for_purpose(b"short-lived key 1")
         self._clock = clock
 
+    def are(self, tokens: frozenset[str]) -> bool:
+        """Whether the operator's file says the same."""
+        return tokens == self._tokens
+
     def good(self, token: str | None) -> bool:
         """Whether whoever shows `token` may come in."""
         if token is not None and token.startswith(PREFIX):
