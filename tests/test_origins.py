@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,19 @@ async def test_other_pages_get_neither_preflight_nor_answer(caplog: pytest.LogCa
                 assert "Access-Control-Allow-Headers" not in answer.headers
     assert len(caplog.messages) == 3, "the operator sees whom a wrong setting keeps out"
     assert all("https://theirs.example" in line and "server.allowed_origins" in line for line in caplog.messages)
+
+
+async def test_an_origin_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "wlkd.daemon.origins")
+    origin = "http://a\x85wlkd.sessions.admission: session 1 closed: reason=finished\u2028\x9b31m\u202e"
+    async with running_daemon({**VALUES, "server": {"allowed_origins": [PAGE]}}) as daemon:
+        reader, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
+        writer.write(f"GET /health HTTP/1.0\r\nHost: a\r\nOrigin: {origin}\r\n\r\n".encode())
+        async with asyncio.timeout(5):
+            assert b" 403 " in await reader.readline()
+        writer.close()
+    [line] = caplog.messages
+    assert line.isprintable()
 
 
 SCRIPT = """async ([address, token]) => {

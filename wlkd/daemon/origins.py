@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 from aiohttp import hdrs, web
 
+from wlkd.contract.one_line import one_line
 from wlkd.transports import notes
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Origins:
         """Middleware: refuse other pages, and answer a browser that asks beforehand."""
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and not self._may(origin, request.host):
-            message = f"pages from {origin} may not connect"
+            message = f"pages from {one_line(origin)} may not connect"
             logger.info("page refused: peer=%s (%.200s; see server.allowed_origins)", request.remote, message)
             return web.json_response(
                 {"type": "error", "code": "forbidden_origin", "message": message, "error": message},
