@@ -97,6 +97,7 @@ class Listener:
         self.wishes = wishes
         self.audio = LiveAudio()
         self.texts: list[str] = []
+        self.continuation = ""
         self.said: list[str] = []
         self.heard = asyncio.Event()
         self.news = asyncio.Event()
@@ -107,6 +108,7 @@ class Listener:
             async for update in stream.updates():
                 last = update
                 self.texts.append(update.committed)
+                self.continuation = update.place.continuation if update.place else ""
                 self.news.set()
         return last
 
@@ -272,6 +274,19 @@ async def test_a_network_that_dies_twice_in_a_row_costs_not_a_word(key: Path, mo
         way.cut()
         await connected.wait()
         way.ports = [port]
+        await listener.audio.end()
+        listener.check(await asyncio.wait_for(listener.task, 20))
+
+
+async def test_a_connection_that_was_given_up_and_comes_late_costs_not_a_word(key: Path) -> None:
+    async with running_daemon(configuration(key, port := free_port())), relay(port) as way:
+        listener = Listener(f"ws://127.0.0.1:{way.port}/asr")
+        await listener.audio.add(AUDIO[: len(AUDIO) // 2])
+        await listener.has(5)
+        # As a network delivers it that held up what the client sent before it tried again.
+        async with connect(f"ws://127.0.0.1:{port}/asr", pcm=True, resume=listener.continuation):
+            await listener.hears("taken_over")
+        await listener.audio.add(AUDIO[len(AUDIO) // 2 :])
         await listener.audio.end()
         listener.check(await asyncio.wait_for(listener.task, 20))
 

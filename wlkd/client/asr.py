@@ -328,7 +328,8 @@ def _server_error(content: dict[str, Any]) -> ClientError:
         return Refused(f"{code}: {message}")
     if code == "cannot_resume":
         return CannotResume(message)
-    if code in ("too_slow", "backend_failed", "internal"):
+    # Nobody else has our continuation: what took over is a connection that we gave up, and that came late.
+    if code in ("too_slow", "backend_failed", "internal", "taken_over"):
         return Lost(f"{code}: {message}")
     return ClientError(f"{code}: {message}")
 
