@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 import subprocess
@@ -181,6 +182,23 @@ async def test_an_attempt_without_an_answer_gives_way_to_the_next(sign, proxied,
         await visit.hears("six")
         assert time.monotonic() - started < 10, "it gives up by itself after 15 s"
         assert script(await visit.finishes(), 6)
+
+
+async def test_a_connection_that_was_given_up_and_comes_late_costs_nothing(scripted, browse, script):
+    told = []
+    async with scripted() as daemon, browse() as visit, aiohttp.ClientSession() as http:
+        visit.on("websocket", lambda socket: socket.on("framereceived", lambda frame: told.append(frame)))
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("two")
+        continuation = next(found for frame in told[::-1] if (found := json.loads(frame).get("continuation")))
+        # As a network delivers it that held up what the page sent before it tried again.
+        async with http.ws_connect(f"{daemon.ws}/asr?resume=continue") as late:
+            await late.send_json({"type": "resume", "continuation": continuation})
+            await visit.is_in("waiting")
+        await visit.hears("six")
+        assert script(await visit.finishes(), 6)
+        assert len(await spans(visit)) == 1
 
 
 async def test_the_space_bar_retries_again_and_again(proxied, scripted, browse, script):

@@ -86,8 +86,9 @@ export class Stream extends EventTarget {
 
   #lost(reason) {
     this.connection = null;
-    // Only a connection that broke, and one whose server moves, can be continued.
-    if (reason?.type === "error") this.continuation = null;
+    // Only a connection that broke, and one whose server moves, can be continued; and one whose stream was taken over, by
+    // a connection that we gave up, and that came late: nobody else has our continuation.
+    if (reason?.type === "error" && reason.code !== "taken_over") this.continuation = null;
     const problem = trouble(reason, this.#attempts++, this.#served);
     if (problem.seconds === null) {
       this.refuse(problem);

@@ -4,7 +4,7 @@ const FIRST_WAIT_S = 0.5;
 const LONGEST_WAIT_S = 10;
 
 // The server, or the browser, means it: the same request would be refused again.
-const FINAL_CODES = ["bad_request", "unauthorized", "undecodable_audio", "forbidden_origin", "taken_over", "insecure"];
+const FINAL_CODES = ["bad_request", "unauthorized", "undecodable_audio", "forbidden_origin", "insecure"];
 const KINDS = {
   server_full: "full",
   draining: "draining",
