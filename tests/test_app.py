@@ -92,6 +92,25 @@ async def test_limits_and_defaults_apply_to_newcomers(caplog: pytest.LogCaptureF
         assert "reloaded: changed recognition.language, sessions.max_sessions" in caplog.text
 
 
+async def test_a_limit_that_the_daemon_is_to_find_is_measured_once_nobody_is_here(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    fixed: dict[str, Any] = {"warmup": True, "sessions": {"max_sessions": 10}}
+    found = "on this machine ("
+    async with rig(fixed) as it:
+        async with it.core.admission.open(PCM, transport="test", peer="here"):
+            it.next = configuration({**fixed, "sessions": {"max_sessions": "auto"}})
+            assert await it.reload.run()
+            assert "measured as soon as nobody is here" in caplog.text and found not in caplog.text
+        await until(lambda: found in caplog.text)
+        caplog.clear()
+        for limit in (10, "auto"):
+            it.next = configuration({**fixed, "sessions": {"max_sessions": limit}})
+            assert await it.reload.run()
+        assert "measured" not in caplog.text, "it is known already"
+
+
 async def test_tokens_apply_and_an_empty_file_is_refused(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     tokens = tmp_path / "tokens"

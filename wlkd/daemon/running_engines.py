@@ -70,9 +70,7 @@ class RunningEngine:
             stack.push_async_callback(worker.close)
             if config.warmup:
                 status(f"warming up {part.name}" if name == DEFAULT_ENGINE else f"warming up the engine {name}")
-            # Without the warm-up a self-test would measure just that; the first minutes correct the guess.
-            measure = config.warmup and not backend.waits and config.sessions.max_sessions == "auto"
-            await worker.start(warm_up=config.warmup, measure=measure)
+            await worker.start(warm_up=config.warmup, measure=_to_measure(backend, config))
             model = str(part.options.model_dump().get("model", ""))
             running = cls(part, config.models_dir, Engine(name, backend, worker, part.name, model), registry)
             running._stack = stack.pop_all()
@@ -136,8 +134,18 @@ async def open_engines(opening: Opening, before: EngineSet | None = None) -> Eng
                 new.push_async_callback(running[name].close)
         found = EngineSet(running, config.routing, missing)
         check_wishes(config, found.engines)
+        for one in found.all:
+            # One that is kept may have had a fixed number of sessions up to now.
+            if _to_measure(one.engine.backend, config):
+                one.engine.worker.measure()
         new.pop_all()
         return found
+
+
+def _to_measure(backend: Backend, config: Config) -> bool:
+    """Whether to find out how many sessions `backend` keeps up with."""
+    # Without the warm-up a self-test would measure just that; the first minutes correct the guess.
+    return config.warmup and not backend.waits and config.sessions.max_sessions == "auto"
 
 
 async def _load(name: str, part: Part, opening: Opening, *, beside: bool) -> RunningEngine:

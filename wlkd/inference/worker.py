@@ -96,6 +96,7 @@ class Worker:
         self._batches: set[asyncio.Future[list[Outcome]]] = set()
         self._testing: asyncio.Task[float] | None = None
         self._measuring_since: float | None = None
+        self._measured = False
         self._retests = deque(retests)
         self.failed_steps = 0
         """In a row, of whichever streams."""
@@ -109,6 +110,18 @@ class Worker:
         self._turns.join(self)
         if self._uploads is not None:
             self._uploads.start()
+
+    def measure(self) -> None:
+        """Find out how many sessions the backend keeps up with, as soon as nobody is here, unless it is known."""
+        if self._measured or self._retests:
+            return
+        logger.info(
+            "engine %s: how many can talk at once is measured as soon as nobody is here; up to then %s may",
+            self.name,
+            people(self.capacity.sessions),
+        )
+        self._retests.append(self._clock())
+        self._wake.set()
 
     async def close(self) -> None:
         """Stop serving. Running batches and the self-test end first, lest somebody close the backend under them, unless
@@ -245,8 +258,9 @@ class Worker:
             # Nobody awaits this task; who sees that it has ended needs the reason.
             logger.exception("the inference worker failed")
 
-    async def _measure(self, *, again: bool = False) -> None:
-        """`again`: what is found may only raise the estimate, which another program may have lowered before."""
+    async def _measure(self) -> None:
+        """The second time, what is found may only raise the estimate, which another program may have lowered before."""
+        again = self._measured
         self._measuring_since = self._clock()
         try:
             self._testing = asyncio.create_task(self_test(self._backend, self._threads, self._clock))
@@ -262,6 +276,7 @@ class Worker:
             return
         finally:
             self._measuring_since = None
+        self._measured = True
         found = sessions_for(throughput)
         logger.debug("engine %s: self-test: %.1f s of speech recognized in a second", self.name, throughput)
         if again and found <= self.capacity.sessions:
@@ -286,7 +301,7 @@ class Worker:
                 self._wake.clear()
                 if self._retests and self._retests[0] <= self._clock() and self._is_idle:
                     self._retests.popleft()
-                    await self._measure(again=True)
+                    await self._measure()
                 free = self._concurrency - len(self._batches)
                 if batch := self._next_batch(free):
                     running.create_task(self._conclude(batch, *self._begin(batch)))
