@@ -276,6 +276,25 @@ async def test_a_second_connection_takes_over_and_the_first_is_told(key: Path) -
         assert len(client.words) == 12
 
 
+async def test_a_key_that_has_expired_goes_on_with_its_session_and_opens_no_other(key: Path, tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("sesame\n")
+    auth = {"continuation_key": str(key), "tokens_file": str(tmp_path / "tokens")}
+    client = Client(speech(6))
+    async with node(key, auth=auth) as admission, node(key, auth=auth) as elsewhere:
+        good, expired = (admission.grant("sesame", seconds)[0] for seconds in (600, -1))
+        async with client.connected(admission, token=good) as session:
+            await client.hear(session, 3)
+        admission.check(transport="test", peer="here", token=expired, resuming=True)
+        with pytest.raises(SessionError, match="valid token"):
+            admission.check(transport="test", peer="here", token=expired)
+        with pytest.raises(SessionError, match="valid token"):
+            async with client.connected(elsewhere, token=expired):
+                pass
+        async with client.connected(admission, token=expired) as session:
+            await client.hear_the_end(session)
+        assert len(client.words) == 12
+
+
 async def test_a_connection_that_breaks_while_it_takes_over_leaves_the_session_to_wait(key: Path) -> None:
     values = {
         "backend": {"name": "scripted", "options": {"step_seconds": 0.02}},

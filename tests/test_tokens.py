@@ -31,6 +31,8 @@ def test_a_key_is_good_until_it_expires_on_every_machine_with_the_same_secret() 
 def test_a_key_dies_with_its_token() -> None:
     key, _ = tokens("sesame", "poppy").grant("sesame", 60, "")
     assert not tokens("poppy").good(key)
+    assert tokens("sesame", now=NOW + 61).good(key, expired=True)
+    assert not tokens("poppy", now=NOW + 61).good(key, expired=True)
 
 
 def test_only_a_token_makes_a_key() -> None:

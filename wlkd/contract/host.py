@@ -147,7 +147,7 @@ class Sessions(Protocol):
         """Why a session would be refused now, without opening or counting anything; None: come in.
 
         `peer`: the client's address, as `open` would get it. `resuming`: it has a continuation, and with it perhaps a
-        place already, however full it is."""
+        place already, however full it is, and although the key that opened its session has expired since."""
         ...
 
     def check(self, *, transport: str, peer: str, token: str | None = None, resuming: bool = False) -> None:

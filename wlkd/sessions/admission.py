@@ -75,7 +75,8 @@ class Admission:
     def refusal(
         self, token: str | None = None, peer: str | None = None, *, resuming: bool = False
     ) -> SessionRefused | None:
-        if not self._tokens.good(token):
+        # A key opens sessions until it expires. One that it has opened goes on; `open` sees whether it is here.
+        if not self._tokens.good(token, expired=resuming):
             return SessionRefused(Code.UNAUTHORIZED, "a valid token is required")
         if self.draining:
             return SessionRefused(Code.DRAINING, "the server is shutting down", RETRY_AFTER_SECONDS)
