@@ -167,23 +167,31 @@ install_packages() {
             python=$(find_python)
             make_environment "$python"
         fi
-        pip=("$prefix/bin/python" -m pip install --quiet --disable-pip-version-check)
+        # A bundle begins with an environment that has none, and may have come no further.
+        "$prefix/bin/python" -m pip --version >/dev/null 2>&1 || "$prefix/bin/python" -m ensurepip >/dev/null ||
+            fail "the environment in $prefix has no pip (Debian: apt install python3-venv)"
         # First and pinned: an open requirement for torch brings gigabytes of CUDA libraries.
-        "${pip[@]}" ${WLKD_TORCH_INDEX:+--index-url "$WLKD_TORCH_INDEX"} "$torch"
+        fetch ${WLKD_TORCH_INDEX:+--index-url "$WLKD_TORCH_INDEX"} "$torch"
         local copy
         copy=$(mktemp -d)
         # From a copy: building leaves files in the source.
         cp -r "$source"/{pyproject.toml,README.md,LICENSE,NOTICE,wlkd,plugins} "$copy"
         git -C "$source" describe --always --dirty=+ --exclude='*' >"$copy/wlkd/COMMIT" 2>/dev/null ||
             rm -f "$copy/wlkd/COMMIT"
-        "${pip[@]}" "$copy" "$copy"/plugins/*/
-        ! uses_gpu || "${pip[@]}" "$copy/plugins/wlkd-simulstreaming[cuda]"
-        "${pip[@]}" --no-deps --force-reinstall "$copy" "$copy"/plugins/*/
+        fetch "$copy" "$copy"/plugins/*/
+        ! uses_gpu || fetch "$copy/plugins/wlkd-simulstreaming[cuda]"
+        fetch --no-deps --force-reinstall "$copy" "$copy"/plugins/*/
         rm -rf "$copy"
     fi
     mkdir -p "$share"
     echo "$stamp" >"$share/packages"
     changed=1
+}
+
+# fetch REQUIREMENT...: from the package index, or wherever pip is told to look.
+fetch() {
+    "$prefix/bin/python" -m pip install --quiet --disable-pip-version-check "$@" ||
+        fail "pip failed; a machine without internet needs a bundle: --offline BUNDLE"
 }
 
 # Whether there is a GPU and a PyTorch that can use it.

@@ -116,3 +116,22 @@ def test_from_a_bundle(container: Any, tmp_path_factory: pytest.TempPathFactory)
     prepare(container)
     container.binds["/bundle.tar"] = pack(tmp_path_factory.mktemp("bundle") / "wlkd-offline")
     check(container.passes(SCRIPT.replace("OFFLINE", "--offline /bundle.tar")))
+
+
+NO_PIP = """
+# As a bundle leaves it whose installation was cut short.
+sed -i '\\|^/opt/site|d' /opt/wlkd/lib/python3.*/site-packages/*.pth
+mkdir -p /opt/wlkd/share/wlkd
+touch /opt/wlkd/share/wlkd/made-by-install.sh
+if /opt/wlkd/bin/python -m pip --version; then fail "there is a pip"; fi
+if TMPDIR=/tmp PIP_RETRIES=0 bash /opt/src/scripts/install.sh 2>/out/said; then fail "not refused"; fi
+/opt/wlkd/bin/python -m pip --version >/out/pip
+"""
+
+
+@pytest.mark.skipif(find_spec("ensurepip") is None, reason="without ensurepip an environment has no pip")
+def test_from_the_network_after_a_bundle_that_was_cut_short(container: Any) -> None:
+    result = container.passes(NO_PIP)
+    assert result.text("pip").startswith("pip ")
+    # There is no network in there.
+    assert "install.sh: pip failed" in result.text("said") and "--offline BUNDLE" in result.text("said")
