@@ -17,7 +17,9 @@ import aiohttp
 import pytest
 import yaml
 
+from wlkd.config import load_config, parse_setting
 from wlkd.config.options import SessionOptions
+from wlkd.plugins import load_plugins
 from wlkd.testing import free_port, running_daemon
 
 MANIFESTS = Path(__file__).resolve().parents[1] / "container" / "kubernetes"
@@ -177,6 +179,22 @@ def test_a_pod_has_as_long_as_its_drain_takes() -> None:
     (down,) = AUTOSCALER["behavior"]["scaleDown"]["policies"]
     assert (down["type"], down["value"]) == ("Pods", 1)
     assert down["periodSeconds"] >= POD["terminationGracePeriodSeconds"]
+
+
+@pytest.mark.parametrize("overlay", ["cpu", "gpu"])
+def test_the_pod_listens_where_its_services_and_probes_look(overlay: str) -> None:
+    container = patched(overlay)["spec"]["template"]["spec"]["containers"][0]
+    changes = dict(parse_setting(argument.removeprefix("--set=")) for argument in container["args"][3:])
+    absent = {"auth.tokens_file": None, "auth.continuation_key": None}
+    config = load_config(MANIFESTS / "base" / "wlkd.yaml", load_plugins(), changes | absent)
+    assert config.server.host == "0.0.0.0", "other pods, and the kubelet, come over the network"
+    listens = {"http": config.server.port, "agent": config.transports["agent"].model_dump()["port"]}
+    assert {port["name"]: port["containerPort"] for port in container["ports"]} == listens
+    for name in ("wlkd", "wlkd-nodes"):
+        for port in BASE[f"Service/{name}"]["spec"]["ports"]:
+            assert (port["targetPort"], port["port"]) == (port["name"], listens[port["name"]])
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert listens[container[probe]["httpGet"]["port"]] == config.server.port
 
 
 def test_what_is_mounted_is_what_the_configuration_names() -> None:
