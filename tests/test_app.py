@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from tests.waiting import until, until_metric
-from wlkd.config import make_config
+from wlkd.config import Certificate, make_config
 from wlkd.config.options import Config
 from wlkd.contract.components import Transport
 from wlkd.contract.errors import ConfigError, Problem, ProvisionError, SessionError
@@ -49,7 +49,9 @@ class Rig:
         self.next: Config | Exception = config
         self.free: int | None = None
         self.said: list[str] = []
-        self.reload = Reload(config, load_plugins(), core, self._read, self.said.append, lambda: self.free)
+        self.reload = Reload(
+            config, load_plugins(), core, Certificate(None, None), self._read, self.said.append, lambda: self.free
+        )
 
     def _read(self) -> Config:
         if isinstance(self.next, Exception):

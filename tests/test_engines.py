@@ -18,7 +18,7 @@ from prometheus_client import generate_latest
 from wlkd_scripted.backend import Scripted, ScriptedOptions
 
 from tests.wav import wav
-from wlkd.config import make_config
+from wlkd.config import Certificate, make_config
 from wlkd.config.options import Config, WorkerOptions
 from wlkd.contract.components import StepPlan
 from wlkd.contract.errors import ConfigError, ProvisionError, SessionError
@@ -203,7 +203,8 @@ class Rig:
         self.running = running
         self.next = configuration()
         self.free: int | None = None
-        self.reload = Reload(self.next, load_plugins(), running, lambda: self.next, print, lambda: self.free)
+        none = Certificate(None, None)
+        self.reload = Reload(self.next, load_plugins(), running, none, lambda: self.next, print, lambda: self.free)
 
     async def to(self, changes: Mapping[str, Any]) -> bool:
         self.next = configuration(changes)

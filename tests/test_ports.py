@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import until
 from wlkd import Problem
 from wlkd.config import make_config
 from wlkd.config.ports import ports_in_use
@@ -24,11 +26,14 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, object]:
     """Options of a server: plain, or with a certificate that nobody vouches for."""
     if request.param == "http":
         return {}
-    openssl = shutil.which("openssl")
-    if openssl is None:
+    if shutil.which("openssl") is None:
         pytest.skip("no openssl to make a certificate with")
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    return make_certificate(tmp_path)
+
+
+def make_certificate(folder: Path) -> dict[str, object]:
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-days", "1", "-subj", "/CN=speech.example.org", "-keyout", str(key), "-out", str(certificate)]
     subprocess.run(command, check=True, capture_output=True)
     return {"tls_certificate": str(certificate), "tls_key": str(key)}
@@ -61,6 +66,35 @@ async def test_a_change_to_or_from_tls_is_no_conflict(values: dict[str, Any]) ->
     for running, changed in ((plain, values), (values, plain)):
         async with running_daemon(running):
             assert await problems(changed) == []
+
+
+@pytest.mark.parametrize("server", ["https"], indirect=True)
+async def test_a_reload_serves_a_certificate_that_was_renewed(
+    values: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+
+    async def served() -> str:
+        return await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", values["server"]["port"]))
+
+    async def reload(said: str) -> None:
+        caplog.clear()
+        daemon.daemon.reload()
+        await until(lambda: said in caplog.text)
+
+    async with running_daemon(values) as daemon:
+        first = certificate.read_text()
+        await reload("reloaded: no option changed")
+        old_key = key.read_text()
+        make_certificate(tmp_path)
+        second, new_key = certificate.read_text(), key.read_text()
+        key.write_text(old_key)
+        await reload("reload refused")
+        assert "server.tls_key: cannot use" in caplog.text and await served() == first
+        key.write_text(new_key)
+        await reload("reloaded: changed the certificate in server.tls_certificate")
+        assert await served() == second != first
 
 
 async def test_no_proxy_is_asked_whether_a_daemon_runs_here(

@@ -2,10 +2,11 @@
 
 from wlkd.config.options import Config, Part, RecognitionOptions, ServerOptions, SessionOptions, WorkerOptions
 from wlkd.config.reader import DEFAULT_PATH, load_config, make_config, parse_setting
-from wlkd.config.secrets import credential, read_certificate, read_continuation_keys, read_tokens
+from wlkd.config.secrets import Certificate, credential, read_continuation_keys, read_tokens
 
 __all__ = [
     "DEFAULT_PATH",
+    "Certificate",
     "Config",
     "Part",
     "RecognitionOptions",
@@ -16,7 +17,6 @@ __all__ = [
     "load_config",
     "make_config",
     "parse_setting",
-    "read_certificate",
     "read_continuation_keys",
     "read_tokens",
 ]

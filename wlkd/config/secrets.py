@@ -63,6 +63,33 @@ def read_certificate(certificate: Path | None, key: Path | None) -> ssl.SSLConte
     return context
 
 
+class Certificate:
+    """The pair of a server that runs, whose files may be renewed."""
+
+    def __init__(self, certificate: Path | None, key: Path | None) -> None:
+        """Raises `ProvisionError`."""
+        self._pair = certificate, key
+        self.context = read_certificate(certificate, key)
+        """The server's end of TLS; None: there is none."""
+        self._content = self._read()
+
+    def check(self) -> None:
+        """Raises `ProvisionError` if the files cannot be used now."""
+        read_certificate(*self._pair)
+
+    def renew(self) -> bool:
+        """Whoever connects from now on gets what the files hold, which is checked. Returns whether that is new."""
+        certificate, key = self._pair
+        if self.context is None or certificate is None or key is None or (content := self._read()) == self._content:
+            return False
+        self.context.load_cert_chain(credential(certificate), credential(key))
+        self._content = content
+        return True
+
+    def _read(self) -> list[bytes]:
+        return [credential(path).read_bytes() for path in self._pair if path is not None]
+
+
 KEY_CHARACTERS = 32
 """At least, of a key that seals: it has to withstand guessing."""
 

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from typing import NoReturn, cast
 
 from wlkd import __version__
-from wlkd.config import read_certificate
+from wlkd.config import Certificate
 from wlkd.config.options import Config
 from wlkd.contract.components import Transport
 from wlkd.contract.host import Context
@@ -52,10 +52,11 @@ class Daemon:
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._sockets = inherited_sockets()
+        self._certificate = Certificate(config.server.tls_certificate, config.server.tls_key)
         self.http = HttpServer(
             config.server.host,
             config.server.port,
-            read_certificate(config.server.tls_certificate, config.server.tls_key),
+            self._certificate.context,
             config.server.allowed_origins,
             self._sockets,
         )
@@ -138,7 +139,7 @@ class Daemon:
         return transports
 
     async def _reload_on_demand(self, core: Core) -> None:
-        reload = Reload(self._config, self._plugins, core, self._read_config, self._say)
+        reload = Reload(self._config, self._plugins, core, self._certificate, self._read_config, self._say)
         while True:
             await self._reload.wait()
             self._reload.clear()

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from wlkd.config import Config, read_continuation_keys, read_tokens
+from wlkd.config import Certificate, Config, read_continuation_keys, read_tokens
 from wlkd.contract.errors import ConfigError, PluginError, ProvisionError
 from wlkd.daemon.pipeline import Core
 from wlkd.daemon.running_engines import Opening, open_engines
@@ -32,6 +32,7 @@ class Reload:
         config: Config,
         plugins: Plugins,
         core: Core,
+        certificate: Certificate,
         read: Callable[[], Config],
         status: Callable[[str], None],
         free_memory: Callable[[], int | None] = available_bytes,
@@ -40,6 +41,7 @@ class Reload:
         """In force: of sections that need a restart, what the daemon was started with."""
         self._plugins = plugins
         self._core = core
+        self._certificate = certificate
         self._read = read
         self._status = status
         self._free_memory = free_memory
@@ -68,10 +70,12 @@ class Reload:
         tokens = read_tokens(new.auth.tokens_file)
         kept = new.auth.continuation_key is None and self.config.auth.continuation_key is None
         keys = None if kept else Keys(read_continuation_keys(new.auth.continuation_key))
+        self._certificate.check()
         core = self._core
         opening = Opening(self._in_force(new), self._plugins, core.metrics, core.turns, self._status, self._free_memory)
         # What stays the same is kept; what could not be loaded gets another try.
         core.switch(await open_engines(opening, core.engines))
+        renewed = self._certificate.renew()
         other_tokens = core.admission.apply(self._in_force(new), tokens, keys)
         if new.log_level != self.config.log_level:
             set_up_logging(new.log_level)
@@ -82,6 +86,8 @@ class Reload:
         if other_tokens and "auth.tokens_file" not in applied:
             # The file has the same name, and the operator wants to know that it was read.
             applied.append("the tokens in auth.tokens_file")
+        if renewed:
+            applied.append("the certificate in server.tls_certificate")
         logger.info("reloaded: %s", f"changed {', '.join(applied)}" if applied else "no option changed")
         if waiting:
             logger.warning("a restart is needed for %s", ", ".join(waiting))
