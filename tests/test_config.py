@@ -320,6 +320,11 @@ def test_a_key_that_is_made_up_is_kept_whole_or_not_at_all(tmp_path: Path, monke
     assert [(file.name, file.stat().st_mode & 0o777) for file in tmp_path.iterdir()] == [("continuation-key", 0o600)]
 
 
+def test_a_key_is_kept_in_the_first_folder_of_a_unit_that_has_more(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", f"{tmp_path}:{tmp_path / 'further'}")
+    assert read_continuation_keys(None) == ((tmp_path / "continuation-key").read_bytes(),)
+
+
 def test_options_are_fixed_once_read() -> None:
     config = make_config({}, Parts())
     with pytest.raises(ValueError, match="frozen"):

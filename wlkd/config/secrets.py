@@ -98,7 +98,8 @@ def read_continuation_keys(path: Path | None) -> tuple[bytes, ...]:
     """One key a line, as `read_tokens`. Without a file: one that is made up, and kept in the folder that systemd keeps
     over a restart of the service, where there is one. Raises `ProvisionError`."""
     if path is None:
-        runtime = os.environ.get("RUNTIME_DIRECTORY")
+        # The unit's, and behind it those of its drop-ins.
+        runtime = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
         return (_kept_key(Path(runtime) / "continuation-key") if runtime else secrets.token_bytes(),)
     keys = tuple(line.encode() for line in _secrets_in(path, "auth.continuation_key"))
     if not keys or min(map(len, keys)) < KEY_CHARACTERS:
