@@ -49,6 +49,18 @@ export function fillLine(item, line, before, draft) {
   fillText(item.querySelector(".draft"), draft && line.translation ? ` ${draft}` : draft, line.target);
 }
 
+const DRAWN = ["text", "start", "end", "speaker", "language", "unconfirmed", "translation", "target"];
+
+/** Whether `fillLine` would show the same of `one` and `other`: `[line, before, draft]`. */
+export function looksSame([line, before, draft], [other, otherBefore, otherDraft]) {
+  return (
+    draft === otherDraft &&
+    before?.speaker === otherBefore?.speaker &&
+    before?.language === otherBefore?.language &&
+    DRAWN.every((key) => line[key] === other[key])
+  );
+}
+
 function fillText(element, wanted, language) {
   if (language) element.lang = language;
   const shown = element.textContent;

@@ -7,6 +7,9 @@ const COLOURS = 8; // in the style sheet; a ninth speaker has the first one's, a
 
 let names = kept("speakers") ?? {};
 
+/** All names that were given: another object after each change. */
+export const speakerNames = () => names;
+
 /** What `speaker`, a number of the server's, is called. */
 export function speakerName(speaker) {
   return names[speaker] || t("speaker", { n: speaker > 0 ? speaker : "?" });
@@ -21,7 +24,7 @@ export function speakerColour(speaker) {
 export function renameSpeaker(speaker) {
   const name = prompt(t("renameSpeaker", { name: speakerName(speaker) }), speakerName(speaker));
   if (name === null) return false;
-  names[speaker] = name.trim();
+  names = { ...names, [speaker]: name.trim() };
   keep("speakers", names);
   return true;
 }

@@ -130,7 +130,7 @@ export class Transcript {
   }
 
   get isEmpty() {
-    return !this.tail.trim() && !this.lines.some((line) => line.text);
+    return !this.tail.trim() && !this.#parts.some(({ lines }) => lines.some((line) => line.text));
   }
 
   /** All of it as plain data, for `restore`. */

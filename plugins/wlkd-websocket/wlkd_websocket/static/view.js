@@ -1,6 +1,8 @@
 // The transcript on the screen: its lines, the tail behind them, and the place that the reader looks at.
 
-import { fillLine, makeLine } from "./lines.js";
+import { uiLanguage } from "./i18n.js";
+import { fillLine, looksSame, makeLine } from "./lines.js";
+import { speakerNames } from "./speakers.js";
 
 const NEAR_END_PX = 80;
 const SHOWN_SILENCE_S = 3;
@@ -12,6 +14,8 @@ export class TranscriptView {
   #empty = document.getElementById("empty");
   #toEnd = document.getElementById("to-end");
   #following = true;
+  #drawn = []; // of each line on the screen, what `fillLine` was told
+  #words = []; // in which they were drawn
 
   constructor() {
     this.#scroller.addEventListener("scroll", () => {
@@ -30,14 +34,27 @@ export class TranscriptView {
       if (this.#list.lastChild.contains(this.#tail)) this.#putTailBelow();
       this.#list.lastChild.remove();
     }
+    this.#forgetDrawn(lines.length);
     lines.forEach((line, index) => {
+      const wanted = [line, lines[index - 1], index === lines.length - 1 ? transcript.draft : ""];
+      // A long meeting has thousands of lines, and an update changes the last ones.
+      if (this.#drawn[index] && looksSame(this.#drawn[index], wanted)) return;
       if (index === this.#list.children.length) this.#list.append(makeLine());
-      fillLine(this.#list.children[index], line, lines[index - 1], index === lines.length - 1 ? transcript.draft : "");
+      fillLine(this.#list.children[index], ...wanted);
+      this.#drawn[index] = wanted;
     });
     this.#showTail(transcript.tail, lines.at(-1));
     this.#empty.hidden = !transcript.isEmpty || lines.length > 0;
     if (this.#following) this.follow();
     else this.#toEnd.hidden = false;
+  }
+
+  /** Of lines that are gone; of all, where the page's language or a speaker's name is another now. */
+  #forgetDrawn(left) {
+    const words = [uiLanguage(), speakerNames()];
+    const same = words.every((each, n) => each === this.#words[n]);
+    this.#drawn.length = same ? Math.min(this.#drawn.length, left) : 0;
+    this.#words = words;
   }
 
   /** The tail goes on where the committed words end, in the same paragraph. */
