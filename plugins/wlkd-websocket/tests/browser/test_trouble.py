@@ -459,6 +459,29 @@ async def test_a_call_that_stops_the_phones_clock_does_not_end_the_recording(scr
         await visit.until("context.state === 'suspended'")
 
 
+async def test_a_recording_that_is_over_before_the_screen_is_kept_awake_lets_it_sleep(scripted, browse):
+    late = """
+    window.held = window.asked = 0;
+    const answers = [];
+    navigator.wakeLock.request = () => {
+      asked++;
+      return new Promise((resolve) => answers.push(resolve));
+    };
+    window.answer = () => {
+      for (const resolve of answers.splice(0)) held++, resolve({ release: async () => held-- });
+    };
+    """
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script(late)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("one")
+        assert await visit.evaluate("asked") == 1
+        await visit.finishes()
+        await visit.evaluate("answer()")
+        await visit.until("held === 0")
+
+
 async def test_a_silent_microphone_is_explained_but_not_to_who_just_comes_back(scripted, browse, tmp_path):
     path = tmp_path / "silence.wav"
     path.write_bytes(wav(bytes(2 * SAMPLE_RATE * 60)))

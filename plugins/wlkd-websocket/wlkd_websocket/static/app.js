@@ -39,7 +39,7 @@ let lastSound = 0;
 let lastLook = 0;
 let lag = { words: 0, translation: 0 }; // seconds behind
 let deaf = false; // the server hears speech, and writes nothing
-let wakeLock = null;
+let wakeLock = null; // a promise of one, or of null
 
 // What is shown ---------------------------------------------------------------------------------------------
 
@@ -213,8 +213,7 @@ function onState() {
     stream = null;
     dismiss("silent", "deaf");
     document.body.style.setProperty("--level", 0);
-    wakeLock?.release();
-    wakeLock = null;
+    maySleep();
     archive.save();
     view.render(transcript);
   }
@@ -258,13 +257,17 @@ function onProblem({ detail }) {
 }
 
 /** A phone that goes to sleep stops listening. */
-async function keepAwake() {
+function keepAwake() {
   if (!navigator.wakeLock || !stream || document.hidden) return;
-  try {
-    wakeLock = await navigator.wakeLock.request("screen");
-  } catch {
-    // Refused, for example on a low battery: then the screen may go dark.
-  }
+  maySleep();
+  // Refused, for example on a low battery: then the screen may go dark.
+  wakeLock = navigator.wakeLock.request("screen").catch(() => null);
+}
+
+/** Also where the browser has not answered yet: the recording may be over before it does. */
+function maySleep() {
+  wakeLock?.then((lock) => lock?.release());
+  wakeLock = null;
 }
 
 /** What stood in the way may be gone: devices were plugged in, or permission was given. */
