@@ -482,6 +482,30 @@ async def test_a_recording_that_is_over_before_the_screen_is_kept_awake_lets_it_
         await visit.until("held === 0")
 
 
+async def test_a_browser_that_refuses_to_start_recording_is_explained_and_asked_again(scripted, browse):
+    refuse = """
+    const made = AudioContext;
+    window.AudioContext = class extends made {
+      resume() {
+        if (window.refused) return super.resume();
+        window.refused = true;
+        return this.close().then(() => super.resume());
+      }
+    };
+    """
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script(refuse)
+        await visit.add_init_script(TELL_GIVEN)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.sees(NOTICE, "does not start recording")
+        await visit.is_in("idle")
+        await visit.until("given.getTracks().every((track) => track.readyState === 'ended')")
+        await visit.click(f"{NOTICE} button")
+        await visit.hears("two")
+        await visit.finishes()
+
+
 async def test_a_silent_microphone_is_explained_but_not_to_who_just_comes_back(scripted, browse, tmp_path):
     path = tmp_path / "silence.wav"
     path.write_bytes(wav(bytes(2 * SAMPLE_RATE * 60)))

@@ -104,7 +104,7 @@ function newContext() {
 /** A phone stops the clock for a call, or behind another app, and does not always start it again. */
 function goOn() {
   // Refused as long as the call lasts.
-  if (users && context.state !== "running") context.resume().catch(() => {});
+  if (users && context && context.state !== "running") context.resume().catch(() => {});
 }
 
 /** Load what recording needs while the server answers: people also press the button when it does not. */
@@ -118,12 +118,16 @@ export function prepare() {
   return loading;
 }
 
-/** The context begins suspended, and Firefox never lets it run on a machine that can play nothing. */
-async function clockRuns(sound) {
-  const late = new Promise((resolve) => setTimeout(resolve, MAX_RESUME_MS, "late"));
-  if ((await Promise.race([context.resume(), late])) !== "late") return;
-  await sound.close();
-  throw new SoundError("noOutput");
+/** The context begins suspended, and Firefox never lets it run on a machine that can play nothing. A phone refuses
+ * during a call. */
+async function clockRuns() {
+  const late = new Promise((_, reject) => setTimeout(reject, MAX_RESUME_MS));
+  await Promise.race([context.resume(), late]).catch(() => {
+    // The next attempt begins with another one: that a browser has closed never runs again.
+    context.close().catch(() => {});
+    context = loading = null;
+    throw new SoundError("noOutput");
+  });
 }
 
 export class Sound {
@@ -138,7 +142,12 @@ export class Sound {
     await prepare();
     const sound = new Sound(await streams(source));
     users++;
-    await clockRuns(sound);
+    try {
+      await clockRuns();
+    } catch (error) {
+      await sound.close();
+      throw error;
+    }
     return sound;
   }
 
@@ -187,6 +196,6 @@ export class Sound {
   async close() {
     for (const stream of this.#streams) stop(stream);
     this.#mixed.disconnect();
-    if (--users === 0) await context.suspend();
+    if (--users === 0) await context?.suspend();
   }
 }
