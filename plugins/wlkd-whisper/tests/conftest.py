@@ -28,6 +28,8 @@ DIMS = WhisperDims(
     n_text_head=2,
     n_text_layer=3,
 )
+CONFIG = {"alignment_heads": [[2, 1]], "lang_ids": [], "suppress_ids": [1, 2], "suppress_ids_begin": None}
+"""Of an encoder's folder. A fine-tuned model has null for tokens that it does not suppress."""
 TYPE_IDS = {"float32": 0, "int8": 1, "int16": 2, "int32": 3, "float16": 4}
 
 
@@ -43,7 +45,7 @@ class Maker:
         folder.mkdir(parents=True)
         replaced = {name.replace("__", "/"): value for name, value in changes.items()}
         (folder / "model.bin").write_bytes(model_bin(whisper_variables(dims) | replaced))
-        (folder / "config.json").write_text(json.dumps({"alignment_heads": [[2, 1]], "lang_ids": []}))
+        (folder / "config.json").write_text(json.dumps(CONFIG))
         words = [f"word{index}" for index in range(dims.n_vocab - 1)] + ["<|startoftranscript|>"]
         special = {"id": dims.n_vocab - 1, "content": "<|startoftranscript|>"}
         (folder / "tokenizer.json").write_text(json.dumps({"added_tokens": [special]}))
@@ -143,6 +145,11 @@ def model_bin(
 @pytest.fixture
 def maker(tmp_path: Path) -> Maker:
     return Maker(tmp_path)
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    return dict(CONFIG)
 
 
 @pytest.fixture

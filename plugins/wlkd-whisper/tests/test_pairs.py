@@ -18,7 +18,7 @@ from wlkd_whisper.checkpoint import read_dims
 from wlkd_whisper.dims import ModelFileError
 from wlkd_whisper.folder import private_paths, sizes_in
 from wlkd_whisper.modelbin import ModelBin
-from wlkd_whisper.pairs import check_pair
+from wlkd_whisper.pairs import check_encoder, check_pair
 from wlkd_whisper.verify import Verdict, bytes_to_read, verify
 
 
@@ -128,10 +128,10 @@ def test_halves_of_different_models_are_both_named(maker, dims, change, words):
     assert str(encoder / "model.bin") in problem and str(decoder) in problem and words in problem
 
 
-def test_small_files_of_another_model_are_noticed(maker):
+def test_small_files_of_another_model_are_noticed(maker, config):
     encoder = maker.encoder("toy")
     maker.decoder("toy")
-    (encoder / "config.json").write_text('{"alignment_heads": [[11, 7]]}')
+    (encoder / "config.json").write_text(json.dumps(config | {"alignment_heads": [[11, 7]]}))
     (encoder / "vocabulary.txt").write_text("one\ntwo\n")
     (encoder / "tokenizer.json").write_text('{"model": {"vocab"')
     config, vocabulary, tokenizer = check_pair(maker.root, "toy")
@@ -194,12 +194,49 @@ def test_another_user_is_told_what_is_locked_and_how_to_open_it(maker, locked):
         assert to_read < bytes_to_read(root, "toy")
 
 
-def test_a_malformed_list_of_heads_is_a_problem_not_a_crash(maker):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"alignment_heads": [[1], "x"]},
+        {"alignment_heads": {"1": 2}},
+        {"alignment_heads": []},
+        {"alignment_heads": None},
+        # CTranslate2 ends the whole process over the first, and every step over the second.
+        {"alignment_heads": [[-1, 0]]},
+        {"alignment_heads": [[True, False]]},
+        {"suppress_ids": [11]},
+        {"suppress_ids": "1 2"},
+        {"suppress_ids_begin": [-1]},
+        {"lang_ids": [0.5]},
+    ],
+)
+def test_what_no_model_can_work_with_is_a_problem_not_a_crash(maker, config, change):
     encoder = maker.encoder("toy")
     maker.decoder("toy")
-    (encoder / "config.json").write_text('{"alignment_heads": [[1], "x"]}')
+    (encoder / "config.json").write_text(json.dumps(config | change))
     (problem,) = check_pair(maker.root, "toy")
-    assert "alignment_heads" in problem
+    [key] = change
+    assert str(encoder / "config.json") in problem and key in problem and "wlkd models get toy" in problem
+
+
+@pytest.mark.parametrize("key", ["alignment_heads", "suppress_ids", "suppress_ids_begin", "lang_ids"])
+def test_what_an_old_converter_left_out_is_named(maker, config, key):
+    encoder = maker.encoder("toy")
+    maker.decoder("toy")
+    del config[key]
+    (encoder / "config.json").write_text(json.dumps(config))
+    (problem,) = check_pair(maker.root, "toy")
+    assert f"config.json: has no `{key}`" in problem
+    (problem,) = check_encoder(maker.root, "toy")
+    assert f"config.json: has no `{key}`" in problem
+
+
+def test_a_model_of_many_languages_has_their_tokens(maker, dims):
+    many = replace(dims, n_vocab=51_865)
+    maker.encoder("toy", many)
+    maker.decoder("toy", many)
+    (problem,) = check_pair(maker.root, "toy")
+    assert "lang_ids" in problem
 
 
 class Touch:

@@ -15,6 +15,8 @@ from wlkd_whisper.modelbin import ModelBin
 
 VOCABULARIES = ("vocabulary.txt", "vocabulary.json")
 SPECIAL_TOKENS = ("<|startoftranscript|>", "<|notimestamps|>")
+TOKEN_LISTS = ("suppress_ids", "suppress_ids_begin", "lang_ids")
+"""What else backends and CTranslate2 look up in `config.json`. A fine-tuned model suppresses no tokens: null."""
 
 
 def check_pair(models_dir: Path, size: str) -> list[str]:
@@ -88,7 +90,12 @@ def _check_config(folder: Path, dims: WhisperDims) -> None:
     config = _json(path)
     if not isinstance(config, dict):
         raise ModelFileError(f"{path}: is not the configuration of a CTranslate2 model")
-    heads = config.get("alignment_heads", [])
+    for key in ("alignment_heads", *TOKEN_LISTS):
+        if key not in config:
+            raise ModelFileError(f"{path}: has no `{key}`; an old CTranslate2 converted it, a newer one writes it")
+    heads = config["alignment_heads"]
+    if not heads:
+        raise ModelFileError(f"{path}: `alignment_heads` is empty, and they are what tells when a word is said")
     if not isinstance(heads, list) or not all(_is_head(head) for head in heads):
         raise ModelFileError(f"{path}: alignment_heads is not a list of [layer, head]")
     for layer, head in heads:
@@ -97,10 +104,21 @@ def _check_config(folder: Path, dims: WhisperDims) -> None:
                 f"{path}: names alignment head [{layer}, {head}], but {folder / 'model.bin'} has "
                 f"{dims.n_text_layer} layers of {dims.n_text_head} heads: the two are of different models"
             )
+    for key in TOKEN_LISTS:
+        tokens = config[key] or []
+        if not isinstance(tokens, list) or not all(_is_number(token) and token < dims.n_vocab for token in tokens):
+            raise ModelFileError(f"{path}: {key} is not a list of tokens, of which there are {dims.n_vocab:,}")
+    if dims.multilingual and not config["lang_ids"]:
+        raise ModelFileError(f"{path}: `lang_ids` is empty, and no language can be detected without them")
 
 
 def _is_head(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(isinstance(number, int) for number in value)
+    return isinstance(value, list) and len(value) == 2 and all(_is_number(number) for number in value)
+
+
+def _is_number(value: object) -> bool:
+    """Of a token, a layer or a head. JSON's `true` is an `int` to Python."""
+    return type(value) is int and value >= 0
 
 
 def _check_vocabulary(folder: Path, dims: WhisperDims) -> None:
