@@ -32,12 +32,25 @@ class Recorder(TorchDispatchMode):
         self.operations.append((func, args, kwargs or {}, made))
         return made
 
+    def allocated(self):
+        """What was made, and is no view of what was there before."""
+        given, made = set(), {}
+        for _, args, kwargs, results in self.operations:
+            given |= {place(one) for one in tensors([*args, *kwargs.values()])} - made.keys()
+            for one in tensors(results):
+                if place(one) not in given:
+                    made.setdefault(place(one), one)
+        return list(made.values())
 
-def record(work):
-    """A `Capture` for the CPU: does every operation again, and puts the results where the first ones were."""
+
+def record(work, made=None):
+    """A `Capture` for the CPU: does every operation again, and puts the results where the first ones were. `made`:
+    takes what the operations allocate."""
     recorder = Recorder()
     with recorder:
         work()
+    if made is not None:
+        made += recorder.allocated()
 
     def replay():
         for func, args, kwargs, made in recorder.operations:
@@ -49,8 +62,32 @@ def record(work):
     return replay
 
 
+def place(tensor):
+    return tensor.untyped_storage().data_ptr()
+
+
 def tensors(made):
     return [made] if isinstance(made, torch.Tensor) else [one for one in made if isinstance(one, torch.Tensor)]
+
+
+def sharing():
+    """A `Capture` as `record`, whose replays write over whatever other ones have allocated, as in one memory pool."""
+    spoilt = []
+
+    def capture(work):
+        made = []
+        replay = record(work, made)
+
+        def spoil_and_replay():
+            for one in spoilt:
+                if not any(one is own for own in made):
+                    one.fill_(True if one.dtype == torch.bool else 1e4)
+            replay()
+
+        spoilt.extend(made)
+        return spoil_and_replay
+
+    return capture
 
 
 def plainly(work):
@@ -86,7 +123,7 @@ def batches(decoder, dims, vocabulary):
         )
 
 
-@pytest.mark.parametrize("capture", [plainly, record])
+@pytest.mark.parametrize("capture", [plainly, record, sharing()])
 def test_a_run_of_fixed_size_says_what_a_growing_one_says(decoder, dims, vocabulary, capture):
     growing, fixed = decoding(decoder, vocabulary, None), decoding(decoder, vocabulary, capture)
     said = 0
@@ -131,8 +168,13 @@ class FakeCuda:
     Stream = FakeStream
 
     class CUDAGraph:
+        shared: object = None
+
         def replay(self):
             """Nothing is there to do it."""
+
+        def pool(self):
+            return self.shared
 
     @staticmethod
     @contextmanager
@@ -155,7 +197,8 @@ class FakeCuda:
 
     @staticmethod
     @contextmanager
-    def graph(graph, stream=None, capture_error_mode="global"):
+    def graph(graph, pool=None, stream=None, capture_error_mode="global"):
+        graph.shared = object() if pool is None else pool
         with FakeCuda.stream(stream or FakeStream()):
             FakeCuda.recording = True
             yield
@@ -174,3 +217,47 @@ def test_work_is_recorded_on_its_own_gpu(monkeypatch):
     # Each stream that computes has a workspace of its own, which libraries keep: one for each model.
     assert len({id(stream) for _, stream in seen}) == 3
     assert FakeCuda.current == torch.device("cuda", 0)
+
+
+def test_graphs_of_one_model_share_their_memory(monkeypatch):
+    monkeypatch.setattr(torch, "cuda", FakeCuda)
+    ours, theirs = (cuda_graphs(torch.device("cuda", 0)) for _ in range(2))
+
+    def pool(replay):
+        return replay.__self__.pool()
+
+    first, second = ours(lambda: None), ours(lambda: None)
+    assert pool(first) is pool(second) is not pool(theirs(lambda: None))
+    third = ours(lambda: None)
+    before = pool(first)
+    del first, third
+    assert pool(ours(lambda: None)) is before, "the second is still there"
+
+    def fail():
+        if FakeCuda.recording:
+            raise torch.OutOfMemoryError
+
+    FakeCuda.recording = False
+    with pytest.raises(torch.OutOfMemoryError):
+        ours(fail)
+    FakeCuda.recording = False
+    assert pool(ours(lambda: None)) is not before
+
+
+def test_the_memory_of_graphs_that_are_gone_is_not_asked_for(monkeypatch):
+    monkeypatch.setattr(torch, "cuda", FakeCuda)
+    asked = []
+
+    @contextmanager
+    def graph(graph, pool=None, stream=None, capture_error_mode="global"):
+        asked.append(pool)
+        graph.shared = "a pool"
+        yield
+
+    monkeypatch.setattr(FakeCuda, "graph", graph)
+    capture = cuda_graphs(torch.device("cuda", 0))
+    kept = capture(lambda: None)
+    capture(lambda: None)
+    del kept
+    capture(lambda: None)
+    assert asked == [None, "a pool", None]

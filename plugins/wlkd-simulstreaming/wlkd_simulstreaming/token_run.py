@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -244,8 +245,13 @@ def _multiple(number: int, of: int) -> int:
 
 
 def cuda_graphs(device: torch.device) -> Capture:
-    """For one of NVIDIA's GPUs: work with all its launches as one."""
+    """For one of NVIDIA's GPUs: work with all its launches as one. Of all that is recorded, one thing is replayed at a
+    time."""
     aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    # What is allocated while a graph is recorded, tens of megabytes, stays so as long as the graph exists. None of it
+    # is needed after a replay, since all that the work keeps was made before. So graphs share it, as one memory pool
+    # that PyTorch gives up with the last of them.
+    living: WeakSet[torch.cuda.CUDAGraph] = WeakSet()
 
     def recorded(work: Callable[[], None]) -> Callable[[], None]:
         # What is not told a GPU means the first one, where nothing of `work` would be recorded.
@@ -257,9 +263,16 @@ def cuda_graphs(device: torch.device) -> Capture:
                     work()
             torch.cuda.current_stream().wait_stream(aside)
             graph = torch.cuda.CUDAGraph()
-            # Another thread, with an upload, may go on meanwhile.
-            with torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local"):
-                work()
+            shared = next((other.pool() for other in living), None)
+            try:
+                # Another thread, with an upload, may go on meanwhile.
+                with torch.cuda.graph(graph, pool=shared, stream=aside, capture_error_mode="thread_local"):
+                    work()
+            except Exception:
+                # PyTorch may think for ever that this pool is being recorded to, and refuse it to others.
+                living.clear()
+                raise
+            living.add(graph)
         return graph.replay
 
     return recorded
