@@ -6,18 +6,21 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from wlkd_scripted.backend import Scripted, ScriptedOptions
 
 from tests.waiting import until
 from wlkd.config import make_config
 from wlkd.config.options import WorkerOptions
-from wlkd.contract.types import Frame, Pause, RecognitionParams
-from wlkd.daemon.health import MOST_FAILED_STEPS, Health
+from wlkd.contract.components import Recognizer, StepPlan
+from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams
+from wlkd.daemon.health import Health
 from wlkd.daemon.pipeline import running_core
-from wlkd.inference.worker import Worker
+from wlkd.inference.worker import MOST_FAILED_STEPS, Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import load_plugins
 from wlkd.sessions.admission import Admission
@@ -75,9 +78,48 @@ async def test_a_backend_that_fails_for_everybody_is_sick_and_one_success_heals_
         for _ in range(MOST_FAILED_STEPS):
             assert health.sick_because() is None
             await step(16_000)
+        await until(lambda: worker.is_broken)
         assert health.sick_because() == "inference has failed 10 times in a row"
         await step(8_000)  # one word
         assert health.sick_because() is None
+    await worker.close()
+
+
+class Choosy(Scripted):
+    """Fails at what comes with the prompt "poison"."""
+
+    def __init__(self) -> None:
+        super().__init__(ScriptedOptions())
+        self._poisoned: list[Recognizer] = []
+
+    def open(self, params: RecognitionParams) -> Recognizer:
+        recognizer = super().open(params)
+        self._poisoned += [recognizer] if params.static_prompt == "poison" else []
+        return recognizer
+
+    def run(self, batch: Sequence[StepPlan]) -> list[Commit]:
+        if any(plan.recognizer in self._poisoned for plan in batch):
+            raise ArithmeticError("a spectrum without end")
+        return super().run(batch)
+
+
+async def test_one_client_alone_does_not_take_the_daemon_from_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    plugins = load_plugins()
+    worker = Worker(Choosy(), WorkerOptions(), Metrics())
+    await worker.start(warm_up=False)
+    async with running_core(make_config(VALUES, plugins), plugins) as core:
+        health = health_of(worker, core.admission)
+        for _ in range(2 * MOST_FAILED_STEPS):
+            over = asyncio.Event()
+            params = RecognitionParams(static_prompt="poison")
+            stream = worker.open(params, lambda outcome, over=over: over.set())
+            stream.push(Frame(0, np.zeros(16_000, dtype=np.float32)))
+            stream.push(Pause(16_000))
+            await asyncio.wait_for(over.wait(), 5)
+            stream.close()
+        await until(lambda: worker.failed_steps == 0)
+        assert health.sick_because() is None
+    assert sum("but it recognizes test speech" in message for message in caplog.messages) == 2
     await worker.close()
 
 

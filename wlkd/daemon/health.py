@@ -16,8 +16,6 @@ from wlkd.sessions.admission import Admission
 
 TICK_SECONDS = 0.1
 """How often the event loop's delay is measured."""
-MOST_FAILED_STEPS = 10
-"""This many failures in a row, each of which ended a session, are not the fault of a stream: the device is gone."""
 
 
 class Health:
@@ -46,7 +44,7 @@ class Health:
             stalled = worker.stalled_for()
             if stalled > self._stall_seconds:
                 return f"inference has been stuck for {stalled:.0f} s{at}"
-            if worker.failed_steps >= MOST_FAILED_STEPS:
+            if worker.is_broken:
                 return f"inference has failed {worker.failed_steps} times in a row{at}"
         return None
 

@@ -95,14 +95,14 @@ async def self_test(backend: Backend, threads: Executor, clock: Callable[[], flo
     began = clock()
     rows, throughput = 1, 0.0
     while True:
-        spent = await _one_step(backend, rows, threads, clock)
+        spent = await one_step(backend, rows, threads, clock)
         throughput = max(throughput, backend.concurrency * rows * TEST_CHUNK_SECONDS / spent)
         if rows >= 8 or clock() - began + 2 * spent > TEST_SECONDS:
             return throughput
         rows *= 2
 
 
-async def _one_step(backend: Backend, rows: int, threads: Executor, clock: Callable[[], float]) -> float:
+async def one_step(backend: Backend, rows: int, threads: Executor, clock: Callable[[], float]) -> float:
     """Seconds that a step of `rows` fresh streams on each of the `threads` takes."""
     loop, each = asyncio.get_running_loop(), range(backend.concurrency)
     batches = await asyncio.gather(*(loop.run_in_executor(threads, _listeners, backend, rows) for _ in each))

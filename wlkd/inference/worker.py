@@ -25,7 +25,7 @@ from wlkd.contract.opened import opened
 from wlkd.contract.types import RecognitionParams
 from wlkd.inference.backlog import Outcome, Step, Stream
 from wlkd.inference.batch import run_batch
-from wlkd.inference.capacity import Capacity, people, self_test, sessions_for
+from wlkd.inference.capacity import Capacity, one_step, people, self_test, sessions_for
 from wlkd.inference.schedule import Schedule
 from wlkd.inference.turns import Turns
 from wlkd.inference.uploads import Uploads
@@ -48,6 +48,9 @@ RELAXED, SATURATED = 0.7, 1.0
 STUCK_SECONDS = 2.0
 """What a batch gets to end when the worker is closed while sessions are open: the daemon stops, and cannot wait for
 one that may be stuck."""
+MOST_FAILED_STEPS = 10
+"""After so many failures in a row, each of which ended a session, the backend is asked whether it still hears anybody:
+one client may come back again and again with the same audio."""
 UPLOAD_PATIENCE = 10.0
 """A batch of uploads may take so many times as long as others before it counts as stuck, not counting what live streams
 take of the time: it holds much speech."""
@@ -100,6 +103,8 @@ class Worker:
         self._retests = deque(retests)
         self.failed_steps = 0
         """In a row, of whichever streams."""
+        self.is_broken = False
+        """The backend fails for everybody; perhaps its device is gone."""
 
     async def start(self, *, warm_up: bool, measure: bool = False) -> None:
         """Warm the backend up, then serve. `measure`: first of all find out, within about a second of serving, how
@@ -290,6 +295,27 @@ class Worker:
             "; the machine was busier at the start" if again else "",
         )
 
+    async def _ask_backend(self) -> None:
+        """Find out whose fault it is that steps fail: that of the streams, or the backend's, which then cannot hear
+        made-up speech either."""
+        self._measuring_since = self._clock()
+        try:
+            self._testing = asyncio.create_task(one_step(self._backend, 1, self._threads, self._clock))
+            await asyncio.shield(self._testing)
+        except Exception as error:
+            self.is_broken = True
+            logger.error("engine %s: recognition fails for everybody", self.name, exc_info=error)
+        else:
+            logger.warning(
+                "engine %s: %d steps in a row have failed, but it recognizes test speech: the fault is with the audio "
+                "that those sessions sent",
+                self.name,
+                self.failed_steps,
+            )
+            self.failed_steps = 0
+        finally:
+            self._measuring_since = None
+
     @property
     def _is_idle(self) -> bool:
         """Nobody is here, and other engines leave the processors alone."""
@@ -302,6 +328,8 @@ class Worker:
                 if self._retests and self._retests[0] <= self._clock() and self._is_idle:
                     self._retests.popleft()
                     await self._measure()
+                if self.failed_steps >= MOST_FAILED_STEPS and not self.is_broken:
+                    await self._ask_backend()
                 free = self._concurrency - len(self._batches)
                 if batch := self._next_batch(free):
                     running.create_task(self._conclude(batch, *self._begin(batch)))
@@ -350,7 +378,11 @@ class Worker:
         self._metrics.steps.inc(len(batch))
         for step, outcome in zip(batch, outcomes, strict=True):
             failed = isinstance(outcome, SessionError) and outcome.code == "backend_failed"
-            self.failed_steps = self.failed_steps + 1 if failed else 0
+            if failed:
+                self.failed_steps += 1
+                self._wake.set()
+            else:
+                self.failed_steps, self.is_broken = 0, False
             step.stream.done(outcome)
 
     def _account(self, batch: list[Step], running: Running) -> None:
