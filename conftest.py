@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,34 @@ def speech_dir() -> Path:
     if not (path / "manifest.jsonl").is_file():
         pytest.skip(f"no speech in {path}: set WLKD_SPEECH_DIR to a folder with manifest.jsonl")
     return path
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """As the service's user sees it, who may not read `path`; the saved user id brings us back."""
+    path.chmod(0o700 if path.is_dir() else 0o600)
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+@pytest.fixture
+def locked() -> Callable[[Path], AbstractContextManager[None]]:
+    """To see something as another user does, who may not read it."""
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user takes root")
+    return _locked
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """One that every user may enter, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @pytest.fixture

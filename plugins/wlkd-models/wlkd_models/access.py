@@ -41,6 +41,15 @@ def explain(path: Path, error: OSError) -> str:
     return f"{path}: user {user} cannot read it (mode {mode:04o}, owner {owner}); `chmod {remedy} {path}`"
 
 
+def read_fault(path: Path) -> str | None:
+    """Why the file at `path` cannot be read, with the remedy; None: it can."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        return explain(path, error)
+    return None
+
+
 def user_name(uid: int) -> str:
     """A user's name; the number where there is none, as in a container."""
     try:

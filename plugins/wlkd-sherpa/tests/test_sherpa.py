@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from wlkd_sherpa.backend import Sherpa
 from wlkd_sherpa.catalogue import FAMILY, MODELS
-from wlkd_sherpa.folder import ModelFiles
+from wlkd_sherpa.folder import ModelFiles, NoModelError
 from wlkd_sherpa.options import SherpaOptions
 from wlkd_sherpa.words import Token, tokens_of, words_of
 
@@ -123,6 +123,18 @@ async def test_an_incomplete_folder_says_what_is_missing(
     with pytest.raises(ProvisionError, match=message):
         async with sherpa(tmp_path):
             pass
+
+
+@pytest.mark.parametrize("private", [".", "nonsense", "nonsense/joiner.onnx", "nonsense/tokens.txt"])
+def test_a_model_that_may_not_be_read_is_told_with_the_remedy(
+    public_folder: Path, locked: Callable[[Path], AbstractContextManager[None]], private: str
+) -> None:
+    (public_folder / "nonsense").mkdir()
+    for name in ("encoder.onnx", "decoder.onnx", "joiner.onnx", "tokens.txt"):
+        (public_folder / "nonsense" / name).touch()
+    with locked(public_folder / private), pytest.raises(NoModelError, match="user nobody cannot") as failure:
+        ModelFiles.find(public_folder / "nonsense")
+    assert str(failure.value).endswith(f" {public_folder / private}`")
 
 
 def test_every_model_of_the_catalogue_is_one_that_the_backend_takes(tmp_path: Path) -> None:

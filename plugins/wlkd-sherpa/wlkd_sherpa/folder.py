@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from wlkd_models.access import absent, explain, read_fault
+
 
 class NoModelError(Exception):
-    """The folder holds no streaming model; the message says what is missing."""
+    """The folder holds no streaming model that can be read; the message says what is missing or in the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +25,25 @@ class ModelFiles:
     @classmethod
     def find(cls, folder: Path) -> ModelFiles:
         """Raises `NoModelError`."""
-        if not folder.is_dir():
+        if absent(folder):
             raise NoModelError(
                 f"{folder} is missing; `wlkd models get --help` names models, or unpack a streaming one there"
             )
-        encoder, decoder, joiner = (_network(folder, part) for part in ("encoder", "decoder", "joiner"))
+        try:
+            encoder, decoder, joiner = (_network(folder, part) for part in ("encoder", "decoder", "joiner"))
+        except OSError as error:
+            raise NoModelError(explain(Path(error.filename), error)) from error
         tokens, bpe = folder / "tokens.txt", folder / "bpe.vocab"
         lacking = [name for name, path in (("encoder*.onnx", encoder), ("decoder*.onnx", decoder)) if path is None]
-        lacking += [] if tokens.is_file() else ["tokens.txt"]
+        lacking += ["tokens.txt"] if absent(tokens) else []
         if encoder is None or decoder is None or lacking:
             raise NoModelError(f"{folder}: {', '.join(lacking)} is missing: this is no streaming model of sherpa-onnx")
-        return cls(tokens, encoder, decoder, joiner, bpe if bpe.is_file() else None)
+        found = cls(tokens, encoder, decoder, joiner, None if absent(bpe) else bpe)
+        for path in (tokens, encoder, decoder, found.joiner, found.bpe):
+            # sherpa-onnx ends the whole program when it cannot read one.
+            if path is not None and (fault := read_fault(path)) is not None:
+                raise NoModelError(fault)
+        return found
 
     @property
     def nbytes(self) -> int:
@@ -42,5 +52,7 @@ class ModelFiles:
 
 
 def _network(folder: Path, part: str) -> Path | None:
-    """The smaller one where there are several: 8-bit weights beside full ones."""
-    return min(folder.glob(f"{part}*.onnx"), key=lambda path: (path.stat().st_size, path.name), default=None)
+    """The smaller one where there are several: 8-bit weights beside full ones. Raises OSError."""
+    # Not glob: that finds nothing in a folder that it may not read.
+    found = [path for path in folder.iterdir() if path.match(f"{part}*.onnx")]
+    return min(found, key=lambda path: (path.stat().st_size, path.name), default=None)

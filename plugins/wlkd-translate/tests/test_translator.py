@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import aiohttp
@@ -67,6 +68,21 @@ async def test_what_is_wrong_with_a_folder_is_said_with_the_remedy(
     with pytest.raises(ProvisionError, match=problem):
         async with provisioned(CTranslate2(CTranslate2Options(models=("broken",))), tmp_path):
             pass
+
+
+@pytest.mark.parametrize("private", [".", "tiny", "tiny/model.bin", "tiny/sentencepiece.bpe.model"])
+def test_a_model_that_may_not_be_read_is_told_with_the_remedy(
+    models: Path, public_folder: Path, locked: Callable[[Path], AbstractContextManager[None]], private: str
+) -> None:
+    shutil.copytree(models / "nllb-tiny", public_folder / "tiny")
+    for path in (public_folder / "tiny").iterdir():
+        path.chmod(0o644)
+    (public_folder / "tiny").chmod(0o755)
+    with locked(public_folder / private):
+        [problem] = ModelFolder(public_folder / "tiny").problems()
+        if private != ".":
+            FAMILY.states(public_folder)
+    assert "user nobody cannot" in problem and problem.endswith(f" {public_folder / private}`")
 
 
 def test_check_tells_of_a_missing_model_at_its_option(tmp_path: Path) -> None:

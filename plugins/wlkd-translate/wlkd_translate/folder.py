@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from wlkd_models.access import explain
+from wlkd_models.access import absent, contents, explain, read_fault
 
 from wlkd_translate.dialects import M2M_MARK, NLLB_MARK, Dialect, m2m, nllb, pair_in
 
@@ -28,11 +28,12 @@ class ModelFolder:
     @property
     def looks_like_one(self) -> bool:
         """A translation model is here, or was meant to be."""
-        return any((self.path / name).exists() for name in (*BOTH, *EACH)) and self._has(MODEL)
+        names = {path.name for path in contents(self.path)}
+        return MODEL in names and not names.isdisjoint((*BOTH, *EACH))
 
     def problems(self) -> Iterator[str]:
         """Why the model cannot be loaded, each with the remedy; none: it most likely can."""
-        if not self.path.is_dir():
+        if absent(self.path):
             yield f"{self.path} is missing: {_HOW_TO_MAKE}"
             return
         if not self._has(MODEL):
@@ -42,10 +43,13 @@ class ModelFolder:
             return
         try:
             self.dialect()
-            self.pieces()
+            pieces = self.pieces()
             self.adds_end()
         except FolderError as error:
             yield str(error)
+            return
+        files = [path for path in (self.path / MODEL, *dict.fromkeys(pieces)) if not absent(path)]
+        yield from filter(None, map(read_fault, files))
 
     def dialect(self) -> Dialect:
         """Raises `FolderError`."""
@@ -75,7 +79,7 @@ class ModelFolder:
         """Whether CTranslate2 itself marks the end of what is translated, as its configuration says. Raises
         `FolderError`."""
         config = self.path / "config.json"
-        if not config.exists():
+        if absent(config):
             return False
         return bool(self._json(config).get("add_source_eos", False))
 
@@ -84,7 +88,7 @@ class ModelFolder:
         return sorted(path for path in self.path.iterdir() if path.is_file())
 
     def _has(self, name: str) -> bool:
-        return (self.path / name).is_file()
+        return not absent(self.path / name)
 
     def _vocabulary(self) -> Sequence[str]:
         path = self.path / next(name for name in VOCABULARIES if self._has(name))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from wlkd_vosk.backend import Vosk
 from wlkd_vosk.catalogue import FAMILY, KOREAN
+from wlkd_vosk.folder import folder_problem
 from wlkd_vosk.options import VoskOptions
 from wlkd_vosk.stream import VoskStream
 from wlkd_vosk.words import words_in
@@ -140,6 +143,20 @@ async def test_a_missing_or_incomplete_model_names_the_folder_and_the_remedy(tmp
     with pytest.raises(ProvisionError, match=r"conf/model\.conf, graph/HCLG\.fst is missing"):
         async with provisioned(Vosk(VoskOptions()), tmp_path):
             pass
+
+
+@pytest.mark.parametrize("private", [".", KOREAN, f"{KOREAN}/am", f"{KOREAN}/graph/HCLG.fst"])
+def test_a_model_that_may_not_be_read_is_told_with_the_remedy(
+    public_folder: Path, locked: Callable[[Path], AbstractContextManager[None]], private: str
+) -> None:
+    for name in ("am/final.mdl", "conf/model.conf", "graph/HCLG.fst"):
+        (public_folder / KOREAN / name).parent.mkdir(parents=True)
+        (public_folder / KOREAN / name).touch()
+    assert folder_problem(public_folder / KOREAN) is None
+    with locked(public_folder / private):
+        problem = folder_problem(public_folder / KOREAN)
+    assert problem is not None and "user nobody cannot" in problem and "`chmod a+r" in problem
+    assert problem.endswith(f" {public_folder / private}`")
 
 
 def test_other_languages_and_translation_are_refused() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from wlkd_models.access import absent, read_fault
 
 NEEDED = ("am/final.mdl", "conf/model.conf")
 GRAPHS = (("graph/HCLG.fst",), ("graph/HCLr.fst", "graph/Gr.fst"))
@@ -13,14 +14,14 @@ GRAPHS = (("graph/HCLG.fst",), ("graph/HCLr.fst", "graph/Gr.fst"))
 def folder_problem(folder: Path) -> str | None:
     """Why the model cannot be used; None: it looks whole. Vosk itself tells no more than that it failed."""
     remedy = f"`wlkd models get {folder.name}` brings it, if `wlkd models list` knows it"
-    if not folder.is_dir():
+    if absent(folder):
         return f"{folder} is missing; {remedy}"
-    graph = min(([name for name in names if not (folder / name).is_file()] for names in GRAPHS), key=len)
-    lacking = [*(name for name in NEEDED if not (folder / name).is_file()), *graph]
+    graph = min(GRAPHS, key=lambda names: sum(absent(folder / name) for name in names))
+    needed = (*NEEDED, *graph)
+    lacking = [name for name in needed if absent(folder / name)]
     if lacking:
         return f"{folder}: {', '.join(lacking)} is missing; {remedy}"
-    private = [path for name in NEEDED if not os.access(path := folder / name, os.R_OK)]
-    return f"{private[0]} cannot be read; `chmod -R a+rX {folder}`" if private else None
+    return next(filter(None, (read_fault(folder / name) for name in needed)), None)
 
 
 def folder_bytes(folder: Path) -> int:
