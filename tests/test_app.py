@@ -16,7 +16,7 @@ import pytest
 from tests.waiting import until, until_metric
 from wlkd.config import Certificate, make_config
 from wlkd.config.options import Config
-from wlkd.contract.components import Transport
+from wlkd.contract.components import Component, Transport
 from wlkd.contract.errors import ConfigError, Problem, ProvisionError, SessionError
 from wlkd.contract.types import StreamOffer
 from wlkd.daemon.app import Daemon
@@ -262,6 +262,27 @@ async def test_a_transport_that_fails_to_stop_costs_nobody_a_word(
         messages = [json.loads(message.data) async for message in socket]
         assert [message["lines"][-1]["text"] for message in messages if message.get("lines")][-1] == " one"
     assert "stop_accepting() failed" in caplog.text
+
+
+async def test_what_fails_to_close_is_logged_and_all_else_is_closed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def close(self: Component) -> None:
+        raise ArithmeticError("a mistake in the plugin")
+
+    monkeypatch.setattr(Component, "close", close)
+    async with (
+        running_daemon({**BASE, "transports": {"websocket": {"input": "pcm"}}}) as running,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{running.ws}/asr") as socket,
+    ):
+        await socket.send_bytes(HALF_SECOND)
+        await until_metric(running.http, "wlkd_audio_received_seconds_total", 0.5)
+        running.daemon.stop()
+        messages = [json.loads(message.data) async for message in socket]
+        assert [message["lines"][-1]["text"] for message in messages if message.get("lines")][-1] == " one"
+    told = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert {"wlkd_websocket.transport.WebSocket.close() failed", "wlkd_pcm.decoder.Pcm.close() failed"} <= {*told}
 
 
 @pytest.mark.parametrize("turns", range(2, 6))

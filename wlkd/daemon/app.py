@@ -22,7 +22,7 @@ from wlkd.daemon.health import Health
 from wlkd.daemon.listeners import HttpServer
 from wlkd.daemon.pipeline import Core, running_core
 from wlkd.daemon.reload import Reload
-from wlkd.daemon.starting import starting
+from wlkd.daemon.starting import closed, starting
 from wlkd.host.build import build
 from wlkd.host.memory import keep_giving_back
 from wlkd.host.systemd import Notifier, inherited_sockets, watchdog_seconds
@@ -127,7 +127,7 @@ class Daemon:
         transports: list[Transport] = []
         for name, options in self._config.transports.items():
             transport = cast(Transport, self._plugins.component("transport", name)(options))
-            stack.push_async_callback(transport.close)
+            stack.push_async_callback(closed, transport)
             with starting(transport, "provision"):
                 await transport.provision(ctx)
             with starting(transport, "start"):

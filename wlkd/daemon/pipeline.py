@@ -16,7 +16,7 @@ from wlkd.contract.host import Context
 from wlkd.contract.priority import SMALL_SHARE, give_way
 from wlkd.contract.types import Priority
 from wlkd.daemon.running_engines import EngineSet, Opening, RunningEngine, open_engines
-from wlkd.daemon.starting import starting
+from wlkd.daemon.starting import closed, starting
 from wlkd.host.cpu import audio_threads, cores
 from wlkd.host.memory import available_bytes
 from wlkd.inference.engines import Engine
@@ -129,7 +129,7 @@ async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExi
 
     async def provision(kind: str, name: str, options: Options) -> Any:
         component = plugins.component(kind, name)(options)
-        stack.push_async_callback(component.close)
+        stack.push_async_callback(closed, component)
         with starting(component, "provision"):
             await component.provision(ctx)
         return component

@@ -15,7 +15,7 @@ from wlkd.config.options import DEFAULT_ENGINE, Config, EnginePart, Part
 from wlkd.contract.components import Backend
 from wlkd.contract.errors import ProvisionError
 from wlkd.contract.host import Context
-from wlkd.daemon.starting import starting
+from wlkd.daemon.starting import closed, starting
 from wlkd.host.cpu import cores
 from wlkd.inference.engines import Engine, Engines
 from wlkd.inference.turns import Turns
@@ -60,7 +60,7 @@ class RunningEngine:
         config, status = opening.config, opening.status
         registry = CollectorRegistry()
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(backend.close)
+            stack.push_async_callback(closed, backend)
             with starting(backend, "provision"):
                 await backend.provision(Context(config.models_dir, registry, status))
             expected = backend.concurrency if backend.waits else SESSIONS_PER_CORE * cores()

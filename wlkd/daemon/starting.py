@@ -1,4 +1,4 @@
-"""Components on their way to work: a defect in one is told with its name."""
+"""Components on their way to work and back: a defect in one is told with its name."""
 
 from __future__ import annotations
 
@@ -24,3 +24,11 @@ def starting(component: Component[Any], method: str) -> Iterator[None]:
         call = f"{type(component).__module__}.{type(component).__qualname__}.{method}()"
         logger.exception("%s failed", call)
         raise ProvisionError(f"{call} raised {type(error).__name__}: {error}") from error
+
+
+async def closed(component: Component[Any]) -> None:
+    """Close it. A defect in that is logged: it changes nothing about the others, or about how the daemon ends."""
+    try:
+        await component.close()
+    except Exception:
+        logger.exception("%s.%s.close() failed", type(component).__module__, type(component).__qualname__)
