@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -17,6 +18,16 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 Tell = Callable[[SessionError], Awaitable[None]]
+
+
+LOST = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN})
+"""What the system says of a connection whose other end vanished without a word: a machine that lost its power or its
+network. Python has no `ConnectionError` for these."""
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether `error` says that the connection broke; nothing is wrong here then."""
+    return isinstance(error, ConnectionError) or (isinstance(error, OSError) and error.errno in LOST)
 
 
 def defect() -> SessionError:
@@ -37,14 +48,14 @@ async def see_through(conversation: Awaitable[None], tell: Tell, peer: str) -> N
     except SessionError as error:
         logger.info("%s: %s: %s", peer, error.code, error.message)
         reason = error
-    except ConnectionError:
-        logger.debug("%s: connection lost", peer)
-        return
-    except Exception:
+    except Exception as error:
+        if is_lost(error):
+            logger.debug("%s: connection lost: %s", peer, error)
+            return
         logger.exception("%s: connection ended by a defect", peer)
         reason = defect()
     # It may have gone meanwhile, or not read.
-    with contextlib.suppress(ConnectionError, SessionError):
+    with contextlib.suppress(OSError, SessionError):
         await tell(reason)
 
 
@@ -91,7 +102,7 @@ async def converse(sending: Coroutine[Any, Any, None], receiving: Coroutine[Any,
 
 async def feed_all(session: Session, pieces: AsyncIterable[bytes]) -> None:
     """Feed `pieces` and finish. What goes wrong, in the session or in `pieces`, is left to `updates()` to say, after
-    the words of the audio before. Raises `ConnectionError` of `pieces`, with the session finished."""
+    the words of the audio before. Raises what says that the connection of `pieces` broke, with the session finished."""
     mistake = None
     try:
         async for piece in pieces:
@@ -102,10 +113,10 @@ async def feed_all(session: Session, pieces: AsyncIterable[bytes]) -> None:
                 return
     except SessionError as error:
         mistake = error
-    except ConnectionError:
-        await _finish(session)
-        raise
-    except Exception:
+    except Exception as error:
+        if is_lost(error):
+            await _finish(session)
+            raise
         logger.exception("%s: what a client sent could not be read, because of a defect", session.info.peer)
         mistake = defect()
     await _finish(session, mistake)
