@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -34,6 +35,8 @@ from wlkd_simulstreaming.padded import PaddedEncoder
 from wlkd_simulstreaming.token_run import cuda_graphs
 from wlkd_simulstreaming.tokens import Vocabulary
 from wlkd_simulstreaming.whole import WholeHearing
+
+logger = logging.getLogger(__name__)
 
 MOST_STEPS = 2
 """Steps at once: one decodes while the other encodes."""
@@ -120,7 +123,7 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     torch.set_num_threads(of_torch)
     whole = None
     if options.encoder == "ctranslate2":
-        whole = WholeHearing(options, vocabulary, metrics, lambda: _whisper(options, folder, device, threads, 1))
+        whole = WholeHearing(options, vocabulary, metrics, lambda: whisper_of_uploads(options, folder, device, threads))
     width = checkpoint.dims.n_text_state
     return Model(
         inference,
@@ -218,6 +221,24 @@ def _whisper(
         raise ProvisionError(
             f"{folder / 'model.bin'}: CTranslate2 cannot load it on {device} with compute_type {compute_type} ({error})"
         ) from error
+
+
+def whisper_of_uploads(
+    options: SimulStreamingOptions, folder: Path, device: torch.device, threads: int
+) -> ctranslate2.models.Whisper:
+    """CTranslate2's whole model, on the CPU where `device`, which has the live streams' already, has no room for it."""
+    try:
+        return _whisper(options, folder, device, threads, 1)
+    except ProvisionError as error:
+        if device.type == "cpu":
+            raise
+        logger.warning(
+            "%s; uploads are recognized on the CPU meanwhile, more slowly: free memory of the GPU, or choose a smaller "
+            "model, and restart the service",
+            error,
+        )
+        on_cpu = options.model_copy(update={"compute_type": "auto"})
+        return _whisper(on_cpu, folder, torch.device("cpu"), threads, 1)
 
 
 def _torch_encoder(
