@@ -111,6 +111,7 @@ class Hearing:
         was heard, or will never come."""
         events = await self._call(self._vad_stream.finish)
         self._vad_stream = self._vad.open()
+        self._recent.clear()
         return events
 
     def note_restarts(self) -> None:
