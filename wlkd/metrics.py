@@ -153,7 +153,10 @@ class Metrics:
         of_engine: dict[str, Any] = {"labelnames": ["engine"], "registry": self.registry}
         self._steps = Counter("wlkd_inference_steps_total", "Session steps run by the backend", **of_engine)
         self._batch_seconds = Histogram(
-            "wlkd_inference_batch_seconds", "Duration of one batch", buckets=_LATENCY_BUCKETS, **of_engine
+            "wlkd_inference_batch_seconds",
+            "Duration of one batch, but of uploads beside live streams",
+            buckets=_LATENCY_BUCKETS,
+            **of_engine,
         )
         self._batch_size = Histogram(
             "wlkd_inference_batch_sessions", "Sessions in one batch", buckets=(1, 2, 4, 8, 16, 32, 64), **of_engine

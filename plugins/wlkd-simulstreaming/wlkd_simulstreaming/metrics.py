@@ -32,7 +32,7 @@ class Metrics:
         )
         self.seconds = Counter(
             "wlkd_simulstreaming_seconds_total",
-            "Time spent on inference, by part: mel, encoder, memory, language, prefill, tokens.",
+            "Time spent on inference, by part: mel, encoder, memory, language, prefill, tokens; uploads.",
             ["part"],
             registry=registry,
         )
