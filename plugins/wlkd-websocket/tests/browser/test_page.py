@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -413,7 +414,54 @@ async def test_a_meeting_that_is_too_long_for_the_browser_is_kept_without_the_ti
     }"""
     async with scripted() as daemon, browse() as visit:
         await visit.goto(daemon.http)
+        await visit.until(OPENED)
         assert await visit.evaluate(meet) == [[True, 1000], [False, 0]]
+
+
+async def test_tabs_keep_their_transcripts_apart_and_a_new_one_brings_back_what_a_closed_one_kept(scripted, browse):
+    async def record(tab: Any, until: str) -> list[str]:
+        await tab.click("#record")
+        await tab.hears(until)
+        return list(await tab.finishes())
+
+    async with scripted() as daemon, browse() as one:
+        await one.goto(daemon.http)
+        first = await record(one, "two")
+        other = type(one)(await one.context.new_page())
+        await other.goto(daemon.http)
+        await other.until(OPENED)
+        assert await other.said() == []
+        second = await record(other, "six")
+        assert len(second) > len(first)
+        for _ in range(3):
+            await one.reload()
+            await one.until(OPENED)
+            await other.reload()
+            await other.until(OPENED)
+            assert await one.said() == first and await other.said() == second
+        # A copy of a tab has its storage, too, and is a tab of its own.
+        copied = await other.evaluate("sessionStorage.getItem('wlkd.place')")
+        copy = type(one)(await one.context.new_page())
+        await copy.add_init_script(
+            f"sessionStorage.getItem('wlkd.place') ?? sessionStorage.setItem('wlkd.place', {copied})"
+        )
+        await copy.goto(daemon.http)
+        await copy.until("sessionStorage.getItem('wlkd.place') === '3'")
+        assert await copy.said() == second
+        await copy.click("#clear")
+        await other.reload()
+        assert await other.said() == second
+        for tab in (one, other, copy):
+            await tab.page.close()
+        for expected in (second, first, []):  # the last one first
+            again = type(one)(await one.context.new_page())
+            await again.goto(daemon.http)
+            await again.until(OPENED)
+            await again.wait_for_timeout(200)
+            assert await again.said() == expected
+
+
+OPENED = "sessionStorage.getItem('wlkd.place') !== null"
 
 
 async def test_there_is_room_for_the_words_at_four_times_the_size(scripted, browse):

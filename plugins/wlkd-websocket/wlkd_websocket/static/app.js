@@ -31,6 +31,7 @@ const SETTINGS = ["unauthorized", "wrongToken", "refused", "address", "insecureS
 const $ = (id) => document.getElementById(id);
 const transcript = new Transcript();
 const archive = new Archive(transcript);
+const opened = archive.open();
 const view = new TranscriptView();
 let stream = null; // a Recording or an Upload
 let starting = false;
@@ -158,7 +159,9 @@ async function start() {
   starting = true;
   showStatus();
   try {
-    follow(new Recording(url, transcript, await openSound()));
+    const sound = await openSound();
+    await opened; // a recording goes on where the transcript ends
+    follow(new Recording(url, transcript, sound));
   } catch (error) {
     if (!(error instanceof SoundError)) throw error;
     explainSound(error.code);
@@ -179,7 +182,8 @@ async function openSound() {
   return sound;
 }
 
-function upload(file) {
+async function upload(file) {
+  await opened;
   const url = address();
   if (!file || stream || starting || url === null) return;
   dismiss();
@@ -319,7 +323,9 @@ for (const button of document.querySelectorAll("[data-action='record']")) button
 $("pause").addEventListener("click", () => (stream.state === "paused" ? stream.resume() : stream.pause()));
 $("copy").addEventListener("click", copyText);
 $("lines").addEventListener("click", ({ target }) => {
-  if (target.classList.contains("who") && renameSpeaker(Number(target.dataset.speaker))) view.render(transcript);
+  if (!target.classList.contains("who") || !renameSpeaker(Number(target.dataset.speaker))) return;
+  archive.save();
+  view.render(transcript);
 });
 for (const suffix of Object.keys(FORMATS)) $(`save-${suffix}`).addEventListener("click", () => download(transcript, suffix));
 $("clear").addEventListener("click", clear);
@@ -368,6 +374,11 @@ window.addEventListener("beforeunload", (event) => {
 navigator.mediaDevices?.addEventListener("devicechange", onDevices);
 
 translatePage();
+opened.then(() => {
+  view.render(transcript);
+  showReading(transcript.isTranslated);
+  showStatus();
+});
 meetServer();
 watchPermission();
 if (mayAsk()) prepare().catch(({ code }) => explainSound(code));

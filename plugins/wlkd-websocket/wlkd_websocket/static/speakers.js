@@ -1,11 +1,10 @@
 // Who speaks: a colour for each speaker, and a name, which the person can change.
 
 import { t } from "./i18n.js";
-import { forget, keep, kept } from "./storage.js";
 
 const COLOURS = 8; // in the style sheet; a ninth speaker has the first one's, and another name
 
-let names = kept("speakers") ?? {};
+let names = {};
 
 /** All names that were given: another object after each change. */
 export const speakerNames = () => names;
@@ -25,7 +24,6 @@ export function renameSpeaker(speaker) {
   const name = prompt(t("renameSpeaker", { name: speakerName(speaker) }), speakerName(speaker));
   if (name === null) return false;
   names = { ...names, [speaker]: name.trim() };
-  keep("speakers", names);
   return true;
 }
 
@@ -33,11 +31,9 @@ export function renameSpeaker(speaker) {
 export function forgetSpeakers() {
   const before = names;
   names = {};
-  forget("speakers");
   return before;
 }
 
 export function restoreSpeakers(before) {
   names = before;
-  keep("speakers", names);
 }

@@ -1,18 +1,18 @@
 // What this browser keeps between visits. Storage may be forbidden or full: then things hold until the page is closed.
 
-/** The value kept as `key`, or null. */
-export function kept(key) {
+/** The value kept as `key`, or null. `where`: "sessionStorage" is this tab's own. */
+export function kept(key, where = "localStorage") {
   try {
-    return JSON.parse(localStorage.getItem(`wlkd.${key}`));
+    return JSON.parse(window[where].getItem(`wlkd.${key}`));
   } catch {
     return null; // forbidden, or something else is kept there
   }
 }
 
 /** Keep `value` as `key`. False: it could not be kept. */
-export function keep(key, value) {
+export function keep(key, value, where = "localStorage") {
   try {
-    localStorage.setItem(`wlkd.${key}`, JSON.stringify(value));
+    window[where].setItem(`wlkd.${key}`, JSON.stringify(value));
     return true;
   } catch {
     return false;
@@ -24,5 +24,14 @@ export function forget(key) {
     localStorage.removeItem(`wlkd.${key}`);
   } catch {
     // Forbidden: nothing is kept there.
+  }
+}
+
+/** All keys under which something is kept for every tab. */
+export function keptKeys() {
+  try {
+    return Object.keys(localStorage).flatMap((key) => (key.startsWith("wlkd.") ? [key.slice("wlkd.".length)] : []));
+  } catch {
+    return []; // forbidden
   }
 }
