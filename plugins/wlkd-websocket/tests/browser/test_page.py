@@ -464,6 +464,27 @@ async def test_tabs_keep_their_transcripts_apart_and_a_new_one_brings_back_what_
 OPENED = "sessionStorage.getItem('wlkd.place') !== null"
 
 
+@pytest.mark.parametrize("query", ["", "?view=captions"])
+async def test_paper_has_the_whole_transcript_in_dark_letters(query, scripted, browse):
+    show = """async () => {
+        const { Transcript } = await import("./page/transcript.js");
+        const { TranscriptView } = await import("./page/view.js");
+        const transcript = new Transcript();
+        const line = (n) => ({ speaker: 1, text: " one two", start_seconds: n, end_seconds: n + 1 });
+        transcript.begin(0);
+        transcript.update({ lines: [...Array(200)].map((_, n) => line(n)), buffer_transcription: "" });
+        new TranscriptView().render(transcript);
+    }"""
+    async with scripted() as daemon, browse(color_scheme="dark") as visit:
+        await visit.goto(f"{daemon.http}/{query}")
+        await visit.evaluate(show)
+        await visit.page.emulate_media(media="print")
+        await visit.until("getComputedStyle(document.querySelector('.text')).color === 'rgb(0, 0, 0)'")
+        pages = re.findall(rb"/Type /Page\b", await visit.page.pdf(format="A4"))
+        assert len(pages) > 3
+        await visit.sees_no("#record")
+
+
 async def test_there_is_room_for_the_words_at_four_times_the_size(scripted, browse):
     """A screen of 1280 by 1024 is as wide as 320 then (WCAG 1.4.10)."""
     async with scripted() as daemon, browse(viewport={"width": 320, "height": 256}) as visit:
