@@ -221,6 +221,10 @@ async def test_keyboard_alone(scripted, browse):
         await visit.is_in("recording")
         await visit.keyboard.press("Space")  # on the button: pressed once, not twice
         await visit.is_in("idle")
+        await visit.evaluate("document.activeElement.blur()")
+        for other in ("Control", "Alt", "Meta", "Shift"):
+            await visit.keyboard.press(f"{other}+Space")
+            assert await visit.get_attribute("body", "data-state") == "idle"
 
 
 async def test_chinese_page_and_themes(scripted, browse):

@@ -362,7 +362,9 @@ $("source").addEventListener("change", () => dismiss(...SOURCE));
 $("language").addEventListener("change", () => dismiss("refused"));
 document.addEventListener("keydown", (event) => {
   const free = event.target === document.body || event.target === $("scroller");
-  if (event.code !== "Space" || !free || event.repeat) return;
+  // With Ctrl it changes the input method of who writes Chinese.
+  const alone = !event.ctrlKey && !event.altKey && !event.metaKey && !event.shiftKey;
+  if (event.code !== "Space" || !alone || !free || event.repeat) return;
   event.preventDefault();
   toggle();
 });
