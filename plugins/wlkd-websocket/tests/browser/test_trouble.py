@@ -506,6 +506,27 @@ async def test_a_browser_that_refuses_to_start_recording_is_explained_and_asked_
         await visit.finishes()
 
 
+async def test_a_browser_that_has_no_clock_to_give_is_explained_and_asked_again(scripted, browse):
+    refuse = """
+    const made = AudioContext;
+    window.AudioContext = class extends made {
+      constructor() {
+        super();
+        if (window.refused) return;
+        window.refused = true;
+        throw new DOMException("too many", "NotSupportedError");
+      }
+    };
+    """
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script(refuse)
+        await visit.goto(daemon.http)
+        await visit.sees(NOTICE, "does not start recording")
+        await visit.click(f"{NOTICE} button")
+        await visit.hears("two")
+        await visit.finishes()
+
+
 async def test_a_silent_microphone_is_explained_but_not_to_who_just_comes_back(scripted, browse, tmp_path):
     path = tmp_path / "silence.wav"
     path.write_bytes(wav(bytes(2 * SAMPLE_RATE * 60)))

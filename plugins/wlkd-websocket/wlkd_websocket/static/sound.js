@@ -108,14 +108,18 @@ function goOn() {
 }
 
 /** Load what recording needs while the server answers: people also press the button when it does not. */
-export function prepare() {
-  if (typeof AudioWorkletNode === "undefined") return Promise.reject(new SoundError("old"));
-  context ??= newContext();
+export async function prepare() {
+  if (typeof AudioWorkletNode === "undefined") throw new SoundError("old");
+  try {
+    context ??= newContext();
+  } catch {
+    throw new SoundError("noOutput"); // other tabs may use all that the browser grants
+  }
   loading ??= context.audioWorklet.addModule(new URL("pcm-worklet.js", import.meta.url)).catch(() => {
     loading = null; // the next call tries again
     throw new SoundError("notLoaded");
   });
-  return loading;
+  await loading;
 }
 
 /** The context begins suspended, and Firefox never lets it run on a machine that can play nothing. A phone refuses
