@@ -34,9 +34,10 @@ async def test_empty_pieces_do_not_end_the_audio(fake_asr):
     assert (server.heard, server.ended) == ([b"\0\0"], 1)
 
 
-async def test_a_full_server_says_when_to_come_back(fake_asr):
-    async with fake_asr(status=503) as server:
-        with pytest.raises(Refused) as refused:
+@pytest.mark.parametrize("status", [503, 429])
+async def test_a_full_server_or_a_proxy_that_slows_clients_down_says_when_to_come_back(fake_asr, status):
+    async with fake_asr(status=status) as server:
+        with pytest.raises(Refused, match=f"HTTP {status}") as refused:
             await converse(server.url)
     assert refused.value.retry_after_seconds == 7
 

@@ -37,7 +37,7 @@ class ClientError(Exception):
 
 
 class Refused(ClientError):
-    """The server takes no more streams now (HTTP 503, or close code 1013)."""
+    """The server, or a proxy, takes no more streams now (HTTP 503 or 429, or close code 1013)."""
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -342,9 +342,12 @@ def _closed(code: int | None, reason: str | None) -> ClientError:
 
 
 def _handshake_error(url: str, error: aiohttp.WSServerHandshakeError) -> ClientError:
-    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    # The second is a proxy's, which lets in so many a minute: after an outage all its clients come at once.
+    if error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         retry = error.headers.get("Retry-After", "") if error.headers else ""
-        return Refused(f"{url} takes no more streams now (HTTP 503)", float(retry) if retry.isdigit() else None)
+        return Refused(
+            f"{url} takes no more streams now (HTTP {error.status})", float(retry) if retry.isdigit() else None
+        )
     if error.status == HTTPStatus.UNAUTHORIZED:
         return ClientError(f"{url} asks for a valid token (HTTP 401): the environment variable WLKD_TOKEN holds it")
     if error.status in (200, 404):
