@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -127,6 +128,18 @@ async def test_tokens_apply_and_an_empty_file_is_refused(tmp_path: Any, caplog: 
         assert "reloaded: changed the tokens in auth.tokens_file" in caplog.text
         assert await it.reload.run()
         assert "reloaded: no option changed" in caplog.text
+
+
+async def test_other_keys_in_the_same_file_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    keys = tmp_path / "keys"
+    keys.write_text("a" * 32)
+    async with rig({"auth": {"continuation_key": str(keys)}}) as it:
+        assert await it.reload.run()
+        assert "reloaded: no option changed" in caplog.text
+        keys.write_text("b" * 32 + "\n" + "a" * 32)
+        assert await it.reload.run()
+        assert "reloaded: changed the keys in auth.continuation_key" in caplog.text
 
 
 async def test_what_needs_a_restart_is_named_until_it_came(caplog: pytest.LogCaptureFixture) -> None:

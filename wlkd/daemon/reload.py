@@ -76,16 +76,15 @@ class Reload:
         # What stays the same is kept; what could not be loaded gets another try.
         core.switch(await open_engines(opening, core.engines))
         renewed = self._certificate.renew()
-        other_tokens = core.admission.apply(self._in_force(new), tokens, keys)
+        others = core.admission.apply(self._in_force(new), tokens, keys)
         if new.log_level != self.config.log_level:
             set_up_logging(new.log_level)
         self.config = self._in_force(new)
 
         applied = [path for path in changed if _section(path) in APPLIED | SWITCHED]
         waiting = [path for path in changed if path not in applied]
-        if other_tokens and "auth.tokens_file" not in applied:
-            # The file has the same name, and the operator wants to know that it was read.
-            applied.append("the tokens in auth.tokens_file")
+        # Files of the same name: the operator wants to know that they were read.
+        applied += [f"the {content} in {option}" for option, content in others.items() if option not in applied]
         if renewed:
             applied.append("the certificate in server.tls_certificate")
         logger.info("reloaded: %s", f"changed {', '.join(applied)}" if applied else "no option changed")

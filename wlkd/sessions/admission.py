@@ -174,10 +174,12 @@ class Admission:
         """What open sessions get at a stop, all together."""
         return self._config.sessions.linger_seconds + self._config.sessions.drain_seconds
 
-    def apply(self, config: Config, tokens: frozenset[str], keys: Keys | None) -> bool:
+    def apply(self, config: Config, tokens: frozenset[str], keys: Keys | None) -> dict[str, str]:
         """Admit by `config` from now on, with the present keys where there are no new ones. Open sessions keep what
-        they came in with. Returns whether the tokens are others."""
-        others = not self._tokens.are(tokens)
+        they came in with. Returns the options whose files hold something else than before, with what that is."""
+        others = {} if self._tokens.are(tokens) else {"auth.tokens_file": "tokens"}
+        if keys is not None and not keys.are(self._keys):
+            others["auth.continuation_key"] = "keys"
         self._config = config
         self._keys = keys or self._keys
         self._tokens = Tokens(tokens, self._keys)

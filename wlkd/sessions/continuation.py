@@ -69,6 +69,10 @@ class Keys:
         self._secrets = tuple(keys)
         self._keys = [hashlib.sha256(b"wlkd continuation\0" + key).digest() for key in keys]
 
+    def are(self, other: Keys) -> bool:
+        """Whether they are the same, in the same order."""
+        return self._secrets == other._secrets
+
     def for_purpose(self, purpose: bytes) -> list[bytes]:
         """Keys for something else that is sealed, in the same order."""
         return [hmac.digest(key, purpose, "sha256") for key in self._secrets]
