@@ -67,6 +67,16 @@ def test_sockets_meant_for_another_process_are_not_taken() -> None:
     assert not inherited_sockets({"LISTEN_PID": "1", "LISTEN_FDS": "1"}).activated
 
 
+def test_a_socket_that_is_not_tcp_is_named_and_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX) as local:
+        local.bind(str(tmp_path / "wlkd.sock"))
+        monkeypatch.setattr("wlkd.host.systemd.LISTEN_FDS_START", local.fileno())
+        sockets = inherited_sockets({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
+        assert (sockets.activated, sockets.untaken) == (False, [str(tmp_path / "wlkd.sock")])
+        sockets.close()
+        assert local.getsockname() == str(tmp_path / "wlkd.sock")
+
+
 def test_an_inherited_socket_is_handed_out_by_port_and_address() -> None:
     port = free_port()
     first, second, other = bind("127.0.0.1", port), bind("127.0.0.2", port), bind("127.0.0.1", 0)

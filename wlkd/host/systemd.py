@@ -75,8 +75,10 @@ def under_systemd(environment: Mapping[str, str] = os.environ) -> bool:
 class InheritedSockets:
     """Listening sockets from socket activation. Who takes one owns it."""
 
-    def __init__(self, sockets: Iterable[socket.socket] = ()) -> None:
+    def __init__(self, sockets: Iterable[socket.socket] = (), others: Iterable[str] = ()) -> None:
+        """`others`: addresses of sockets that are not TCP, which nobody can take."""
         self._sockets = list(sockets)
+        self._others = list(others)
         self.activated = bool(self._sockets)
         """Systemd holds our sockets, also while nobody serves them."""
 
@@ -92,7 +94,7 @@ class InheritedSockets:
     @property
     def untaken(self) -> list[str]:
         """Addresses on which clients would wait in vain."""
-        return ["{}:{}".format(*sock.getsockname()[:2]) for sock in self._sockets]
+        return ["{}:{}".format(*sock.getsockname()[:2]) for sock in self._sockets] + self._others
 
     def close(self) -> None:
         """Close those that nobody took."""
@@ -105,7 +107,7 @@ def inherited_sockets(environment: Mapping[str, str] = os.environ) -> InheritedS
     if environment.get("LISTEN_PID") != str(os.getpid()):
         return InheritedSockets()
     count = int(environment.get("LISTEN_FDS", "0"))
-    sockets = []
+    sockets, others = [], []
     for descriptor in range(LISTEN_FDS_START, LISTEN_FDS_START + count):
         os.set_inheritable(descriptor, False)
         sock = socket.socket(fileno=descriptor)
@@ -113,5 +115,6 @@ def inherited_sockets(environment: Mapping[str, str] = os.environ) -> InheritedS
             sock.setblocking(False)
             sockets.append(sock)
         else:
+            others.append(str(sock.getsockname()))
             sock.detach()
-    return InheritedSockets(sockets)
+    return InheritedSockets(sockets, others)
