@@ -45,10 +45,31 @@ VALUE = {digit: str(value) for value, digit in enumerate("零一二三四五六�
 AND_SOME = re.compile("[零〇].(?=[个個天周週小分秒块塊毛角米厘寸公斤两兩钱錢])")
 """一年零三个月 are one year and three months."""
 IDIOMS = frozenset(["七七八八", "一五一十", "三三两两", "三三兩兩", "九九八十一", "千千万万", "千千萬萬", "一五一零"])
+FIXED = (
+    "三十而立|四十不惑|四十而不惑|五十知天命|五十而知天命|六十耳顺|六十耳順|六十而耳顺|六十而耳順"
+    "|七十古来稀|七十古來稀|七十从心所欲|七十從心所欲|七十而从心所欲|七十而從心所欲|五十步笑百步"
+    "|三百六十行|三十六计|三十六計|七十二变|七十二變|十八变|十八變|十八般武艺|十八般武藝|十八罗汉"
+    "|十八羅漢|十八层地狱|十八層地獄|三十年河东|三十年河東|三十年河西|十万八千里|十萬八千里|十万火急"
+    "|十萬火急|十二万分|十二萬分|十万个为什么|十萬個為什麼|一千零一夜|二万五千里长征|二萬五千里長征"
+    "|二十四史|二十四孝|二十四节气|二十四節氣|十二生肖|一百个不愿|一百個不願|一百个放心|一百個放心"
+    "|一万个不愿|一萬個不願|十一黄金周|十一黃金周|十一长假|十一長假|十一国庆|十一國慶|九一八事变"
+    "|九一八事變|一二八事变|一二八事變|一二九运动|一二九運動|十八大|十九大|二十大"
+)
+"""Sayings, titles and events, which GB/T 15835 writes in characters. They begin with the numeral."""
+DOTTED = f"(?<![{DIGIT}{SCALE}]){NUMERAL}(?:[点點]{FIGURE}){{2,}}(?![{SCALE}刻点點])"
+"""三点二点一 is a version or a list of times, but never 3点2.1."""
+BEGINNINGS = sorted({name[:length] for name in FIXED.split("|") for length in range(2, len(name))})
+FIXED_OPEN = re.compile(f"(?<![{DIGIT}{SCALE}])(?:{'|'.join(BEGINNINGS)})$")
+"""The beginning of one, at the end of a text."""
+TOP = f"(?:一百|[二三四五六七八九]?十[一二三四五六七八九]?|[一二三四五六七八九两兩])(?:[点點]{FIGURE}++)?"
+RANGE_END = "(?=$|\\W|[之左的以不是都就吧吗嗎呢了])"
+"""Behind the upper end of a range, where no measure word follows: 百分之三十到四十个人 may be forty people."""
+RANGE_OPEN = re.compile(f"百分之{DECIMAL}[到至](?:{TOP}[点點之]?)?$")
 PATTERN = re.compile(
-    f"(?P<bit>{BIT})"
+    f"(?P<fixed>(?<![{DIGIT}{SCALE}])(?:{FIXED})(?!之)|{DOTTED})"
+    f"|(?P<bit>{BIT})"
     f"|(?P<weekday>{WEEKDAY})"
-    f"|(?P<percent>百分之)(?P<share>{DECIMAL})"
+    f"|(?P<percent>百分之)(?P<share>{DECIMAL})(?:(?P<to>[到至])(?P<top>{TOP}){RANGE_END})?"
     f"|(?P<below>{NUMERAL})分之(?P<above>{NUMERAL})"
     f"|(?<!第)(?P<hour>{NUMERAL})(?P<point>[点點])(?!十分(?:{VERY}))"
     f"(?P<minute>(?:[零〇]?[{DIGIT}]|{MINUTE})(?=分(?![之钟鐘]))|{MINUTE}(?![{DIGIT}{SCALE}分]))"
@@ -73,17 +94,22 @@ class Numerals:
         edits = []
         for match in PATTERN.finditer(text):
             if written := _written(match, self._least):
-                edits.append(Edit(match.start(), match.end(), written))
+                edits.append(Edit(match.start(), match.end("share") if match["to"] else match.end(), written))
+            if match["to"] and (top := _joined("{}%", match["top"])):
+                edits.append(Edit(*match.span("top"), top))
         return edits
 
     def settled(self, text: str) -> int:
+        begun = [match.start() for match in (FIXED_OPEN.search(text), RANGE_OPEN.search(text)) if match]
         match = OPEN.search(text)
-        return match.start() if match and ALONE.search(match[0]) else len(text)
+        if match and ALONE.search(match[0]):
+            begun.append(match.start())
+        return min(begun, default=len(text))
 
 
 def _written(match: re.Match[str], least: int) -> str | None:
     """Digits for what was found, or None: it stays as it is."""
-    if match["bit"] or match["weekday"]:
+    if match["fixed"] or match["bit"] or match["weekday"]:
         return None
     if match["percent"]:
         return _joined("{}%", match["share"])
