@@ -46,6 +46,13 @@ CENTURIES = range(13, 22)
 """Nineteen ninety nine, twenty twenty four. Eleven fifteen and twelve thirty are times of the day."""
 DECADES = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
 """Nineteen eighties."""
+AT = {"at", "until", "till"}
+"""What may stand before a time of the day. By one fifty may be 150, and from two forty a price."""
+CLOCK_ENDS = re.compile(
+    "[.,;:?!]|i|you|he|she|it|we|they|the|this|that|these|those|in|on|for|with|sharp|but|so|because|if|when|is|was|will"
+    "|today|tomorrow|tonight|yesterday|every|each|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+)
+"""What may follow one. A noun may not: at seven forty five year olds."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,8 @@ class Numerals:
         groups = list(self._groups(tokens))
         if groups and groups[-1][-1].stop >= end:
             first = groups[-1][0].first
-            first -= first > 0 and self._is_point(tokens[first - 1])
-        elif tokens and (self._is_article(tokens[-1]) or self._is_point(tokens[-1])):
+            first -= first > 0 and (self._is_point(tokens[first - 1]) or self._is_at(tokens[first - 1]))
+        elif tokens and (self._is_article(tokens[-1]) or self._is_point(tokens[-1]) or self._is_at(tokens[-1])):
             first = len(tokens) - 1
         else:
             return len(text)
@@ -237,6 +244,9 @@ class Numerals:
     def _is_point(self, token: _Token) -> bool:
         return token.text().casefold() in POINTS[self._language]
 
+    def _is_at(self, token: _Token) -> bool:
+        return self._language == "en" and token.text().casefold() in AT
+
     def _is_and(self, token: _Token) -> bool:
         return token.text().casefold() == AND[self._language]
 
@@ -255,6 +265,9 @@ class Numerals:
 
     def _written(self, group: Sequence[_Number], tokens: Sequence[_Token]) -> Iterator[tuple[int, int, str]]:
         """First token, the one behind the last, and the digits, for what is written as digits."""
+        if self._language == "en" and (time := _clock(group, tokens)):
+            yield group[0].first, group[-1].stop, time
+            return
         together = _together(group, tokens)
         if together is not None:
             yield group[0].first, group[-1].stop, together
@@ -315,6 +328,22 @@ def _together(group: Sequence[_Number], tokens: Sequence[_Token]) -> str | None:
     if len(group) == 2 and group[0].value in CENTURIES and len(digits) == 4:
         return digits
     return None
+
+
+def _clock(group: Sequence[_Number], tokens: Sequence[_Token]) -> str | None:
+    """The time of the day that a group is, by the words around it; None: it is none."""
+    if len(group) != 2 or any(number.ordinal for number in group):
+        return None
+    hour, minute = group
+    minutes = "0" * _ohs(tokens[hour.stop : minute.first]) + minute.text
+    if hour.value not in range(1, 13) or len(minutes) != 2 or not minutes.isdigit() or int(minutes) >= 60:
+        return None
+    after = [token.text().casefold() for token in tokens[minute.stop : minute.stop + 3]]
+    is_half_day = "".join(after[:1]) in ("am", "pm") or "".join(after) in ("a.m", "p.m")
+    is_behind_at = hour.first > 0 and tokens[hour.first - 1].text().casefold() in AT
+    if not is_half_day and not (is_behind_at and (not after or CLOCK_ENDS.fullmatch(after[0]))):
+        return None
+    return f"{int(hour.value)}:{minutes}"
 
 
 def _is_oh(token: _Token) -> bool:
