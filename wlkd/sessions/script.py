@@ -28,11 +28,22 @@ FROM_SIMPLIFIED: Mapping[ChineseScript, str] = {"traditional": "s2tw", "traditio
 """What follows. Traditional text is simplified before: taken for simplified, 萬里 becomes 萬裡. Of 49,238 phrases in
 OpenCC's tables 1,160 change when they are converted again in one step, 30 in two, most of those for the better."""
 SURNAMES = "李王张張刘劉陈陳杨楊赵趙黄黃周吴吳徐孙孫胡朱郭何罗羅郑鄭谢謝宋唐许許韩韓冯馮曹彭萧蕭董袁康伏"
+ONGOING = (
+    "看拿跟读讀抱带帶捧翻記记背唱听聽念唸写寫放播哼诵誦摆擺印戴题題贴貼挂掛刻演跳弹彈等绕繞随隨凭憑朝沿按抄追盯讲講学學聊谈談"
+    "对對向照借藉依夹夾揣握指存藏载載标標吹奏品惦想说說画畫教守举舉当當用喊叫改编編练練录錄望思忙夸誇骂罵评評论論查找述列开開旋"
+)
+"""Verbs that 着 follows; a name seldom ends in one: 小王看着《新闻》."""
+AUTHORS = "朱熹|鲁迅|魯迅|老舍|巴金|茅盾|冰心|沈括|李白|杜甫|金庸|古龙|古龍|莫言|余华|余華"
+LONGER_AUTHORS = "罗贯中|羅貫中|曹雪芹|施耐庵|吴承恩|吳承恩|蒲松龄|蒲松齡|钱钟书|錢鍾書|沈从文|沈從文|张爱玲|張愛玲"
+NO_BOOK = "[急凉涼重眼手火迷落陆陸装裝实實想力看]"
+"""Behind 著 in words that are no book's: 朱熹著眼于."""
 ZHU = (
     "(?<=[土原专專遗遺拙卓昭撰名巨鉅])著|(?<=微知)著|(?<=望素)著|(?<=明[较較])著|(?<=所)著(?![落手眼重想急])"
     "|(?<=[论論编編译譯显顯合])(?<![谈談讨討议議评評辩辯争爭改翻彰凸混融结結配聚组組].)著(?![眼双雙嘴掌拍])"
     "|著(?=[称稱录錄述者]|[书書]立|[于於]竹帛|作(?![业業文弊])|名(?!字|[单單](?![位曲一个個])))"
     "|(?<![看拿跟读讀抱带帶捧翻記记背])著(?=[书書])|(?<=[他她曾并並還还均各])著(?=有)|著(?=有《)"
+    f"|(?<=司[马馬][迁遷光彪])著(?!{NO_BOOK})|(?<={AUTHORS})著(?!{NO_BOOK})|(?<={LONGER_AUTHORS})著(?!{NO_BOOK})"
+    f"|(?<=[{SURNAMES}][^{ONGOING}])著(?=《)|(?<=[{SURNAMES}][^{ONGOING}][^{ONGOING}])著(?=《)"
 )
 """著 as in 著作, "to write", and 显著, "visible". Any other is Taiwan's 着."""
 QIAN = (
