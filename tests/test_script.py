@@ -96,6 +96,17 @@ def test_what_simplified_text_has_too_is_right_in_traditional() -> None:
 @pytest.mark.parametrize(
     ("heard", "expected"),
     [
+        ("余先生，范老师，我们请于经理说，他姓游", "余先生，范老師，我們請于經理說，他姓游"),
+        ("其余先生，对于老师，位于总部，于总部，模范老师", "其餘先生，對於老師，位於總部，於總部，模範老師"),
+    ],
+)
+def test_surnames_stay_in_traditional_text(heard: str, expected: str) -> None:
+    assert written(Script("traditional"), heard) == f"{expected}|"
+
+
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [
         (["你", " 好", " ", "吗", "?"], "你好吗？"),
         (["我", "用", " iPhone", " Pro", ",", " 你", "呢", "."], "我用iPhone Pro，你呢。"),
         (["3", ".", "5", "倍", ",", "10", ":", "30", "."], "3.5倍，10:30."),

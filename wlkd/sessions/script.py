@@ -58,6 +58,12 @@ YOUNGEST = re.compile(
     "(?:(?<=老)|(?<=十三)|(?<=呼))么|(?<![什甚怎这這那多要是道])么(?=[弟妹](?![弟妹])|兒(?!子)|女(?![人孩生]))"
 )
 """Taiwan's 么 for 幺; any other is 麼."""
+SURNAME = re.compile(
+    "(?:(?<![\u3400-\u9fff])|(?<=[是请叫找问和跟与给让谢的]))[余于范游岳朴涂郁]"
+    "(?=先生|女士|小姐|老师|教授|博士|经理|主任|总(?=[说您好，。！？]))"
+    "|(?<=姓)[余于范游岳朴涂郁]"
+)
+"""Surnames that are the same in traditional text, where OpenCC writes another word's character: 餘先生 for 余先生."""
 REMEMBERED_CHARACTERS = 12
 """Longer than nearly all of OpenCC's phrases."""
 WIDE = {",": "，", "?": "？", "!": "！", ":": "：", ";": "；", ".": "。"}
@@ -136,7 +142,13 @@ class Script:
     def _convert(self, text: str) -> str:
         simplified = _simplified(text)
         following = FROM_SIMPLIFIED.get(self._wanted)
-        return str(_converter(following).convert(simplified)) if following else simplified
+        if not following:
+            return simplified
+        converted = str(_converter(following).convert(simplified))
+        if len(converted) == len(simplified):
+            for surname in SURNAME.finditer(simplified):
+                converted = converted[: surname.start()] + surname[0] + converted[surname.end() :]
+        return converted
 
 
 def _simplified(text: str) -> str:
