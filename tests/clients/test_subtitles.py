@@ -42,6 +42,13 @@ def test_formats(form, expected):
     assert WRITERS[form]([HELLO, SILENCE, LATER], "x.wav") == expected
 
 
+def test_a_line_break_in_a_word_ends_no_cue() -> None:
+    broken = line((" one\n\n2\r\n00:00:00,000 --> 9", 0.5, 0.9), (" two", 1.0, 1.4))
+    text = "one 2 00:00:00,000 --> 9 two\n"
+    assert WRITERS["text"]([broken], "x.wav") == text
+    assert WRITERS["srt"]([broken], "x.wav") == f"1\n00:00:00,500 --> 00:00:01,400\n{text}"
+
+
 def test_json_holds_words_and_times():
     found = json.loads(WRITERS["json"]([HELLO, SILENCE], "x.wav"))
     assert (found["source"], found["language"], found["text"]) == ("x.wav", "en", "Hello, world.")

@@ -65,7 +65,7 @@ def _characters(piece: str) -> list[str]:
 def cues(lines: Sequence[Line]) -> list[Cue]:
     """The lines cut into readable cues: at their ends, at silences, after sentences, and evenly where they are long."""
     made = [
-        Cue(group[0].start, group[-1].end, _text(group).strip(), line.speaker)
+        Cue(group[0].start, group[-1].end, _one_line(_text(group)), line.speaker)
         for line in lines
         for phrase in _phrases(line.words)
         for group in _split(phrase)
@@ -138,6 +138,11 @@ def _text(words: Sequence[Word]) -> str:
     return "".join(word.text for word in words)
 
 
+def _one_line(text: str) -> str:
+    """`text` without line breaks, which a client's own replacements can have: an empty line would end a cue."""
+    return re.sub(r"\s*[\r\n]\s*", " ", text.strip())
+
+
 def rows(text: str) -> str:
     """The text on one row, or on two of about equal width."""
     if columns(text) <= ROW_COLUMNS:
@@ -176,7 +181,7 @@ def _is_wide(mark: str) -> bool:
 
 def as_text(lines: Sequence[Line], source: str) -> str:
     """One line of text for each line that has words."""
-    return "".join(f"{_prefix(line.speaker)}{line.text.strip()}\n" for line in lines if not line.is_silence)
+    return "".join(f"{_prefix(line.speaker)}{_one_line(line.text)}\n" for line in lines if not line.is_silence)
 
 
 def as_srt(lines: Sequence[Line], source: str, names: Mapping[int, str] = {}) -> str:

@@ -77,12 +77,15 @@ function split(phrase) {
 /** The speaker, where they are told apart. */
 const whoOf = ({ speaker }) => (speaker === null || speaker === undefined ? {} : { speaker });
 
+/** `text` without line breaks, which a client's own replacements can have: an empty line would end a cue. */
+export const oneLine = (text) => text.trim().replace(/\s*[\r\n]\s*/g, " ");
+
 /** Cues `{start, end, text}` of lines with words; times in seconds. */
 export function cues(lines) {
   const made = lines.flatMap((line) =>
     phrases(line.words)
       .flatMap(split)
-      .map((group) => ({ start: group[0].start, end: group.at(-1).end, text: textOf(group).trim(), ...whoOf(line) })),
+      .map((group) => ({ start: group[0].start, end: group.at(-1).end, text: oneLine(textOf(group)), ...whoOf(line) })),
   );
   // WebVTT wants them by their start, and in a call two may speak at once.
   made.sort((one, other) => one.start - other.start);

@@ -1,6 +1,6 @@
 // The transcript as a file: plain text, SRT, WebVTT, JSON. What they hold is what `wlkd transcribe` writes.
 
-import { cues, rows, translated } from "./cues.js";
+import { cues, oneLine, rows, translated } from "./cues.js";
 import { speakerName } from "./speakers.js";
 import { shownReading } from "./translation.js";
 
@@ -17,7 +17,7 @@ function stamp(seconds, point) {
 /** One line of text for each line that has words, and one for its translation where both are read. */
 export function toText(lines, tail = "") {
   const both = shownReading() === "both" ? (line) => [line.translation ?? ""] : () => [];
-  return [...lines.flatMap((line) => [before(line) + line.text.trim(), ...both(line)]), tail]
+  return [...lines.flatMap((line) => [before(line) + oneLine(line.text), ...both(line)]), tail]
     .map((text) => text.trim())
     .filter((text) => text)
     .join("\n")
