@@ -18,7 +18,7 @@ import pytest
 from deepgram import AsyncDeepgramClient, DeepgramClient
 from deepgram.core.api_error import ApiError
 from deepgram.environment import DeepgramClientEnvironment
-from deepgram.listen.v1.types import ListenV1Configure
+from deepgram.listen.v1.types import ListenV1Configure, ListenV1Error
 from websockets.exceptions import ConnectionClosedError
 from wlkd_deepgram.transport import Deepgram, DeepgramOptions
 
@@ -253,22 +253,6 @@ async def test_a_silent_client_without_keep_alive_is_sent_away():
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[1]", '"KeepAlive"', "[" * 100_000, r'{"type": "\ud800"}'], ids=lambda text: text[:20]
-)
-async def test_a_control_message_that_makes_no_sense_ends_what_was_said_before(text):
-    async with serving() as daemon, aiohttp.ClientSession() as http:
-        async with http.ws_connect(f"{daemon.ws}/v1/listen?encoding=mulaw") as socket:
-            await socket.send_bytes(b"\xff" * 8_000)
-            await socket.send_str(text)
-            said = [json.loads(message.data) async for message in socket]
-        *results, metadata, error = said
-        assert results[-1]["channel"]["alternatives"][0]["transcript"] == spoken(1)
-        assert metadata["type"] == "Metadata"
-        assert (error["type"], error["variant"], error["code"]) == ("Error", "bad_request", "DATA-0000")
-        assert socket.close_code == 1008
-
-
-@pytest.mark.parametrize(
     ("change", "answer", "code"),
     [
         (ListenV1Configure(features={"numerals": True}), "ConfigureSuccess", None),
@@ -291,12 +275,29 @@ async def test_a_stream_that_is_configured_goes_on(change, answer, code):
     assert finals(messages) == digits
 
 
-async def test_a_message_of_a_later_version_is_answered_and_harms_nothing():
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ('{"type": "Rewind"}', "'Rewind' is not known here"),
+        ("{}", "None is not known here"),
+        ("[1]", "must be a JSON object"),
+        ('"KeepAlive"', "must be a JSON object"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        (r'{"type": "\ud800"}', "half of a character"),
+        ("CloseStream", "not JSON"),
+        ("", "not JSON"),
+        ("x" * 5_000, "not JSON"),
+    ],
+    ids=["type", "no type", "list", "string", "cut short", "nested", "half a character", "text", "empty", "long"],
+)
+async def test_a_message_that_makes_no_sense_is_answered_and_harms_nothing(sent, said):
     async with serving() as daemon, aiohttp.ClientSession() as http:
         async with http.ws_connect(f"{daemon.ws}/v1/listen?encoding=mulaw") as socket:
-            await socket.send_str('{"type": "Rewind"}')
-            warning = await socket.receive_json(timeout=10)
-            assert (warning["type"], warning["code"]) == ("Warning", "UNKNOWN_MESSAGE")
+            await socket.send_str(sent)
+            error = ListenV1Error(**await socket.receive_json(timeout=10))
+            assert (error.type, error.variant, error.message) == ("Error", "SchemaError", sent[:1000])
+            assert said in error.description
             await socket.send_bytes(b"\xff" * 8_000)
             await socket.send_str('{"type": "CloseStream"}')
             *results, metadata = [json.loads(message.data) async for message in socket]

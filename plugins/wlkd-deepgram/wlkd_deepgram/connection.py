@@ -15,7 +15,7 @@ from wlkd.transports import websocket
 from wlkd.transports.channels import Channels
 from wlkd.transports.client_json import parsed
 from wlkd.transports.conversation import converse, timed_updates
-from wlkd_deepgram.control import configured, unknown_message
+from wlkd_deepgram.control import configured, schema_error, unknown_type
 from wlkd_deepgram.errors import CLOSE
 from wlkd_deepgram.messages import Message, Results
 from wlkd_deepgram.metadata import Metadata
@@ -87,7 +87,11 @@ class Connection:
         return bool(message.data)
 
     async def _control(self, session: Session, text: str) -> bool:
-        control = control_object(text)
+        try:
+            control = control_object(text)
+        except SessionError as error:
+            await self._send_all([schema_error(text, error.message)])
+            return True
         match control.get("type"):
             case "KeepAlive":
                 if not self._heard_since_keep_alive:
@@ -105,7 +109,7 @@ class Connection:
                 await self._send_all([configured(session, control, self._metadata.request_id)])
             case kind:
                 # The protocol grows: a client's next version may send what this one does not know.
-                await self._send_all([unknown_message(kind)])
+                await self._send_all([schema_error(text, unknown_type(kind))])
         return True
 
     async def _flush(self, session: Session) -> None:

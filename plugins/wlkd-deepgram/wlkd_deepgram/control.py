@@ -11,10 +11,18 @@ from wlkd_deepgram.text import FILTERS, filter_wishes
 KNOWN = "KeepAlive, Finalize, CloseStream, Configure"
 
 
-def unknown_message(kind: object, known: str = KNOWN) -> Message:
-    """Said of a message that this server does not know; the stream goes on."""
-    text = f"message type {kind!r} is not known here and has no effect; known: {known}"
-    return {"type": "Warning", "code": "UNKNOWN_MESSAGE", "description": text, "message": text}
+MOST_REPEATED = 1000
+"""Characters of a message that its answer repeats."""
+
+
+def unknown_type(kind: object, known: str = KNOWN) -> str:
+    """What is said of a message that this server does not know."""
+    return f"message type {kind!r} is not known here and has no effect; known: {known}"
+
+
+def schema_error(text: str, description: str) -> Message:
+    """The answer of `/v1/listen` to a text message that makes no sense; the stream goes on."""
+    return {"type": "Error", "variant": "SchemaError", "description": description, "message": text[:MOST_REPEATED]}
 
 
 def configured(session: Session, message: dict[str, Any], request_id: str) -> Message:

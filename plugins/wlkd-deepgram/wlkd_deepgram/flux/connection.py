@@ -13,7 +13,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType
 from wlkd import BadParameter, Session, SessionError
 from wlkd.transports.conversation import converse, timed_updates
 from wlkd_deepgram.connection import Socket, control_object, packet
-from wlkd_deepgram.control import unknown_message
+from wlkd_deepgram.control import unknown_type
 from wlkd_deepgram.flux.query import MULTILINGUAL, FluxQuery
 from wlkd_deepgram.flux.turns import Turns
 from wlkd_deepgram.messages import Message
@@ -87,7 +87,8 @@ class FluxConnection:
             case "Configure":
                 await self._socket.tell(self._configured(session, control))
             case kind:
-                await self._socket.tell(unknown_message(kind, KNOWN))
+                text = unknown_type(kind, KNOWN)
+                await self._socket.tell({"type": "Warning", "code": "UNKNOWN_MESSAGE", "description": text})
         return True
 
     def _configured(self, session: Session, message: dict[str, Any]) -> Message:
