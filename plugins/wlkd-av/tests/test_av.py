@@ -221,6 +221,22 @@ def test_wav_that_lies_about_its_length(length: int, channels: int) -> None:
     assert samples[8000] == pytest.approx(0.25, abs=0.001)
 
 
+@pytest.mark.parametrize("piece", [777, None])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize(("tag", "kind", "loud"), [(1, "h", 8192), (3, "f", 0.25), (0xFFFE, "h", 8192)])
+def test_wav_with_the_high_byte_first(tag: int, kind: str, loud: float, channels: int, piece: int | None) -> None:
+    width = struct.calcsize(f">{kind}")
+    fmt = struct.pack(">HHIIHH", tag, channels, 16_000, 16_000 * width * channels, width * channels, 8 * width)
+    if tag == 0xFFFE:
+        fmt += struct.pack(">HHII", 22, 16, 0, 1) + bytes.fromhex("00000010800000aa00389b71")
+    samples = struct.pack(f">{kind}", loud) * 4000 * channels
+    sizes = [struct.pack(">I", len(part)) for part in (fmt, samples)]
+    data = b"RIFX\0\0\0\0WAVEfmt " + sizes[0] + fmt + b"data" + sizes[1] + samples
+    heard = decode(data, piece)
+    assert len(heard) == 4000
+    assert heard[2000] == pytest.approx(0.25, abs=0.001)
+
+
 @pytest.mark.parametrize(
     ("data", "found"),
     [

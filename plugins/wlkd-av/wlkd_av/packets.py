@@ -24,7 +24,7 @@ ENCODING = "opus"
 LENGTH = struct.Struct(">I")
 MAX_PACKET_BYTES = 64 * 1024
 """More than the largest that the codec can make; what is announced to be longer is not a packet."""
-CONTAINERS = (b"OggS", b"\x1aE\xdf\xa3", b"RIFF", b"caff")
+CONTAINERS = (b"OggS", b"\x1aE\xdf\xa3", b"RIFF", b"RIFX", b"caff")
 """How Ogg, WebM, WAV and CAF begin. The first byte would be a packet of a sort that nobody sends in a call."""
 STEREO = 0x04
 """A bit of a packet's first byte (RFC 6716, section 3.1)."""

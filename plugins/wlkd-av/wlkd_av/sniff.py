@@ -23,7 +23,7 @@ WEBM_HEADER = re.compile(
 HEADERS = {
     "matroska": WEBM_HEADER,
     "mp4": re.compile(rb"\x00\x00\x00[\x08-\xff]ftyp"),
-    "wav": re.compile(rb"(?:RIFF|RF64).{4}WAVE", re.DOTALL),
+    "wav": re.compile(rb"(?:RIF[FX]|RF64).{4}WAVE", re.DOTALL),
     # A page that begins a logical stream, at granule 0 (RFC 3533, section 6).
     "ogg": re.compile(rb"OggS\x00[\x02\x06]\x00{8}"),
     # Its first block is always STREAMINFO, of 34 bytes (RFC 9639, section 8).

@@ -33,7 +33,7 @@ def behind_length(data: bytes) -> int:
 
 def chunk_length(data: bytes) -> int:
     """Bytes of the RIFF chunk that `data` begins with; 0: it begins with none."""
-    if len(data) < 8 or not CHUNK.match(data) or data.startswith((b"RIFF", b"RF64")):
+    if len(data) < 8 or not CHUNK.match(data) or data.startswith((b"RIFF", b"RIFX", b"RF64")):
         return 0
     size = int.from_bytes(data[4:8], "little")
     return 8 + size + size % 2 if size < 1 << 31 else 0

@@ -18,6 +18,8 @@ DEMUXERS = {
     (MULAW, 8): "mulaw",
 }
 """Format tag and bits per sample to libav's demuxer of samples without a header."""
+TURNED = {"s16le": "s16be", "s24le": "s24be", "s32le": "s32be", "f32le": "f32be", "f64le": "f64be"}
+"""Of RIFX, which has the highest byte of every number first. libav reads such a header, and hears noise."""
 LAYOUTS = {1: "mono", 2: "stereo"}
 MAX_CHUNKS = 1000
 """Before the samples. A recording has a handful; a client that sends thousands is an attack."""
@@ -52,10 +54,12 @@ def wav_samples(read_at: ReadAt, *, seekable: bool = False) -> WavSamples | None
     Raises `EOFError` when the bytes end before the samples begin, and `DescriptionBehind`, unless `seekable`.
     """
     at, fmt, wide = 12, b"", 0
+    turned = read_at(0, 4) == b"RIFX"
+    order = ">" if turned else "<"
     data: tuple[int, int] | None = None
     for _ in range(MAX_CHUNKS):
         try:
-            kind, size = struct.unpack("<4sI", read_at(at, 8))
+            kind, size = struct.unpack(f"{order}4sI", read_at(at, 8))
         except EOFError:
             if data is None or not fmt:
                 raise
@@ -78,11 +82,13 @@ def wav_samples(read_at: ReadAt, *, seekable: bool = False) -> WavSamples | None
         return None
     offset, length = data
     known = length if 0 < length < ENDLESS or 0 < length == wide else None
-    tag, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", fmt)
-    if tag == EXTENSIBLE and len(fmt) >= 26:
-        # The first two bytes of the sub-format's GUID are the tag.
-        tag = struct.unpack_from("<H", fmt, 24)[0]
+    tag, channels, rate, _, block, bits = struct.unpack_from(f"{order}HHIIHH", fmt)
+    if tag == EXTENSIBLE and len(fmt) >= 28:
+        # The first number of the sub-format's GUID is the tag.
+        tag = struct.unpack_from(f"{order}I", fmt, 24)[0] & 0xFFFF
     demuxer, layout = DEMUXERS.get((tag, bits)), LAYOUTS.get(channels)
+    if turned:
+        demuxer, layout = TURNED.get(demuxer or "", demuxer), layout or f"{channels}C"
     if demuxer is None or layout is None or block != channels * bits // 8:
         # Codecs, many channels, errors: libav sees the header too. Only where the samples end it is not asked.
         return WavSamples("wav", {"ignore_length": "1"}, 0, None if known is None else offset + known)
