@@ -56,6 +56,7 @@ def spelling(component: Numbers) -> TextFilter:
         ("en", " at seven forty five year olds, at one fifty dollars", " at seven 45 year olds, at one 50 dollars"),
         ("en", " at seven forty-five-year-olds, at ten fifteen or thirty", " at seven 45-year-olds, at 10 15 or 30"),
         ("en", " at seven forty five hundred, at six thirty second breaks", " at seven 4500, at six 30 second breaks"),
+        ("en", " at three thirty a, at seven thirty until nine forty", " at three 30 a, at 7:30 until 9:40"),
         ("en", " at twelve o'clock, at nineteen forty five", " at 12 o'clock, at 1945"),
         ("de", " eine Million zweihunderttausend", " 1200000"),
         ("de", " fünf und achtzig Leute, am ein und zwanzigsten Mai", " 85 Leute, am 21. Mai"),
@@ -132,6 +133,8 @@ def spelling(component: Numbers) -> TextFilter:
         ("zh", "三十而立，四十不惑，五十步笑百步，十全十美，三心二意，一千零一夜，十万火急", None),
         ("zh", "十九大报告，九一八事變，三十六计，二十四节气，十一长假", None),
         ("zh", "三十而已，五十步远，二十四小时，十一长，十二万分之一", "30而已，50步远，24小时，11长，1/12万"),
+        ("zh", "百分之四十而不，星期三十而气，四百分之两至长", "40%而不，星期三十而气，2/400至长"),
+        ("zh", "三十六计之首，十二万分感谢", None),
         ("zh", "版本三点二点一，三点四点五点", "版本三点二点一，三点四点五点"),
         ("ja", "二十三", None),
     ],
@@ -158,6 +161,10 @@ def test_a_number_that_may_go_on_waits(numbers: TextFilter) -> None:
     assert numbers.settled(spoken_words("利润的百分之二十的", "zh"), "zh") == 9
     assert numbers.settled(spoken_words("我今晚", "zh"), "zh") == 1
     assert numbers.settled(spoken_words("有一点十分重", "zh"), "zh") == 1
+
+
+def test_a_loop_of_the_model_costs_no_time(numbers: TextFilter) -> None:
+    assert numbers.settled(spoken_words("百分之" * 200 + "好", "zh"), "zh") == 601
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ FIXED = (
     "|七十古来稀|七十古來稀|七十从心所欲|七十從心所欲|七十而从心所欲|七十而從心所欲|五十步笑百步"
     "|三百六十行|三十六计|三十六計|七十二变|七十二變|十八变|十八變|十八般武艺|十八般武藝|十八罗汉"
     "|十八羅漢|十八层地狱|十八層地獄|三十年河东|三十年河東|三十年河西|十万八千里|十萬八千里|十万火急"
-    "|十萬火急|十二万分|十二萬分|十万个为什么|十萬個為什麼|一千零一夜|二万五千里长征|二萬五千里長征"
+    "|十萬火急|十二万分感谢|十二萬分感謝|十万个为什么|十萬個為什麼|一千零一夜|二万五千里长征|二萬五千里長征"
     "|二十四史|二十四孝|二十四节气|二十四節氣|十二生肖|一百个不愿|一百個不願|一百个放心|一百個放心"
     "|一万个不愿|一萬個不願|十一黄金周|十一黃金周|十一长假|十一長假|十一国庆|十一國慶|九一八事变"
     "|九一八事變|一二八事变|一二八事變|一二九运动|一二九運動|十八大|十九大|二十大"
@@ -66,7 +66,7 @@ RANGE_END = "(?=$|\\W|[之左的以不是都就吧吗嗎呢了])"
 """Behind the upper end of a range, where no measure word follows: 百分之三十到四十个人 may be forty people."""
 RANGE_OPEN = re.compile(f"百分之{DECIMAL}[到至](?:{TOP}[点點之]?)?$")
 PATTERN = re.compile(
-    f"(?P<fixed>(?<![{DIGIT}{SCALE}])(?:{FIXED})(?!之)|{DOTTED})"
+    f"(?P<fixed>(?<![{DIGIT}{SCALE}])(?:{FIXED})|{DOTTED})"
     f"|(?P<bit>{BIT})"
     f"|(?P<weekday>{WEEKDAY})"
     f"|(?P<percent>百分之)(?P<share>{DECIMAL})(?:(?P<to>[到至])(?P<top>{TOP}){RANGE_END})?"
@@ -78,7 +78,7 @@ PATTERN = re.compile(
     f"|(?P<number>{DECIMAL})"
 )
 OPEN = re.compile(
-    f"(?:百分之?|星期?|[礼禮]拜?|[周週]|[{BEFORE}{DIGIT}{SCALE}点點分之年月{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])+$"
+    f"(?:百分之?|星期?|[礼禮]拜?|[周週]|[{BEFORE}{DIGIT}{SCALE}点點分之年月{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])++$"
 )
 """An end of a text in which a number may go on."""
 ALONE = re.compile(f"[{BEFORE}{DIGIT}{SCALE}{SEVERAL}星礼禮周週]|百分")
@@ -100,11 +100,14 @@ class Numerals:
         return edits
 
     def settled(self, text: str) -> int:
-        begun = [match.start() for match in (FIXED_OPEN.search(text), RANGE_OPEN.search(text)) if match]
-        match = OPEN.search(text)
-        if match and ALONE.search(match[0]):
-            begun.append(match.start())
-        return min(begun, default=len(text))
+        begun = min(
+            (match.start() for match in (FIXED_OPEN.search(text), RANGE_OPEN.search(text)) if match), default=None
+        )
+        match = OPEN.search(text, 0, len(text) if begun is None else begun)
+        if match and (begun is not None or ALONE.search(match[0])):
+            # 星期三十而: what is before a saying's beginning may be a part of the number.
+            return match.start()
+        return len(text) if begun is None else begun
 
 
 def _written(match: re.Match[str], least: int) -> str | None:

@@ -50,7 +50,7 @@ AT = {"at", "until", "till"}
 """What may stand before a time of the day. By one fifty may be 150, and from two forty a price."""
 CLOCK_ENDS = re.compile(
     "[.,;:?!]|i|you|he|she|it|we|they|the|this|that|these|those|in|on|for|with|sharp|but|so|because|if|when|is|was|will"
-    "|today|tomorrow|tonight|yesterday|every|each|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+    "|at|until|till|today|tomorrow|tonight|yesterday|every|each|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 )
 """What may follow one. A noun may not: at seven forty five year olds."""
 
@@ -109,12 +109,14 @@ class Numerals:
         end = len(tokens)
         while end and tokens[end - 1].text().casefold() in CONNECTORS[self._language]:
             end -= 1
+        waits = bool(end) and (self._is_article(tokens[end - 1]) or self._is_at(tokens[end - 1]))
+        end -= waits
         groups = list(self._groups(tokens))
         if groups and groups[-1][-1].stop >= end:
             first = groups[-1][0].first
             first -= first > 0 and (self._is_point(tokens[first - 1]) or self._is_at(tokens[first - 1]))
-        elif tokens and (self._is_article(tokens[-1]) or self._is_point(tokens[-1]) or self._is_at(tokens[-1])):
-            first = len(tokens) - 1
+        elif waits or (tokens and self._is_point(tokens[-1])):
+            first = end if waits else len(tokens) - 1
         else:
             return len(text)
         return len(text[: tokens[first].start].rstrip())
