@@ -57,6 +57,11 @@ def spelling(component: Numbers) -> TextFilter:
         ("en", " at seven forty-five-year-olds, at ten fifteen or thirty", " at seven 45-year-olds, at 10 15 or 30"),
         ("en", " at seven forty five hundred, at six thirty second breaks", " at seven 4500, at six 30 second breaks"),
         ("en", " at three thirty a, at seven thirty until nine forty", " at three 30 a, at 7:30 until 9:40"),
+        (
+            "en",
+            " version three point two point one, three point two, point one",
+            " version three point two point one, 3.2, point one",
+        ),
         ("en", " at twelve o'clock, at nineteen forty five", " at 12 o'clock, at 1945"),
         ("de", " eine Million zweihunderttausend", " 1200000"),
         ("de", " fünf und achtzig Leute, am ein und zwanzigsten Mai", " 85 Leute, am 21. Mai"),

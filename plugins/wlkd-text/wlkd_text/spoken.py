@@ -292,6 +292,11 @@ class Numerals:
         if self._is_point(tokens[number.first]):
             # Point five million is half a million.
             return True
+        following = tokens[number.stop : number.stop + 2]
+        is_before_point = len(following) == 2 and self._is_point(following[0])
+        if not number.value.is_integer() and is_before_point and self._value(following[1]) is not None:
+            # Three point two point one is a version, and no 3.2.
+            return True
         leading_zero = number.text.startswith("0") and len(number.text) > 1
         return number.value < self._least and number.value.is_integer() and not leading_zero
 
