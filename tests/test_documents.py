@@ -25,11 +25,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from wlkd_simulstreaming.metrics import Metrics as SimulstreamingMetrics
 
 from tests.blocks import BLOCKS, DOCUMENTS, ROOT, Block, Call, calls, session
 from wlkd.__main__ import parser
 from wlkd.config import make_config
 from wlkd.contract.errors import ConfigError
+from wlkd.metrics import Metrics
 from wlkd.plugins import load_plugins
 from wlkd.testing import RunningDaemon, running_daemon, speech_like
 
@@ -226,6 +228,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         target = page.parent / name if name else page
         assert target.exists(), link
         assert not anchor or target.suffix != ".md" or anchor in anchors(target), link
+
+
+def test_operations_lists_every_metric() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    registry = Metrics().registry
+    SimulstreamingMetrics(registry)
+    names = [family.name for family in registry.collect() if family.name.startswith("wlkd_")]
+    assert [name for name in names if not re.search(rf"`{name}(_total)?[`{{]", page)] == []
 
 
 def test_a_wrong_command_is_found() -> None:
