@@ -9,7 +9,7 @@ Makes a virtual environment in the prefix, fetches the model, installs the units
 /etc/wlkd.yaml. An /etc/wlkd.yaml that somebody has changed is left alone. Afterwards: systemctl enable --now wlkd
 
   --prefix DIR      where the program goes: an empty folder, or one of an earlier installation (default: /opt/wlkd)
-  --model SIZE      tiny.en, base (default), small, medium, large-v3, large-v3-turbo
+  --model SIZE      tiny, tiny.en, base (default), small, medium, large-v3, large-v3-turbo
   --models DIR      models folder (default: models_dir of an existing /etc/wlkd.yaml, else /data/whisper_models)
   --offline BUNDLE  use no network, but a bundle of scripts/make_bundle.sh, packed or unpacked; the install.sh in an
                     unpacked bundle uses that. It is verified before anything is changed

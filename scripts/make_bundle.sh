@@ -8,8 +8,8 @@ Usage: scripts/make_bundle.sh [--model NAME]… [--out FILE] [--python 3.N] [--a
 The bundle holds wheels of wlkd, its plugins and everything they need, models, units, scripts, documentation, and a
 manifest with the SHA-256 of each file. FILE.sha256 is written beside it, and the signature, if one is asked for.
 
-  --model NAME     any that `wlkd models get` fetches: tiny.en, base, small, medium, large-v3, large-v3-turbo; campplus
-                   and pyannote-segmentation to tell speakers apart; may be repeated (default: base)
+  --model NAME     any that `wlkd models get` fetches: tiny, tiny.en, base, small, medium, large-v3, large-v3-turbo;
+                   campplus and pyannote-segmentation to tell speakers apart; may be repeated (default: base)
   --no-models      only the program, e.g. to update a machine that has its models
   --out FILE       default: wlkd-offline.tar
   --python 3.N     Python of the target: 3.11 for Debian 12, 3.12 for Ubuntu 24.04, 3.13 for Debian 13
@@ -23,6 +23,7 @@ Environment:
   WLKD_MODELS_DIR    folder where models are, or are fetched to (default: models/ here)
   WLKD_TORCH         the PyTorch to pack (default: torch==2.13.0, for the CPU torch==2.13.0+cpu)
   WLKD_TORCH_INDEX   package index to take PyTorch from; https://download.pytorch.org/whl/cpu: without CUDA
+  WLKD_MODELS_SOURCE where to look for models first; see `wlkd models get --help`
 TEXT
 }
 set -euo pipefail
