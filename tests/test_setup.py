@@ -78,3 +78,28 @@ def test_what_a_gpu_needs_is_asked_for_only_where_there_is_one() -> None:
 
     assert "nvidia-cublas-cu12" in required("--dev", "--cuda")
     assert "nvidia-cublas-cu12" not in required("--dev")
+
+
+def test_a_configuration_of_ones_own_says_the_model(tmp_path: Path) -> None:
+    for name, text in (("scripts/setup", "#!/bin/sh\n"), (".venv/bin/wlkd", '#!/bin/sh\necho "$@"\n')):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    shutil.copy(SCRIPTS / "run", tmp_path / "scripts")
+    (tmp_path / "mine.yaml").touch()
+
+    def called(*arguments: str) -> list[str]:
+        command = [tmp_path / "scripts/run", *arguments]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WLKD_")}
+        ran = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path, env=environment)
+        return ran.stdout.splitlines()
+
+    models = f"--models {tmp_path}/models"
+    fetched, run = called()
+    assert fetched == f"models get base {models}"
+    assert "--set backend.options.model=base" in run
+    [run] = called("--config", "mine.yaml")
+    assert "backend.options.model" not in run
+    fetched, run = called("--config", "mine.yaml", "--model", "small")
+    assert fetched == f"models get small {models}"
+    assert "--set backend.options.model=small" in run
