@@ -106,6 +106,7 @@ async def test_silence_is_a_line_without_text(rig):
         ({}, "?format=pcm", StreamOffer(None, "s16le", 16_000, 1), True),
         ({}, "?format=mulaw&sample_rate=8000", StreamOffer(None, "mulaw", 8_000, 1), False),
         ({}, "?format=s16le&sample_rate=48000&channels=2", StreamOffer(None, "s16le", 48_000, 2), False),
+        ({}, "?format=s24be", StreamOffer(None, "s24be", 16_000, 1), False),
     ],
 )
 async def test_the_format_comes_from_the_query_or_the_options(rig, options, query, offer, worklet):

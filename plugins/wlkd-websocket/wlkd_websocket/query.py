@@ -15,7 +15,7 @@ Input = Literal["container", "pcm"]
 Mode = Literal["full", "diff"]
 Resume = Literal["no", "yes", "continue"]
 
-RAW_ENCODINGS = ("s16le", "s16be", "s24le", "s32le", "f32le", "u8", "mulaw", "alaw")
+RAW_ENCODINGS = ("s16le", "s16be", "s24le", "s24be", "s32le", "f32le", "u8", "mulaw", "alaw")
 PCM = StreamOffer(encoding="s16le", sample_rate=16_000, channels=1)
 """What `useAudioWorklet: true` stands for, and what `format=pcm` means where nothing else is said."""
 
