@@ -29,7 +29,7 @@ The configuration of wlkd. What you have to decide is set; every other option st
 Remove the `#` to set one: those that stay commented out follow the defaults of later versions.
 
   wlkd check                  reports all mistakes in this file, with their lines
-  wlkd check --print-default  writes this file anew, with the options of the plugins that are installed
+  wlkd check --print-default  prints this file anew, with the options of the plugins that are installed
   wlkd plugins                lists what {sections} can name
 """
 
