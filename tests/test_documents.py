@@ -230,6 +230,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or target.suffix != ".md" or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(r"`((?:container|docs|etc|plugins|scripts|tests|wlkd)/[\w./-]+\.\w+)`", page.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_operations_lists_every_metric() -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     registry = Metrics().registry
