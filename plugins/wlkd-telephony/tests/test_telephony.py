@@ -10,6 +10,7 @@ import socket
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,12 +20,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from wlkd_telephony import audiosocket, freeswitch, twilio
 from wlkd_telephony.audiosocket_port import AudioSocketPort
-from wlkd_telephony.calls import Calls
+from wlkd_telephony.calls import Calls, transcriptions
 from wlkd_telephony.real_time import Raw
 from wlkd_telephony.transport import Telephony, TelephonyOptions
 
 from tests.waiting import metric
-from wlkd import SessionError
+from wlkd import SessionError, Update, Word
+from wlkd.contract.types import UNKNOWN_SPEAKER
 from wlkd.testing import MadeUpSessions, RunningDaemon, Told, check_transport, free_port, running_daemon
 
 SPOKEN = "one two three four five six"
@@ -214,6 +216,17 @@ async def test_a_caller_who_hangs_up_is_heard_to_the_last_word() -> None:
             for _ in range(150):
                 await switch.send_bytes(bytes(320))
         assert await heard(listener) == {0: SPOKEN}
+
+
+def test_several_speakers_of_one_channel_stay_on_it() -> None:
+    said = [Word(" hello", 0, 8_000, speaker=2, also_speaker=1), Word(" there", 8_000, 16_000, speaker=UNKNOWN_SPEAKER)]
+    [message] = transcriptions(Update(committed=tuple(said)), "c-1", 1)
+    assert (message["data"]["channel"], message["data"]["text"]) == (1, " hello there")
+    first, second = message["data"]["words"]
+    assert (first["speaker"], first["also_speaker"], second["speaker"]) == (2, 1, -1)
+    [left, right] = transcriptions(Update(committed=(replace(said[0], speaker=1), said[0])), "c-1", apart=True)
+    assert (left["data"]["channel"], right["data"]["channel"]) == (0, 1)
+    assert "speaker" not in right["data"]["words"][0]
 
 
 def test_metadata_that_says_nothing() -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from wlkd import SessionError, Update
+from wlkd import SessionError, Update, Word
 from wlkd.contract.audio import seconds
 
 MAX_MESSAGES = 20_000
@@ -123,17 +123,22 @@ class Calls:
             del self._calls[call.name]
 
 
-def transcriptions(update: Update, call: str, first: int = 0) -> list[Message]:
+def transcriptions(update: Update, call: str, first: int = 0, *, apart: bool = False) -> list[Message]:
     """What `update` adds, as mod_audio_fork wants it: committed words of each channel, then the tentative ones.
 
-    `first`: the number of its first channel in the call."""
+    `first`: the number of its first channel in the call. `apart`: the speakers are its channels; else it has one, on
+    which several people may speak."""
+
+    def channel_of(word: Word) -> int:
+        return first + (word.speaker or 1) - 1 if apart else first
+
     messages = []
     for words, final in ((update.committed, True), (update.tentative, False)):
-        for channel in dict.fromkeys(word.speaker for word in words):
-            said = [word for word in words if word.speaker == channel]
+        for channel in dict.fromkeys(map(channel_of, words)):
+            said = [word for word in words if channel_of(word) == channel]
             data = {
                 "call": call,
-                "channel": first + (channel or 1) - 1,
+                "channel": channel,
                 "is_final": final,
                 "text": "".join(word.text for word in said),
                 "start": round(seconds(said[0].start), 3),
@@ -145,12 +150,19 @@ def transcriptions(update: Update, call: str, first: int = 0) -> list[Message]:
                         "start": round(seconds(word.start), 3),
                         "end": round(seconds(word.end), 3),
                         "confidence": word.confidence,
+                        **({} if apart else _who(word)),
                     }
                     for word in said
                 ],
             }
             messages.append({"type": "transcription", "data": data})
     return messages
+
+
+def _who(word: Word) -> dict[str, int]:
+    """Who said it, and who spoke beside; nothing if speakers are not told apart."""
+    speakers = {"speaker": word.speaker, "also_speaker": word.also_speaker}
+    return {name: number for name, number in speakers.items() if number is not None}
 
 
 def error_message(error: SessionError, call: str) -> Message:

@@ -50,7 +50,8 @@ async def transcribe(
             for message in messages:
                 await back.say(json.dumps(message, ensure_ascii=False))
 
+    apart = len(session.each) > 1
     async with running(hear()):
         async for update in session.updates():
-            if messages := transcriptions(update, call.name, first):
+            if messages := transcriptions(update, call.name, first, apart=apart):
                 await tell(messages)
