@@ -236,6 +236,10 @@ def test_metadata_that_says_nothing() -> None:
     stereo = freeswitch.opening({}, jambonz)
     assert (stereo.call, stereo.offer.sample_rate, stereo.offer.channels, stereo.channels) == ("c-1", 16_000, 2, 2)
     assert freeswitch.opening({}, {**jambonz, "mix": "mixed"}).channels is None
+    # Each is a session, and a number of its own in the call.
+    assert freeswitch.opening({"channels": "8"}, {}).channels == 8
+    with pytest.raises(SessionError, match="at most 8"):
+        freeswitch.opening({"channels": "100000000"}, {})
 
 
 async def test_asterisk() -> None:
