@@ -24,10 +24,19 @@ from wlkd_telephony.calls import Calls, transcriptions
 from wlkd_telephony.real_time import Raw
 from wlkd_telephony.transport import Telephony, TelephonyOptions
 
-from tests.waiting import metric
+from tests.waiting import metric, until
 from wlkd import SessionError, Update, Word
 from wlkd.contract.types import UNKNOWN_SPEAKER
-from wlkd.testing import MadeUpSessions, RunningDaemon, Told, check_transport, free_port, running_daemon
+from wlkd.daemon.listeners import HttpServer
+from wlkd.testing import (
+    MadeUpSession,
+    MadeUpSessions,
+    RunningDaemon,
+    Told,
+    check_transport,
+    free_port,
+    running_daemon,
+)
 
 SPOKEN = "one two three four five six"
 START = {
@@ -216,6 +225,34 @@ async def test_a_caller_who_hangs_up_is_heard_to_the_last_word() -> None:
             for _ in range(150):
                 await switch.send_bytes(bytes(320))
         assert await heard(listener) == {0: SPOKEN}
+
+
+async def test_a_switch_that_vanishes_behind_its_audio_leaves_the_last_words_to_the_listeners() -> None:
+    def keep_waiting(session: MadeUpSession) -> None:
+        session.takes.clear()
+
+    port, sessions = free_port(), MadeUpSessions(keep_waiting)
+    server, transport = HttpServer("127.0.0.1", port), Telephony(TelephonyOptions())
+    await transport.start(sessions, server)
+    await server.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            listener = await http.ws_connect(f"ws://127.0.0.1:{port}/telephony/calls/c-4")
+            switch = await connect(f"ws://127.0.0.1:{port}/telephony/freeswitch?call=c-4")
+            for _ in range(3):
+                await switch.send(bytes(320))
+            await until(lambda: bool(sessions.opened))
+            switch.transport.abort()
+            await asyncio.sleep(0.1)
+            [session] = sessions.opened
+            for word in (Word(" hello", 0, 8_000), Word(" world", 8_000, 16_000)):
+                session.says.put_nowait(Update(committed=(word,)))
+            session.takes.set()
+            assert await heard(listener) == {0: "hello world"}
+            assert session.fed == [bytes(320)] * 3
+    finally:
+        await transport.close()
+        await server.close()
 
 
 def test_several_speakers_of_one_channel_stay_on_it() -> None:

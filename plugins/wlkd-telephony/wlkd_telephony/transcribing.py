@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -47,8 +48,10 @@ async def transcribe(
     async def tell(messages: list[Message]) -> None:
         await call.say(messages)
         if back is not None and not back.closed:
-            for message in messages:
-                await back.say(json.dumps(message, ensure_ascii=False))
+            # The switch may be gone before its last audio is read: the listeners of the call still get the words of it.
+            with contextlib.suppress(ConnectionError):
+                for message in messages:
+                    await back.say(json.dumps(message, ensure_ascii=False))
 
     apart = len(session.each) > 1
     async with running(hear()):
