@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
+import pytest
 from wlkd_openai.realtime.hearing import Hearing
 from wlkd_openai.realtime.items import Items
 
@@ -99,4 +100,27 @@ async def test_a_flush_waits_for_its_own_words_not_for_older_ones():
     async with asyncio.timeout(5):
         await flushing
     assert [event["delta"].strip() for event in sent if "delta" in event] == ["one", "two"]
+    await hearing.close()
+
+
+class Behind:
+    """Takes no more audio until what it has is recognized."""
+
+    async def feed(self, audio: bytes) -> None:
+        await asyncio.Event().wait()
+
+    async def updates(self):
+        yield Update(committed=(Word(" one", 0, 8_000),))
+        await asyncio.Event().wait()
+
+
+async def test_audio_that_waits_is_given_up_when_its_client_is_gone():
+    async def send(events):
+        if list(events):
+            raise ConnectionResetError("the client is gone")
+
+    hearing = Hearing(Behind(), AsyncExitStack(), Items(beta=False), send)
+    async with asyncio.timeout(5):
+        with pytest.raises(ConnectionResetError):
+            await hearing.feed(bytes(10_000))
     await hearing.close()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, aclosing
+from typing import Any
 
 from wlkd import Session, SessionError
-from wlkd.transports.conversation import cancel, timed_updates
+from wlkd.transports.conversation import cancel, running, timed_updates
 from wlkd_openai.realtime.items import Event, Items
 
 Send = Callable[[Iterable[Event]], Awaitable[None]]
@@ -52,12 +53,17 @@ class Hearing:
         await cancel(self.sending)
         await self._owner.aclose()
 
-    async def _or_end(self, doing: Awaitable[None]) -> None:
-        try:
-            await doing
-        except SessionError:
-            await self.sending
-            raise
+    async def _or_end(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Await `doing`. Raises why the session has ended, or that nobody is there any more to be told its words."""
+        async with running(doing) as (done,):
+            await asyncio.wait({done, self.sending}, return_when=asyncio.FIRST_COMPLETED)
+            if not done.done():
+                self.sending.result()
+            try:
+                await done
+            except SessionError:
+                await self.sending
+                raise
 
     async def _until(self, reached: Callable[[], bool]) -> None:
         """Wait until updates have brought that about, or the session has ended. Raises why."""
