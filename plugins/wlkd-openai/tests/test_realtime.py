@@ -169,6 +169,17 @@ async def test_turns_found_by_the_server(serving, says):
             assert len(transcript(events).split()) == 4
 
 
+async def test_a_commit_behind_which_nobody_has_spoken_is_answered(serving):
+    async with serving({"vad": {"name": "silero"}}) as daemon, connected(daemon) as connection:
+        for _ in range(2):
+            await append(connection, SECOND["audio/pcm"])
+            await connection.input_audio_buffer.commit()
+            events = await receive(connection, COMPLETED)
+            kinds = ["input_audio_buffer.committed", "conversation.item.added", COMPLETED]
+            assert [event.type for event in events] == kinds
+            assert (transcript(events), events[-1].usage.seconds) == ("", 1)
+
+
 async def test_what_is_cleared_is_never_completed(serving, says):
     async with serving() as daemon, connected(daemon) as connection:
         await connection.session.update(session=MANUAL)

@@ -187,7 +187,11 @@ class Connection:
     async def _commit(self) -> None:
         if self._appended == self._settled:
             raise ApiError(400, "the input audio buffer is empty", code="input_audio_buffer_commit_empty")
+        before = self._items.completed
         await self._end_turn()
+        if self._items.completed == before:
+            # Turns are found, and nobody has spoken since the last one: a client waits for its item all the same.
+            await self._send(self._items.silent(self._appended))
 
     async def _end_turn(self) -> None:
         """Complete what the audio that is not settled says; nothing where there is none."""

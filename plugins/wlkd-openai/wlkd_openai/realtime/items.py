@@ -67,6 +67,8 @@ class Items:
         """When silence ends the open turn, by the clock, and where its speech ended."""
         self.logprobs = False
         """Events say how sure each word is."""
+        self.completed = 0
+        """How many turns were."""
 
     @property
     def pending(self) -> bool:
@@ -141,6 +143,10 @@ class Items:
     def committed(self, until: int) -> list[Event]:
         """All words of the turn that the client ended have come."""
         return [] if self.finds_turns and not self._thinking else self._complete(until)
+
+    def silent(self, until: int) -> list[Event]:
+        """A turn in which nobody has spoken."""
+        return [*self.commit(until), *self._complete(until)]
 
     def clear(self) -> None:
         """The client does not want to know what became of its audio."""
@@ -244,6 +250,7 @@ class Items:
         item = self._turn()
         events = [] if item.committed else self._stop(item, until)
         self._open.popleft()
+        self.completed += 1
         completed = {
             "type": "conversation.item.input_audio_transcription.completed",
             "item_id": item.id,
