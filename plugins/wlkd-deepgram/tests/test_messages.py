@@ -198,6 +198,17 @@ def test_silence_says_nothing():
     assert made.on_update(Update(segment_end=True, final=True), 0.0) == []
 
 
+def test_channels_that_are_told_apart_are_those_that_the_audio_is_said_to_have():
+    def apart(**query: str) -> tuple[int | None, int | None]:
+        found = parse(MultiDict(query, multichannel="true"))
+        return found.channels, found.offer.channels
+
+    assert apart(encoding="linear16", sample_rate="8000") == (1, 1)
+    assert apart(encoding="mulaw", channels="2") == (2, 2)
+    assert apart() == (2, None), "a recording has as many as it has"
+    assert parse(MultiDict(encoding="mulaw", channels="2")).channels is None
+
+
 @pytest.mark.parametrize(
     ("query", "offer"),
     [

@@ -137,8 +137,9 @@ def parse(query: MultiMapping[str], content_type: str | None = None, *, live: bo
     hotwords = [*query.getall("keyterm", []), *map(_unboosted, query.getall("keywords", []))]
     if hotwords:
         wishes["hotwords"] = ",".join(hotwords)
+    offer = audio_offer(query, content_type, live)
     return Query(
-        offer=audio_offer(query, content_type, live),
+        offer=offer,
         model=query.get("model", ""),
         wishes=wishes,
         interim_results=flag(query, "interim_results"),
@@ -149,7 +150,7 @@ def parse(query: MultiMapping[str], content_type: str | None = None, *, live: bo
         # Numbers and dates the model formats by itself; paragraphs are what is left of it.
         paragraphs=flag(query, "paragraphs", flag(query, "smart_format")),
         multilingual=query.get("language") == "multi",
-        channels=wanted_channels(query),
+        channels=wanted_channels(query, offer.channels or 2),
         search=tuple(query.getall("search", [])),
     )
 
