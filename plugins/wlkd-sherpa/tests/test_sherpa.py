@@ -17,7 +17,7 @@ from wlkd_sherpa.folder import ModelFiles, NoModelError
 from wlkd_sherpa.options import SherpaOptions
 from wlkd_sherpa.words import Token, tokens_of, words_of
 
-from wlkd import SAMPLE_RATE, Commit, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan
+from wlkd import SAMPLE_RATE, Commit, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan, Word
 from wlkd.contract.clock import SpeechClock
 from wlkd.testing import check_backend, provisioned, recognized, running_daemon, speech_like
 
@@ -158,7 +158,7 @@ async def test_hotwords_need_the_spelling_of_the_model(models: Path) -> None:
 def test_tokens_become_words_with_times() -> None:
     clock = SpeechClock()
     clock.give(Frame(16_000, speech_like(3.0)))
-    said = tokens_of([" he", "llo", " you"], [0.5, 0.7, 1.0], [-0.1, -0.3, 0.0], 3.0)
+    said = tokens_of([" he", "llo", " you"], [0.5, 0.7, 1.0], [-0.1, -0.3, 0.0], 3.0, paraformer=False)
     words = words_of(said, clock, "en")
     assert [(word.text, word.start, word.end) for word in words] == [
         (" hello", 24_000, 32_000),
@@ -167,6 +167,21 @@ def test_tokens_become_words_with_times() -> None:
     assert words[0].confidence == 0.819
     assert [word.text for word in words_of([Token("今", 0.1), Token("天", 0.3)], clock, "zh")] == ["今", "天"]
     # A paraformer tells no times, and marks the pieces that go on.
-    spread = words_of(tokens_of(["he@@", "llo", "今", "天", "you"], [], [], 2.5), clock, "zh")
-    assert [word.text for word in spread] == ["hello", "今", "天", " you"]
+    spread = spoken(["he@@", "llo", "今", "天", "you"])
+    assert [word.text for word in spread] == [" hello", "今", "天", " you"]
     assert [word.start for word in spread] == [16_000, 32_000, 40_000, 48_000]
+
+
+def spoken(tokens: list[str]) -> list[Word]:
+    """What a paraformer says in 2.5 s."""
+    clock = SpeechClock()
+    clock.give(Frame(16_000, speech_like(3.0)))
+    return words_of(tokens_of(tokens, [], [], 2.5, paraformer=True), clock, "zh")
+
+
+def test_what_a_paraformer_says_later_parts_no_words_that_it_has_said() -> None:
+    # Else the second word would be committed twice.
+    before, later = (
+        [word.text for word in spoken(tokens)] for tokens in (["说", "ok", "yes"], ["说", "ok", "yes", "pro@@", "ject"])
+    )
+    assert before == ["说", " ok", " yes"] and later == [*before, " project"]

@@ -39,6 +39,7 @@ class Sherpa(Backend[SherpaOptions]):
     def __init__(self, config: SherpaOptions) -> None:
         super().__init__(config)
         self._recognizer: Any = None
+        self._is_paraformer = False
 
     async def provision(self, ctx: Context) -> None:
         try:
@@ -47,6 +48,7 @@ class Sherpa(Backend[SherpaOptions]):
             raise ProvisionError(str(error)) from error
         if "bpe" in self.config.hotwords_unit and files.bpe is None:
             raise ProvisionError(f"hotwords_unit {self.config.hotwords_unit}: {files.tokens.parent} has no bpe.vocab")
+        self._is_paraformer = files.joiner is None
         ctx.status(f"loading {self.config.model} on {self.config.provider}")
         self._recognizer = await asyncio.to_thread(_load, files, self.config, self.config.threads or ctx.threads)
 
@@ -97,7 +99,7 @@ class Sherpa(Backend[SherpaOptions]):
 
     def _result(self, handle: Any, heard: float) -> Sequence[Token]:
         told = self._loaded().get_result_all(handle)
-        return tokens_of(told.tokens, told.timestamps, told.ys_probs, heard)
+        return tokens_of(told.tokens, told.timestamps, told.ys_probs, heard, paraformer=self._is_paraformer)
 
     def _loaded(self) -> Any:
         if self._recognizer is None:

@@ -26,16 +26,19 @@ class Token:
     logprob: float | None = None
 
 
-def tokens_of(texts: Sequence[str], times: Sequence[float], logprobs: Sequence[float], until: float) -> list[Token]:
-    """What sherpa-onnx tells. Where it tells no times, the tokens are spread over the `until` seconds heard."""
+def tokens_of(
+    texts: Sequence[str], times: Sequence[float], logprobs: Sequence[float], until: float, *, paraformer: bool
+) -> list[Token]:
+    """What sherpa-onnx tells. Where it tells no times, the tokens are spread over the `until` seconds heard.
+
+    `paraformer`: the model is one, and writes words of Latin letters apart without saying so."""
     count = len(texts)
     at = times if len(times) == count else [until * place / count for place in range(count)]
     sure = logprobs if len(logprobs) == count else [None] * count
     spelt: list[Token] = []
     for place, text in enumerate(texts):
         after = texts[place - 1] if place else ""
-        # Paraformers write words apart without saying so.
-        apart = GOES_ON in "".join(texts) and text.isascii() and place and not after.endswith(GOES_ON)
+        apart = paraformer and text.isascii() and not after.endswith(GOES_ON)
         spelt.append(Token((" " if apart else "") + text.removesuffix(GOES_ON), at[place], sure[place]))
     return spelt
 
