@@ -40,6 +40,10 @@ def test_a_format_of_one_language_is_in_the_one_that_was_asked_for(format: str) 
     assert "Bom dia!" in body(format) and "morning" not in body(format).lower()
 
 
+def test_as_text_sentences_of_two_lines_are_parted() -> None:
+    assert body("text") == "Bom dia. Bom dia!\n"
+
+
 def test_a_stream_ends_with_the_translation() -> None:
     wishes = parse(FORM | {"stream": ["true"]}, "transcribe")
     events = [json.loads(line[6:]) for line in Deltas(wishes).write(UPDATE).decode().split("\n\n") if line]

@@ -43,7 +43,7 @@ def response(update: Update, wishes: Wishes) -> web.Response:
         case "diarized_json":
             return _json(_diarized(update, wishes), update)
         case "text":
-            text = "".join(line.text for line in _chosen(update, wishes)).strip() + "\n"
+            text = (_translation(update) if "target_language" in wishes.query else update.text).strip() + "\n"
         case "srt":
             text = as_srt(_chosen(update, wishes), wishes.model, _names(wishes))
         case "vtt":
@@ -97,7 +97,7 @@ class Deltas:
 
 
 def _chosen(update: Update, wishes: Wishes) -> Sequence[Line]:
-    """What a format that holds one language holds: the one that was asked for."""
+    """What subtitles are made of, which hold one language: the one that was asked for."""
     return translated(update.lines) if "target_language" in wishes.query else update.lines
 
 
@@ -108,8 +108,12 @@ def _names(wishes: Wishes) -> dict[int, str]:
 
 def _told(update: Update) -> dict[str, str]:
     """The translation beside the text; nothing where nothing was translated."""
-    text = joined(line.translation for line in update.lines)
+    text = _translation(update)
     return {"translation": text} if text else {}
+
+
+def _translation(update: Update) -> str:
+    return joined(line.translation for line in update.lines)
 
 
 def _json(fields: dict[str, Any], update: Update) -> web.Response:
