@@ -239,6 +239,16 @@ async def test_a_stream_that_goes_on_elsewhere_goes_on_translating(translating: 
     assert value(core, "wlkd_translation_delay_seconds_count") == 3
 
 
+async def test_what_waits_for_its_translation_gets_it_elsewhere_though_nobody_speaks(translating: Translating) -> None:
+    async with translating("waiting") as core, opened(core, resume="") as session:
+        await session.feed(pcm(3.0))
+        late = await until(session, lambda update: update.text.startswith(" One two. Three four"))
+        assert late.seam is not None and late.lines[0].translation == ""
+    async with translating("shouting") as core, opened(core, resume=late.seam.continuation) as session:
+        async with asyncio.timeout(10):
+            await until(session, lambda update: update.lines[0].translation.startswith("ONE TWO."))
+
+
 async def test_an_abandoned_session_leaves_nothing_behind(translating: Translating) -> None:
     async with translating("waiting") as core:
         async with opened(core) as session:

@@ -197,6 +197,9 @@ class LiveSession:
         """Begin to work through the inbox."""
         if self._speakers is not None:
             self._speakers.start()
+        if self._translating is not None:
+            # Sentences from elsewhere that are not translated yet need no further word, which may be long in coming.
+            self._translating.wrote(())
         self._task = asyncio.create_task(self._run(), name=f"session {self.info.id}")
         # On its own: the work may be cancelled twice, or before it began, and the decoder is closed all the same.
         freeing = self._hearing.close_after(self._task)
