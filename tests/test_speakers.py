@@ -12,16 +12,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.in_turns import Hanging, Noting
+from tests.in_turns import Hanging, Noting, Remembering
 from tests.test_resume import SECRET, Client
 from tests.test_session import PCM, core, pcm, rest
 from tests.wav import wav
 from wlkd.contract.components import DecoderStream, DiarizerOptions, Options, Vad, VadStream
 from wlkd.contract.errors import BadParameter, SessionError
 from wlkd.contract.priority import SMALL_SHARE
-from wlkd.contract.types import UNKNOWN_SPEAKER, Frame, KnownSpeaker, Pause, Samples, SpeechEvent, Update
+from wlkd.contract.types import (
+    UNKNOWN_SPEAKER,
+    DiarizationParams,
+    Frame,
+    KnownSpeaker,
+    Pause,
+    Samples,
+    SpeechEvent,
+    Update,
+)
+from wlkd.metrics import Metrics
 from wlkd.sessions.admission import Admission
+from wlkd.sessions.attribution import Attribution
 from wlkd.sessions.known_speakers import voices_of
+from wlkd.sessions.progress import Progress
+from wlkd.sessions.speakers import DiarizerService, Listening
+from wlkd.sessions.transcript import Transcript
 
 Diarizing = Callable[..., AbstractAsyncContextManager[Admission]]
 
@@ -162,6 +176,15 @@ async def test_everybody_keeps_his_number_on_another_node(diarizing: Diarizing, 
             await client.hear_the_end(session)
     assert before < len(client.words) == 16
     assert [word.speaker for word in client.words] == [1, 1, 2, 2] * 4
+
+
+async def test_who_was_known_elsewhere_is_known_before_anybody_speaks_here() -> None:
+    transcript = Transcript(line_pause=32_000, silence_line=80_000, max_line=480_000)
+    progress, voices = Progress(transcript, attribution=Attribution(3.0)), {"people": [4, 3]}
+    with ThreadPoolExecutor(1) as pool:
+        service = DiarizerService(Remembering(DiarizerOptions()), pool)
+        Listening("one", service, DiarizationParams(memory=voices), progress, Metrics())
+    assert progress.speakers_memory["voices"] == voices
 
 
 def sound(seconds: float, rate: int = 16_000) -> bytes:

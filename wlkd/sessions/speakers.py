@@ -53,6 +53,8 @@ class Listening:
         self._pool = service.pool
         self._patience = None if params.whole else service.max_wait_seconds
         self._progress = progress
+        # Until the first call of the stream: the client may have to go on elsewhere again before anybody speaks.
+        progress.voices = params.memory
         self._metrics = metrics
         self._queue: deque[tuple[float, SpeechEvent]] = deque()
         """With the time at which each came, as the event loop counts it."""
