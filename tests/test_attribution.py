@@ -56,6 +56,16 @@ def test_a_turn_that_changes_inside_a_commit_splits_it_at_the_word() -> None:
     assert taken(attribution) == [(" 0", 1), (" 1", 1), (" 2", 2)]
 
 
+def test_a_turn_that_comes_in_pieces_counts_as_a_whole() -> None:
+    attribution = Attribution(3.0)
+    attribution.add(Commit((word(0, 0.5), word(0.6, 1.5))), now=0.0)
+    attribution.told(told(1, turn(0, 1.0, 5)))
+    # A live diarizer tells each half second as it is decided.
+    attribution.told(told(1.1, turn(1.0, 1.2, 3)))
+    attribution.told(told(1.6, turn(1.2, 1.7, 3)))
+    assert taken(attribution) == [(" 0", 1), (" 0.6", 2)]
+
+
 def test_a_word_that_is_spoken_over_somebody_says_over_whom() -> None:
     attribution = Attribution(3.0)
     attribution.add(Commit(tuple(word(at, at + 1) for at in range(5))), now=0.0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from wlkd.contract.audio import SAMPLE_RATE
@@ -131,16 +132,17 @@ class Attribution:
         return most if spoken[most] > ALSO * (word.end - word.start) else None
 
     def _turn(self, word: Word) -> Turn | None:
-        """The turn that `word` belongs to."""
+        """The turn that `word` belongs to. That of one speaker may come in several."""
         _forget(self._turns, word)
-        best, most = None, -NEAR - 1
-        for turn in self._turns:
-            if turn.start > word.end + NEAR:
-                break
-            overlap = _overlap(turn, word)
-            if overlap > most:
-                best, most = turn, overlap
-        return best
+        near = [
+            turn
+            for turn in takewhile(lambda turn: turn.start <= word.end + NEAR, self._turns)
+            if _overlap(turn, word) >= -NEAR
+        ]
+        spoken: dict[int, int] = defaultdict(int)
+        for turn in near:
+            spoken[turn.speaker] += max(_overlap(turn, word), 0)
+        return max(near, key=lambda turn: (spoken[turn.speaker], _overlap(turn, word)), default=None)
 
 
 def _forget(turns: deque[Turn], word: Word) -> None:
