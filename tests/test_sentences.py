@@ -33,6 +33,8 @@ def test_a_sentence_ends_at_its_mark_and_is_told_once() -> None:
 
 def test_the_full_stop_of_an_abbreviation_or_initial_ends_nothing() -> None:
     assert texts(told(*evenly("Dr. J. Smith lives here.", 0.3))) == ["Dr. J. Smith lives here."]
+    meeting = "We meet at 3 p.m. on Monday, in the U.S. office, e.g. upstairs."
+    assert texts(told(*evenly(meeting, 0.3))) == [meeting]
 
 
 def test_the_full_stop_of_an_ordinal_ends_nothing() -> None:

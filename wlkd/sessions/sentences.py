@@ -22,10 +22,10 @@ GAP = SAMPLE_RATE
 CLOSING = "\"'”’»)]」』）"
 """Marks that may follow the end of a sentence."""
 CLAUSE_ENDS = tuple(",;:，；：、")
-ABBREVIATIONS = frozenset(
-    {"mr.", "mrs.", "ms.", "dr.", "prof.", "sr.", "sra.", "st.", "no.", "vs.", "etc.", "e.g.", "i.e.", "z.b.", "bzw."}
-)
+ABBREVIATIONS = frozenset({"mr.", "mrs.", "ms.", "dr.", "prof.", "sr.", "sra.", "st.", "no.", "vs.", "etc.", "bzw."})
 """Words whose full stop ends no sentence, mostly."""
+INITIALS = re.compile(r"(?:[^\W\d_]\.){2,}")
+"""So it is with p.m., U.S. and e.g."""
 ORDINALS = frozenset(
     {"bs", "cs", "da", "de", "et", "fi", "hr", "hu", "is", "lb", "lv", "nn", "no", "pl", "sk", "sl", "tr"}
 )
@@ -111,7 +111,9 @@ def _ends_sentence(text: str, language: str | None) -> bool:
         return False
     # Of initials like J. too: people have more of them than sentences end in a single letter.
     initial = len(bare) == 2 and bare[0].isupper()
-    return bare.endswith(SENTENCE_ENDS) and bare.lower() not in ABBREVIATIONS and not initial
+    if initial or INITIALS.fullmatch(bare) or bare.lower() in ABBREVIATIONS:
+        return False
+    return bare.endswith(SENTENCE_ENDS)
 
 
 def _ends_clause(text: str) -> bool:
