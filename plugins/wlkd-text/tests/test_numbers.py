@@ -59,6 +59,11 @@ def spelling(component: Numbers) -> TextFilter:
         ("en", " at three thirty a, at seven thirty until nine forty", " at three 30 a, at 7:30 until 9:40"),
         (
             "en",
+            " at three ten point second, three point two point second",
+            " at three 10 point second, three point two point second",
+        ),
+        (
+            "en",
             " version three point two point one, three point two, point one",
             " version three point two point one, 3.2, point one",
         ),

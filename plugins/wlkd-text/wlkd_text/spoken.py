@@ -112,13 +112,16 @@ class Numerals:
         waits = bool(end) and (self._is_article(tokens[end - 1]) or self._is_at(tokens[end - 1]))
         end -= waits
         groups = list(self._groups(tokens))
-        if groups and groups[-1][-1].stop >= end:
-            first = groups[-1][0].first
+        first = end
+        while groups and groups[-1][-1].stop >= first:
+            waits = True
+            # What is directly before it waits too, for it is read by what follows: at three ten, point two.
+            first = groups.pop()[0].first
             first -= first > 0 and (self._is_point(tokens[first - 1]) or self._is_at(tokens[first - 1]))
-        elif waits or (tokens and self._is_point(tokens[-1])):
-            first = end if waits else len(tokens) - 1
-        else:
-            return len(text)
+        if not waits:
+            if not (tokens and self._is_point(tokens[-1])):
+                return len(text)
+            first = len(tokens) - 1
         return len(text[: tokens[first].start].rstrip())
 
     def _tokens(self, text: str) -> list[_Token]:
