@@ -104,6 +104,11 @@ def test_subtitles_in_the_listener_s_language_keep_the_time_of_each_sentence():
     assert WRITERS["text"](translated(lines), "") == "Como vai? Onde fica a estação?\n"
 
 
+def test_a_translation_that_another_server_leaves_blank_is_none():
+    said = replace(HELLO, translations=(Translation(HELLO.start, HELLO.end, " "),))
+    assert translated([said, SILENCE]) == [SILENCE]
+
+
 def test_a_long_translation_without_spaces_is_cut_into_readable_cues():
     said = line((" a long sentence", 0.0, 12.0))
     text = "这是一个很长的句子，" * 12

@@ -38,7 +38,8 @@ class Cue:
 def translated(lines: Sequence[Line]) -> list[Line]:
     """The lines in the listener's language, for all that is made of lines here: what is translated of them, its words
     spread evenly over the time of their sentence."""
-    return [_translated(line) if line.translations else line for line in lines if line.is_silence or line.translations]
+    spoken = (line for line in lines if line.is_silence or line.translation.strip())
+    return [line if line.is_silence else _translated(line) for line in spoken]
 
 
 def _translated(line: Line) -> Line:
