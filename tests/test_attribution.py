@@ -56,6 +56,15 @@ def test_a_turn_that_changes_inside_a_commit_splits_it_at_the_word() -> None:
     assert taken(attribution) == [(" 0", 1), (" 1", 1), (" 2", 2)]
 
 
+def test_the_last_word_before_a_pause_does_not_wait_because_it_fades_away_behind_it() -> None:
+    attribution = Attribution(3.0)
+    attribution.add(Commit((word(0, 0.5), word(0.6, 1.1))), now=0.0)
+    attribution.told(told(1.0, turn(0, 1.0, 5)))
+    assert taken(attribution) == [(" 0", 1)], "somebody else may speak there"
+    attribution.add(Commit(segment_end=True), now=0.5)
+    assert taken(attribution, 0.5) == [(" 0.6", 1)] and attribution.guessed == 0
+
+
 def test_a_turn_that_comes_in_pieces_counts_as_a_whole() -> None:
     attribution = Attribution(3.0)
     attribution.add(Commit((word(0, 0.5), word(0.6, 1.5))), now=0.0)

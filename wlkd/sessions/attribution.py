@@ -21,6 +21,8 @@ NEAR = SAMPLE_RATE // 2
 """A word outside of every turn belongs to the nearest one, if that is so near."""
 ALSO = 0.4
 """A word is spoken over somebody who speaks during this share of it. Chosen on conversations (docs/speakers.md)."""
+FADING = SAMPLE_RATE // 10
+"""What a VAD takes for silence of the last word before a pause. Nobody else speaks there."""
 FIRST = 1
 """The number of whoever is known first."""
 MAX_TURNS = 100_000
@@ -95,7 +97,9 @@ class Attribution:
         while self._queue:
             first = self._queue.popleft()
             late = self._failed or self.late or (first.due is not None and first.due <= now)
-            ready = len(first.words) if late else sum(1 for _ in _before(first.words, self._settled))
+            settled = self._settled_words(first)
+            ready = len(first.words) if late else settled
+            self.guessed += ready - settled
             words = tuple(self._attributed(word) for word in first.words[:ready])
             left = first.words[ready:]
             if left:
@@ -105,9 +109,12 @@ class Attribution:
             if left:
                 return
 
+    def _settled_words(self, first: _Waiting) -> int:
+        """How many of the words of `first`, which stood first in the queue, have a settled speaker."""
+        is_before_pause = first.segment_end or any(later.segment_end for later in self._queue)
+        return sum(1 for _ in _before(first.words, self._settled + (FADING if is_before_pause else 0)))
+
     def _attributed(self, word: Word) -> Word:
-        if word.end > self._settled:
-            self.guessed += 1
         turn = self._turn(word)
         if turn is not None:
             self._last = self._numbers.setdefault(turn.speaker, len(self._numbers) + FIRST)
