@@ -265,6 +265,13 @@ async def test_live_words_wait_for_those_who_speak_and_not_for_long() -> None:
         assert await call.hears(1, speaks(2, 20)) == ["three"]
 
 
+async def test_words_that_wait_for_their_speaker_stay_in_sight() -> None:
+    async with Call("live") as call:
+        waiting, tail = (word("one", 0, 0.5),), (word("two", 0.5, 1),)
+        assert await call.hears(0, speaks(0, 1, waiting=waiting, tentative=tail)) == []
+        assert call.last.tentative_text == " one two"
+
+
 async def test_a_channel_that_fails_holds_no_words_back() -> None:
     async with Call("live") as call:
         await call.hears(1, speaks(0, 3))

@@ -119,8 +119,10 @@ class Merged:
         )
 
     def _tentative(self, number: int) -> Iterator[Word]:
-        yield from (waiting.word for waiting in self._channels[number].words)
-        yield from (replace(word, speaker=number + 1) for word in self._channels[number].latest.tentative)
+        channel = self._channels[number]
+        latest = channel.latest
+        yield from (waiting.word for waiting in channel.words)
+        yield from (replace(word, speaker=number + 1) for word in (*latest.waiting, *latest.tentative))
 
     def _release(self) -> Iterator[Word]:
         """The words that need not wait any longer, now in lines."""
