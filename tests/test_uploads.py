@@ -112,6 +112,17 @@ async def test_speech_is_collected_over_pauses_until_there_is_no_more(house: Hou
     assert list(house.backend.threads) == ["uploads_0"]
 
 
+async def test_a_file_in_several_languages_is_heard_stretch_by_stretch(house: House) -> None:
+    outcomes: list[Outcome] = []
+    stream = house.worker.open(RecognitionParams(priority="upload", language_scope="segment"), outcomes.append)
+    stream.push(speech(1))
+    stream.push(Pause(SAMPLE_RATE))
+    stream.push(speech(0.5, 2))
+    stream.push(Pause(round(2.5 * SAMPLE_RATE)))
+    await stream.drained()
+    assert texts(outcomes) == ["1.0 |", "0.5 |"], "a commit says one language for all of its words"
+
+
 async def test_a_step_holds_no_more_than_the_backend_likes(house: House) -> None:
     stream, outcomes = house.upload()
     stream.push(speech(MOST + 1))

@@ -109,6 +109,11 @@ class RecognitionParams:
     priority: Priority = "live"
     """`upload`: an uploaded file, for whose next word nobody waits; it runs in the gaps that live sessions leave."""
 
+    @property
+    def several_languages(self) -> bool:
+        """Each stretch of speech may be in another language."""
+        return self.language is None and self.language_scope == "segment"
+
     def may_detect(self, code: str) -> bool:
         """Whether detection may choose the language `code`."""
         return code in self.languages if self.languages else code not in UNSPOKEN_LANGUAGES

@@ -23,8 +23,11 @@ from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.padded import BEHIND, PaddedEncoder
 from wlkd_whisper.folder import decoder_file
 
-from wlkd import Context, Frame, ProvisionError, RecognitionParams, SessionError, StepPlan
+from wlkd import Context, Frame, Pause, ProvisionError, RecognitionParams, SessionError, StepPlan
+from wlkd.config.options import WorkerOptions
 from wlkd.host.cpu import cores
+from wlkd.inference.worker import Worker
+from wlkd.metrics import Metrics
 
 pytestmark = pytest.mark.model
 SECOND = 16000
@@ -352,3 +355,20 @@ def test_what_the_model_cannot_do_is_refused(backend):
     with pytest.raises(SessionError, match="tokens"):
         backend.open(RecognitionParams(static_prompt="word " * 400))
     assert {"en", "de", "zh"} <= backend.languages()
+
+
+async def test_each_stretch_of_a_file_may_be_in_another_language(backend, speech):
+    clips = [*speech("zh_aishell", 3), *speech("en_librispeech_test_clean", 0), *speech("zh_aishell", 5)]
+    worker = Worker(backend, WorkerOptions(), Metrics())
+    await worker.start(warm_up=False)
+    outcomes, at = [], 0
+    upload = worker.open(RecognitionParams(priority="upload", language_scope="segment"), outcomes.append)
+    for _, audio in clips:
+        upload.push(Frame(at, audio))
+        upload.push(Pause(at + len(audio), over=False))
+        at += len(audio) + 2 * SECOND
+    await upload.drained()
+    upload.close()
+    await worker.close()
+    said = [commit.language for commit in outcomes if commit.words]
+    assert [language for language, _ in itertools.groupby(said)] == ["zh", "en", "zh"]

@@ -93,7 +93,7 @@ def make_brief(
         prompt=tuple(token for text in texts if text for token in vocabulary.encode(f" {text}")),
         languages=tuple(code for code in vocabulary.languages if params.may_detect(code)),
         task=vocabulary.translate if params.task == "translate" else vocabulary.transcribe,
-        several_languages=params.language_scope == "segment" and (params.language or only_language) is None,
+        several_languages=params.several_languages and only_language is None,
         only_language=only_language,
     )
 
