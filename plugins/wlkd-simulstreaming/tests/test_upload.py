@@ -109,7 +109,7 @@ class Model:
         self.heard += [len(window) / SAMPLE_RATE for window in windows]
         return windows
 
-    def decode(self, encoded: list[Samples], prompts: list[object]) -> list[Text]:
+    def decode(self, encoded: list[Samples], prompts: list[tuple[int, ...]]) -> list[Text]:
         return [self._tell(len(window) / SAMPLE_RATE) for window in encoded]
 
     def align(self, encoded: list[Samples], start: object, tokens: list[int], length: int) -> list[Timed]:
@@ -118,24 +118,31 @@ class Model:
 
 
 @pytest.fixture
-def hear(
-    upload: Upload, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Model, float, float], list[float]]:
-    """Hears stretches of two lengths, a long pause between them; tells when words begin, in seconds."""
+def hearing(vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch) -> Callable[[Model], WholeHearing]:
+    """Makes one with a model."""
 
-    def hear(model: Model, *lengths: float) -> list[float]:
+    def make(model: Model) -> WholeHearing:
         monkeypatch.setattr(whole, "BeamSearch", lambda *_: model)
-        hearing = WholeHearing(
+        return WholeHearing(
             SimulStreamingOptions(),
             vocabulary,
             Metrics(CollectorRegistry()),
             lambda: cast(ctranslate2.models.Whisper, None),
         )
+
+    return make
+
+
+@pytest.fixture
+def hear(upload: Upload, hearing: Callable[[Model], WholeHearing]) -> Callable[[Model, float, float], list[float]]:
+    """Hears stretches of two lengths, a long pause between them; tells when words begin, in seconds."""
+
+    def hear(model: Model, *lengths: float) -> list[float]:
         upload.adopt(replace(upload.plan().state, language="en"))
         for start, length in zip((0, 40), lengths, strict=True):
             upload.accept(speech(start, length))
             upload.end_segment(samples(start + length))
-        [commit] = hearing.run([upload])
+        [commit] = hearing(model).run([upload])
         return [word.start / SAMPLE_RATE for word in commit.words]
 
     return hear
@@ -179,3 +186,31 @@ def test_what_makes_no_more_sense_by_itself_is_not_taken(
 )
 def test_a_text_ends_with_its_last_finished_segment(said: list[int], told: list[int], rest: float | None) -> None:
     assert finished(said, T) == (told, None if rest is None else samples(rest))
+
+
+class Polyglot(Model):
+    """In doubt between two languages, of which English alone has words for what it hears."""
+
+    def __init__(self, english: int) -> None:
+        super().__init__(lambda length: Text((257,), -0.5, False, 0.0))
+        self._english = english
+
+    def encode(self, windows: list[Samples]) -> list[Samples]:
+        return cast(list[Samples], np.stack(windows))
+
+    def languages(self, encoded: object) -> list[dict[str, float]]:
+        return [{"zh": 0.55, "en": 0.45}]
+
+    def decode(self, encoded: list[Samples], prompts: list[tuple[int, ...]]) -> list[Text]:
+        texts = super().decode(encoded, prompts)
+        nothing = Text((), 0.0, False, 0.0)
+        return [text if self._english in prompt else nothing for text, prompt in zip(texts, prompts, strict=True)]
+
+
+def test_a_language_without_words_for_the_speech_is_not_its_language(
+    upload: Upload, vocabulary: Vocabulary, hearing: Callable[[Model], WholeHearing]
+) -> None:
+    upload.accept(speech(0, 6))
+    upload.end_segment(samples(6))
+    [commit] = hearing(Polyglot(vocabulary.languages["en"])).run([upload])
+    assert commit.language == "en" and commit.words

@@ -205,7 +205,9 @@ class WholeHearing:
         codes = sorted(probabilities, key=lambda code: -probabilities[code])[:TRIED_LANGUAGES]
         prompts = [start_sequence(upload.brief, code) for code in codes]
         texts = beam.decode(encoded.repeat(len(codes), axis=0), prompts)
-        return tried(probabilities, {code: [text.logprob] for code, text in zip(codes, texts, strict=True)})
+        # A language that has no words for the speech says nothing, and is sure of that.
+        said = {code: [text.logprob] if text.tokens else [] for code, text in zip(codes, texts, strict=True)}
+        return tried(probabilities, said)
 
     # The model -----------------------------------------------------------------------------------------------
 
