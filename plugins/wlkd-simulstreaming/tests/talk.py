@@ -69,3 +69,8 @@ class Talk:
 
 def texts(words):
     return [word.text for word in words]
+
+
+def memory_of(decoder, states, contents):
+    """Of `states`, and all the silence behind them that `decoder` remembers."""
+    return decoder.memory(states, contents, [decoder.dims.n_audio_ctx] * len(states))

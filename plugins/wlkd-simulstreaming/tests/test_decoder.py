@@ -16,6 +16,8 @@ from wlkd_simulstreaming.hypothesis import Choice, Request
 from wlkd_simulstreaming.layers import FloatLinear, Int8Linear
 from wlkd_simulstreaming.metrics import Metrics
 
+from .talk import memory_of
+
 CPU = torch.device("cpu")
 
 
@@ -45,7 +47,7 @@ def request(vocabulary, prefix=(), draft=(), told=0, most=25):
 
 @pytest.mark.parametrize("slots", [5, 2, 0], ids=["as many as needed", "too few", "none"])
 def test_one_pass_and_token_by_token_agree(decoder, dims, slots):
-    memory = decoder.memory(states(dims, 50), [40])
+    memory = memory_of(decoder, states(dims, 50), [40])
     tokens = torch.tensor([[3, 1, 4, 1, 5]])
     real = tokens >= 0
     whole, attention = decoder.forward(memory, decoder.cache(memory, 5), tokens, real, 5)
@@ -62,9 +64,9 @@ def test_a_batch_of_unequal_rows_says_what_each_says_alone(decoder, decoding, vo
         request(vocabulary, prefix, told=len(prefix), most=most) for prefix, most in zip(prefixes, mosts, strict=True)
     ]
     rows, contents = states(dims, *lengths), [length - 10 for length in lengths]
-    together = decoding.decode(decoder.memory(rows, contents), requests)
+    together = decoding.decode(memory_of(decoder, rows, contents), requests)
     alone = [
-        decoding.decode(decoder.memory([row], [content]), [one])[0]
+        decoding.decode(memory_of(decoder, [row], [content]), [one])[0]
         for row, content, one in zip(rows, contents, requests, strict=True)
     ]
     assert any(len(hypothesis.tokens) > 3 for hypothesis in alone)
@@ -76,22 +78,24 @@ def test_a_batch_of_unequal_rows_says_what_each_says_alone(decoder, decoding, vo
 
 def test_a_guess_changes_the_work_and_never_the_result(decoder, decoding, vocabulary, dims):
     many = states(dims, *[60] * 60)
-    spoken = decoding.decode(decoder.memory(many, [50] * 60), [request(vocabulary) for _ in many])
+    spoken = decoding.decode(memory_of(decoder, many, [50] * 60), [request(vocabulary) for _ in many])
     talkative = [index for index, hypothesis in enumerate(spoken) if len(hypothesis.tokens) >= 4][:5]
     rows, plain = [many[index] for index in talkative], [spoken[index] for index in talkative]
     said = [hypothesis.tokens for hypothesis in plain]
     wrong = (11, 12, 13)
     drafts: list[tuple[int, ...]] = [said[0], said[1][:2], (*said[2][:3], *wrong), wrong, ()]
-    guessed = decoding.decode(decoder.memory(rows, [50] * 5), [request(vocabulary, draft=draft) for draft in drafts])
+    guessed = decoding.decode(
+        memory_of(decoder, rows, [50] * 5), [request(vocabulary, draft=draft) for draft in drafts]
+    )
     for ours, theirs in zip(guessed, plain, strict=True):
         assert (ours.tokens, ours.frames, ours.ended) == (theirs.tokens, theirs.frames, theirs.ended)
 
 
 def test_what_a_text_begins_with_is_part_of_it(decoder, decoding, vocabulary, dims):
     many = states(dims, *[60] * 60)
-    spoken = decoding.decode(decoder.memory(many, [50] * 60), [request(vocabulary) for _ in many])
+    spoken = decoding.decode(memory_of(decoder, many, [50] * 60), [request(vocabulary) for _ in many])
     row, plain = next((row, one) for row, one in zip(many, spoken, strict=True) if len(one.tokens) >= 4)
-    memory = decoder.memory([row], [50])
+    memory = memory_of(decoder, [row], [50])
 
     def begun(*choices, draft=()):
         asked = dataclasses.replace(request(vocabulary, draft=draft), begun=choices)
@@ -123,7 +127,7 @@ def test_guards_see_what_a_text_begins_with(vocabulary):
 def test_only_text_is_said(decoder, decoding, vocabulary, dims):
     rows = states(dims, *range(20, 100, 5))
     for hypothesis in decoding.decode(
-        decoder.memory(rows, [len(row) - 5 for row in rows]),
+        memory_of(decoder, rows, [len(row) - 5 for row in rows]),
         [request(vocabulary) for _ in rows],
     ):
         assert not {5, 6}.intersection(hypothesis.tokens)
@@ -133,12 +137,12 @@ def test_only_text_is_said(decoder, decoding, vocabulary, dims):
 
 def test_a_stream_that_goes_on_stops_at_the_end_of_what_was_heard(decoder, decoding, vocabulary, dims):
     live = Request(request(vocabulary).prefix, (), 0, 0, 0, 2, 25)
-    [hypothesis] = decoding.decode(decoder.memory(states(dims, 30), [6]), [live])
+    [hypothesis] = decoding.decode(memory_of(decoder, states(dims, 30), [6]), [live])
     assert all(frame < 2 for frame in hypothesis.frames[:-1])
 
 
 def test_languages_are_told_apart_among_the_allowed_ones(decoder, decoding, dims):
-    rows = decoder.memory(states(dims, 40, 50), [40, 50])
+    rows = memory_of(decoder, states(dims, 40, 50), [40, 50])
     allowed = [["de", "en"], ["zh", "de"]]
     for probabilities, codes in zip(decoding.language_probabilities(rows, allowed), allowed, strict=True):
         assert list(probabilities) == codes

@@ -14,6 +14,8 @@ from wlkd_simulstreaming.layers import FloatLinear
 from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.token_run import best_two, cuda_graphs, rounded
 
+from .talk import memory_of
+
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
@@ -116,7 +118,7 @@ def batches(decoder, dims, vocabulary):
     mosts = (9, 14, 20, 3, 12)
     for count, length in ((5, 60), (1, 300), (5, 40)):
         states = [torch.randn(length + row, dims.n_text_state, generator=generator) for row in range(count)]
-        memory = decoder.memory(states, [length - 10] * count)
+        memory = memory_of(decoder, states, [length - 10] * count)
         yield (
             memory,
             [request(vocabulary, range(100, 100 + 3 * row), (7,) * (row % 3), mosts[row]) for row in range(count)],

@@ -127,10 +127,9 @@ class TextDecoder:
         frame in `THINNED`, for they differ little."""
         self._silence = self._keys_and_values(states[THINNED // 2 :: THINNED])
 
-    def memory(self, states: Sequence[Tensor], content: Sequence[int], silence: Sequence[int] | None = None) -> Memory:
+    def memory(self, states: Sequence[Tensor], content: Sequence[int], silence: Sequence[int]) -> Memory:
         """Keys and values of each row's `states` (frames, width), followed by the silence that is remembered, from
         where the row's own end; `silence`: at most so many frames of it per row. `content`: frames of real audio."""
-        silence = [self.dims.n_audio_ctx] * len(states) if silence is None else silence
         silences = [self._behind(len(row), frames) for row, frames in zip(states, silence, strict=True)]
         if self._padded:
             return self._padded_memory(states, content, silences)
