@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import ctranslate2
@@ -118,23 +119,19 @@ class Model:
 
 
 @pytest.fixture
-def hearing(vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch) -> Callable[[Model], WholeHearing]:
-    """Makes one with a model."""
+def hearing(vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch) -> Callable[..., WholeHearing]:
+    """Makes one with a model, and perhaps a second one on the CPU."""
 
-    def make(model: Model) -> WholeHearing:
-        monkeypatch.setattr(whole, "BeamSearch", lambda *_: model)
-        return WholeHearing(
-            SimulStreamingOptions(),
-            vocabulary,
-            Metrics(CollectorRegistry()),
-            lambda: cast(ctranslate2.models.Whisper, None),
-        )
+    def make(*models: Model) -> WholeHearing:
+        monkeypatch.setattr(whole, "BeamSearch", lambda model, _: model)
+        loads = (partial(cast, ctranslate2.models.Whisper, model) for model in models)
+        return WholeHearing(SimulStreamingOptions(), vocabulary, Metrics(CollectorRegistry()), *loads)
 
     return make
 
 
 @pytest.fixture
-def hear(upload: Upload, hearing: Callable[[Model], WholeHearing]) -> Callable[[Model, float, float], list[float]]:
+def hear(upload: Upload, hearing: Callable[..., WholeHearing]) -> Callable[[Model, float, float], list[float]]:
     """Hears stretches of two lengths, a long pause between them; tells when words begin, in seconds."""
 
     def hear(model: Model, *lengths: float) -> list[float]:
@@ -208,9 +205,41 @@ class Polyglot(Model):
 
 
 def test_a_language_without_words_for_the_speech_is_not_its_language(
-    upload: Upload, vocabulary: Vocabulary, hearing: Callable[[Model], WholeHearing]
+    upload: Upload, vocabulary: Vocabulary, hearing: Callable[..., WholeHearing]
 ) -> None:
     upload.accept(speech(0, 6))
     upload.end_segment(samples(6))
     [commit] = hearing(Polyglot(vocabulary.languages["en"])).run([upload])
     assert commit.language == "en" and commit.words
+
+
+@pytest.mark.parametrize("fault", ["CUDA failed with error out of memory", "cuBLAS failed: CUBLAS_STATUS_ALLOC_FAILED"])
+def test_what_a_gpu_has_no_room_to_compute_is_heard_on_the_cpu(
+    upload: Upload, hearing: Callable[..., WholeHearing], caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    def fail(seconds: float) -> Text:
+        raise RuntimeError(fault)
+
+    on_gpu, on_cpu = Model(fail), Model(lambda length: Text((257,), -0.5, False, 0.0))
+    house = hearing(on_gpu, on_cpu)
+    upload.adopt(replace(upload.plan().state, language="en"))
+    for start in (0, 10):
+        upload.accept(speech(start, 3))
+        upload.end_segment(samples(start + 3))
+        assert house.run([upload])[0].words
+    assert len(on_gpu.heard) == 1 and len(on_cpu.heard) == 2
+    [told] = caplog.records
+    assert fault in told.getMessage() and "uploads are recognized on the CPU" in told.getMessage()
+
+
+@pytest.mark.parametrize("fault", ["CUDA failed with error out of memory", "shape mismatch"])
+def test_any_other_failure_is_told(upload: Upload, hearing: Callable[..., WholeHearing], fault: str) -> None:
+    def fail(seconds: float) -> Text:
+        raise RuntimeError(fault)
+
+    elsewhere = () if "memory" in fault else (Model(fail),)
+    upload.adopt(replace(upload.plan().state, language="en"))
+    upload.accept(speech(0, 3))
+    upload.end_segment(samples(3))
+    with pytest.raises(RuntimeError, match=fault):
+        hearing(Model(fail), *elsewhere).run([upload])

@@ -34,7 +34,7 @@ from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.padded import PaddedEncoder
 from wlkd_simulstreaming.token_run import cuda_graphs
 from wlkd_simulstreaming.tokens import Vocabulary
-from wlkd_simulstreaming.whole import WholeHearing
+from wlkd_simulstreaming.whole import ON_CPU, WholeHearing
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +123,13 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     torch.set_num_threads(of_torch)
     whole = None
     if options.encoder == "ctranslate2":
-        whole = WholeHearing(options, vocabulary, metrics, lambda: whisper_of_uploads(options, folder, device, threads))
+        whole = WholeHearing(
+            options,
+            vocabulary,
+            metrics,
+            lambda: whisper_of_uploads(options, folder, device, threads),
+            None if device.type == "cpu" else lambda: _whisper_on_cpu(options, folder, threads),
+        )
     width = checkpoint.dims.n_text_state
     return Model(
         inference,
@@ -232,13 +238,14 @@ def whisper_of_uploads(
     except ProvisionError as error:
         if device.type == "cpu":
             raise
-        logger.warning(
-            "%s; uploads are recognized on the CPU meanwhile, more slowly: free memory of the GPU, or choose a smaller "
-            "model, and restart the service",
-            error,
-        )
-        on_cpu = options.model_copy(update={"compute_type": "auto"})
-        return _whisper(on_cpu, folder, torch.device("cpu"), threads, 1)
+        logger.warning("%s; %s", error, ON_CPU)
+        return _whisper_on_cpu(options, folder, threads)
+
+
+def _whisper_on_cpu(options: SimulStreamingOptions, folder: Path, threads: int) -> ctranslate2.models.Whisper:
+    """CTranslate2's whole model, though another device is chosen."""
+    on_cpu = options.model_copy(update={"compute_type": "auto"})
+    return _whisper(on_cpu, folder, torch.device("cpu"), threads, 1)
 
 
 def _torch_encoder(

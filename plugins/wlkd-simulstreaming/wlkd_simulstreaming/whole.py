@@ -7,6 +7,7 @@ Linux knows; then the processors are theirs only while no live stream wants them
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,12 +29,20 @@ from wlkd_simulstreaming.timing import FRAME_SAMPLES
 from wlkd_simulstreaming.tokens import Vocabulary, split_words
 from wlkd_simulstreaming.upload import State, Step, Upload
 
+logger = logging.getLogger(__name__)
+
 LEAST_REST = samples(0.5)
 """Less speech than this is not heard again: it is the last word's end, or a breath."""
 LEAST_HOLE = HOLE_FRAMES * FRAME_SAMPLES
 """A word with as much speech is not all that was said (`holes.py` says why): an alignment gives all that it hears to
 some word."""
 COMPETE = "uploads compete with live streams"
+ON_CPU = (
+    "uploads are recognized on the CPU meanwhile, more slowly: free memory of the GPU, or choose a smaller model, and "
+    "restart the service"
+)
+OUT_OF_MEMORY = ("out of memory", "ALLOC_FAILED")
+"""What CUDA and cuBLAS say, through CTranslate2."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +65,15 @@ class WholeHearing:
         vocabulary: Vocabulary,
         metrics: Metrics,
         load: Callable[[], ctranslate2.models.Whisper],
+        load_on_cpu: Callable[[], ctranslate2.models.Whisper] | None = None,
     ) -> None:
-        """`load` makes a model with threads of its own, which inherit the priority of the one that calls it."""
+        """`load` makes a model with threads of its own, which inherit the priority of the one that calls it.
+        `load_on_cpu`: the same where a GPU has no room for what that one computes; None: it is not on a GPU."""
         self._options = options
         self._vocabulary = vocabulary
         self._metrics = metrics
         self._load = load
+        self._load_on_cpu = load_on_cpu
         self._beam: BeamSearch | None = None
         self._gives_way = False
         self._wanted_to = False
@@ -75,7 +87,7 @@ class WholeHearing:
         """One step of each."""
         steps = [upload.plan() for upload in uploads]
         with self._metrics.timed("uploads"):
-            heard = self._hear(uploads, steps)
+            heard = self._hear_somewhere(uploads, steps)
         # Nothing below can fail: a batch that raised has changed no recognizer.
         for upload, (state, _) in zip(uploads, heard, strict=True):
             upload.adopt(state)
@@ -88,6 +100,17 @@ class WholeHearing:
             )
             for step, (state, words) in zip(steps, heard, strict=True)
         ]
+
+    def _hear_somewhere(self, uploads: Sequence[Upload], steps: Sequence[Step]) -> list[tuple[State, list[Word]]]:
+        try:
+            return self._hear(uploads, steps)
+        except RuntimeError as error:
+            if self._load_on_cpu is None or not any(sign in str(error) for sign in OUT_OF_MEMORY):
+                raise
+            logger.warning("the GPU has no room to recognize uploads (%s); %s", error, ON_CPU)
+            self._beam, self._load, self._load_on_cpu = None, self._load_on_cpu, None
+        # Not before the error is gone: it holds what was in the memory of the GPU.
+        return self._hear(uploads, steps)
 
     def _hear(self, uploads: Sequence[Upload], steps: Sequence[Step]) -> list[tuple[State, list[Word]]]:
         states = [step.state for step in steps]
