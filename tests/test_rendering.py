@@ -152,6 +152,15 @@ def test_filters_are_off_until_the_options_or_the_client_say_otherwise() -> None
     assert shown(rendering({"filters": "-pairs"}).render(commit("a b", end=True))) == [" a b|"]
 
 
+def test_english_words_in_chinese_stay_apart_over_a_change_and_elsewhere() -> None:
+    way = Rendering("simplified", Filters({}), {}, "我用")
+    assert shown(way.render(commit("Python", language="zh", end=True))) == ["Python|"]
+    assert way.change({}) == []
+    assert shown(way.render(commit("Django", language="zh", end=True))) == [" Django|"]
+    elsewhere = Rendering("simplified", Filters({}), {}, "我用Python Django")
+    assert shown(elsewhere.render(commit("Flask", language="zh", end=True))) == [" Flask|"]
+
+
 def test_the_words_of_a_failing_filter_do_not_go_out_unfiltered() -> None:
     way = rendering()
     way.render(commit("x a"))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from wlkd.contract.text import text_of
 from wlkd.contract.types import RecognitionParams, Restart, TakenUp
 from wlkd.sessions.continuation import Continuation
 from wlkd.sessions.seams import Seams
@@ -34,6 +35,11 @@ class Beginning:
     def speakers(self) -> Mapping[str, Any]:
         """What keeps everybody's number; empty: nobody is known."""
         return {} if self.continuation is None else self.continuation.speakers
+
+    @property
+    def said(self) -> str:
+        """What was said last elsewhere."""
+        return "" if self.continuation is None else self.continuation.context + text_of(self.continuation.told)
 
     @property
     def restart(self) -> Restart:

@@ -151,7 +151,7 @@ class Maker:
         """Raises `SessionError`: what was asked for cannot be done."""
         begin = Beginning(asked.continuation, choice.engine.backend.continues)
         params = begin.params(choice.params)
-        rendering = Rendering(params.chinese_script, self._parts.filters, asked.query)
+        rendering = Rendering(params.chinese_script, self._parts.filters, asked.query, begin.said)
         diarization = self._diarization(asked, begin)
         info = SessionInfo(
             f"{next(self._ids)}",

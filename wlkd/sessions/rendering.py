@@ -27,14 +27,15 @@ MAX_HELD_WORDS = 40
 class Rendering:
     """One stream's. Every method returns the commits for the transcript, in order."""
 
-    def __init__(self, script: ChineseScript, filters: Filters, query: Mapping[str, str]) -> None:
-        """`query`: what the client wishes of the `filters` there are. Raises `BadParameter`."""
-        self._wanted = script
+    def __init__(self, script: ChineseScript, filters: Filters, query: Mapping[str, str], before: str = "") -> None:
+        """`query`: what the client wishes of the `filters` there are. `before`: what was said elsewhere. Raises
+        `BadParameter`."""
+        self._script = Script(script, before)
         self._filters = filters
         self._chosen: dict[str, TextFilter] = {}
         self._language: str | None = None
         self._whole_words = WholeWords()
-        self._set_up(script, filters.choose(query))
+        self._set_up(filters.choose(query))
 
     def render(self, commit: Commit) -> list[Commit]:
         """`commit` as it is to be read; before it, what waits in another language. Raises `SessionError`."""
@@ -60,10 +61,11 @@ class Rendering:
     def change(self, query: Mapping[str, str]) -> list[Commit]:
         """Write as `query` says from now on; what it does not name stays. Raises `BadParameter`, and
         then nothing has changed."""
-        script = script_of(query, self._wanted)
+        script = script_of(query, self._script.wanted)
         chosen = self._filters.choose(query, self._chosen)
         waiting = self.release()
-        self._set_up(script, chosen)
+        self._script.wanted = script
+        self._set_up(chosen)
         return waiting
 
     def _pass_on(
@@ -75,10 +77,8 @@ class Rendering:
             words, tentative = stage.pass_on(words, tentative, self._language, end=end)
         return words, tentative
 
-    def _set_up(self, script: ChineseScript, chosen: dict[str, TextFilter]) -> None:
-        self._wanted = script
+    def _set_up(self, chosen: dict[str, TextFilter]) -> None:
         self._chosen = chosen
-        self._script = Script(script)
         self._stages = [_Stage(name, text_filter) for name, text_filter in chosen.items()]
 
 

@@ -98,17 +98,20 @@ def script_of(query: Mapping[str, str], default: ChineseScript) -> ChineseScript
 class Script:
     """One stream's Chinese, in the `wanted` script. The text of other languages passes, less what is only space."""
 
-    def __init__(self, wanted: ChineseScript) -> None:
-        self._wanted = wanted
-        self._before = ""
+    def __init__(self, wanted: ChineseScript, before: str = "") -> None:
+        """`before`: what was said elsewhere."""
+        self.wanted = wanted
+        self._before = before[-REMEMBERED_CHARACTERS:]
         """What the model wrote last."""
-        self._last = ""
+        self._last = before[-1:]
         """The last character given out."""
 
     def write(
         self, words: Sequence[Word], tentative: Sequence[Word], language: str | None
     ) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
         """Newly committed words and the tail behind them as they are to be read."""
+        if not (words or tentative):
+            return (), ()
         if language not in CHINESE and not (language is None and _is_chinese(text_of((*words, *tentative)))):
             self._before = self._last = ""
             return _visible(words), _visible(tentative)
@@ -121,7 +124,7 @@ class Script:
         return committed, tail
 
     def _converted(self, texts: Sequence[str]) -> list[str]:
-        if self._wanted == "as_heard":
+        if self.wanted == "as_heard":
             return list(texts)
         whole = self._before + "".join(texts)
         converted = self._convert(whole)
@@ -136,7 +139,7 @@ class Script:
 
     def _convert(self, text: str) -> str:
         simplified = _simplified(text)
-        following = FROM_SIMPLIFIED.get(self._wanted)
+        following = FROM_SIMPLIFIED.get(self.wanted)
         if not following:
             return simplified
         converted = str(_converter(following).convert(simplified))
