@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import ctranslate2
 import numpy as np
@@ -243,3 +243,24 @@ def test_any_other_failure_is_told(upload: Upload, hearing: Callable[..., WholeH
     upload.end_segment(samples(3))
     with pytest.raises(RuntimeError, match=fault):
         hearing(Model(fail), *elsewhere).run([upload])
+
+
+def test_music_before_the_speech_does_not_decide_on_its_language(
+    upload: Upload, hearing: Callable[..., WholeHearing]
+) -> None:
+    class Concert(Polyglot):
+        def encode(self, windows: list[Samples]) -> list[Samples]:
+            return windows
+
+        def languages(self, encoded: Any) -> list[dict[str, float]]:
+            return [{"zh": 0.9, "en": 0.1} if len(encoded[0]) > samples(25) else {"zh": 0.1, "en": 0.9}]
+
+        def decode(self, encoded: list[Samples], prompts: list[tuple[int, ...]]) -> list[Text]:
+            made_up = Text((257,), -1.5, False, 0.9)
+            return [made_up if len(row) > samples(25) else self._tell(0.0) for row in encoded]
+
+    for start, length in ((0, 28), (40, 20)):
+        upload.accept(speech(start, length))
+        upload.end_segment(samples(start + length))
+    [commit] = hearing(Concert(0)).run([upload])
+    assert commit.language == "en" and commit.words[0].start == samples(40)

@@ -117,7 +117,8 @@ class WholeHearing:
         words: list[list[Word]] = [[] for _ in steps]
         jobs = [Job(number, piece) for number, step in enumerate(steps) for piece in step.pieces]
         while jobs:
-            group, jobs = jobs[:ROWS], jobs[ROWS:]
+            group = _next_group(jobs, states)
+            jobs = [job for job in jobs if job not in group]
             for job, (told, again) in zip(group, self._hear_group(uploads, steps, states, group), strict=True):
                 words[job.number] += told
                 jobs[:0] = again
@@ -131,6 +132,7 @@ class WholeHearing:
         language."""
         beam = self._ready()
         encoded = beam.encode([job.piece.samples for job in group])
+        before = list(states)
         languages: list[str | None] = []
         for row, job in enumerate(group):
             states[job.number], language = self._listen(
@@ -146,6 +148,10 @@ class WholeHearing:
             for job, start in zip(group, starts, strict=True)
         ]
         texts = beam.decode(encoded, prompts)
+        for job, text in zip(group, texts, strict=True):
+            if text.is_silence or not text.tokens:
+                # Music is in no language.
+                states[job.number] = before[job.number]
         self._metrics.tokens.inc(sum(len(text.tokens) for text in texts))
         return [
             self._told(beam, encoded[row : row + 1], starts[row], text, job, languages[row])
@@ -241,3 +247,13 @@ class WholeHearing:
             model = in_background(self._load, COMPETE) if self._gives_way else self._load()
             self._beam = BeamSearch(model, self._vocabulary)
         return self._beam
+
+
+def _next_group(jobs: Sequence[Job], states: Sequence[State]) -> list[Job]:
+    """Those of `jobs` that are heard next: of a file whose language is open one alone, which may decide it."""
+    group: list[Job] = []
+    for job in jobs:
+        is_open = states[job.number].language is None
+        if len(group) < ROWS and not (is_open and any(job.number == other.number for other in group)):
+            group.append(job)
+    return group
