@@ -188,9 +188,10 @@ def test_a_text_ends_with_its_last_finished_segment(said: list[int], told: list[
 class Polyglot(Model):
     """In doubt between two languages, of which English alone has words for what it hears."""
 
-    def __init__(self, english: int) -> None:
+    def __init__(self, english: int, chinese: Text) -> None:
         super().__init__(lambda length: Text((257,), -0.5, False, 0.0))
         self._english = english
+        self._chinese = chinese
 
     def encode(self, windows: list[Samples]) -> list[Samples]:
         return cast(list[Samples], np.stack(windows))
@@ -198,18 +199,21 @@ class Polyglot(Model):
     def languages(self, encoded: object) -> list[dict[str, float]]:
         return [{"zh": 0.55, "en": 0.45}]
 
-    def decode(self, encoded: list[Samples], prompts: list[tuple[int, ...]]) -> list[Text]:
-        texts = super().decode(encoded, prompts)
-        nothing = Text((), 0.0, False, 0.0)
-        return [text if self._english in prompt else nothing for text, prompt in zip(texts, prompts, strict=True)]
+    def search(self, encoded: list[Samples], prompts: list[tuple[int, ...]]) -> list[Text]:
+        texts = self.decode(encoded, prompts)
+        return [text if self._english in prompt else self._chinese for text, prompt in zip(texts, prompts, strict=True)]
 
 
+NOTHING, LOOP = Text((), 0.0, False, 0.0), Text((257,) * 9, -0.1, True, 0.0)
+
+
+@pytest.mark.parametrize("chinese", [NOTHING, LOOP], ids=["nothing", "loop"])
 def test_a_language_without_words_for_the_speech_is_not_its_language(
-    upload: Upload, vocabulary: Vocabulary, hearing: Callable[..., WholeHearing]
+    upload: Upload, vocabulary: Vocabulary, hearing: Callable[..., WholeHearing], chinese: Text
 ) -> None:
     upload.accept(speech(0, 6))
     upload.end_segment(samples(6))
-    [commit] = hearing(Polyglot(vocabulary.languages["en"])).run([upload])
+    [commit] = hearing(Polyglot(vocabulary.languages["en"], chinese)).run([upload])
     assert commit.language == "en" and commit.words
 
 
@@ -262,5 +266,5 @@ def test_music_before_the_speech_does_not_decide_on_its_language(
     for start, length in ((0, 28), (40, 20)):
         upload.accept(speech(start, length))
         upload.end_segment(samples(start + length))
-    [commit] = hearing(Concert(0)).run([upload])
+    [commit] = hearing(Concert(0, NOTHING)).run([upload])
     assert commit.language == "en" and commit.words[0].start == samples(40)

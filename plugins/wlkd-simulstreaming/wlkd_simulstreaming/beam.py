@@ -109,7 +109,15 @@ class BeamSearch:
         return [{token[2:-2]: probability for token, probability in row} for row in found]
 
     def decode(self, states: States, prompts: Sequence[Sequence[int]]) -> list[Text]:
-        """The text of each row after its prompt, which ends with the start sequence."""
+        """The text of each row after its prompt, which ends with the start sequence; another try where it makes no
+        sense."""
+        return [
+            text if text.makes_sense else self._try_on(text, states[row : row + 1], prompts[row])
+            for row, text in enumerate(self.search(states, prompts))
+        ]
+
+    def search(self, states: States, prompts: Sequence[Sequence[int]]) -> list[Text]:
+        """The same, whether it makes sense or not."""
         texts: dict[int, Text] = {}
         # CTranslate2 wants the start sequence at one place in all rows.
         for length in {len(prompt) for prompt in prompts}:
@@ -118,10 +126,7 @@ class BeamSearch:
                 rows = same[first : first + ROWS]
                 found = self._generate(states[rows], [prompts[row] for row in rows], beam_size=BEAM)
                 texts.update(zip(rows, found, strict=True))
-        return [
-            text if text.makes_sense else self._try_on(text, states[row : row + 1], prompts[row])
-            for row, text in sorted(texts.items())
-        ]
+        return [text for _, text in sorted(texts.items())]
 
     def _try_on(self, first: Text, states: States, prompt: Sequence[int]) -> Text:
         """Something that makes more sense than `first`; else the likeliest of all that does not repeat itself."""

@@ -233,9 +233,12 @@ class WholeHearing:
         """Better `probabilities`: what is said in the likeliest languages."""
         codes = sorted(probabilities, key=lambda code: -probabilities[code])[:TRIED_LANGUAGES]
         prompts = [start_sequence(upload.brief, code) for code in codes]
-        texts = beam.decode(encoded.repeat(len(codes), axis=0), prompts)
-        # A language that has no words for the speech says nothing, and is sure of that.
-        said = {code: [text.logprob] if text.tokens else [] for code, text in zip(codes, texts, strict=True)}
+        texts = beam.search(encoded.repeat(len(codes), axis=0), prompts)
+        # A language that has no words for the speech says nothing, or the same again and again, and is sure of that.
+        said = {
+            code: [text.logprob] if text.tokens and not text.repeats else []
+            for code, text in zip(codes, texts, strict=True)
+        }
         return tried(probabilities, said)
 
     # The model -----------------------------------------------------------------------------------------------
