@@ -257,13 +257,8 @@ async def test_a_drain_delivers_every_word_and_refuses_newcomers() -> None:
         assert said[-2]["lines"][-1]["text"] == " one"
 
 
-async def test_a_transport_that_fails_to_stop_costs_nobody_a_word(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def stop_accepting(self: Transport) -> None:
-        raise ArithmeticError("a mistake in the plugin")
-
-    monkeypatch.setattr(Transport, "stop_accepting", stop_accepting)
+async def said_at_a_stop() -> str:
+    """What a client is told last whose daemon stops behind its half second."""
     async with (
         running_daemon({**BASE, "transports": {"websocket": {"input": "pcm"}}}) as running,
         aiohttp.ClientSession() as http,
@@ -273,7 +268,17 @@ async def test_a_transport_that_fails_to_stop_costs_nobody_a_word(
         await until_metric(running.http, "wlkd_audio_received_seconds_total", 0.5)
         running.daemon.stop()
         messages = [json.loads(message.data) async for message in socket]
-        assert [message["lines"][-1]["text"] for message in messages if message.get("lines")][-1] == " one"
+        return str([message["lines"][-1]["text"] for message in messages if message.get("lines")][-1])
+
+
+async def test_a_transport_that_fails_to_stop_costs_nobody_a_word(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def stop_accepting(self: Transport) -> None:
+        raise ArithmeticError("a mistake in the plugin")
+
+    monkeypatch.setattr(Transport, "stop_accepting", stop_accepting)
+    assert await said_at_a_stop() == " one"
     assert "stop_accepting() failed" in caplog.text
 
 
@@ -284,16 +289,7 @@ async def test_what_fails_to_close_is_logged_and_all_else_is_closed(
         raise ArithmeticError("a mistake in the plugin")
 
     monkeypatch.setattr(Component, "close", close)
-    async with (
-        running_daemon({**BASE, "transports": {"websocket": {"input": "pcm"}}}) as running,
-        aiohttp.ClientSession() as http,
-        http.ws_connect(f"{running.ws}/asr") as socket,
-    ):
-        await socket.send_bytes(HALF_SECOND)
-        await until_metric(running.http, "wlkd_audio_received_seconds_total", 0.5)
-        running.daemon.stop()
-        messages = [json.loads(message.data) async for message in socket]
-        assert [message["lines"][-1]["text"] for message in messages if message.get("lines")][-1] == " one"
+    assert await said_at_a_stop() == " one"
     told = [record.message for record in caplog.records if record.levelname == "ERROR"]
     assert {"wlkd_websocket.transport.WebSocket.close() failed", "wlkd_pcm.decoder.Pcm.close() failed"} <= {*told}
 

@@ -21,7 +21,7 @@ def starting(component: Component[Any], method: str) -> Iterator[None]:
     except (ProvisionError, ConfigError, PluginError):
         raise
     except Exception as error:
-        call = f"{type(component).__module__}.{type(component).__qualname__}.{method}()"
+        call = _call(component, method)
         logger.exception("%s failed", call)
         raise ProvisionError(f"{call} raised {type(error).__name__}: {error}") from error
 
@@ -31,4 +31,8 @@ async def closed(component: Component[Any]) -> None:
     try:
         await component.close()
     except Exception:
-        logger.exception("%s.%s.close() failed", type(component).__module__, type(component).__qualname__)
+        logger.exception("%s failed", _call(component, "close"))
+
+
+def _call(component: Component[Any], method: str) -> str:
+    return f"{type(component).__module__}.{type(component).__qualname__}.{method}()"
