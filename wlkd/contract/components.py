@@ -284,11 +284,11 @@ class Backend(Component[OptionsT]):
     def upload_seconds(self) -> float | None:
         """How much speech of uploaded files one `run` likes to take, over their pauses. Known after `provision()`.
 
-        None: uploads are run like live streams, in the gaps between them. A number: they are run by themselves, on one
-        more thread beside `concurrency`, and it is up to that `run` to leave the processors to live streams. Between
-        two runs such a recognizer gets `accept` and `end_segment` as often as the speech pauses, and commits
-        everything up to the last pause. A file of `several_languages` is run like a live stream all the same: a commit
-        says one language for all of its words.
+        None: uploads are run like live streams, in the gaps between them. A number: those whose
+        `RecognitionParams.in_long_pieces` is true are run by themselves, on one more thread beside `concurrency`, and
+        it is up to that `run` to leave the processors to live streams. Between two runs such a recognizer gets `accept`
+        and `end_segment` as often as the speech pauses, and commits everything up to the last pause. Others are run
+        like live streams all the same: a commit says one language for all of its words.
         """
         return None
 

@@ -114,6 +114,11 @@ class RecognitionParams:
         """Each stretch of speech may be in another language."""
         return self.language is None and self.language_scope == "segment"
 
+    @property
+    def in_long_pieces(self) -> bool:
+        """A backend with `upload_seconds` gets so much of it at once. A piece is in one language."""
+        return self.priority == "upload" and not self.several_languages
+
     def may_detect(self, code: str) -> bool:
         """Whether detection may choose the language `code`."""
         return code in self.languages if self.languages else code not in UNSPOKEN_LANGUAGES

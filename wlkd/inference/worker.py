@@ -150,7 +150,7 @@ class Worker:
     def open(self, params: RecognitionParams, on_outcome: Callable[[Outcome], None]) -> Stream:
         """A place for a new session. `on_outcome` is called on the event loop after each of its steps."""
         recognizer = opened(self._backend, self._backend.open(params), Recognizer)
-        if params.priority == "upload" and self._uploads is not None and not params.several_languages:
+        if params.in_long_pieces and self._uploads is not None:
             return self._uploads.open(recognizer, on_outcome)
         stream = Stream(self, recognizer, params.priority, on_outcome)
         self._streams.add(stream)

@@ -90,8 +90,7 @@ class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
         tokens, most = len(brief.prompt), model.dims.max_previous
         if tokens > most:
             raise SessionError("bad_request", f"static_prompt and hotwords take {tokens} tokens; at most {most} fit")
-        # A long piece is heard in one language.
-        if model.whole is not None and params.priority == "upload" and not params.several_languages:
+        if model.whole is not None and params.in_long_pieces:
             return Upload(brief, first_state(brief, params))
         if model.whole is not None:
             model.whole.give_way()
