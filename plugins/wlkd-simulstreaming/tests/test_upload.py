@@ -19,7 +19,7 @@ from wlkd_simulstreaming.upload import Upload
 from wlkd_simulstreaming.whole import WholeHearing
 from wlkd_whisper.dims import WhisperDims
 
-from wlkd import Frame, RecognitionParams, Samples
+from wlkd import Frame, ProvisionError, RecognitionParams, Samples
 from wlkd.contract.audio import SAMPLE_RATE, samples
 
 T = 1000
@@ -124,8 +124,8 @@ def hearing(vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch) -> Callable
 
     def make(*models: Model) -> WholeHearing:
         monkeypatch.setattr(whole, "BeamSearch", lambda model, _: model)
-        loads = (partial(cast, ctranslate2.models.Whisper, model) for model in models)
-        return WholeHearing(SimulStreamingOptions(), vocabulary, Metrics(CollectorRegistry()), *loads)
+        loads = [partial(cast, ctranslate2.models.Whisper, model) for model in models]
+        return WholeHearing(SimulStreamingOptions(), vocabulary, Metrics(CollectorRegistry()), loads)
 
     return make
 
@@ -234,6 +234,30 @@ def test_what_a_gpu_has_no_room_to_compute_is_heard_on_the_cpu(
     assert len(on_gpu.heard) == 1 and len(on_cpu.heard) == 2
     [told] = caplog.records
     assert fault in told.getMessage() and "uploads are recognized on the CPU" in told.getMessage()
+
+
+def test_what_a_gpu_has_no_room_to_load_is_heard_on_the_cpu(
+    upload: Upload, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = []
+
+    def on_gpu() -> ctranslate2.models.Whisper:
+        tries.append("cuda")
+        raise ProvisionError("model.bin: CTranslate2 cannot load it on cuda:0 (out of memory)")
+
+    def on_cpu() -> ctranslate2.models.Whisper:
+        return cast(ctranslate2.models.Whisper, Model(lambda length: Text((257,), -0.5, False, 0.0)))
+
+    monkeypatch.setattr(whole, "BeamSearch", lambda model, _: model)
+    house = WholeHearing(SimulStreamingOptions(), vocabulary, Metrics(CollectorRegistry()), [on_gpu, on_cpu])
+    upload.adopt(replace(upload.plan().state, language="en"))
+    for start in (0, 10):
+        upload.accept(speech(start, 3))
+        upload.end_segment(samples(start + 3))
+        assert house.run([upload])[0].words
+    [told] = caplog.records
+    assert told.levelname == "WARNING" and tries == ["cuda"]
+    assert "out of memory" in told.getMessage() and "uploads are recognized on the CPU" in told.getMessage()
 
 
 @pytest.mark.parametrize("fault", ["CUDA failed with error out of memory", "shape mismatch"])

@@ -40,7 +40,7 @@ class House:
             return ctranslate2.models.Whisper(str(folder), compute_type="int8", intra_threads=1)
 
         self._load = load
-        self.whole = WholeHearing(SimulStreamingOptions(), self.vocabulary, Metrics(CollectorRegistry()), load)
+        self.whole = WholeHearing(SimulStreamingOptions(), self.vocabulary, Metrics(CollectorRegistry()), [load])
 
     def beam(self) -> BeamSearch:
         """A search of its own."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -34,9 +33,7 @@ from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.padded import PaddedEncoder
 from wlkd_simulstreaming.token_run import cuda_graphs
 from wlkd_simulstreaming.tokens import Vocabulary
-from wlkd_simulstreaming.whole import ON_CPU, WholeHearing
-
-logger = logging.getLogger(__name__)
+from wlkd_simulstreaming.whole import WholeHearing
 
 MOST_STEPS = 2
 """Steps at once: one decodes while the other encodes."""
@@ -123,13 +120,7 @@ def load(options: SimulStreamingOptions, ctx: Context, metrics: Metrics) -> Mode
     torch.set_num_threads(of_torch)
     whole = None
     if options.encoder == "ctranslate2":
-        whole = WholeHearing(
-            options,
-            vocabulary,
-            metrics,
-            lambda: whisper_of_uploads(options, folder, device, threads),
-            None if device.type == "cpu" else lambda: _whisper_on_cpu(options, folder, threads),
-        )
+        whole = WholeHearing(options, vocabulary, metrics, whispers_of_uploads(options, folder, device, threads))
     width = checkpoint.dims.n_text_state
     return Model(
         inference,
@@ -229,23 +220,16 @@ def _whisper(
         ) from error
 
 
-def whisper_of_uploads(
+def whispers_of_uploads(
     options: SimulStreamingOptions, folder: Path, device: torch.device, threads: int
-) -> ctranslate2.models.Whisper:
-    """CTranslate2's whole model, on the CPU where `device`, which has the live streams' already, has no room for it."""
-    try:
-        return _whisper(options, folder, device, threads, 1)
-    except ProvisionError as error:
-        if device.type == "cpu":
-            raise
-        logger.warning("%s; %s", error, ON_CPU)
-        return _whisper_on_cpu(options, folder, threads)
-
-
-def _whisper_on_cpu(options: SimulStreamingOptions, folder: Path, threads: int) -> ctranslate2.models.Whisper:
-    """CTranslate2's whole model, though another device is chosen."""
-    on_cpu = options.model_copy(update={"compute_type": "auto"})
-    return _whisper(on_cpu, folder, torch.device("cpu"), threads, 1)
+) -> list[Callable[[], ctranslate2.models.Whisper]]:
+    """Each loads CTranslate2's whole model: on `device`, and on the CPU for where that, which has the live streams'
+    already, has no room for it."""
+    loads = [lambda: _whisper(options, folder, device, threads, 1)]
+    if device.type != "cpu":
+        on_cpu = options.model_copy(update={"compute_type": "auto"})
+        loads.append(lambda: _whisper(on_cpu, folder, torch.device("cpu"), threads, 1))
+    return loads
 
 
 def _torch_encoder(

@@ -15,7 +15,7 @@ import ctranslate2
 import torch
 from wlkd_whisper.window import Window
 
-from wlkd import Commit, Word
+from wlkd import Commit, ProvisionError, Word
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.priority import in_background
 from wlkd_simulstreaming.beam import ROWS, BeamSearch, States, Text, confidence
@@ -64,16 +64,14 @@ class WholeHearing:
         options: SimulStreamingOptions,
         vocabulary: Vocabulary,
         metrics: Metrics,
-        load: Callable[[], ctranslate2.models.Whisper],
-        load_on_cpu: Callable[[], ctranslate2.models.Whisper] | None = None,
+        loads: Sequence[Callable[[], ctranslate2.models.Whisper]],
     ) -> None:
-        """`load` makes a model with threads of its own, which inherit the priority of the one that calls it.
-        `load_on_cpu`: the same where a GPU has no room for what that one computes; None: it is not on a GPU."""
+        """Each of `loads` makes a model with threads of its own, which inherit the priority of the one that calls it;
+        the second one, if any, on the CPU, for where a GPU has no room for the first or for what it computes."""
         self._options = options
         self._vocabulary = vocabulary
         self._metrics = metrics
-        self._load = load
-        self._load_on_cpu = load_on_cpu
+        self._loads = loads
         self._beam: BeamSearch | None = None
         self._gives_way = False
         self._wanted_to = False
@@ -104,11 +102,12 @@ class WholeHearing:
     def _hear_somewhere(self, uploads: Sequence[Upload], steps: Sequence[Step]) -> list[tuple[State, list[Word]]]:
         try:
             return self._hear(uploads, steps)
-        except RuntimeError as error:
-            if self._load_on_cpu is None or not any(sign in str(error) for sign in OUT_OF_MEMORY):
+        except (ProvisionError, RuntimeError) as error:
+            has_no_room = isinstance(error, ProvisionError) or any(sign in str(error) for sign in OUT_OF_MEMORY)
+            if len(self._loads) == 1 or not has_no_room:
                 raise
-            logger.warning("the GPU has no room to recognize uploads (%s); %s", error, ON_CPU)
-            self._beam, self._load, self._load_on_cpu = None, self._load_on_cpu, None
+            logger.warning("%s; %s", error, ON_CPU)
+            self._beam, self._loads = None, self._loads[1:]
         # Not before the error is gone: it holds what was in the memory of the GPU.
         return self._hear(uploads, steps)
 
@@ -247,7 +246,8 @@ class WholeHearing:
         if self._beam is None or self._gives_way != self._wanted_to:
             self._beam = None
             self._gives_way = self._wanted_to
-            model = in_background(self._load, COMPETE) if self._gives_way else self._load()
+            load = self._loads[0]
+            model = in_background(load, COMPETE) if self._gives_way else load()
             self._beam = BeamSearch(model, self._vocabulary)
         return self._beam
 
