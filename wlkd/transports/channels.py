@@ -37,8 +37,11 @@ def wanted_channels(query: Mapping[str, str], default: int = 2) -> int | None:
     """How many channels a client wants apart (`multichannel=1&channels=2`); None: it wants one text.
 
     `default`: where it does not say how many. Raises `BadParameter`."""
-    if not flag(query, "multichannel"):
-        return None
+    return channel_count(query, default) if flag(query, "multichannel") else None
+
+
+def channel_count(query: Mapping[str, str], default: int) -> int:
+    """How many channels are heard apart; `default`: where `query` does not say. Raises `BadParameter`."""
     count = whole_number(query, "channels") or default
     if count > MAX_APART:
         raise BadParameter("channels", f"channels={count}: at most {MAX_APART} can be told apart")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wlkd import StreamOffer
-from wlkd.transports.channels import wanted_channels
+from wlkd.transports.channels import channel_count
 from wlkd.transports.client_json import parsed
 from wlkd.transports.queries import whole_number
 
@@ -55,7 +55,7 @@ def metadata(text: str) -> dict[str, str]:
 def opening(query: Mapping[str, str], told: Mapping[str, str]) -> Opening:
     """From the query of the address, and the metadata, which goes first. Raises `BadParameter`."""
     said = {**query, **told}
-    channels = wanted_channels({**said, "multichannel": "true"}, 2 if said.get("mix") == "stereo" else 1) or 1
+    channels = channel_count(said, 2 if said.get("mix") == "stereo" else 1)
     rate = said.get("sample_rate", "")
     if rate.lower().endswith("k"):
         said["sample_rate"] = f"{rate[:-1]}000"
