@@ -1,7 +1,7 @@
 """The policy: which words have heard enough."""
 
 import torch
-from wlkd_simulstreaming.alignatt import Candidate, is_settled, rewinds
+from wlkd_simulstreaming.alignatt import Candidate, hears_enough, is_settled, rewinds
 from wlkd_simulstreaming.attention import attended_frames
 
 
@@ -43,6 +43,13 @@ def test_a_short_stretch_of_speech_settles_what_is_certain_only():
     assert not settled(5, content=22, segment=22)
     assert not settled(5, doubt=0.5, content=37, segment=37)
     assert settled(5, doubt=0.5, content=38, segment=38)
+
+
+def test_four_seconds_are_asked_for_where_the_model_hardly_understands():
+    assert hears_enough([0.1, 0.9, 0.5], 30)
+    assert not hears_enough([0.1, 0.9, 0.6], 199)
+    assert hears_enough([0.1, 0.9, 0.6], 200)
+    assert hears_enough([], 30)
 
 
 def test_a_jump_back_is_a_rewind_only_beyond_the_threshold():

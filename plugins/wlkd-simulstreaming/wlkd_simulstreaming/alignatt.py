@@ -6,10 +6,14 @@ before must have told it too, as far as they heard it, and the words before it. 
 doubt, the negative log-probability of the least certain token of the word, commas left out. Words that it is sure of
 hardly ever change; whether doubtful ones do, the time for which they have stood tells better than their distance from
 the end (docs/experiments.md has the figures). LocalAgreement (Liu et al. 2020, arXiv 2005.11185) asks it of all words.
+And where the model doubts most of what it hears, nothing is settled before the stretch of speech is long enough to make
+sense of.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 MOST_FOR_DOUBT = 25
@@ -18,6 +22,12 @@ SURE = 0.1
 """A word that is doubted less hardly ever changes: half the distance is enough."""
 SEGMENT_RATIO = 1.5
 """How long a stretch of speech must be, over the distance that is asked for: short windows are heard worse."""
+STRUGGLING = 0.5
+"""Mean doubt of a hypothesis's words above which the model hardly understands what it hears, as in rooms that echo, or
+at the beginning of a hard sentence."""
+STRUGGLING_FRAMES = 200
+"""How long a stretch of speech must be then, 4 s: first words that are wrong stay so until the sentence is nearly over
+("Hard beginnings" in docs/experiments.md)."""
 
 
 class Candidate(NamedTuple):
@@ -40,6 +50,12 @@ def is_settled(word: Candidate, segment: int, threshold: float, per_doubt: float
     asked = min(per_doubt * word.doubt, MOST_FOR_DOUBT)
     clear = asked + (threshold / 2 if word.doubt < SURE else threshold)
     return word.distance > clear and segment >= SEGMENT_RATIO * (threshold + asked) and word.stood >= asked
+
+
+def hears_enough(doubts: Sequence[float], segment: int) -> bool:
+    """Whether words of a hypothesis may stay at all, in a stretch of speech of `segment` frames: the model does not
+    struggle with it (`doubts`, one for each word), or has heard a good deal."""
+    return segment >= STRUGGLING_FRAMES or not doubts or fmean(doubts) <= STRUGGLING
 
 
 def rewinds(previous: int, frame: int, rewind_threshold: int) -> bool:

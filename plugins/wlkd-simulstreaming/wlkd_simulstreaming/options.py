@@ -88,7 +88,7 @@ class SimulStreamingOptions(Options):
         ge=0,
         description="Further frames for each unit of doubt (negative log-probability), at most 25, for which the word "
         "must also have stayed the same. Lower values bring words sooner and less accurately. A segment must be 1.5 "
-        "times as long as both before its words are committed.",
+        "times as long as both before its words are committed, and 4 s where the model doubts most of them.",
     )
     rewind_threshold: int = Field(
         200, ge=10, description="A hypothesis ends when its attention jumps back by more frames than this."

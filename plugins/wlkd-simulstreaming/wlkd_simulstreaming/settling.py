@@ -12,7 +12,7 @@ from wlkd_whisper.alike import alike
 from wlkd import Commit, Word
 from wlkd.contract.audio import samples
 from wlkd.contract.text import begins_word
-from wlkd_simulstreaming.alignatt import Candidate, is_settled
+from wlkd_simulstreaming.alignatt import Candidate, hears_enough, is_settled
 from wlkd_simulstreaming.brief import END_FRAMES, Brief, Step
 from wlkd_simulstreaming.guards import Guard, is_no_speech, told_again
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
@@ -191,10 +191,12 @@ def _settled(step: Step, heard: Hypothesis, words: Sequence[Said], since: Sequen
     # The last word may go on in what is not yet heard, unless that is silence.
     last = len(words) if step.end is not None and heard.ended else max(len(words) - 1, 0)
     segment = state.segment // FRAME_SAMPLES
+    doubts = [_doubt(heard.choices[said.first : said.stop], step.brief.vocabulary) for said in words]
+    if not hears_enough(doubts, segment):
+        return 0
     for count, said in enumerate(words[:last]):
         stood = math.inf if since is None else (state.window.end - since[count]) / FRAME_SAMPLES
-        doubt = _doubt(heard.choices[said.first : said.stop], step.brief.vocabulary)
-        word = Candidate(state.content - said.frame, doubt, stood)
+        word = Candidate(state.content - said.frame, doubts[count], stood)
         if not is_settled(word, segment, options.frame_threshold, options.doubt_threshold):
             return count
     return last
