@@ -15,7 +15,7 @@ from wyoming.asr import Transcribe, Transcript, TranscriptChunk, TranscriptStart
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncClient, AsyncTcpClient
 from wyoming.error import Error
-from wyoming.event import Event
+from wyoming.event import Event, async_read_event, async_write_event
 from wyoming.info import Describe, Info
 from wyoming.ping import Ping, Pong
 
@@ -227,6 +227,21 @@ async def test_a_client_that_leaves_takes_its_transcription_along():
         async with client(port) as wyoming:
             await speak(wyoming, 1)
             assert (await transcript(wyoming)).text == spoken(1)
+
+
+@pytest.mark.parametrize("stop", [b"", b'{"type": "audio-stop"}\n'], ids=["without-audio-stop", "with-audio-stop"])
+async def test_a_client_that_closes_its_direction_behind_the_audio_gets_its_transcript(stop):
+    values = {"backend": {"name": "scripted", "options": {"step_seconds": 0.2}}}
+    async with listening(values, streaming=False) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await async_write_event(AudioChunk(16_000, 2, 1, bytes(96_000)).event(), writer)
+        writer.write(stop)
+        writer.write_eof()
+        async with asyncio.timeout(10):
+            heard = await async_read_event(reader)
+            assert await reader.read() == b""
+        writer.close()
+    assert Transcript.from_event(heard).text == spoken(3)
 
 
 async def test_requests_that_do_not_wait_are_served_in_order():

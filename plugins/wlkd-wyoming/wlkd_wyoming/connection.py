@@ -59,6 +59,9 @@ class Connection:
             async with self._session:
                 while (event := await self._next()) is not None:
                     await self._take(event)
+                if self._utterance is not None:
+                    # Only its direction may be closed: the audio ends here, and the client still reads.
+                    await self._finish()
         except SessionError as error:
             # A client that asks for nothing more, or does not read, is not turned away.
             if error.code not in (Code.IDLE_TIMEOUT, Code.TOO_SLOW):
@@ -68,15 +71,11 @@ class Connection:
             if self._reading is not None:
                 await cancel(self._reading)
 
-    def _read(self) -> asyncio.Task[Event | None]:
-        """The next event, being read; the same one until `_next` has taken it."""
-        if self._reading is None:
-            self._reading = asyncio.create_task(read_event(self._client.reader))
-        return self._reading
-
     async def _next(self) -> Event | None:
         """The next event, unless the session ends before it."""
-        reading = self._read()
+        if self._reading is None:
+            self._reading = asyncio.create_task(read_event(self._client.reader))
+        reading = self._reading
         waiting: set[asyncio.Task[Any]] = {reading}
         if self._utterance is not None:
             waiting.add(self._utterance.hearing)
@@ -155,11 +154,6 @@ class Connection:
             await self._write(Transcript("").event())
         else:
             await self._utterance.finish()
-            reading = self._read()
-            await asyncio.wait({reading, self._utterance.hearing}, return_when=asyncio.FIRST_COMPLETED)
-            left = reading.done() and reading.exception() is None and reading.result() is None
-            if left and not self._utterance.hearing.done():
-                raise ConnectionResetError("the client left before its transcript was ready")
             await self._end(self._utterance)
             self._answered = False
         self._offer = None
