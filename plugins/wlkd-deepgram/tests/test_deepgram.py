@@ -242,6 +242,17 @@ async def test_keep_alive_keeps_a_silent_client():
         assert finals(await hear(socket)) == spoken(2)
 
 
+async def test_keep_alive_ends_nothing():
+    async with serving() as daemon, client(daemon).listen.v1.connect(**LINEAR) as socket:
+        await socket.send_media(bytes(16_000))
+        for _ in range(3):
+            await socket.send_keep_alive()
+        await socket.send_media(bytes(16_000))
+        await socket.send_close_stream()
+        results = [message for message in await hear(socket) if message.type == "Results"]
+    assert [message.channel.alternatives[0].transcript for message in results] == ["one two"]
+
+
 async def test_a_silent_client_without_keep_alive_is_sent_away():
     values = {"sessions": {"idle_timeout_seconds": 0.3}}
     async with serving(values) as daemon, aiohttp.ClientSession() as http:

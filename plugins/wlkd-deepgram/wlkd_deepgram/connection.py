@@ -52,7 +52,6 @@ class Connection:
             Results(query, metadata.request_id, options.final_seconds, (number, count)) for number in range(count)
         ]
         self._flushes = 0
-        self._heard_since_keep_alive = True
         self._finished = 0
         """Channels of which all results were sent."""
 
@@ -79,7 +78,6 @@ class Connection:
             return await self._control(session, message.data)
         if message.data:
             self._metadata.hear(message.data)
-            self._heard_since_keep_alive = True
             await session.feed(packet(message.data) if self._packets else message.data)
         else:
             # How older clients end the stream.
@@ -94,14 +92,13 @@ class Connection:
             return True
         match control.get("type"):
             case "KeepAlive":
-                if not self._heard_since_keep_alive:
-                    # Nobody speaks: flushing cuts no word, and tells the session that its client lives.
-                    await self._flush(session)
-                self._heard_since_keep_alive = False
+                with session.kept_waiting():
+                    pass  # The time without audio counts from now on.
             case "Finalize":
+                self._flushes += 1
                 for results in self._results:
-                    results.finalize(self._flushes + 1)
-                await self._flush(session)
+                    results.finalize(self._flushes)
+                await session.flush()
             case "CloseStream":
                 await session.finish()
                 return False
@@ -111,10 +108,6 @@ class Connection:
                 # The protocol grows: a client's next version may send what this one does not know.
                 await self._send_all([schema_error(text, unknown_type(kind))])
         return True
-
-    async def _flush(self, session: Session) -> None:
-        self._flushes += 1
-        await session.flush()
 
     async def _send(self, session: Channels) -> None:
         """Send the messages of every channel to the end. When one fails, the audio of the others ends too."""
