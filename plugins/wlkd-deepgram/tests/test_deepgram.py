@@ -15,6 +15,7 @@ import aiohttp
 import av
 import numpy as np
 import pytest
+import soundfile
 from deepgram import AsyncDeepgramClient, DeepgramClient
 from deepgram.core.api_error import ApiError
 from deepgram.environment import DeepgramClientEnvironment
@@ -429,6 +430,16 @@ async def test_a_recording_that_may_be_in_several_languages():
         )
     for best in (answer.results.channels[0].alternatives[0], answer.results.utterances[0]):
         assert (best.languages, [one.language for one in best.words]) == (["en"], ["en", "en"])
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "ULAW"])
+async def test_an_au_file_as_systems_call_it(subtype):
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(32_000), 16_000, format="AU", subtype=subtype)
+    async with serving() as daemon, aiohttp.ClientSession() as http:
+        said = {"data": file.getvalue(), "headers": {"Content-Type": "audio/basic"}}
+        async with http.post(f"{daemon.http}/v1/listen", **said) as answer:
+            assert (await answer.json())["results"]["channels"][0]["alternatives"][0]["transcript"] == spoken(2)
 
 
 async def test_recordings_that_cannot_be():

@@ -96,8 +96,7 @@ class Deepgram(Transport[DeepgramOptions]):
             )
         if (request.content_length or 0) > self.config.max_upload_bytes:
             raise too_large(self.config)
-        content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
-        query = self._parse(request.query, content_type if content_type.startswith(("audio/", "video/")) else None)
+        query = self._parse(request.query, _media_type(request))
         async with Spool() as spool:
             query = replace(query, offer=replace(query.offer, file=spool.file))
             async with self._open(query, peer, token, "upload") as session:
@@ -126,6 +125,15 @@ class Deepgram(Transport[DeepgramOptions]):
     def _refused(self, request: web.Request, error: SessionError) -> web.Response:
         self._sessions.turned_away(error, transport="deepgram", peer=peer_of(request))
         return refused(error, new_request_id())
+
+
+def _media_type(request: web.Request) -> str | None:
+    """What the client says of its recording; None: the decoder looks.
+
+    Systems call AU files `audio/basic`, which is raw mu-law to the letter (RFC 2046); the API says that by `encoding`.
+    """
+    known = request.content_type.startswith(("audio/", "video/")) and request.content_type != "audio/basic"
+    return request.headers[hdrs.CONTENT_TYPE] if known else None
 
 
 def _token(request: web.Request) -> tuple[str | None, str | None]:
