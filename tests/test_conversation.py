@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import ssl
 
 import pytest
 
@@ -37,12 +38,13 @@ def test_every_code_has_its_answer(table: dict[Code, int]) -> None:
         (ConnectionResetError("gone"), None),
         (OSError(errno.ETIMEDOUT, "Connection timed out"), None),
         (OSError(errno.EHOSTUNREACH, "No route to host"), None),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), None),
         (OSError(errno.ENOSPC, "No space left on device"), "internal error; the server's log has the details"),
         (TimeoutError(), "internal error; the server's log has the details"),
         (RuntimeError("a defect"), "internal error; the server's log has the details"),
         (None, None),
     ],
-    ids=["error", "connection", "vanished", "no way there", "disk", "timeout", "defect", "good"],
+    ids=["error", "connection", "vanished", "no way there", "tls", "disk", "timeout", "defect", "good"],
 )
 async def test_what_goes_wrong_is_told_once(
     raised: Exception | None, told: str | None, caplog: pytest.LogCaptureFixture

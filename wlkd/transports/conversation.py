@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
@@ -27,7 +28,9 @@ network. Python has no `ConnectionError` for these."""
 
 def is_lost(error: Exception) -> bool:
     """Whether `error` says that the connection broke; nothing is wrong here then."""
-    return isinstance(error, ConnectionError) or (isinstance(error, OSError) and error.errno in LOST)
+    # TLS says in its own way that what arrives makes no sense, as behind a connection that was cut inside a record.
+    broken = isinstance(error, (ConnectionError, ssl.SSLError))
+    return broken or (isinstance(error, OSError) and error.errno in LOST)
 
 
 def defect() -> SessionError:

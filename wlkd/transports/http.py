@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 from wlkd.contract.errors import Code, SessionError, SessionRefused
 from wlkd.contract.host import Sessions
-from wlkd.transports.conversation import defect, running
+from wlkd.transports.conversation import defect, is_lost, running
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -84,10 +84,10 @@ def answering(handle: Handler, refuse: Refuse) -> Handler:
             return await handle(request)
         except SessionError as error:
             return refuse(request, error)
-        except ConnectionError as error:
-            logger.info("%s: %s", request.remote, error)
-            return gone(request)
-        except Exception:
+        except Exception as error:
+            if is_lost(error):
+                logger.info("%s: %s", request.remote, error)
+                return gone(request)
             logger.exception("%s: request ended by a defect", request.remote)
             return refuse(request, defect())
 
