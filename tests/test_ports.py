@@ -17,6 +17,9 @@ from tests.waiting import until
 from wlkd import Problem
 from wlkd.config import make_config
 from wlkd.config.ports import ports_in_use
+from wlkd.contract.errors import ProvisionError
+from wlkd.daemon.listeners import bind
+from wlkd.host.systemd import InheritedSockets
 from wlkd.plugins import load_plugins
 from wlkd.testing import free_port, running_daemon
 
@@ -104,6 +107,20 @@ async def test_no_proxy_is_asked_whether_a_daemon_runs_here(
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     async with running_daemon(values):
         assert await problems(values) == []
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="no IPv6 here")
+@pytest.mark.parametrize("server", ["http"], indirect=True)
+async def test_an_ipv6_address_has_brackets(values: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    values["server"]["host"], port = "::1", values["server"]["port"]
+    async with running_daemon(values):
+        assert f"serving on [::1]:{port}" in caplog.text
+        assert await problems(values) == [], "the daemon is found there"
+        with pytest.raises(ProvisionError, match=rf"cannot listen on \[::1\]:{port}: "):
+            bind("::1", port)
+    with bind("::1", port) as sock:
+        assert InheritedSockets([sock]).untaken == [f"[::1]:{port}"]
 
 
 async def test_another_program_is_a_conflict(values: dict[str, Any]) -> None:

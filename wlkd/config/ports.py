@@ -15,6 +15,7 @@ from pathlib import Path
 
 from wlkd.config.options import Config
 from wlkd.contract.errors import Problem
+from wlkd.host.addresses import with_port
 
 EVERYWHERE = frozenset({"0.0.0.0", "::"})
 ANSWER_SECONDS = 1.0
@@ -51,7 +52,7 @@ def ports_in_use(config: Config) -> Iterator[Problem]:
         elif (listener.host, listener.port) not in {(one.host, one.port) for one in before}:
             error = _refusal(host, port)
             if error is not None and error.errno != errno.EADDRINUSE:
-                yield Problem(f"{place}host", f"cannot listen on {host}:{port}: {error.strerror or error}")
+                yield Problem(f"{place}host", f"cannot listen on {with_port(host, port)}: {error.strerror or error}")
             elif error is not None:
                 ours = ours or (_is_ours(config) if not before else _is_held_by_wlkd(port))
                 if not ours:
@@ -94,7 +95,7 @@ def _refusal(host: str, port: int) -> OSError | None:
 def _is_ours(config: Config) -> bool:
     """Whether a wlkd daemon answers there: then a check before its restart must not report a conflict."""
     server = config.server
-    host = "127.0.0.1" if server.host in EVERYWHERE else server.host
+    address = with_port("127.0.0.1" if server.host in EVERYWHERE else server.host, server.port)
     anybody = ssl.create_default_context()
     # Its certificate is for the name that clients use; what is asked is no secret, and nothing is sent.
     anybody.check_hostname = False
@@ -102,7 +103,7 @@ def _is_ours(config: Config) -> bool:
     # No proxy knows the addresses of this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody))
     # Both: what is checked may be the change from one to the other.
-    return any(_is_wlkd_at(f"{scheme}://{host}:{server.port}/plugins", opener) for scheme in ("http", "https"))
+    return any(_is_wlkd_at(f"{scheme}://{address}/plugins", opener) for scheme in ("http", "https"))
 
 
 def _is_wlkd_at(url: str, opener: urllib.request.OpenerDirector) -> bool:

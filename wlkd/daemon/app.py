@@ -23,6 +23,7 @@ from wlkd.daemon.listeners import HttpServer
 from wlkd.daemon.pipeline import Core, running_core
 from wlkd.daemon.reload import Reload
 from wlkd.daemon.starting import closed, starting
+from wlkd.host.addresses import with_port
 from wlkd.host.build import build
 from wlkd.host.memory import keep_giving_back
 from wlkd.host.systemd import Notifier, inherited_sockets, watchdog_seconds
@@ -86,7 +87,7 @@ class Daemon:
             self._notifier.status(health.status())
             self._notifier.ready()
             for host, port in self.http.addresses:
-                logger.info("serving on %s:%d", host, port)
+                logger.info("serving on %s", with_port(host, port))
             started()
             await self._stop.wait()
             reloading.cancel()

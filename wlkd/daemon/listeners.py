@@ -18,6 +18,7 @@ from aiohttp.typedefs import Middleware
 
 from wlkd.contract.errors import ProvisionError
 from wlkd.daemon.origins import Origins
+from wlkd.host.addresses import with_port
 from wlkd.host.systemd import InheritedSockets
 
 logger = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class HttpServer:
         if sock is None:
             sock = bind(host, port)
         elif (held := sock.getsockname()[0]) != host and not {held, host} <= EVERYWHERE:
-            logger.warning("wlkd.socket holds %s:%d: %s of the configuration does not count", held, port, host)
+            logger.warning("wlkd.socket holds %s: %s of the configuration does not count", with_port(held, port), host)
         self._listening.append(sock)
         return sock
 
@@ -171,7 +172,7 @@ def bind(host: str, port: int) -> socket.socket:
         )[0]
         sock = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise ProvisionError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        raise ProvisionError(f"cannot listen on {with_port(host, port)}: {error.strerror or error}") from error
     try:
         # A restart must not wait until the old connections' TIME_WAIT is over.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -180,7 +181,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         raise ProvisionError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; "
+            f"cannot listen on {with_port(host, port)}: {error.strerror or error}; "
             f"is another wlkd running? Change the port, or stop the other program"
         ) from error
     return sock

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 
 import sdnotify
 
+from wlkd.host.addresses import with_port
+
 LISTEN_FDS_START = 3
 """The first inherited descriptor; sd_listen_fds(3)."""
 STANDARD_ERROR = 2
@@ -94,7 +96,7 @@ class InheritedSockets:
     @property
     def untaken(self) -> list[str]:
         """Addresses on which clients would wait in vain."""
-        return ["{}:{}".format(*sock.getsockname()[:2]) for sock in self._sockets] + self._others
+        return [with_port(*sock.getsockname()[:2]) for sock in self._sockets] + self._others
 
     def close(self) -> None:
         """Close those that nobody took."""
