@@ -237,6 +237,19 @@ def test_wav_with_the_high_byte_first(tag: int, kind: str, loud: float, channels
     assert heard[2000] == pytest.approx(0.25, abs=0.001)
 
 
+@pytest.mark.parametrize("kind", [b"RIFF", b"RIFX"])
+@pytest.mark.parametrize(("bits", "width"), [(12, 2), (20, 3), (24, 3), (32, 4)])
+def test_wav_of_a_depth_between_bytes(kind: bytes, bits: int, width: int) -> None:
+    order = "<" if kind == b"RIFF" else ">"
+    fmt = struct.pack(f"{order}HHIIHH", 1, 1, SAMPLE_RATE, SAMPLE_RATE * width, width, bits)
+    # A number's bits stand at the top of its bytes.
+    sample = (1 << (8 * width - 3)).to_bytes(width, "little" if kind == b"RIFF" else "big")
+    sizes = [struct.pack(f"{order}I", size) for size in (len(fmt), 4000 * width)]
+    heard = decode(kind + b"\0\0\0\0WAVEfmt " + sizes[0] + fmt + b"data" + sizes[1] + sample * 4000)
+    assert len(heard) == 4000
+    assert heard[2000] == pytest.approx(0.25, abs=0.001)
+
+
 @pytest.mark.parametrize(
     ("data", "found"),
     [

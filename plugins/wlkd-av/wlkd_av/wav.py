@@ -86,6 +86,8 @@ def wav_samples(read_at: ReadAt, *, seekable: bool = False) -> WavSamples | None
     if tag == EXTENSIBLE and len(fmt) >= 28:
         # The first number of the sub-format's GUID is the tag.
         tag = struct.unpack_from(f"{order}I", fmt, 24)[0] & 0xFFFF
+    if tag == PCM:
+        bits += -bits % 8  # A number of 12 or 20 bits has whole bytes, and stands at their top.
     demuxer, layout = DEMUXERS.get((tag, bits)), LAYOUTS.get(channels)
     if turned:
         demuxer, layout = TURNED.get(demuxer or "", demuxer), layout or f"{channels}C"
