@@ -19,6 +19,7 @@ logging.getLogger("wlkd_tcp").debug("too much")
 logging.getLogger("wlkd.daemon.app").error("two\\nlines")
 logging.getLogger("library").info("chatter")
 logging.getLogger("library").warning("serious")
+logging.getLogger("aiohttp.websocket").warning("Client protocols ['secret'] don't overlap server-known ones ()")
 warnings.warn("old", stacklevel=1)
 complain("a.yaml:1: wrong\\na.yaml:2: wrong")
 """
@@ -48,6 +49,10 @@ def test_on_a_terminal_lines_have_the_time_and_words() -> None:
     assert lines[0].endswith(" INFO    wlkd.sessions.session: opened") and lines[0][2] == ":"
     assert not any(line.startswith("<") for line in lines)
     assert lines[-2:] == ["a.yaml:1: wrong", "a.yaml:2: wrong"]
+
+
+def test_what_clients_offer_as_subprotocols_is_kept_out() -> None:
+    assert "secret" not in "\n".join(output(journal=True))
 
 
 @pytest.mark.parametrize("journal", [True, False])

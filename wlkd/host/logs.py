@@ -46,3 +46,5 @@ def set_up_logging(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(True)
+    # It warns of subprotocols that nobody here knows, with all of them, and browsers send their token as one.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
