@@ -369,11 +369,11 @@ async def test_tokens_in_a_header_or_as_a_subprotocol(tmp_path):
         async with client(daemon, "sesame").listen.v1.connect(**LINEAR) as socket:
             await socket.send_close_stream()
             assert [message.type for message in await hear(socket)] == ["Metadata"]
-        async with (
-            aiohttp.ClientSession() as http,
-            http.ws_connect(f"{daemon.ws}/v1/listen", protocols=("token", "sesame")) as socket,
-        ):
-            assert socket.protocol == "token"
+        async with aiohttp.ClientSession() as http:
+            for key, headers in (("sesame", {}), ("of-the-page", {"Authorization": "Token sesame"})):
+                url = f"{daemon.ws}/v1/listen"
+                async with http.ws_connect(url, protocols=("token", key), headers=headers) as socket:
+                    assert socket.protocol == "token"
 
 
 async def test_a_client_too_many_is_told_to_come_back():

@@ -138,11 +138,9 @@ def _media_type(request: web.Request) -> str | None:
 
 def _token(request: web.Request) -> tuple[str | None, str | None]:
     """The client's token, and the subprotocol to agree to: browsers can only send a token as one."""
-    if token := bearer(request, "token", "bearer"):
-        return token, None
-    if token := request.query.get("token"):
-        return token, None
     offered = subprotocols(request)
+    key = subprotocol = None
     if len(offered) == 2 and offered[0] in ("token", "bearer"):
-        return offered[1], offered[0]
-    return None, None
+        subprotocol, key = offered
+    # Also where a proxy sends the token in the header: a browser whose offers are all left aside breaks the connection.
+    return bearer(request, "token", "bearer") or request.query.get("token") or key, subprotocol
