@@ -506,6 +506,67 @@ async def test_a_browser_that_refuses_to_start_recording_is_explained_and_asked_
         await visit.finishes()
 
 
+# As of a browser that has closed its audio; `which` are the attempts that fail, from 0.
+REFUSE_RECORDER = """
+const made = AudioWorkletNode;
+let attempts = 0;
+window.AudioWorkletNode = class extends made {
+  constructor(...all) {
+    if (attempts++ === which) throw new DOMException("closed", "InvalidStateError");
+    super(...all);
+  }
+};
+"""
+
+
+async def test_a_recorder_that_cannot_be_made_closes_the_microphone_and_is_asked_again(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script("window.which = 0;" + REFUSE_RECORDER)
+        await visit.add_init_script(TELL_GIVEN)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.sees(NOTICE, "does not start recording")
+        await visit.is_in("idle")
+        await visit.until("given.getTracks().every((track) => track.readyState === 'ended')")
+        await visit.click(f"{NOTICE} button")
+        await visit.hears("two")
+        await visit.finishes()
+
+
+async def test_sound_that_cannot_be_connected_closes_the_microphone(scripted, browse):
+    """As in Firefox, where the microphone has another sample rate than the context."""
+    refuse = """
+    AudioContext.prototype.createMediaStreamSource = () => { throw new DOMException("rates", "NotSupportedError"); };
+    """
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script(refuse)
+        await visit.add_init_script(TELL_GIVEN)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.sees(NOTICE, "does not start recording")
+        await visit.is_in("idle")
+        await visit.until("given.getTracks().every((track) => track.readyState === 'ended')")
+
+
+async def test_a_recorder_that_cannot_go_on_after_a_pause_ends_the_recording(scripted, browse, script):
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script("window.which = 1;" + REFUSE_RECORDER)
+        await visit.add_init_script(TELL_GIVEN)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("two")
+        await visit.click("#pause")
+        await visit.is_in("paused")
+        await visit.click("#pause")
+        await visit.sees(NOTICE, "does not start recording")
+        await visit.is_in("idle")
+        await visit.until("given.getTracks().every((track) => track.readyState === 'ended')")
+        assert script(await visit.said(), 2)
+        await visit.click("#record")
+        await visit.sees("#lines .line:nth-child(2)", "two")
+        await visit.finishes()
+
+
 async def test_a_browser_that_has_no_clock_to_give_is_explained_and_asked_again(scripted, browse):
     refuse = """
     const made = AudioContext;

@@ -254,6 +254,7 @@ function onProblem({ detail }) {
     refused: [["openSettings", () => openSettings("server")]],
     insecureServer: [["openSettings", () => openSettings("server")]],
     noPcm: [["openSettings", () => openSettings("server")]],
+    noOutput: [["dismiss", () => dismiss()]],
   }[kind] ?? [["retryNow", () => stream?.retryNow()]];
   explain(kind, { ...detail, minutes: KEPT_MINUTES }, actions);
   if (["unauthorized", "wrongToken"].includes(kind)) openToken();

@@ -22,12 +22,17 @@ export class Recording extends Stream {
   #next = 0; // the sample to send next
   #settled = 0; // what comes before this sample need not be sent again
 
-  /** `url` of the WebSocket, with its query. `sound` is open, and is closed at the end. */
+  /** `url` of the WebSocket, with its query. `sound` is open, and is closed at the end. Throws SoundError: then it is closed, too. */
   constructor(url, transcript, sound) {
     super(url, "pcm", transcript);
     this.#base = transcript.end;
     this.#sound = sound;
-    this.#record();
+    try {
+      this.#record();
+    } catch (error) {
+      sound.close();
+      throw error;
+    }
     this.connect();
   }
 
@@ -63,7 +68,13 @@ export class Recording extends Stream {
   async resume() {
     await this.#rest();
     if (this.state !== "paused") return;
-    this.#record();
+    try {
+      this.#record();
+    } catch ({ code }) {
+      this.emit("problem", { kind: code });
+      await this.stop();
+      return;
+    }
     if (this.waits) {
       this.setState("waiting");
       return;

@@ -126,12 +126,22 @@ export async function prepare() {
  * during a call. */
 async function clockRuns() {
   const late = new Promise((_, reject) => setTimeout(reject, MAX_RESUME_MS));
-  await Promise.race([context.resume(), late]).catch(() => {
-    // The next attempt begins with another one: that a browser has closed never runs again.
-    context.close().catch(() => {});
-    context = loading = null;
-    throw new SoundError("noOutput");
-  });
+  await Promise.race([context.resume(), late]).catch(refuseContext);
+}
+
+/** The next attempt begins with another context: one that a browser has closed never runs again. */
+function refuseContext() {
+  context.close().catch(() => {});
+  context = loading = null;
+  throw new SoundError("noOutput");
+}
+
+function newRecorder() {
+  try {
+    return new AudioWorkletNode(context, "pcm", { numberOfOutputs: 0 });
+  } catch {
+    return refuseContext();
+  }
 }
 
 export class Sound {
@@ -147,6 +157,7 @@ export class Sound {
     const sound = new Sound(await streams(source));
     users++;
     try {
+      sound.#connect();
       await clockRuns();
     } catch (error) {
       await sound.close();
@@ -158,11 +169,18 @@ export class Sound {
   constructor(streams) {
     this.#streams = streams;
     this.#mixed = context.createGain();
-    for (const stream of streams) context.createMediaStreamSource(stream).connect(this.#mixed);
     this.#analyser = context.createAnalyser();
     this.#analyser.fftSize = 1024;
     this.#samples = new Float32Array(this.#analyser.fftSize);
     this.#mixed.connect(this.#analyser);
+  }
+
+  #connect() {
+    try {
+      for (const stream of this.#streams) context.createMediaStreamSource(stream).connect(this.#mixed);
+    } catch {
+      refuseContext(); // Firefox: the microphone has another sample rate
+    }
   }
 
   /** Called with "gone" when a device disappears, with "unshared" when the person stops sharing. */
@@ -181,9 +199,12 @@ export class Sound {
     return Math.min(1, Math.max(0, 1 + (10 * Math.log10(power + 1e-12)) / 60));
   }
 
-  /** Record: `onPiece` gets Int16Arrays at RATE. Returns `stop`, which resolves after the last piece. */
+  /**
+   * Record: `onPiece` gets Int16Arrays at RATE. Returns `stop`, which resolves after the last piece. Throws SoundError;
+   * the devices stay open then, for `close`.
+   */
   record(onPiece) {
-    const node = new AudioWorkletNode(context, "pcm", { numberOfOutputs: 0 });
+    const node = newRecorder();
     const stopped = new Promise((resolve) => {
       node.port.onmessage = ({ data }) => (data === null ? resolve() : onPiece(new Int16Array(data)));
     });
