@@ -482,6 +482,30 @@ async def test_a_recording_that_is_over_before_the_screen_is_kept_awake_lets_it_
         await visit.until("held === 0")
 
 
+async def test_the_screen_may_sleep_while_a_recording_is_paused(scripted, browse):
+    count = """
+    window.held = 0;
+    navigator.wakeLock.request = async () => (held++, { release: async () => held-- });
+    """
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script(count)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("one")
+        await visit.until("held === 1")
+        await visit.click("#pause")
+        await visit.is_in("paused")
+        await visit.until("held === 0")
+        await visit.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # somebody looks at it
+        await visit.wait_for_timeout(100)
+        assert await visit.evaluate("held") == 0
+        await visit.click("#pause")
+        await visit.is_in("recording")
+        await visit.until("held === 1")
+        await visit.finishes()
+        await visit.until("held === 0")
+
+
 async def test_a_browser_that_refuses_to_start_recording_is_explained_and_asked_again(scripted, browse):
     refuse = """
     const made = AudioContext;

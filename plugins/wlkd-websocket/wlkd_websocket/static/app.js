@@ -217,10 +217,11 @@ function onState() {
     stream = null;
     dismiss("silent", "deaf");
     document.body.style.setProperty("--level", 0);
-    maySleep();
     archive.save();
     view.render(transcript);
   }
+  if (stream === null || stream.state === "paused") maySleep();
+  else if (wakeLock === null) keepAwake();
   showStatus();
 }
 
@@ -261,9 +262,9 @@ function onProblem({ detail }) {
   view.render(transcript);
 }
 
-/** A phone that goes to sleep stops listening. */
+/** A phone that goes to sleep stops listening; in a pause it may. */
 function keepAwake() {
-  if (!navigator.wakeLock || !stream || document.hidden) return;
+  if (!navigator.wakeLock || !stream || stream.state === "paused" || document.hidden) return;
   maySleep();
   // Refused, for example on a low battery: then the screen may go dark.
   wakeLock = navigator.wakeLock.request("screen").catch(() => null);
