@@ -49,3 +49,17 @@ async def test_axe_finds_nothing(scripted, browse):
         await visit.evaluate("document.getElementById('captions').click()")
         found += await findings(visit, "captions")
     assert found == []
+
+
+async def test_focus_is_not_lost_with_a_message(scripted, browse):
+    """Whoever reads the page by ear or by keyboard would begin again at its top."""
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("one")
+        await visit.finishes()
+        await visit.click("#clear")
+        await visit.focus("#notice button:has-text('Dismiss')")
+        await visit.keyboard.press("Enter")
+        await visit.sees_no("#notice")
+        assert await visit.evaluate("document.activeElement.id") == "scroller"

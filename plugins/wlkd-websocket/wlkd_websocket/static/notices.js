@@ -1,5 +1,6 @@
 // Explanations above the transcript: what happened, and what to do about it.
 
+import { focusTranscript } from "./focus.js";
 import { t } from "./i18n.js";
 
 const box = document.getElementById("notice");
@@ -114,6 +115,7 @@ export function dismiss(...kinds) {
   if (shown === null || (kinds.length && !kinds.includes(shown.kind))) return;
   shown = null;
   clearInterval(counting);
+  focusTranscript(box);
   box.hidden = true;
   delete box.dataset.kind;
 }
