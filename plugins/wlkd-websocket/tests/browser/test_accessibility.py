@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from itertools import product
 
 import pytest
+
+from tests.wav import wav
+from wlkd.contract.audio import SAMPLE_RATE
 
 SIZES = {"phone": {"width": 360, "height": 740}, "wide": {"width": 1280, "height": 800}}
 RUN = "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations)"
@@ -63,3 +67,28 @@ async def test_focus_is_not_lost_with_a_message(scripted, browse):
         await visit.keyboard.press("Enter")
         await visit.sees_no("#notice")
         assert await visit.evaluate("document.activeElement.id") == "scroller"
+
+
+async def test_the_percentage_of_a_file_is_not_read_aloud_at_each_step(scripted, browse, tmp_path):
+    path = tmp_path / "meeting.wav"
+    path.write_bytes(wav(bytes(2 * SAMPLE_RATE * 300)))
+    # What a screen reader says: changes of the status, but for what is marked not to be said.
+    listen = """
+    window.said = [];
+    const tell = (changes) => {
+      const silent = ({ target }) => (target.closest ? target : target.parentElement).closest("[aria-live=off]");
+      if (!changes.every(silent)) said.push(document.getElementById("status").textContent);
+    };
+    addEventListener("DOMContentLoaded", () => {
+      const all = { childList: true, characterData: true, subtree: true };
+      new MutationObserver(tell).observe(document.getElementById("status"), all);
+    });
+    """
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script(listen)
+        await visit.goto(daemon.http)
+        await visit.set_input_files("#file", path)
+        await visit.sees("#status", re.compile(r"meeting\.wav: [1-9]\d* %"))
+        await visit.is_in("idle")
+        uploading = [text for text in await visit.evaluate("said") if "meeting.wav" in text]
+        assert len(uploading) == 1, uploading

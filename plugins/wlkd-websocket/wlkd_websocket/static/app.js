@@ -44,15 +44,20 @@ let wakeLock = null; // a promise of one, or of null
 
 // What is shown ---------------------------------------------------------------------------------------------
 
-function statusText(state) {
-  if (state === "uploading") return t("uploading", { name: stream.name, percent: Math.round(100 * stream.progress) });
-  return t(state === "recording" && !heard ? "quiet" : state);
+/** `[what is read aloud when it changes, what is not]` */
+function statusTexts(state) {
+  const uploading = state === "uploading";
+  const percent = uploading ? t("percent", { percent: Math.round(100 * stream.progress) }) : "";
+  return [t(state === "recording" && !heard ? "quiet" : state, { name: stream?.name }), percent];
 }
 
 function showStatus() {
   const live = stream !== null;
   const state = live ? stream.state : starting ? "starting" : "idle";
-  if ($("status").textContent !== statusText(state)) $("status").textContent = statusText(state);
+  statusTexts(state).forEach((text, n) => {
+    const part = $("status").children[n];
+    if (part.textContent !== text) part.textContent = text;
+  });
   document.body.dataset.state = state;
   for (const button of document.querySelectorAll("[data-action='record']")) {
     button.title = t(!live ? "start" : state === "finishing" ? "giveUp" : "stop");
