@@ -422,6 +422,96 @@ async def test_a_meeting_that_is_too_long_for_the_browser_is_kept_without_the_ti
         assert await visit.evaluate(meet) == [[True, 1000], [False, 0]]
 
 
+async def test_keeping_a_long_meeting_writes_only_what_is_new_and_a_crash_loses_none_of_it(scripted, browse):
+    meet = """async () => {
+        const { Archive } = await import("./page/archive.js");
+        const { Transcript } = await import("./page/transcript.js");
+        const transcript = new Transcript();
+        const archive = new Archive(transcript);
+        let due = null;
+        window.setTimeout = (run) => (due = run);
+        let written = 0;
+        const set = Storage.prototype.setItem;
+        Storage.prototype.setItem = function (key, value) { written += value.length; set.call(this, key, value); };
+        const kept = () => {
+            written = 0;
+            archive.touch();
+            due();
+            // As a page that is opened after a crash.
+            const again = new Transcript();
+            new Archive(again);
+            const said = ({ lines, spoken }) => JSON.stringify([lines, spoken]);
+            return [said(again) === said(transcript), written];
+        };
+        const line = (n, text) => ({ speaker: 1, text, start_seconds: n, end_seconds: n + 1 });
+        const word = (n, text) => ({ text, start: n, end: n + 1 });
+        const say = (first, texts, words) => transcript.update({
+            first_line: first,
+            lines: texts.map((text, n) => line((first ?? 0) + n, text)),
+            new_words: words,
+            buffer_transcription: "",
+        });
+        const some = (count, from = 0) => [...Array(count)].map((_, n) => from + n);
+        transcript.begin(0);
+        say(undefined, some(5000).map(() => " one"), some(5000).map((n) => word(n, " one")));
+        const all = kept();
+        const answers = [];
+        const check = (name) => answers.push([name, ...kept()]);
+        say(5000, [" two"], [word(5000, " two")]);
+        check("a new line");
+        say(5000, [" two three"], [word(5000.5, " three")]);
+        check("a line that grows");
+        say(4998, [" One", " one", " two three"], []);
+        check("lines that change");
+        say(undefined, [...some(4998).map(() => " one"), " One", " one", " two three", " four"], [word(5001, " four")]);
+        check("of a file all lines come again");
+        transcript.begin(6000);
+        check("a new connection");
+        say(0, [" five"], [word(0, " five")]);
+        check("its words");
+        transcript.restart();
+        check("that begins anew");
+        say(0, [" six"], [word(0, " six")]);
+        check("its other words");
+        transcript.seal();
+        check("its end");
+        for (let n = 1; n < 1000; n++) {
+            say(n, [" seven"], [word(n, " seven")]);
+            if (n % 40 === 0) answers.push(["hundreds of lines", kept()[0], 0]);
+        }
+        transcript.clear();
+        transcript.begin(0);
+        say(0, [" eight"], [word(0, " eight")]);
+        check("the next transcript");
+        transcript.clear();
+        check("nothing");
+        return [all, answers];
+    }"""
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.until(OPENED)
+        all_of_it, answers = await visit.evaluate(meet)
+        assert all_of_it[0] and all_of_it[1] > 100_000
+        assert [answer for answer in answers if not answer[1] or answer[2] > 5_000] == []
+
+
+async def test_words_survive_a_crash_in_the_middle_of_a_recording(scripted, browse):
+    """Nothing is said to the page: neither that it is left, nor that it is hidden."""
+    silence = "addEventListener('pagehide', (event) => event.stopImmediatePropagation());"
+    kept = "/four/.test(localStorage.getItem('wlkd.changes'))"
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script(silence)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("two")
+        await visit.until(kept)
+        said = await visit.said()
+        visit.on("dialog", lambda dialog: dialog.accept())
+        await visit.reload()
+        again = await visit.said()
+        assert again[:4] == said[:4] == ["one", "two", "three", "four"]
+
+
 async def test_tabs_keep_their_transcripts_apart_and_a_new_one_brings_back_what_a_closed_one_kept(scripted, browse):
     async def record(tab: Any, until: str) -> list[str]:
         await tab.click("#record")

@@ -4,8 +4,10 @@
 import { keyAt, notePlace, ownPlace, takePlace } from "./place.js";
 import { restoreSpeakers, speakerNames } from "./speakers.js";
 import { forget, keep, kept } from "./storage.js";
+import { withChanges } from "./transcript.js";
 
 const EVERY_MS = 2000; // while words come
+const MOST_NEW_LINES = 100; // that are kept beside the others, before all are written again: some minutes of speech
 
 export class Archive {
   #transcript;
@@ -19,7 +21,7 @@ export class Archive {
   constructor(transcript) {
     this.#transcript = transcript;
     if (this.#place !== null) this.#bringBack();
-    addEventListener("pagehide", () => this.#timer !== null && this.save());
+    addEventListener("pagehide", () => this.#timer !== null && this.#saveNew());
   }
 
   /** Make sure that no other tab keeps its transcript in the same place. A new tab brings back what a closed one kept. */
@@ -33,7 +35,8 @@ export class Archive {
 
   #bringBack() {
     const parts = kept(this.#key("transcript"));
-    if (Array.isArray(parts)) this.#transcript.restore(parts);
+    const changes = kept(this.#key("changes"));
+    if (Array.isArray(parts)) this.#transcript.restore(changes ? withChanges(parts, changes) : parts);
     restoreSpeakers(kept(this.#key("speakers")) ?? {});
     this.holds = !this.#transcript.isEmpty;
   }
@@ -44,7 +47,16 @@ export class Archive {
 
   /** The transcript has changed. */
   touch() {
-    this.#timer ??= setTimeout(() => this.save(), EVERY_MS);
+    this.#timer ??= setTimeout(() => this.#saveNew(), EVERY_MS);
+  }
+
+  /** Keep what is new, beside the rest: to write all of a long meeting takes as long as it is. */
+  #saveNew() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    const changes = this.#transcript.changes;
+    const few = changes?.parts.reduce((sum, { lines }) => sum + lines.length, 0) <= MOST_NEW_LINES;
+    if (!few || !keep(this.#key("changes"), changes)) this.save();
   }
 
   /** Keep it as it is now. */
@@ -53,13 +65,15 @@ export class Archive {
     this.#timer = null;
     const key = this.#key("transcript");
     if (this.#transcript.isEmpty) {
-      forget(key);
-      forget(this.#key("speakers"));
+      for (const name of ["transcript", "changes", "speakers"]) forget(this.#key(name));
       return;
     }
     notePlace(this.#place);
     keep(this.#key("speakers"), speakerNames());
     // Browsers keep 2 to 5 million characters, some hours with the times of all words, and days without.
     this.holds = keep(key, this.#transcript) || keep(key, this.#transcript.withoutWords());
+    if (!this.holds) return;
+    forget(this.#key("changes"));
+    this.#transcript.noteKept();
   }
 }

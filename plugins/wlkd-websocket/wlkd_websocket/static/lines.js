@@ -2,6 +2,7 @@
 
 import { t } from "./i18n.js";
 import { speakerColour, speakerName } from "./speakers.js";
+import { sameLine } from "./transcript.js";
 
 /** Seconds as people read them, like 1:02:05. */
 export function clock(seconds) {
@@ -49,15 +50,13 @@ export function fillLine(item, line, before, draft) {
   fillText(item.querySelector(".draft"), draft && line.translation ? ` ${draft}` : draft, line.target);
 }
 
-const DRAWN = ["text", "start", "end", "speaker", "language", "unconfirmed", "translation", "target"];
-
 /** Whether `fillLine` would show the same of `one` and `other`: `[line, before, draft]`. */
 export function looksSame([line, before, draft], [other, otherBefore, otherDraft]) {
   return (
     draft === otherDraft &&
     before?.speaker === otherBefore?.speaker &&
     before?.language === otherBefore?.language &&
-    DRAWN.every((key) => line[key] === other[key])
+    sameLine(line, other)
   );
 }
 

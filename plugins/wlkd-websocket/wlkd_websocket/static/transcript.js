@@ -24,9 +24,23 @@ function withWords(lines, words) {
   });
 }
 
+/** `parts`, as they were kept, with the `changes` since then. */
+export function withChanges(parts, { part, line, word, parts: [first, ...later] }) {
+  const before = parts[part] ?? { lines: [], words: [] }; // other tabs write here where browsers have no locks
+  const lines = [...before.lines.slice(0, line), ...first.lines];
+  const words = [...before.words.slice(0, word), ...first.words];
+  return [...parts.slice(0, part), { ...first, lines, words }, ...later];
+}
+
+const SAID = ["text", "start", "end", "speaker", "language", "unconfirmed", "translation", "target"];
+
+/** Whether two lines are the same to a reader. */
+export const sameLine = (one, other) => SAID.every((key) => one[key] === other[key]);
+
 export class Transcript {
   /** @type {{offset: number, target: string | null, others: number, lines: object[], words: object[], tail: string, draft: string}[]} */
   #parts = [];
+  #kept = null; // `{part, line, word}`: what comes before these numbers is what it was at the last `noteKept`
 
   /** A new connection begins; its second 0 is second `offset` of the transcript. `target`: the language that it is
    * translated into, or null. */
@@ -54,7 +68,11 @@ export class Transcript {
       target: part.target,
     }));
     // A connection that goes on says its lines from the first one on that may still change.
-    part.lines = [...part.lines.slice(0, message.first_line ?? 0), ...lines];
+    const first = message.first_line ?? 0;
+    const before = part.lines.slice(first);
+    part.lines = [...part.lines.slice(0, first), ...lines];
+    const same = lines.findIndex((line, n) => n >= before.length || !sameLine(line, before[n]));
+    this.#changed(first + (same < 0 ? lines.length : same));
     // Words that wait for their speaker are final, and shown with those that are not.
     part.tail = (message.buffer_diarization ?? "") + message.buffer_transcription;
     // What the sentence that goes on would be.
@@ -83,10 +101,19 @@ export class Transcript {
   /** The current connection begins anew, with the same sound from its start. */
   restart() {
     Object.assign(this.#parts.at(-1), { lines: [], words: [], tail: "", draft: "" });
+    this.#changed(0, 0);
   }
 
   clear() {
     this.#parts = [];
+    this.#kept = null;
+  }
+
+  /** The current connection has other lines from number `line` on, and other words from `word` on. */
+  #changed(line, word = Infinity) {
+    const kept = this.#kept;
+    if (kept?.part !== this.#parts.length - 1) return;
+    Object.assign(kept, { line: Math.min(kept.line, line), word: Math.min(kept.word, word) });
   }
 
   /** Lines on one clock, in seconds: `{start, end, text, speaker, language, unconfirmed, translation, target}`; `text`
@@ -143,8 +170,24 @@ export class Transcript {
     return this.#parts.map((part) => ({ ...part, words: [] }));
   }
 
+  /** All of it is kept now: `changes` are from here. */
+  noteKept() {
+    const part = this.#parts.at(-1);
+    this.#kept = part ? { part: this.#parts.length - 1, line: part.lines.length, word: part.words.length } : null;
+  }
+
+  /** What `withChanges` needs beside all that was kept; null: everything. */
+  get changes() {
+    if (this.#kept === null) return null;
+    const { part, line, word } = this.#kept;
+    const [first, ...later] = this.#parts.slice(part);
+    const news = { ...first, lines: first.lines.slice(line), words: first.words.slice(word) };
+    return { ...this.#kept, parts: [news, ...later] };
+  }
+
   restore(parts) {
     this.#parts = parts;
+    this.#kept = null;
     this.seal();
   }
 }
