@@ -555,6 +555,44 @@ async def test_tabs_keep_their_transcripts_apart_and_a_new_one_brings_back_what_
             assert await again.said() == expected
 
 
+async def test_a_new_tab_reaches_every_transcript_that_closed_tabs_have_left(scripted, browse):
+    async with scripted() as daemon, browse(viewport={"width": 360, "height": 640}) as one:
+        await one.goto(daemon.http)
+        await one.sees_no("#earlier")
+        kept: list[list[str]] = []
+        tabs = [one]
+        for until in ("two", "four", "six"):
+            tab = tabs[-1]
+            await tab.click("#record")
+            await tab.hears(until)
+            await tab.sees_no("#earlier")
+            kept.append(await tab.finishes())
+            tabs.append(type(one)(await one.context.new_page()))
+            await tabs[-1].goto(daemon.http)
+            await tabs[-1].until(OPENED)
+            await tabs[-1].sees_no("#earlier")  # the others are open
+        again = tabs.pop()
+        for tab in tabs:
+            await tab.page.close()
+        await again.reload()
+        assert await again.said() == []
+        for expected in (kept[2], kept[0]):
+            await again.sees("#earlier", "Earlier transcripts")
+            shown = await again.locator("#earlier button").all_inner_texts()
+            index = [words(text) for text in shown].index(expected)
+            assert re.match(r"0:0\d ", shown[index]), "how long it is"
+            async with again.expect_navigation():
+                await again.locator("#earlier button").nth(index).click()
+            await again.sees("#kept", "kept in this browser")
+            assert await again.said() == expected
+        await again.click("#forget")
+        assert len(await again.locator("#earlier button").all()) == 2
+        assert await again.evaluate("document.getElementById('scroller').scrollTop") == 0
+        await again.reload()
+        await again.sees("#earlier", "one two three four")
+        assert len(await again.locator("#earlier button").all()) == 2, "it is gone, and so is none of the others"
+
+
 OPENED = "sessionStorage.getItem('wlkd.place') !== null"
 
 

@@ -5,6 +5,7 @@ import { Archive } from "./archive.js";
 import "./captions.js";
 import { lockChoices, showLanguages, showSources } from "./choices.js";
 import { onSettings, openSettings } from "./dialog.js";
+import { findEarlier, showEarlier } from "./earlier.js";
 import { FORMATS, copy, download } from "./files.js";
 import { setUiLanguage, t, uiLanguage } from "./i18n.js";
 import { clock } from "./lines.js";
@@ -82,6 +83,7 @@ function showFiles() {
   for (const id of ["copy", ...Object.keys(FORMATS).map((suffix) => `save-${suffix}`)]) $(id).disabled = empty;
   $("clear").disabled = empty || stream !== null;
   $("kept").hidden = empty || stream !== null || !archive.holds;
+  showEarlier(stream === null && (empty || archive.holds));
 }
 
 /** How far the words are behind, or else their translation; without an argument, the same again. */
@@ -383,10 +385,12 @@ window.addEventListener("beforeunload", (event) => {
 navigator.mediaDevices?.addEventListener("devicechange", onDevices);
 
 translatePage();
-opened.then(() => {
+opened.then(async () => {
   view.render(transcript);
   showReading(transcript.isTranslated);
   showStatus();
+  await findEarlier();
+  showFiles();
 });
 meetServer();
 watchPermission();

@@ -1,13 +1,28 @@
 // The transcript survives a reload, a crash and a closed tab: it is kept in this browser, and nowhere else. The names of
 // its speakers are kept with it.
 
-import { keyAt, notePlace, ownPlace, takePlace } from "./place.js";
+import { keyAt, leftPlaces, notePlace, ownPlace, takePlace } from "./place.js";
 import { restoreSpeakers, speakerNames } from "./speakers.js";
 import { forget, keep, kept } from "./storage.js";
-import { withChanges } from "./transcript.js";
+import { Transcript, withChanges } from "./transcript.js";
 
 const EVERY_MS = 2000; // while words come
 const MOST_NEW_LINES = 100; // that are kept beside the others, before all are written again: some minutes of speech
+
+function bringBack(transcript, place) {
+  const parts = kept(keyAt("transcript", place));
+  const changes = kept(keyAt("changes", place));
+  if (Array.isArray(parts)) transcript.restore(changes ? withChanges(parts, changes) : parts);
+}
+
+/** `[place, transcript]` of tabs that were closed, the last one first. */
+export async function earlierTranscripts() {
+  return (await leftPlaces()).map((place) => {
+    const transcript = new Transcript();
+    bringBack(transcript, place);
+    return [place, transcript];
+  });
+}
 
 export class Archive {
   #transcript;
@@ -34,9 +49,7 @@ export class Archive {
   }
 
   #bringBack() {
-    const parts = kept(this.#key("transcript"));
-    const changes = kept(this.#key("changes"));
-    if (Array.isArray(parts)) this.#transcript.restore(changes ? withChanges(parts, changes) : parts);
+    bringBack(this.#transcript, this.#place);
     restoreSpeakers(kept(this.#key("speakers")) ?? {});
     this.holds = !this.#transcript.isEmpty;
   }

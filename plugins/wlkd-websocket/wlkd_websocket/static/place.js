@@ -21,15 +21,34 @@ function take(place) {
   });
 }
 
-function* candidates() {
+/** The places at which a transcript is kept, the last used one first. */
+function usedPlaces() {
   const full = keptKeys().filter((key) => /^transcript(\.\d+)?$/.test(key));
   const places = full.map((key) => Number(key.split(".")[1] ?? 1));
-  const own = ownPlace();
   const used = kept("places") ?? [];
+  return [...new Set([...used.filter((place) => places.includes(place)), ...places])];
+}
+
+function* candidates() {
+  const places = usedPlaces();
+  const own = ownPlace();
   if (own !== null) yield own;
-  // Those that closed tabs have left, the last one first.
-  else yield* [...used.filter((place) => places.includes(place)), ...places];
+  // Those that closed tabs have left.
+  else yield* places;
   for (let place = 1; ; place++) if (!places.includes(place)) yield place;
+}
+
+/** The used places that no open tab has. */
+export async function leftPlaces() {
+  if (!navigator.locks) return [];
+  const taken = (await navigator.locks.query()).held.map(({ name }) => name);
+  return usedPlaces().filter((place) => !taken.includes(keyAt("wlkd.place", place)));
+}
+
+/** Begin anew as the tab that had `place`. */
+export function moveTo(place) {
+  keep("place", place, "sessionStorage");
+  location.reload();
 }
 
 /** Note that something was kept at `place` now. */

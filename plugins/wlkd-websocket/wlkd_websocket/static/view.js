@@ -76,6 +76,7 @@ export class TranscriptView {
   follow() {
     this.#following = true;
     this.#toEnd.hidden = true;
-    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    // Below an empty one stand earlier transcripts.
+    this.#scroller.scrollTop = this.#empty.hidden ? this.#scroller.scrollHeight : 0;
   }
 }
