@@ -69,6 +69,39 @@ async def test_focus_is_not_lost_with_a_message(scripted, browse):
         assert await visit.evaluate("document.activeElement.id") == "scroller"
 
 
+async def test_focus_is_not_lost_with_a_control_that_was_just_used(scripted, browse, tmp_path):
+    path = tmp_path / "meeting.wav"
+    path.write_bytes(wav(bytes(2 * SAMPLE_RATE * 300)))
+    focus = "document.activeElement.id"
+    async with scripted() as daemon, browse(viewport={"width": 360, "height": 300}) as visit:
+        await visit.goto(daemon.http)
+        await visit.focus("#file")
+        await visit.set_input_files("#file", path)
+        await visit.is_in("uploading")
+        assert await visit.evaluate(focus) == "scroller"
+        await visit.is_in("idle")
+        await visit.evaluate("document.getElementById('scroller').scrollTop = 0")
+        await visit.wait_for_timeout(100)
+        await visit.set_input_files("#file", path)
+        await visit.focus("#to-end")
+        await visit.keyboard.press("Enter")
+        await visit.sees_no("#to-end")
+        assert await visit.evaluate(focus) == "scroller"
+        await visit.is_in("idle")
+        for button in ("#clear", "#forget"):
+            await visit.focus(button)
+            await visit.keyboard.press("Enter")
+            await visit.sees("#notice", "cleared")
+            assert await visit.evaluate(focus) == "scroller", button
+            await visit.click("#notice button:has-text('Undo')")
+        await visit.click("#captions")
+        await visit.focus("#captions-larger")
+        for _ in range(5):
+            await visit.keyboard.press("Space")
+        assert await visit.evaluate(focus) == "captions-larger"
+        assert await visit.get_attribute("body", "data-state") == "idle", "a press too many does not record"
+
+
 async def test_the_percentage_of_a_file_is_not_read_aloud_at_each_step(scripted, browse, tmp_path):
     path = tmp_path / "meeting.wav"
     path.write_bytes(wav(bytes(2 * SAMPLE_RATE * 300)))

@@ -7,6 +7,7 @@ import { lockChoices, showLanguages, showSources } from "./choices.js";
 import { onSettings, openSettings } from "./dialog.js";
 import { findEarlier, showEarlier } from "./earlier.js";
 import { FORMATS, copy, download } from "./files.js";
+import { focusTranscript } from "./focus.js";
 import { setUiLanguage, t, uiLanguage } from "./i18n.js";
 import { clock } from "./lines.js";
 import { dismiss, explain, translateNotice } from "./notices.js";
@@ -74,6 +75,7 @@ function showStatus() {
   lockChoices(live || starting);
   lockTarget(live || starting);
   showReading(transcript.isTranslated);
+  if (live || starting) focusTranscript($("file"));
   $("file").disabled = live || starting;
   showFiles();
 }
@@ -302,6 +304,7 @@ async function watchPermission() {
 
 function clear() {
   const before = transcript.toJSON();
+  for (const pressed of ["clear", "forget"]) focusTranscript($(pressed));
   transcript.clear();
   const names = forgetSpeakers();
   archive.save();

@@ -23,8 +23,9 @@ function resize(step) {
   const index = Math.min(SIZES.length - 1, Math.max(0, SIZES.indexOf(settings.captionSize) + step));
   settings.captionSize = SIZES[index];
   root.style.setProperty("--caption-size", settings.captionSize);
-  $("captions-smaller").disabled = index === 0;
-  $("captions-larger").disabled = index === SIZES.length - 1;
+  // Not `disabled`, which would lose the focus: the next press of the space bar would record.
+  $("captions-smaller").setAttribute("aria-disabled", index === 0);
+  $("captions-larger").setAttribute("aria-disabled", index === SIZES.length - 1);
 }
 
 function toggleFullScreen() {

@@ -1,5 +1,6 @@
 // The transcript on the screen: its lines, the tail behind them, and the place that the reader looks at.
 
+import { focusTranscript } from "./focus.js";
 import { uiLanguage } from "./i18n.js";
 import { fillLine, looksSame, makeLine } from "./lines.js";
 import { speakerNames } from "./speakers.js";
@@ -21,7 +22,9 @@ export class TranscriptView {
     this.#scroller.addEventListener("scroll", () => {
       const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
       this.#following = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-      if (this.#following) this.#toEnd.hidden = true;
+      if (!this.#following) return;
+      focusTranscript(this.#toEnd);
+      this.#toEnd.hidden = true;
     });
     this.#toEnd.addEventListener("click", () => this.follow());
     // Larger letters, or a turned phone: what was at the end shall stay there.
@@ -75,6 +78,7 @@ export class TranscriptView {
   /** Show the end, and go on showing it. */
   follow() {
     this.#following = true;
+    focusTranscript(this.#toEnd);
     this.#toEnd.hidden = true;
     // Below an empty one stand earlier transcripts.
     this.#scroller.scrollTop = this.#empty.hidden ? this.#scroller.scrollHeight : 0;
