@@ -632,6 +632,26 @@ async def test_there_is_room_for_the_words_at_four_times_the_size(scripted, brow
         await visit.until("scrollY === 0 && document.documentElement.scrollHeight === innerHeight")
 
 
+async def test_a_message_on_a_phone_leaves_room_for_the_words(scripted, browse):
+    async with scripted() as daemon, browse(viewport={"width": 360, "height": 500}) as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("two")
+        await visit.finishes()
+        await visit.click("#clear")
+        await visit.sees("#notice", "cleared")
+        paper, title = [await visit.locator(each).bounding_box() for each in ("#scroller", "#empty-title")]
+        assert title["y"] >= paper["y"], "what does not fit can be scrolled to"
+        await visit.click("#notice button:has-text('Undo')")
+        await visit.set_viewport_size({"width": 640, "height": 320})  # on its side, below the browser's bars
+        await visit.click("#record")
+        await visit.is_in("recording")
+        await visit.evaluate("import('./page/notices.js').then(({ explain }) => explain('deaf'))")
+        await visit.sees("#notice", "no words are recognized")
+        assert (await visit.locator("#scroller").bounding_box())["height"] > 45, "a line"
+        await visit.finishes()
+
+
 @pytest.mark.parametrize("width", [320, 360, 390, 768, 1280])
 async def test_nothing_overflows_at_any_width(width, scripted, browse):
     async with scripted() as daemon, browse(viewport={"width": width, "height": 700}) as visit:
