@@ -30,8 +30,17 @@ BIT = (
     f"一[点點](?!{FIGURE}++[万亿萬億倍公吨噸度元米])"
 )
 """A little, or a point that was made, but 1.5 in 这一点五万元."""
-WEEKDAY = "(?:星期|[礼禮]拜|[周週](?=[一二三四五六]二?十[一二三四五六七八九]?[点點号號]))[一二三四五六]"
-"""Its figure is no part of what follows: 星期三十点 is Wednesday at ten, and 每周三十个小时 are thirty hours."""
+HOUR_OR_DATE = "(?:二?十[一二三四五六七八九]?[点點号號]|三十一?[号號]|[一二三四五六七八九两兩][点點])"
+WEEKDAYS = (
+    "[一二三四五六](?:(?<=一)二(?!十))?(?:(?<=[一二])三(?!十一?[号號]))?(?:(?<=[一二三])四)?(?:(?<=[一二三四])五)?"
+    "(?:(?<=[一二三四五])六)?"
+)
+"""One or several in their order: 周一三五."""
+WEEKDAY = (
+    f"(?:(?:星期|[礼禮]拜)(?:{WEEKDAYS}(?={HOUR_OR_DATE}|[^{SCALE}点點号號]|$)|[一二三四五六])"
+    f"|[周週]{WEEKDAYS}(?:(?={HOUR_OR_DATE})|(?<![周週].)(?![{SCALE}点點号號])))"
+)
+"""Their figures are no part of what follows: 星期三十点 is Wednesday at ten, and 每周三十个小时 are thirty hours."""
 BEFORE = "第午晨夜早晚上今昨明这這那哪每另快慢"
 """What decides about a number behind it waits for it."""
 TWO_DIGITS = re.compile("[一二三四五六七八九]{2}")
