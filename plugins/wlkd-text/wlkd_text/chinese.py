@@ -41,7 +41,7 @@ WEEKDAY = (
     f"|[周週]{WEEKDAYS}(?:(?={HOUR_OR_DATE})|(?<![周週].)(?![{SCALE}点點号號])))"
 )
 """Their figures are no part of what follows: 星期三十点 is Wednesday at ten, and 每周三十个小时 are thirty hours."""
-BEFORE = "第午晨夜早晚上今昨明这這那哪每另快慢"
+BEFORE = "第午晨夜早晚上今昨明这這那哪每另快慢双雙庆慶"
 """What decides about a number behind it waits for it."""
 TWO_DIGITS = re.compile("[一二三四五六七八九]{2}")
 TAEL = re.compile("[两兩](?![百千万亿萬億])")
@@ -61,10 +61,21 @@ FIXED = (
     "|十八羅漢|十八层地狱|十八層地獄|三十年河东|三十年河東|三十年河西|十万八千里|十萬八千里|十万火急"
     "|十萬火急|十二万分感谢|十二萬分感謝|十万个为什么|十萬個為什麼|一千零一夜|二万五千里长征|二萬五千里長征"
     "|二十四史|二十四孝|二十四节气|二十四節氣|十二生肖|一百个不愿|一百個不願|一百个放心|一百個放心"
-    "|一万个不愿|一萬個不願|十一黄金周|十一黃金周|十一长假|十一長假|十一国庆|十一國慶|九一八事变"
-    "|九一八事變|一二八事变|一二八事變|一二九运动|一二九運動|十八大|十九大|二十大"
+    "|一万个不愿|一萬個不願|十一黄金周|十一黃金周|十一长假|十一長假|十一国庆|十一國慶|十一期间|十一期間"
+    "|十一假期|十一放假|十一小长假|十一小長假|十一前后|十一前後|九一八事变|九一八事變|一二八事变|一二八事變"
+    "|一二九运动|一二九運動|十八大|十九大|二十大"
 )
 """Sayings, titles and events, which GB/T 15835 writes in characters. They begin with the numeral."""
+HOLIDAY = (
+    f"(?<=[双雙])(?<![{DIGIT}{SEVERAL}这這那哪每][双雙])十[一二](?![点點月万萬千百])"
+    "|(?<=[庆慶])十一(?![点點月号號日年天个個人名位家座所次万萬千百])"
+)
+"""双十一 is a day of shopping, and 国庆十一 the first of October; 一双十二块钱 and 重庆十一个区 are none."""
+FOOL = (
+    f"二百五(?![{DIGIT}{SCALE}点點到至左以个個人名位元块塊毛角分钱錢米公里千厘毫升斤克吨噸度平亩畝天小秒年月号號页頁层層家台辆輛张張"
+    "本件条條份次倍])"
+)
+"""It is also what people call a fool; a number where it is counted or measured."""
 DOTTED = f"(?<![{DIGIT}{SCALE}]){NUMERAL}(?:[点點]{FIGURE}){{2,}}(?![{SCALE}刻点點])"
 """三点二点一 is a version or a list of times, but never 3点2.1."""
 BEGINNINGS = sorted({name[:length] for name in FIXED.split("|") for length in range(2, len(name))})
@@ -75,7 +86,7 @@ RANGE_END = "(?=$|\\W|[之左的以不是都就吧吗嗎呢了])"
 """Behind the upper end of a range, where no measure word follows: 百分之三十到四十个人 may be forty people."""
 RANGE_OPEN = re.compile(f"百分之{DECIMAL}[到至](?:{TOP}[点點之]?)?$")
 PATTERN = re.compile(
-    f"(?P<fixed>(?<![{DIGIT}{SCALE}])(?:{FIXED})|{DOTTED})"
+    f"(?P<fixed>(?<![{DIGIT}{SCALE}])(?:{FIXED}|{HOLIDAY}|{FOOL})|{DOTTED})"
     f"|(?P<bit>{BIT})"
     f"|(?P<weekday>{WEEKDAY})"
     f"|(?P<percent>百分之)(?P<share>{DECIMAL})(?:(?P<to>[到至])(?P<top>{TOP}){RANGE_END})?"
