@@ -48,11 +48,23 @@ DECADES = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies",
 """Nineteen eighties."""
 AT = {"at", "until", "till"}
 """What may stand before a time of the day. By one fifty may be 150, and from two forty a price."""
+TRADED = re.compile(
+    "sells?|sold|selling|buy|buys|buying|bought|priced|trad(?:es?|ed|ing)|retail(?:s|ed|ing)?|valued|quoted"
+)
+"""Behind these and at comes a price: it sells at one fifty."""
 CLOCK_ENDS = re.compile(
-    "[.,;:?!]|i|you|he|she|it|we|they|the|this|that|these|those|in|on|for|with|sharp|but|so|because|if|when|is|was|will"
+    "[.,;:?!]|i|you|he|she|it|we|they|the|this|that|these|those|my|your|his|her|our|their|in|on|for|with|from|to|by|as"
+    "|about|after|before|since|sharp|and|but|so|because|if|when|while|which|who|where|then|though|is|are|was|were|will"
+    "|would|can|could|should|has|have|had|does|did|not|just|again|okay|ok|right|please|here|there|now|next|last"
     "|at|until|till|today|tomorrow|tonight|yesterday|every|each|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 )
 """What may follow one. A noun may not: at seven forty five year olds."""
+MONEY = re.compile("dollars|bucks|euros|pounds|cents|per|apiece")
+"""What follows a price: at one fifty dollars, which may be 150 or 1.50."""
+PRICED = re.compile(
+    "share|piece|unit|pound|kilo|ton|gallon|litre|liter|barrel|bottle|box|head|person|pop|hour|day|night|month|year"
+)
+"""One of them costs it: at one fifty a share."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +124,14 @@ class Numerals:
         waits = bool(end) and (self._is_article(tokens[end - 1]) or self._is_at(tokens[end - 1]))
         end -= waits
         groups = list(self._groups(tokens))
-        first = end
+        first = self._trade(tokens, end)
+        waits |= first < end
         while groups and groups[-1][-1].stop >= first:
             waits = True
             # What is directly before it waits too, for it is read by what follows: at three ten, point two.
             first = groups.pop()[0].first
             first -= first > 0 and (self._is_point(tokens[first - 1]) or self._is_at(tokens[first - 1]))
+            first = self._trade(tokens, first)
         if not waits:
             if not (tokens and self._is_point(tokens[-1])):
                 return len(text)
@@ -252,6 +266,10 @@ class Numerals:
     def _is_at(self, token: _Token) -> bool:
         return self._language == "en" and token.text().casefold() in AT
 
+    def _trade(self, tokens: Sequence[_Token], stop: int) -> int:
+        """Where the words before the token at `stop` begin that say a price follows, as sold it; or `stop`."""
+        return _trade(tokens, stop) if self._language == "en" else stop
+
     def _is_and(self, token: _Token) -> bool:
         return token.text().casefold() == AND[self._language]
 
@@ -270,6 +288,8 @@ class Numerals:
 
     def _written(self, group: Sequence[_Number], tokens: Sequence[_Token]) -> Iterator[tuple[int, int, str]]:
         """First token, the one behind the last, and the digits, for what is written as digits."""
+        if self._language == "en" and _is_price(group, tokens):
+            return
         if self._language == "en" and (time := _clock(group, tokens)):
             yield group[0].first, group[-1].stop, time
             return
@@ -342,18 +362,47 @@ def _together(group: Sequence[_Number], tokens: Sequence[_Token]) -> str | None:
 
 def _clock(group: Sequence[_Number], tokens: Sequence[_Token]) -> str | None:
     """The time of the day that a group is, by the words around it; None: it is none."""
-    if len(group) != 2 or any(number.ordinal for number in group):
+    minutes = _two_figures(group, tokens)
+    hour, behind = group[0], group[-1].stop
+    if minutes is None or hour.value not in range(1, 13) or int(minutes) >= 60:
         return None
-    hour, minute = group
-    minutes = "0" * _ohs(tokens[hour.stop : minute.first]) + minute.text
-    if hour.value not in range(1, 13) or len(minutes) != 2 or not minutes.isdigit() or int(minutes) >= 60:
-        return None
-    after = [token.text().casefold() for token in tokens[minute.stop : minute.stop + 3]]
+    after = [token.text().casefold() for token in tokens[behind : behind + 3]]
     is_half_day = "".join(after[:1]) in ("am", "pm") or "".join(after) in ("a.m", "p.m")
-    is_behind_at = hour.first > 0 and tokens[hour.first - 1].text().casefold() in AT
-    if not is_half_day and not (is_behind_at and (not after or CLOCK_ENDS.fullmatch(after[0]))):
+    # A price was ruled out before: at three thirty a man came.
+    ends = not after or CLOCK_ENDS.fullmatch(after[0]) or (after[0] in ARTICLES["en"] and "".join(after[1:2]).isalpha())
+    if not is_half_day and not (_is_behind_at(hour, tokens) and ends):
         return None
     return f"{int(hour.value)}:{minutes}"
+
+
+def _is_price(group: Sequence[_Number], tokens: Sequence[_Token]) -> bool:
+    """Whether a group such as one fifty is, by the words around it, 150 or 1.50 of something: nobody can say which."""
+    if _two_figures(group, tokens) is None or group[0].value in CENTURIES:
+        return False
+    after = [token.text().casefold() for token in tokens[group[-1].stop : group[-1].stop + 2]]
+    if after and (MONEY.fullmatch(after[0]) or (after[0] in ARTICLES["en"] and PRICED.fullmatch("".join(after[1:])))):
+        return True
+    at = group[0].first - 1
+    return _is_behind_at(group[0], tokens) and _trade(tokens, at) < at
+
+
+def _two_figures(group: Sequence[_Number], tokens: Sequence[_Token]) -> str | None:
+    """The second of two numbers in two figures, as minutes and cents are said; None: the group is something else."""
+    if len(group) != 2 or any(number.ordinal for number in group):
+        return None
+    first, second = group
+    figures = "0" * _ohs(tokens[first.stop : second.first]) + second.text
+    return figures if first.value < 100 and len(figures) == 2 and figures.isdigit() else None
+
+
+def _is_behind_at(number: _Number, tokens: Sequence[_Token]) -> bool:
+    return number.first > 0 and tokens[number.first - 1].text().casefold() in AT
+
+
+def _trade(tokens: Sequence[_Token], stop: int) -> int:
+    """Where a trade begins that ends before the token at `stop`: sold, bought them; or `stop`."""
+    first = stop - (stop > 0 and tokens[stop - 1].text().casefold() in ("it", "them"))
+    return first - 1 if first > 0 and TRADED.fullmatch(tokens[first - 1].text().casefold()) else stop
 
 
 def _is_oh(token: _Token) -> bool:
