@@ -126,11 +126,11 @@ class Numerals:
         groups = list(self._groups(tokens))
         first = self._trade(tokens, end)
         waits |= first < end
-        while groups and groups[-1][-1].stop >= first:
+        while groups and groups[-1][-1].stop >= first - self._may_rejoin(groups[-1][-1], tokens, first):
             waits = True
-            # What is directly before it waits too, for it is read by what follows: at three ten, point two.
-            first = groups.pop()[0].first
-            first -= first > 0 and (self._is_point(tokens[first - 1]) or self._is_at(tokens[first - 1]))
+            # What is directly before it waits too, for it is read by what follows: at three ten, point two, a share.
+            first = min(first, groups.pop()[0].first)
+            first -= first > 0 and self._leads(tokens[first - 1])
             first = self._trade(tokens, first)
         if not waits:
             if not (tokens and self._is_point(tokens[-1])):
@@ -165,10 +165,14 @@ class Numerals:
         if group:
             yield group
 
-    def _numbers(self, tokens: Sequence[_Token]) -> Iterator[_Number]:
-        at = 0
+    def _numbers(self, tokens: Sequence[_Token], at: int = 0) -> Iterator[_Number]:
         while found := find_numbers(tokens[at:], self._language, 0.0):
             start, stop = at + found[0].start, at + found[0].end
+            if apart := self._apart(tokens, start, stop):
+                # As when they come one by one: what is before the and goes out when a number follows it.
+                yield from self._numbers(tokens[:apart], start)
+                at = apart
+                continue
             if decimal := self._decimal(tokens, start, stop):
                 yield decimal
                 # What multiplies it stays a word: 1.2 million.
@@ -179,13 +183,13 @@ class Numerals:
                 yield from self._read(tokens, first, end)
 
     def _read(self, tokens: Sequence[_Token], start: int, stop: int) -> Iterator[_Number]:
-        has_article = start > 0 and self._is_article(tokens[start - 1]) and self._is_scale(tokens[start])
-        is_behind_point = start > 0 and self._is_point(tokens[start - 1])
         # On its own: text2num counts a word that it then leaves to the next number, as in duecento e cento.
         for found in find_numbers(tokens[start:stop], self._language, 0.0):
             first, end = start + found.start, start + found.end
             spelt = all(self._value(token) in range(10) for token in tokens[first:end])
-            first -= (has_article or (is_behind_point and found.value >= 1000)) and first == start
+            if first > 0:
+                has_article = self._is_article(tokens[first - 1]) and self._is_scale(tokens[first])
+                first -= has_article or (self._is_point(tokens[first - 1]) and found.value >= 1000)
             yield _Number(first, end, found.text, found.value, found.is_ordinal, spelt)
 
     def _decimal(self, tokens: Sequence[_Token], start: int, stop: int) -> _Number | None:
@@ -211,6 +215,15 @@ class Numerals:
                     return place
         return stop
 
+    def _apart(self, tokens: Sequence[_Token], start: int, stop: int) -> int | None:
+        """The place of an and, from `start` to `stop`, that joins two numbers to none."""
+        for place in range(start + 1, stop):
+            if self._is_point(tokens[place]):
+                break
+            if self._is_and(tokens[place]) and self._ends_before(tokens, start, place, stop):
+                return place
+        return None
+
     def _pieces(self, tokens: Sequence[_Token], start: int, stop: int) -> Iterator[tuple[int, int]]:
         """The parts from `start` to `stop` that are numbers; text2num makes one of some that follow each other."""
         for place in range(start + 1, stop):
@@ -227,8 +240,8 @@ class Numerals:
         is_and = self._is_and(tokens[place])
         if before == 0:
             # Zero seven and zero five hundred are one, zero four thousand and zero and eighty are not.
-            rest = [found.value for found in find_numbers(tokens[place:stop], self._language, 0.0)]
-            value = rest[0] if rest else after
+            rest = find_numbers(tokens[place:stop], self._language, 0.0)
+            value = rest[0].value if rest and rest[0].start == 0 else after
             return is_and or (value is not None and value >= 100 and value not in range(100, 1000, 100))
         if self._language == "es" and tokens[place - 1].text().casefold() == CIEN:
             return after is None or after < 1000
@@ -253,6 +266,9 @@ class Numerals:
         """Whether `tokens`, which follow a thousand or more, are a number of their own by what is multiplied in them:
         four million, forty-eight hundred."""
         values = [self._value(token) for token in tokens]
+        if values[0] in SCALES:
+            # It multiplies the number before: diecimila milioni.
+            return False
         place = next((place for place, value in enumerate(values) if value in SCALES), 0)
         multiplier = [value for value in values[:place] if value is not None]
         if values[place] == 100 and (len(multiplier) > 1 or any(value > 9 for value in multiplier)):
@@ -265,6 +281,14 @@ class Numerals:
 
     def _is_at(self, token: _Token) -> bool:
         return self._language == "en" and token.text().casefold() in AT
+
+    def _leads(self, token: _Token) -> bool:
+        return self._is_point(token) or self._is_at(token) or self._is_article(token)
+
+    def _may_rejoin(self, number: _Number, tokens: Sequence[_Token], first: int) -> bool:
+        """Whether what comes decides if an and before the token at `first` joins `number` to what follows: five
+        thousand and four is one number, five thousand and four million are two."""
+        return number.value >= 1000 and first > 0 and self._is_and(tokens[first - 1])
 
     def _trade(self, tokens: Sequence[_Token], stop: int) -> int:
         """Where the words before the token at `stop` begin that say a price follows, as sold it; or `stop`."""
