@@ -106,6 +106,7 @@ def test_surnames_stay_in_traditional_text(heard: str, expected: str) -> None:
         ([" Let", " It", " Go"], "Let It Go"),
         (["说", " I'm", " fine.", " Thank", " you,", ' "Zoë', ' K"', " 吗"], '说I\'m fine. Thank you, "Zoë K"吗'),
         (["好", "..."], "好..."),
+        (["请", " Dr.", " 李", "来", " U.S.", " 开会", "方案", "A.", "好"], "请Dr.李来U.S.开会方案A。好"),
     ],
 )
 def test_no_stray_spaces_and_wide_punctuation(heard: list[str], expected: str) -> None:

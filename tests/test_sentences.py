@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from wlkd.contract.types import Word
 from wlkd.sessions.sentences import Sentences
 
@@ -35,6 +37,20 @@ def test_the_full_stop_of_an_abbreviation_or_initial_ends_nothing() -> None:
     assert texts(told(*evenly("Dr. J. Smith lives here.", 0.3))) == ["Dr. J. Smith lives here."]
     meeting = "We meet at 3 p.m. on Monday, in the U.S. office, e.g. upstairs."
     assert texts(told(*evenly(meeting, 0.3))) == [meeting]
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("de", "Wir treffen Hr. Meier, z. B. gegen Nr. 5 bzw. ca. zehn."),
+        ("fr", "Mme. Durand et M. Petit arrivent."),
+        ("es", "La Sra. García y el Dr. Ruiz llegan."),
+        ("it", "Il Sig. Rossi e il Dott. Verdi arrivano."),
+        ("en", "Prof. Li vs. Mrs. Smith of St. Paul, i.e. approx. two."),
+    ],
+)
+def test_other_languages_abbreviate_too(language: str, said: str) -> None:
+    assert texts(told(*evenly(said, 0.3), language=language)) == [said]
 
 
 def test_the_full_stop_of_an_ordinal_ends_nothing() -> None:

@@ -3,16 +3,35 @@ their times."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from wlkd.contract.types import Word
+from wlkd.contract.types import SENTENCE_ENDS, Word
 
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue", "km", "bo"})
 """Written without spaces between words: each character counts as a word."""
+CLOSING = "\"'”’»)]」』）"
+"""Marks that may follow the end of a sentence."""
+ABBREVIATIONS = frozenset(
+    {
+        *("mr.", "mrs.", "ms.", "dr.", "prof.", "sr.", "jr.", "st.", "mt.", "no.", "vs.", "etc.", "approx.", "fig."),
+        *("nr.", "bzw.", "ca.", "ggf.", "evtl.", "vgl.", "inkl.", "hr."),
+        *("mme.", "mlle.", "art.", "sra.", "dra.", "srta.", "ud.", "uds.", "núm."),
+        *("sig.", "dott.", "avv.", "ecc."),
+    }
+)
+"""Words whose full stop ends no sentence, mostly."""
+INITIALS = re.compile(r"(?:[^\W\d_]\.){2,}")
+"""So it is with p.m., U.S. and e.g."""
+ORDINALS = frozenset(
+    {"bs", "cs", "da", "de", "et", "fi", "hr", "hu", "is", "lb", "lv", "nn", "no", "pl", "sk", "sl", "tr"}
+)
+"""Languages in which 3. is the third, as in every date. Few sentences end in so small a number."""
+ORDINAL = re.compile(r"\d{1,2}\.")
 
 
 def begins_word(before: str, piece: str, language: str | None) -> bool:
@@ -26,6 +45,21 @@ def begins_word(before: str, piece: str, language: str | None) -> bool:
     if unicodedata.category(before[-1]) in ("Ps", "Pi"):
         return False
     return not (_is_latin(before[-1]) and _is_latin(piece[0]))
+
+
+def ends_sentence(text: str, language: str | None) -> bool:
+    """Whether the word `text` is the last of a sentence."""
+    bare = text.strip().rstrip(CLOSING)
+    if language in ORDINALS and ORDINAL.fullmatch(bare):
+        return False
+    return bare.endswith(SENTENCE_ENDS) and not is_abbreviation(bare, language)
+
+
+def is_abbreviation(bare: str, language: str | None) -> bool:
+    """Whether the full stop of the word `bare` ends no sentence."""
+    # Of initials like J. too: people have more of them than sentences end in a single letter. And z. B. in German.
+    initial = len(bare) == 2 and bare[1] == "." and (bare[0].isupper() or (language == "de" and bare[0].islower()))
+    return initial or INITIALS.fullmatch(bare) is not None or bare.lower() in ABBREVIATIONS
 
 
 def begins_with_mark(text: str) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast, get_args
 
 from wlkd.contract.errors import BadParameter
-from wlkd.contract.text import text_of
+from wlkd.contract.text import is_abbreviation, text_of
 from wlkd.contract.types import ChineseScript, Word
 
 if TYPE_CHECKING:
@@ -176,8 +176,12 @@ def _spaced(texts: Sequence[str], before: str) -> list[str]:
         following = "".join(texts[number + 1 :]).lstrip()[:1]
         around = before + bare + following
         start = len(before)
+        # Dr. 李 is one person, and no sentence that ends; 方案A. is one.
+        keeps_stop = len(bare) > 2 and is_abbreviation(bare, None)
         written = "".join(
-            WIDE.get(letter, letter) if _is_chinese_place(around[:place][-1:], around[place + 1 :][:1]) else letter
+            WIDE.get(letter, letter)
+            if _is_chinese_place(around[:place][-1:], around[place + 1 :][:1]) and not (keeps_stop and letter == ".")
+            else letter
             for place, letter in enumerate(bare, start)
         )
         done.append(space + written)

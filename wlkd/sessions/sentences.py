@@ -6,12 +6,11 @@ at the latest, then at a comma if there is one in its second half. No I/O.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from wlkd.contract.audio import SAMPLE_RATE
-from wlkd.contract.text import text_of
-from wlkd.contract.types import SENTENCE_ENDS, Word
+from wlkd.contract.text import ends_sentence, text_of
+from wlkd.contract.types import Word
 
 LONGEST = 12 * SAMPLE_RATE
 """A listener waits no longer for what a speaker does not end."""
@@ -19,18 +18,7 @@ MOST_CHARACTERS = 600
 """Three times what people say in twelve seconds: bounds what a loop of a model makes of them."""
 GAP = SAMPLE_RATE
 """Between two words it is a pause, whether or not anybody has said so."""
-CLOSING = "\"'”’»)]」』）"
-"""Marks that may follow the end of a sentence."""
 CLAUSE_ENDS = tuple(",;:，；：、")
-ABBREVIATIONS = frozenset({"mr.", "mrs.", "ms.", "dr.", "prof.", "sr.", "sra.", "st.", "no.", "vs.", "etc.", "bzw."})
-"""Words whose full stop ends no sentence, mostly."""
-INITIALS = re.compile(r"(?:[^\W\d_]\.){2,}")
-"""So it is with p.m., U.S. and e.g."""
-ORDINALS = frozenset(
-    {"bs", "cs", "da", "de", "et", "fi", "hr", "hu", "is", "lb", "lv", "nn", "no", "pl", "sk", "sl", "tr"}
-)
-"""Languages in which 3. is the third, as in every date. Few sentences end in so small a number."""
-ORDINAL = re.compile(r"\d{1,2}\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +66,7 @@ class Sentences:
                 self.end()
         self._language = language
         self._open.append((word, line))
-        if _ends_sentence(word.text, language):
+        if ends_sentence(word.text, language):
             self.end()
         elif word.end - self._open[0][0].start >= LONGEST or len(text_of(self.open)) >= MOST_CHARACTERS:
             self._finish(self._clause())
@@ -103,17 +91,6 @@ class Sentences:
         if count:
             words, self._open = self._open[:count], self._open[count:]
             self._finished.append(Sentence(tuple(word for word, _ in words), self._language, words[-1][1]))
-
-
-def _ends_sentence(text: str, language: str | None) -> bool:
-    bare = text.strip().rstrip(CLOSING)
-    if language in ORDINALS and ORDINAL.fullmatch(bare):
-        return False
-    # Of initials like J. too: people have more of them than sentences end in a single letter.
-    initial = len(bare) == 2 and bare[0].isupper()
-    if initial or INITIALS.fullmatch(bare) or bare.lower() in ABBREVIATIONS:
-        return False
-    return bare.endswith(SENTENCE_ENDS)
 
 
 def _ends_clause(text: str) -> bool:

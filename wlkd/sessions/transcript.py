@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wlkd.contract.text import spaced
-from wlkd.contract.types import SENTENCE_ENDS, Commit, Line, Translation, Word
+from wlkd.contract.text import ends_sentence, spaced
+from wlkd.contract.types import Commit, Line, Translation, Word
 from wlkd.sessions.sentences import Sentence, Sentences
 
 MOST_KEPT_WORDS = 300
@@ -173,7 +173,7 @@ class Transcript:
             return True
         if word.start - line.end >= self._line_pause:
             return True
-        sentence_ended = line.words[-1].text.endswith(SENTENCE_ENDS)
+        sentence_ended = ends_sentence(line.words[-1].text, line.language)
         length = line.end - line.start
         return (sentence_ended and length >= self._max_line) or length >= 2 * self._max_line
 

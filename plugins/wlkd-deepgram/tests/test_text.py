@@ -47,6 +47,12 @@ def test_terms_are_found_in_whole_words_with_their_times() -> None:
     assert found([], words) == {}
 
 
+def test_no_sentence_of_a_paragraph_ends_at_an_abbreviation() -> None:
+    spoken = tuple(Word(text, place, place + 1) for place, text in enumerate([" Dr.", " Li", " came.", " Yes."]))
+    [one] = paragraphs([Line(0, 4, spoken, "en")])["paragraphs"]
+    assert [sentence["text"] for sentence in one["sentences"]] == ["Dr. Li came.", "Yes."]
+
+
 def test_paragraphs_name_their_speaker_where_it_changes() -> None:
     said = [("Hello.", 1), ("Who is it?", 1), ("Me.", 2), ("Somebody.", -1), ("Come in.", 2)]
     lines = [Line(at, at + 1, (Word(f" {text}", at, at + 1, speaker=who),)) for at, (text, who) in enumerate(said)]

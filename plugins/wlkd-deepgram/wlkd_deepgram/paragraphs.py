@@ -7,8 +7,8 @@ from typing import Any
 
 from wlkd import Line, Word
 from wlkd.contract.audio import seconds
-from wlkd.contract.text import text_of
-from wlkd.contract.types import SENTENCE_ENDS, UNKNOWN_SPEAKER
+from wlkd.contract.text import ends_sentence, text_of
+from wlkd.contract.types import UNKNOWN_SPEAKER
 
 SENTENCES = 5
 """Of a paragraph, at most."""
@@ -29,7 +29,7 @@ def _text(paragraph: dict[str, Any], speaker: int | None, before: int | None) ->
 
 
 def _of_line(line: Line) -> Iterator[dict[str, Any]]:
-    sentences = list(_sentences(line.words))
+    sentences = list(_sentences(line))
     for at in range(0, len(sentences), SENTENCES):
         group = sentences[at : at + SENTENCES]
         yield {
@@ -40,11 +40,11 @@ def _of_line(line: Line) -> Iterator[dict[str, Any]]:
         }
 
 
-def _sentences(words: Sequence[Word]) -> Iterator[list[Word]]:
+def _sentences(line: Line) -> Iterator[list[Word]]:
     sentence: list[Word] = []
-    for word in words:
+    for word in line.words:
         sentence.append(word)
-        if word.text.rstrip("\"'”’»)").endswith(SENTENCE_ENDS):
+        if ends_sentence(word.text, line.language):
             yield sentence
             sentence = []
     if sentence:
