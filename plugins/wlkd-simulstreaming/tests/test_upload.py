@@ -75,6 +75,24 @@ def test_speech_without_a_pause_is_heard_before_its_end(upload: Upload) -> None:
     assert upload.plan().state.until == samples(40)
 
 
+@pytest.mark.parametrize("rest", [8.0, 0.05])
+def test_a_segment_ends_at_a_pause_and_not_where_a_window_is_cut(
+    upload: Upload, hearing: Callable[..., WholeHearing], rest: float
+) -> None:
+    model = hearing(Model(lambda length: Text((257,), -0.2, False, 0.0)))
+    upload.adopt(replace(upload.plan().state, language="en"))
+    upload.accept(speech(0, 3))
+    upload.end_segment(samples(3))
+    upload.accept(speech(4, 40))
+    [commit] = model.run([upload])
+    assert commit.words and not commit.segment_end, "the speech goes on"
+    last = upload.plan().state
+    upload.adopt(replace(last, held=(Frame(last.until, np.ones(samples(rest), np.float32)),)))
+    upload.end_segment(last.until + samples(rest))
+    [commit] = model.run([upload])
+    assert bool(commit.words) == (rest > 1) and commit.segment_end
+
+
 def test_the_initial_prompt_stands_before_the_first_words_only(upload: Upload) -> None:
     upload.accept(speech(0, 3))
     assert upload.plan().opening == ()

@@ -44,6 +44,8 @@ class Step:
     pieces: tuple[Window, ...]
     opening: tuple[int, ...]
     """Tokens before the first of `pieces`."""
+    closing: bool
+    """Speech paused behind the last of `pieces`."""
 
 
 class Upload(Recognizer):
@@ -71,16 +73,18 @@ class Upload(Recognizer):
             else:
                 stretches += split(Window().extended(held), event.at)
                 held, until = [], event.at
+        closing = bool(stretches)
         going_on = split(Window().extended(held))
         if len(going_on) > 1:
             # Speech without a pause for longer than a window; its last piece may still grow.
+            closing = False
             *whole, rest = going_on
             stretches += whole
             until = rest.session_index(0)
             held = [Frame(until, rest.samples)]
         pieces = tuple(pack([stretch for stretch in stretches if len(stretch) >= live.LEAST_SAMPLES]))
         opening, left = (self._state.opening, ()) if pieces else ((), self._state.opening)
-        return Step(replace(self._state, held=tuple(held), until=until, opening=left), pieces, opening)
+        return Step(replace(self._state, held=tuple(held), until=until, opening=left), pieces, opening, closing)
 
     def adopt(self, state: State) -> None:
         """Make `state` the file's own; everything accepted so far is in it."""

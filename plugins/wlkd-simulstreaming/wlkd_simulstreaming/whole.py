@@ -94,7 +94,7 @@ class WholeHearing:
                 tuple(words),
                 language=state.language or (state.likeliest if words else None),
                 until=state.until,
-                segment_end=bool(step.pieces),
+                segment_end=step.closing,
             )
             for step, (state, words) in zip(steps, heard, strict=True)
         ]
