@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import numpy as np
 import pytest
 
+from tests.waiting import until
 from wlkd.config.options import WorkerOptions
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.components import Backend, Options, Recognizer, StepPlan
@@ -15,7 +16,7 @@ from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, Word
 from wlkd.inference.backlog import Outcome, Stream
 from wlkd.inference.left_time import LOOK_SECONDS
 from wlkd.inference.uploads import Uploads
-from wlkd.inference.worker import UPLOAD_PATIENCE, Worker
+from wlkd.inference.worker import MOST_FAILED_STEPS, UPLOAD_PATIENCE, Worker
 from wlkd.metrics import Metrics
 
 MOST = 4.0
@@ -61,8 +62,8 @@ class Patient(Backend):
             assert all(plan.upload for plan in batch), "live streams wait for uploads"
             self.begun.set()
             self.go_on.wait(10)
-        if self.failing:
-            raise RuntimeError("no luck")
+            if self.failing:
+                raise RuntimeError("no luck")
         commits = []
         for plan in batch:
             assert isinstance(plan.recognizer, Ear)
@@ -212,6 +213,22 @@ async def test_a_failure_ends_its_file(house: House) -> None:
     [error] = outcomes
     assert isinstance(error, SessionError) and error.code == "backend_failed"
     assert house.worker.failed_steps == 1
+
+
+async def test_failures_of_uploads_alone_are_not_blamed_on_their_audio_alone(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.backend.failing = True
+    for _ in range(MOST_FAILED_STEPS):
+        stream, _ = house.upload()
+        stream.push(speech(1))
+        stream.push(Pause(SAMPLE_RATE))
+        await stream.drained()
+        stream.close()
+    await until(lambda: house.worker.failed_steps == 0)
+    [told] = [message for message in caplog.messages if "it recognizes test speech" in message]
+    assert "or, as 10 of them were uploads, with what recognizes those alone" in told
+    assert not house.worker.is_broken, "live streams are heard"
 
 
 async def test_a_worker_is_vacant_when_the_last_upload_and_its_step_are_over(house: House) -> None:

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 
 from wlkd.config.options import DEFAULT_ENGINE, WorkerOptions
 from wlkd.contract.audio import samples, seconds
@@ -88,9 +89,8 @@ class Worker:
         self.capacity = Capacity(capacity, name)
         """How many sessions the backend keeps up with, as far as is known."""
         wanted = backend.upload_seconds
-        self._uploads = (
-            None if wanted is None else Uploads(backend, samples(wanted), clock, self._tell, lambda: self.spare)
-        )
+        tell = partial(self._tell, in_long_pieces=True)
+        self._uploads = None if wanted is None else Uploads(backend, samples(wanted), clock, tell, lambda: self.spare)
         self._streams: set[Stream] = set()
         self._wake = asyncio.Event()
         self._vacated = asyncio.Event()
@@ -103,6 +103,8 @@ class Worker:
         self._retests = deque(retests)
         self.failed_steps = 0
         """In a row, of whichever streams."""
+        self._failed_uploads = 0
+        """How many of them were of uploads in long pieces."""
         self.is_broken = False
         """The backend fails for everybody; perhaps its device is gone."""
 
@@ -306,13 +308,17 @@ class Worker:
             self.is_broken = True
             logger.error("engine %s: recognition fails for everybody", self.name, exc_info=error)
         else:
+            # That is heard as live streams are, and shows nothing of what hears uploads in long pieces.
+            uploads = self._failed_uploads
+            also = f", or, as {uploads} of them were uploads, with what recognizes those alone" if uploads else ""
             logger.warning(
                 "engine %s: %d steps in a row have failed, but it recognizes test speech: the fault is with the audio "
-                "that those sessions sent",
+                "that those sessions sent%s; the errors above say more",
                 self.name,
                 self.failed_steps,
+                also,
             )
-            self.failed_steps = 0
+            self.failed_steps = self._failed_uploads = 0
         finally:
             self._measuring_since = None
 
@@ -374,15 +380,16 @@ class Worker:
         self._account(batch, running)
         self._tell(batch, outcomes)
 
-    def _tell(self, batch: list[Step], outcomes: list[Outcome]) -> None:
+    def _tell(self, batch: list[Step], outcomes: list[Outcome], *, in_long_pieces: bool = False) -> None:
         self._metrics.steps.inc(len(batch))
         for step, outcome in zip(batch, outcomes, strict=True):
             failed = isinstance(outcome, SessionError) and outcome.code == "backend_failed"
             if failed:
                 self.failed_steps += 1
+                self._failed_uploads += in_long_pieces
                 self._wake.set()
             else:
-                self.failed_steps, self.is_broken = 0, False
+                self.failed_steps, self._failed_uploads, self.is_broken = 0, 0, False
             step.stream.done(outcome)
 
     def _account(self, batch: list[Step], running: Running) -> None:
