@@ -293,7 +293,8 @@ class Backend(Component[OptionsT]):
         return None
 
     def memory_needed(self, models_dir: Path) -> int:
-        """Bytes of main memory that `provision()` will take, estimated from the sizes of files; 0: hardly any.
+        """Bytes of main memory that its models will take, those too that are loaded after `provision()`, estimated from
+        the sizes of files; 0: hardly any.
 
         A reload that changes the model loads the new one beside the old one only if this much is free. May be called
         before `provision()`.

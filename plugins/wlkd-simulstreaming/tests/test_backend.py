@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 import torch
 from prometheus_client import CollectorRegistry
-from wlkd_simulstreaming.backend import SimulStreaming
+from wlkd_simulstreaming.backend import MEMORY_OF_FILES, SimulStreaming
 from wlkd_simulstreaming.checkpoint import load_checkpoint
 from wlkd_simulstreaming.options import SimulStreamingOptions
 
@@ -27,6 +27,17 @@ async def test_a_missing_model_is_named_and_close_survives_it(tmp_path):
         await backend.provision(Context(tmp_path, CollectorRegistry(), lambda words: None))
     await backend.close()
     await backend.close()
+
+
+def test_the_memory_for_uploads_is_counted_though_their_model_is_loaded_later(tmp_path):
+    """Of PyTorch's encoder, there is none for them."""
+    (tmp_path / "faster-whisper-test").mkdir()
+    (tmp_path / "faster-whisper-test" / "model.bin").write_bytes(bytes(1000))
+    needed = {
+        encoder: SimulStreaming(SimulStreamingOptions(model="test", encoder=encoder)).memory_needed(tmp_path)
+        for encoder in ("torch", "ctranslate2")
+    }
+    assert needed == {"torch": 1000 * MEMORY_OF_FILES, "ctranslate2": 2000 * MEMORY_OF_FILES}
 
 
 async def test_a_backend_that_is_not_provisioned_says_so():
