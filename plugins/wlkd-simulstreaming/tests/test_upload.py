@@ -20,7 +20,7 @@ from wlkd_simulstreaming.upload import Upload
 from wlkd_simulstreaming.whole import WholeHearing
 from wlkd_whisper.dims import WhisperDims
 
-from wlkd import Frame, ProvisionError, RecognitionParams, Samples
+from wlkd import Frame, ProvisionError, RecognitionParams, Samples, Word
 from wlkd.contract.audio import SAMPLE_RATE, samples
 
 T = 1000
@@ -110,6 +110,18 @@ def test_a_plan_changes_nothing(upload: Upload) -> None:
     first, second = upload.plan(), upload.plan()
     assert len(first.pieces) == len(second.pieces) == 1
     assert first.state == second.state
+
+
+def test_words_committed_elsewhere_are_not_heard_again(vocabulary: Vocabulary, dims: WhisperDims) -> None:
+    told = (Word(" th", samples(1), samples(2)), Word(" th", samples(2), samples(3)))
+    params = RecognitionParams(priority="upload", told=told)
+    brief = make_brief(SimulStreamingOptions(), vocabulary, dims, params, None)
+    upload = Upload(brief, first_state(brief, params))
+    for start in range(0, 8, 2):
+        upload.accept(speech(start, 2))
+    upload.end_segment(samples(8))
+    [piece] = upload.plan().pieces
+    assert (piece.session_index(0), piece.end) == (samples(3), samples(8))
 
 
 def test_a_click_is_not_worth_hearing(upload: Upload) -> None:

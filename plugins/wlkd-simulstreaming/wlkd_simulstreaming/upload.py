@@ -55,10 +55,14 @@ class Upload(Recognizer):
         """`first`: what is known of a stream with this brief before it speaks."""
         self.brief = brief
         self._state = State(opening=first.context, language=first.language)
+        self._known_until = first.last_end
         self._fresh: list[SpeechEvent] = []
 
     def accept(self, frame: Frame) -> None:
-        self._fresh.append(frame)
+        # A window is heard without the words before it, so what was committed elsewhere must not be heard again.
+        known = max(self._known_until - frame.start, 0)
+        if known < len(frame.samples):
+            self._fresh.append(Frame(frame.start + known, frame.samples[known:]))
 
     def end_segment(self, at: int) -> None:
         self._fresh.append(Pause(at))
