@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from wlkd import Context, Decoded, Decoder, DecoderStream, Gap, Note, Options, Restart, SessionError, StreamOffer
+from wlkd_av.container import Container
 from wlkd_av.cuts import Cuts
 from wlkd_av.errors import TooMuch, Undecodable
 from wlkd_av.files import Kept
@@ -28,10 +29,7 @@ from wlkd_av.sniff import (
     describe,
     find_header,
 )
-from wlkd_av.tags import NEEDED_BYTES, behind_length, chunk_length, tag_length
-
-if TYPE_CHECKING:  # PyAV is slow to import, and `wlkd check` needs none of it.
-    from wlkd_av.demux import Demuxer
+from wlkd_av.tags import NEEDED_BYTES, behind_length, tag_length
 
 MIB = 1 << 20
 HEAD_BYTES = 64
@@ -101,16 +99,10 @@ class AvStream(DecoderStream):
         """A recording that only makes sense as a whole: kept until it is complete."""
         self._head = b""
         """The first bytes of the present container, for messages."""
-        self._choice: Choice | None = None
-        self._demuxer: Demuxer | None = None
-        self._container_at = 0
-        """Where the present container begins in the client's bytes."""
-        self._demuxed = 0
-        """Bytes handed to the present demuxer."""
-        self._tail = b""
-        """The last of them: a header may be cut in two."""
+        self._container: Container | None = None
+        """The present one."""
         self._doubt: bytearray | None = None
-        """All of them, while nobody knows whether it is audio."""
+        """All of its bytes, while nobody knows whether it is audio."""
         self._between = False
         """A container has ended: bytes that are not a container are ignored from here on."""
         self._reason: Undecodable | None = None
@@ -135,7 +127,7 @@ class AvStream(DecoderStream):
             self._taken += len(part)
             yield from self._guarded(self._work())
             # With several containers in a row, the client knows only the first one's header.
-            if cut is not None and self._demuxer is not None and not self._between:
+            if cut is not None and self._container is not None and not self._between:
                 # Nobody asks while the stream ends with its connection.
                 if len(self._restarts) == MAX_RESTARTS:
                     del self._restarts[::2]
@@ -151,8 +143,8 @@ class AvStream(DecoderStream):
         yield from self._guarded(self._finish())
 
     def close(self) -> None:
-        if self._demuxer is not None:
-            self._demuxer.close()
+        if self._container is not None:
+            self._container.demuxer.close()
         if self._kept is not None:
             self._kept.close()
         self._held.clear()
@@ -180,8 +172,8 @@ class AvStream(DecoderStream):
                 dropped = min(self._skip, len(self._held))
                 del self._held[:dropped]
                 self._skip -= dropped
-            elif self._demuxer is not None:
-                if not (yield from self._demux(self._demuxer, last=last)):
+            elif self._container is not None:
+                if not (yield from self._demux(self._container, last=last)):
                     return
             else:
                 begun = yield from self._begin(last=last)
@@ -240,12 +232,11 @@ class AvStream(DecoderStream):
         from wlkd_av.demux import Demuxer
         from wlkd_av.reading import Opening
 
-        self._container_at = self._taken - len(self._held)
+        begin = self._taken - len(self._held)
         del self._held[: choice.offset]
         offer = self._offer
         opening = Opening(choice.format, choice.options, offer.channel, offer.last_channel, choice.seconds)
-        self._choice, self._demuxer = choice, Demuxer(opening, self._options.max_burst_seconds)
-        self._demuxed, self._tail = 0, b""
+        self._container = Container(choice, Demuxer(opening, self._options.max_burst_seconds), begin)
         self._doubt = bytearray() if choice.format is None else None
 
     def _check_held(self) -> None:
@@ -267,92 +258,53 @@ class AvStream(DecoderStream):
 
     # A container ---------------------------------------------------------------------------------------------
 
-    def _demux(self, demuxer: Demuxer, *, last: bool) -> Generator[Decoded, None, bool]:
+    def _demux(self, container: Container, *, last: bool) -> Generator[Decoded, None, bool]:
         """Feed what belongs to the present container. Returns whether to go on with what is held then."""
-        size, ends = self._next_piece(last=last)
-        if not size and not ends:
+        taken = container.take(self._held, last=last)
+        if taken is None:
             return False
-        piece = bytes(self._held[:size])
-        del self._held[:size]
-        self._demuxed += size
-        self._tail = (self._tail + piece)[1 - MAX_HEADER_BYTES :]
+        piece, ends = taken
+        demuxer = container.demuxer
         yield from demuxer.feed(piece)
         if self._doubt is not None:
-            skipped = self._settle_doubt(demuxer, piece)
+            skipped = self._settle_doubt(container, piece)
             if skipped:
                 yield Note("skipped", f"{skipped} bytes before the recording are no audio")
                 return True
         if ends or demuxer.over:
             self._held[:0] = demuxer.unread()
-            yield from self._end(demuxer, early=not ends)
-        elif not demuxer.opened and self._demuxed > self._options.max_probe_bytes:
-            yield from self._want_whole(demuxer, Undecodable(f"no audio stream within {self._demuxed} bytes"))
+            yield from self._end(container, early=not ends)
+        elif not demuxer.opened and container.taken > self._options.max_probe_bytes:
+            yield from self._want_whole(container, Undecodable(f"no audio stream within {container.taken} bytes"))
         return True
 
-    def _next_piece(self, *, last: bool) -> tuple[int, bool]:
-        """How many of the held bytes the present container gets now, and whether it ends with them."""
-        assert self._choice is not None
-        restart = self._find_restart()
-        length = self._choice.length
-        left = len(self._held) + 1 if length is None else length - self._demuxed
-        if left <= len(self._held) and (restart is None or restart > left):
-            behind = bytes(self._held[left : left + NEEDED_BYTES])
-            if len(behind) < NEEDED_BYTES and not last:
-                return left, False
-            # Behind an odd number of bytes stands one that fills up.
-            chunk = behind[1:] if self._choice.length and self._choice.length % 2 else behind
-            if not behind or chunk_length(chunk) or behind_length(behind):
-                return left, True
-            # More samples: the header had the length of the first piece of a stream.
-            self._choice = replace(self._choice, length=None)
-        return (len(self._held), False) if restart is None else (restart, True)
-
-    def _find_restart(self) -> int | None:
-        """How many of the held bytes belong to the present container, if another one follows it.
-
-        Of a header that was cut in two, the first part has gone to the present demuxer already, where it is
-        no more than a broken end; the whole header is put back in front of the held bytes.
-        """
-        assert self._choice is not None
-        if self._choice.restart is None:
-            return None
-        # The container's own header is not a restart.
-        begin = max(self._choice.intro - self._choice.offset - (self._demuxed - len(self._tail)), 0)
-        match = self._choice.restart.search(self._tail + self._held, begin)
-        if match is None:
-            return None
-        cut = match.start() - len(self._tail)
-        if cut < 0:
-            self._held[:0] = self._tail[cut:]
-            self._tail, self._demuxed = self._tail[:cut], self._demuxed + cut
-        return max(cut, 0)
-
-    def _settle_doubt(self, demuxer: Demuxer, piece: bytes) -> int:
+    def _settle_doubt(self, container: Container, piece: bytes) -> int:
         """Unknown data: it turns out to be audio, or to be followed by some; returns the bytes before.
 
         Raises `SessionError` when a client that is still sending is to know.
         """
-        if demuxer.opened:
+        if container.demuxer.opened:
             self._doubt = None
             return 0
         assert self._doubt is not None
         self._doubt += piece
         at = find_header(self._doubt, 1)
         if at is not None:
-            demuxer.close()
-            self._demuxer, self._held = None, self._doubt[at:] + self._held
+            container.demuxer.close()
+            self._container, self._held = None, self._doubt[at:] + self._held
             return at
         framed = MPEG_FRAME.match(self._doubt) and len(self._doubt) < FRAMED_BYTES
-        if not demuxer.over and self._waited(self._demuxed) and not framed:
+        if not container.demuxer.over and self._waited(container.taken) and not framed:
             if CLUSTER.search(self._doubt):
                 raise self._headless("a WebM recording")
             raise self._undecodable("no audio found")
         return 0
 
-    def _end(self, demuxer: Demuxer, *, early: bool) -> Iterator[Decoded]:
+    def _end(self, container: Container, *, early: bool) -> Iterator[Decoded]:
         """The container ends. One that lacks its own end counts as far as it goes; `early`: it takes no more bytes."""
+        demuxer = container.demuxer
         yield from demuxer.finish()
-        self._demuxer, self._between = None, True
+        self._container, self._between = None, True
         self._barren = 0 if demuxer.heard else self._barren + 1
         failure = demuxer.failure
         if failure is None:
@@ -360,26 +312,26 @@ class AvStream(DecoderStream):
         if self._heard:
             yield Note("cut_short", self._undecodable(str(failure)).message)
         elif self._offer.file is not None or early or isinstance(failure, TooMuch):
-            yield from self._want_whole(demuxer, failure)
+            yield from self._want_whole(container, failure)
         elif self._barren > MAX_BARREN:
             raise self._undecodable(f"{self._barren} containers in a row without audio")
         self._reason = failure
 
-    def _want_whole(self, demuxer: Demuxer, failure: Undecodable) -> Iterator[Decoded]:
+    def _want_whole(self, container: Container, failure: Undecodable) -> Iterator[Decoded]:
         """As a stream it makes no sense. Where there is a file, it is looked at once it is complete."""
         if self._offer.file is None or isinstance(failure, TooMuch):
             raise self._undecodable(str(failure)) from failure
-        demuxer.close()
-        self._demuxer = None
-        self._keep_from(self._container_at)
+        container.demuxer.close()
+        self._container = None
+        self._keep_from(container.begin)
         yield from ()
 
     # The end -------------------------------------------------------------------------------------------------
 
     def _finish(self) -> Iterator[Decoded]:
         yield from self._work(last=True)
-        if self._demuxer is not None:
-            yield from self._end(self._demuxer, early=False)
+        if self._container is not None:
+            yield from self._end(self._container, early=False)
         if self._kept is None and self._held and not self._between:
             # The stream ended before a demuxer was chosen; now all its bytes are there.
             self._kept = Kept(None, self._options.max_file_bytes)
