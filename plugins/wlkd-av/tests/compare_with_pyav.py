@@ -22,7 +22,8 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
-from wlkd_av.decoder import Av, AvOptions
+from wlkd_av.decoder import Av
+from wlkd_av.options import AvOptions
 
 from wlkd import SAMPLE_RATE, SessionError, StreamOffer
 from wlkd.testing import decoded, speech_like

@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from wlkd_av import wlkd_choose_decoder
-from wlkd_av.decoder import Av, AvOptions
+from wlkd_av.decoder import Av
+from wlkd_av.options import AvOptions
 from wlkd_av.reading import Voice
 
 from wlkd import SAMPLE_RATE, Decoded, DecoderStream, Gap, Note, Samples, SessionError, StreamOffer

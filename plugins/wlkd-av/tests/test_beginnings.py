@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from wlkd_av.decoder import AvOptions, AvStream
+from wlkd_av.options import AvOptions
+from wlkd_av.stream import AvStream
 
 from wlkd import SAMPLE_RATE, Note, SessionError, StreamOffer
 from wlkd.testing import as_samples, decoded_items, speech_like

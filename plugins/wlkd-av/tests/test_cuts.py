@@ -8,7 +8,9 @@ from collections.abc import Iterable
 import av
 import numpy as np
 import pytest
-from wlkd_av.decoder import MAX_RESTARTS, Av, AvOptions
+from wlkd_av.decoder import Av
+from wlkd_av.options import AvOptions
+from wlkd_av.stream import MAX_RESTARTS
 
 from wlkd import SAMPLE_RATE, Decoded, DecoderStream, Restart, StreamOffer
 

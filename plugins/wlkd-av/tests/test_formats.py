@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from wlkd_av.decoder import Av, AvOptions
+from wlkd_av.decoder import Av
+from wlkd_av.options import AvOptions
 
 from wlkd import SAMPLE_RATE, Samples, SessionError, StreamOffer
 from wlkd.testing import as_samples, decoded

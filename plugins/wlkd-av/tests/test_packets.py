@@ -7,7 +7,8 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from wlkd_av.decoder import Av, AvOptions
+from wlkd_av.decoder import Av
+from wlkd_av.options import AvOptions
 
 from wlkd import DecoderStream, Gap, Note, SessionError, StreamOffer
 from wlkd.testing import as_samples, check_decoder, decoded_items

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from wlkd_av.demux import Demuxer
 from wlkd_av.sniff import MAX_HEADER_BYTES, Choice
 from wlkd_av.tags import NEEDED_BYTES, behind_length, chunk_length
-
-if TYPE_CHECKING:  # PyAV is slow to import, and `wlkd check` needs none of it.
-    from wlkd_av.demux import Demuxer
 
 
 class Container:

@@ -6,8 +6,8 @@ A client may call Ogg or WebM "opus" too: what begins like a container is one.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import replace
 
 import av
 import av.error
@@ -15,10 +15,9 @@ from av.audio.codeccontext import AudioCodecContext
 from av.packet import Packet
 
 from wlkd import SAMPLE_RATE, Decoded, DecoderStream, Gap, Note, SessionError, StreamOffer
+from wlkd_av.options import AvOptions
 from wlkd_av.reading import Voice
-
-if TYPE_CHECKING:
-    from wlkd_av.decoder import AvStream
+from wlkd_av.stream import AvStream
 
 ENCODING = "opus"
 LENGTH = struct.Struct(">I")
@@ -37,10 +36,9 @@ RATE = 48_000
 class PacketStream(DecoderStream):
     """One client's packets, or the container that they turn out to be."""
 
-    def __init__(self, offer: StreamOffer, container: Callable[[], AvStream]) -> None:
-        """`container`: opens a stream for bytes that are not packets."""
-        self._channels = offer.channels
-        self._open_container = container
+    def __init__(self, options: AvOptions, offer: StreamOffer) -> None:
+        self._options = options
+        self._offer = offer
         self._container: AvStream | None = None
         self._held = bytearray()
         self._codec: AudioCodecContext | None = None
@@ -54,7 +52,7 @@ class PacketStream(DecoderStream):
     def feed(self, data: bytes) -> Iterator[Decoded]:
         for packet in self._packets(data):
             if self._container is None and self._codec is None and packet.startswith(CONTAINERS):
-                self._container = self._open_container()
+                self._container = AvStream(self._options, replace(self._offer, encoding=None))
             if self._container is not None:
                 yield from self._container.feed(packet)
             elif packet:
@@ -84,7 +82,7 @@ class PacketStream(DecoderStream):
             yield packet
 
     def _decode(self, data: bytes) -> Iterator[Decoded]:
-        codec = self._codec = self._codec or _decoder(self._channels or (2 if data[0] & STEREO else 1))
+        codec = self._codec = self._codec or _decoder(self._offer.channels or (2 if data[0] & STEREO else 1))
         try:
             frames = codec.decode(Packet(data))
         except av.error.FFmpegError:
