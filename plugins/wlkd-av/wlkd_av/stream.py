@@ -118,6 +118,7 @@ class AvStream(DecoderStream):
         self._held.clear()
 
     def _guarded(self, items: Iterator[Decoded]) -> Iterator[Decoded]:
+        """`items`, with account of what was told, and of what ended it."""
         try:
             for item in items:
                 self._heard |= isinstance(item, np.ndarray)
@@ -308,12 +309,7 @@ class AvStream(DecoderStream):
 
     def _read_kept(self, kept: Kept) -> Iterator[Decoded]:
         try:
-            for item in read_file(kept.file, kept.begin, kept.size, self._options.max_burst_seconds, self._offer):
-                self._heard |= isinstance(item, np.ndarray)
-                self._clock += (
-                    len(item) if isinstance(item, np.ndarray) else item.length if isinstance(item, Gap) else 0
-                )
-                yield item
+            yield from read_file(kept.file, kept.begin, kept.size, self._options.max_burst_seconds, self._offer)
         except Undecodable as failure:
             if not self._heard:
                 raise self._undecodable(str(failure)) from failure
