@@ -1,20 +1,21 @@
-"""A session that cannot be opened leaves nothing behind; of one that was, it is told how it ended."""
+"""Who may come in. A session that cannot be opened leaves nothing behind; of one that was, it is told how it ended."""
 
 import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pluggy
 import pytest
 
+from tests.whole_core import core, opened, pcm, rest, whole_core
 from wlkd import hookimpl, hookspecs
 from wlkd.config import make_config
 from wlkd.config.options import WorkerOptions
 from wlkd.contract.components import Backend, Decoder, DecoderStream, Options, Recognizer, Vad, VadStream
 from wlkd.contract.errors import BadParameter, SessionError
 from wlkd.contract.types import Commit, Frame, RecognitionParams, Samples, SpeechEvent, StreamOffer
-from wlkd.daemon.pipeline import running_core
 from wlkd.inference.engines import Engine, Engines
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
@@ -24,8 +25,6 @@ from wlkd.sessions.continuation import Keys
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.making import Parts
 from wlkd.transports.conversation import defect
-
-OFFER = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
 
 
 class Decoding(DecoderStream):
@@ -129,7 +128,7 @@ async def test_what_cannot_be_opened_is_a_bad_request_and_leaves_nothing(
             Keys([b"secret"]),
         )
         with pytest.raises(SessionError, match=message) as caught:
-            async with admission.open(OFFER, transport="test", peer="here"):
+            async with opened(admission):
                 pass
     assert caught.value.code == "bad_request"
     assert decoder.stream.closed == closed
@@ -138,33 +137,26 @@ async def test_what_cannot_be_opened_is_a_bad_request_and_leaves_nothing(
 
 @pytest.mark.parametrize(("ends", "reason"), [(True, "finished"), (False, "disconnected")])
 async def test_who_leaves_before_the_end_was_disconnected(ends: bool, reason: str) -> None:
-    values = {"decoders": {"pcm": {}}, "vad": {"name": "none"}, "backend": {"name": "scripted"}, "warmup": False}
-    plugins = load_plugins()
-    async with running_core(make_config(values, plugins), plugins) as core:
-        async with core.admission.open(OFFER, transport="test", peer="here") as session:
+    async with whole_core() as running:
+        async with opened(running.admission) as session:
             if ends:
                 await session.finish()
                 assert [update async for update in session.updates()][-1].final
         labels = {"transport": "test", "reason": reason}
-        assert core.metrics.registry.get_sample_value("wlkd_sessions_closed_total", labels) == 1
+        assert running.metrics.registry.get_sample_value("wlkd_sessions_closed_total", labels) == 1
 
 
 async def test_places_of_a_machine_that_drains_are_not_free() -> None:
-    values = {"decoders": {"pcm": {}}, "vad": {"name": "none"}, "backend": {"name": "scripted"}, "warmup": False}
-    plugins = load_plugins()
-    config = make_config({**values, "sessions": {"max_sessions": 4}}, plugins)
-    async with running_core(config, plugins) as core, core.admission.open(OFFER, transport="test", peer="here"):
-        assert core.metrics.registry.get_sample_value("wlkd_sessions_limit") == 4
-        core.admission.draining = True
-        assert core.metrics.registry.get_sample_value("wlkd_sessions_limit") == 1
+    async with whole_core({"sessions": {"max_sessions": 4}}) as running, opened(running.admission):
+        assert running.metrics.registry.get_sample_value("wlkd_sessions_limit") == 4
+        running.admission.draining = True
+        assert running.metrics.registry.get_sample_value("wlkd_sessions_limit") == 1
 
 
 async def test_who_is_turned_away_is_counted_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    values = {"decoders": {"pcm": {}}, "vad": {"name": "none"}, "backend": {"name": "scripted"}, "warmup": False}
-    plugins = load_plugins()
-    async with running_core(make_config(values, plugins), plugins) as core:
-        admission, registry = core.admission, core.metrics.registry
+    async with whole_core() as running:
+        admission, registry = running.admission, running.metrics.registry
 
         def refused() -> float | None:
             return registry.get_sample_value("wlkd_sessions_refused_total", {"reason": "bad_request"})
@@ -176,15 +168,15 @@ async def test_who_is_turned_away_is_counted_once(caplog: pytest.LogCaptureFixtu
         assert "session refused: transport=test peer=here reason=bad_request (mode=half: unknown)" in caplog.text
 
         with pytest.raises(SessionError) as not_opened:
-            async with admission.open(OFFER, transport="test", peer="here", query={"language": "xx"}):
+            async with opened(admission, query={"language": "xx"}):
                 pass
         admission.turned_away(not_opened.value, transport="test", peer="here")
         assert refused() == 2
 
         with pytest.raises(SessionError) as left_with:
-            async with admission.open(OFFER, transport="test", peer="here"):
+            async with opened(admission):
                 raise SessionError("bad_request", "an event must have a type")
-        async with admission.open(OFFER, transport="test", peer="here") as session:
+        async with opened(admission) as session:
             await session.finish(SessionError("bad_request", "text message"))
             with pytest.raises(SessionError) as told:
                 async for _ in session.updates():
@@ -197,3 +189,47 @@ async def test_who_is_turned_away_is_counted_once(caplog: pytest.LogCaptureFixtu
         assert not refusals, "nor is a defect"
         closed = {"transport": "test", "reason": "bad_request"}
         assert registry.get_sample_value("wlkd_sessions_closed_total", closed) == 2
+
+
+async def test_limits_refuse_the_next_one_and_harm_nobody() -> None:
+    limits = {"max_sessions": 2, "max_sessions_per_address": 1}
+    async with core({"sessions": limits}) as admission:
+        async with opened(admission, peer="a"):
+            with pytest.raises(SessionError, match="from a are open already"):
+                async with opened(admission, peer="a"):
+                    pass
+            async with opened(admission, peer="b") as second:
+                assert admission.refusal() is not None
+                with pytest.raises(SessionError) as caught:
+                    async with opened(admission, peer="c"):
+                        pass
+                assert caught.value.code == "server_full"
+                await second.feed(pcm(0.5))
+                await second.finish()
+                assert (await rest(second))[-1].text == " one"
+        assert admission.refusal() is None
+
+
+async def test_auto_follows_what_the_worker_learns() -> None:
+    slow = {"name": "scripted", "options": {"step_seconds": 0.2}}
+    async with core({"backend": slow, "sessions": {"max_sessions": "auto"}}) as admission:
+        async with opened(admission) as session:
+            await session.feed(pcm(1))
+            await session.finish()
+            await rest(session)
+        # A step of four streams, worth 1.75 s each, takes 0.2 s: the self-test has no time for one of eight.
+        assert 1 <= admission.max_sessions <= 28
+        measured = admission.max_sessions
+        async with opened(admission):
+            assert admission.refusal() is None or measured == 1
+
+
+async def test_only_known_tokens_come_in(tmp_path: Any) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("# ours\nsecret\n")
+    async with core({"auth": {"tokens_file": str(tokens)}}) as admission:
+        for token in (None, "", "wrong", "\udcff"):
+            refusal = admission.refusal(token)
+            assert refusal is not None and refusal.code == "unauthorized"
+        async with opened(admission, token="secret") as session:
+            assert session.info.transport == "test"

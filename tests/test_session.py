@@ -1,75 +1,21 @@
 """One stream from bytes to words, through the whole core, on the scripted backend."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
 import soundfile
-from wlkd_pcm.decoder import Pcm, PcmStream
+from wlkd_pcm.decoder import PcmStream
 from wlkd_scripted.backend import Scripted
 
-from wlkd.config import make_config
-from wlkd.contract.audio import samples
-from wlkd.contract.components import DecoderStream, StepPlan
-from wlkd.contract.errors import Code, ProvisionError, SessionError
-from wlkd.contract.host import Session
-from wlkd.contract.types import Commit, Decoded, Priority, Samples, StreamOffer, Update
-from wlkd.daemon.pipeline import Core, running_core
-from wlkd.plugins import load_plugins
-from wlkd.sessions.admission import Admission
-from wlkd.sessions.decoding import SLICE_SAMPLES
-from wlkd.testing import speech_like
-
-PCM = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
-STEREO = StreamOffer(encoding="s16le", sample_rate=16000, channels=2)
-
-
-@asynccontextmanager
-async def core(values: Mapping[str, Any] = {}) -> AsyncIterator[Admission]:
-    async with whole_core(values) as running:
-        yield running.admission
-
-
-@asynccontextmanager
-async def whole_core(values: Mapping[str, Any] = {}) -> AsyncIterator[Core]:
-    plugins = load_plugins()
-    complete = {
-        "decoders": {"pcm": {}},
-        "vad": {"name": "none"},
-        "backend": {"name": "scripted"},
-        "worker": {"min_chunk_seconds": 0.2},
-        "warmup": False,
-        **values,
-    }
-    async with running_core(make_config(complete, plugins), plugins) as running:
-        yield running
-
-
-def pcm(seconds: float) -> bytes:
-    return (speech_like(seconds) * 32767).astype("<i2").tobytes()
-
-
-def opened(admission: Admission, **arguments: Any) -> Any:
-    return admission.open(PCM, **{"transport": "test", "peer": "here", **arguments})
-
-
-async def rest(session: Session) -> list[Update]:
-    return [update async for update in session.updates()]
-
-
-async def rest_of_drained(session: Session) -> list[Update]:
-    updates: list[Update] = []
-    with pytest.raises(SessionError) as caught:
-        async for update in session.updates():
-            updates.append(update)
-    assert caught.value.code is Code.DRAINING
-    return updates
+from tests.whole_core import core, opened, pcm, rest, rest_of_drained
+from wlkd.contract.components import StepPlan
+from wlkd.contract.errors import Code, SessionError
+from wlkd.contract.types import Commit, Decoded, Samples, Update
 
 
 async def test_everything_sent_is_committed_when_the_audio_ends() -> None:
@@ -138,117 +84,6 @@ async def test_a_message_that_is_being_taken_when_the_daemon_stops_is_taken_whol
         assert len((await rest_of_drained(session))[-1].text.split()) == 40
         with pytest.raises(SessionError, match="shutting down"):
             await session.feed(pcm(1))
-
-
-async def test_files_that_take_long_to_unpack_hold_up_no_live_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    unpacking, begun = threading.Event(), threading.Semaphore(0)
-
-    class Unpacking(DecoderStream):
-        def feed(self, data: bytes) -> Samples:
-            begun.release()
-            unpacking.wait(5)
-            return np.zeros(0, dtype=np.float32)
-
-        def finish(self) -> Samples:
-            return np.zeros(0, dtype=np.float32)
-
-        def close(self) -> None:
-            pass
-
-    plain = Pcm.open
-    monkeypatch.setattr(Pcm, "open", lambda self, offer: Unpacking() if offer == STEREO else plain(self, offer))
-    monkeypatch.setattr("wlkd.daemon.pipeline.audio_threads", lambda cores: 2)
-    async with core() as admission, AsyncExitStack() as stack:
-        for _ in range(3):
-            upload = admission.open(STEREO, transport="test", peer="here", priority="upload")
-            await (await stack.enter_async_context(upload)).feed(b"1")
-        assert await asyncio.to_thread(begun.acquire, timeout=5)
-        async with opened(admission) as live, asyncio.timeout(3):
-            await live.feed(pcm(1))
-            await live.finish()
-            assert (await rest(live))[-1].text == " one two"
-        unpacking.set()
-
-
-async def test_a_slow_reader_misses_no_word() -> None:
-    async with core() as admission, opened(admission) as session:
-        for _ in range(10):
-            await session.feed(pcm(0.5))
-            await session.flush()  # its words are in the transcript, and nobody reads them yet
-        await session.finish()
-        updates = await rest(session)
-        assert sum(len(update.committed) for update in updates) == 10
-        assert len(updates) < 5
-
-
-async def test_a_session_that_is_behind_makes_its_client_wait() -> None:
-    limits = {"max_backlog_seconds": 1}
-    async with core({"sessions": limits}) as admission, opened(admission) as session:
-        fed = 0
-
-        async def speak() -> None:
-            nonlocal fed
-            for _ in range(40):
-                await session.feed(pcm(0.5))
-                fed += 1
-            await session.finish()
-
-        speaking = asyncio.create_task(speak())
-        ahead, words = [], 0
-        async for update in session.updates():
-            words += len(update.committed)
-            ahead.append(fed - words)
-        await speaking
-        assert words == 40
-        assert 2 <= max(ahead) < 10, "half seconds that were taken and not yet recognized"
-
-
-async def test_an_upload_whose_backlog_is_shorter_than_a_step_does_not_wait_for_more() -> None:
-    values = {"sessions": {"max_backlog_seconds": 0.2}, "worker": {"max_chunk_seconds": 20}}
-    async with core(values) as admission, opened(admission, priority="upload") as session:
-        async with asyncio.timeout(10):
-            for _ in range(5):
-                await session.feed(pcm(0.5))
-            await session.finish()
-        assert (await rest(session))[-1].text == " one two three four five"
-
-
-async def test_a_piece_that_unpacks_to_much_goes_on_as_the_backlog_allows() -> None:
-    slow = {"name": "scripted", "options": {"step_seconds": 0.05}}
-    limits = {"max_backlog_seconds": 5}
-    offer = StreamOffer(encoding="u8", sample_rate=1000, channels=1)
-    async with (
-        core({"backend": slow, "sessions": limits}) as admission,
-        admission.open(offer, transport="test", peer="here") as session,
-    ):
-        await session.feed(b"\x90" * 32_000)
-        await session.finish()
-        updates = await rest(session)
-        assert updates[-1].received == samples(32)
-        assert samples(5) <= max(update.lag for update in updates) <= samples(5) + SLICE_SAMPLES
-
-
-@pytest.mark.parametrize("priority", ["live", "upload"])
-async def test_the_lag_that_an_operator_sees_is_that_of_live_sessions(priority: Priority) -> None:
-    shown = set()
-    async with whole_core() as running, opened(running.admission, priority=priority) as session:
-        await session.feed(pcm(2))
-        await session.finish()
-        async for update in session.updates():
-            shown.add(update.lag > 0 and running.admission.lag_seconds > 0)
-        observed = running.metrics.registry.get_sample_value("wlkd_commit_lag_seconds_count")
-    assert shown == ({True, False} if priority == "live" else {False})
-    assert bool(observed) is (priority == "live")
-
-
-async def test_a_session_that_never_catches_up_is_told_so() -> None:
-    stuck = {"name": "scripted", "options": {"step_seconds": 0.3}}
-    limits = {"max_backlog_seconds": 1, "max_blocked_seconds": 0.05}
-    async with core({"backend": stuck, "sessions": limits}) as admission, opened(admission) as session:
-        with pytest.raises(SessionError) as caught:
-            while True:
-                await session.feed(pcm(2))
-        assert caught.value.code == "too_slow"
 
 
 async def test_a_failing_backend_ends_its_session_only() -> None:
@@ -331,65 +166,6 @@ async def test_leaving_in_the_middle_frees_everything() -> None:
         assert len(asyncio.all_tasks()) == before
 
 
-async def test_limits_refuse_the_next_one_and_harm_nobody() -> None:
-    limits = {"max_sessions": 2, "max_sessions_per_address": 1}
-    async with core({"sessions": limits}) as admission:
-        async with opened(admission, peer="a"):
-            with pytest.raises(SessionError, match="from a are open already"):
-                async with opened(admission, peer="a"):
-                    pass
-            async with opened(admission, peer="b") as second:
-                assert admission.refusal() is not None
-                with pytest.raises(SessionError) as caught:
-                    async with opened(admission, peer="c"):
-                        pass
-                assert caught.value.code == "server_full"
-                await second.feed(pcm(0.5))
-                await second.finish()
-                assert (await rest(second))[-1].text == " one"
-        assert admission.refusal() is None
-
-
-async def test_auto_follows_what_the_worker_learns() -> None:
-    slow = {"name": "scripted", "options": {"step_seconds": 0.2}}
-    async with core({"backend": slow, "sessions": {"max_sessions": "auto"}}) as admission:
-        async with opened(admission) as session:
-            await session.feed(pcm(1))
-            await session.finish()
-            await rest(session)
-        # A step of four streams, worth 1.75 s each, takes 0.2 s: the self-test has no time for one of eight.
-        assert 1 <= admission.max_sessions <= 28
-        measured = admission.max_sessions
-        async with opened(admission):
-            assert admission.refusal() is None or measured == 1
-
-
-@pytest.mark.parametrize(
-    ("query", "message"),
-    [
-        ({"language": "xx"}, "language 'xx' is not known"),
-        ({"task": "sing"}, "unknown task 'sing'"),
-    ],
-)
-async def test_bad_wishes_are_refused(query: dict[str, str], message: str) -> None:
-    async with core() as admission:
-        with pytest.raises(SessionError, match=message) as caught:
-            async with opened(admission, query=query):
-                pass
-        assert caught.value.code == "bad_request"
-
-
-async def test_only_known_tokens_come_in(tmp_path: Any) -> None:
-    tokens = tmp_path / "tokens"
-    tokens.write_text("# ours\nsecret\n")
-    async with core({"auth": {"tokens_file": str(tokens)}}) as admission:
-        for token in (None, "", "wrong", "\udcff"):
-            refusal = admission.refusal(token)
-            assert refusal is not None and refusal.code == "unauthorized"
-        async with opened(admission, token="secret") as session:
-            assert session.info.transport == "test"
-
-
 async def test_draining_finishes_what_was_received() -> None:
     async with core() as admission, opened(admission) as session:
         await session.feed(pcm(1.5))
@@ -425,30 +201,6 @@ async def test_who_has_ended_the_audio_is_not_told_of_the_drain(finished_before:
             await admission.empty()
             await session.finish()
             assert (await rest_of_drained(session))[-1].final
-
-
-async def test_long_prompts_are_cut_where_that_does_no_harm_and_refused_where_it_would() -> None:
-    async with core() as admission:
-        async with opened(admission, query={"initial_prompt": 5000 * "a" + "end"}) as session:
-            prompt = session.info.params.initial_prompt
-            assert len(prompt) == 4096 and prompt.endswith("aend")
-        for name in ("static_prompt", "hotwords"):
-            with pytest.raises(SessionError, match=f"{name} has 5000 characters; at most 4096"):
-                async with opened(admission, query={name: 5000 * "a"}):
-                    pass
-
-
-async def test_prompts_that_every_session_would_be_refused_for_stop_the_start() -> None:
-    with pytest.raises(ProvisionError, match="recognition: hotwords has 5000 characters"):
-        async with core({"recognition": {"hotwords": [5000 * "a"]}}):
-            pass
-
-
-@pytest.mark.parametrize("recognition", [{"language": "ja"}, {"languages": ["en", "ja"]}])
-async def test_a_language_that_the_model_does_not_know_stops_the_start(recognition: dict[str, Any]) -> None:
-    with pytest.raises(ProvisionError, match="does not know ja"):
-        async with core({"recognition": recognition}):
-            pass
 
 
 async def test_the_text_is_filtered_as_the_client_wishes_and_changes_in_the_middle() -> None:
