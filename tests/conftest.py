@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.resuming_client import SECRET
+
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
@@ -30,3 +32,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., st
         return module
 
     return install_distribution
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """The file with the key that the nodes of a fleet share."""
+    path = tmp_path / "key"
+    path.write_text(SECRET)
+    return path
