@@ -2,84 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from prometheus_client import generate_latest
 from wlkd_scripted.backend import Scripted, ScriptedOptions
 
+from tests.three_engines import BASE, HALF_SECOND, configuration, core, scripted, text
 from tests.wav import wav
-from wlkd.config import Certificate, make_config
-from wlkd.config.options import Config, WorkerOptions
+from tests.whole_core import opened
+from wlkd.config.options import WorkerOptions
 from wlkd.contract.components import StepPlan
-from wlkd.contract.errors import ConfigError, ProvisionError, SessionError
-from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, StreamOffer, Update
-from wlkd.daemon.pipeline import Core, running_core
-from wlkd.daemon.reload import Reload
-from wlkd.inference.backlog import Outcome
+from wlkd.contract.errors import ConfigError, SessionError
+from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams
 from wlkd.inference.engines import Engine, Engines
-from wlkd.inference.handover import Place
 from wlkd.inference.turns import Turns
 from wlkd.inference.utilization import Load
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
-from wlkd.plugins import load_plugins
 from wlkd.testing import running_daemon, speech_like
-
-PCM = StreamOffer(encoding="s16le", sample_rate=16_000, channels=1)
-HALF_SECOND = b"\x00\x20" * 8000
-
-
-def scripted(prefix: str, **options: Any) -> dict[str, Any]:
-    """Says `a1 a2 a3 …`."""
-    words = [f" {prefix}{number}" for number in range(1, 9)]
-    return {"name": "scripted", "options": {"script": words, **options}}
-
-
-BASE: dict[str, Any] = {
-    "warmup": False,
-    "vad": {"name": "none"},
-    "decoders": {"pcm": {}},
-    "worker": {"min_chunk_seconds": 0.2},
-    "backend": scripted("d", languages=["en", "de", "fr"], detects="en", detects_after_seconds=1.0),
-    "engines": {
-        "english": scripted("e", languages=["en"]),
-        "korean": scripted("k", languages=["ko"], tasks=["transcribe"]),
-    },
-    "routing": {"en": "english", "ko": "korean"},
-}
-
-
-def configuration(changes: Mapping[str, Any] = {}) -> Config:
-    return make_config({**BASE, **changes}, load_plugins())
-
-
-@asynccontextmanager
-async def core(changes: Mapping[str, Any] = {}) -> AsyncIterator[Core]:
-    async with running_core(configuration(changes), load_plugins()) as running:
-        yield running
-
-
-async def updates(core: Core, half_seconds: int = 4, **query: str) -> list[Update]:
-    """What a session says to so much speech, half a second a word."""
-    async with core.admission.open(PCM, transport="test", peer="here", query=query) as session:
-        for _ in range(half_seconds):
-            await session.feed(HALF_SECOND)
-        await session.finish()
-        return [update async for update in session.updates()]
-
-
-async def text(core: Core, half_seconds: int = 4, **query: str) -> str:
-    return (await updates(core, half_seconds, **query))[-1].text
 
 
 @pytest.mark.parametrize(
@@ -122,203 +67,6 @@ async def test_a_language_stays_with_the_default_engine_where_its_own_one_cannot
     async with core({"engines": engines, "routing": {"en": "english"}}) as running:
         assert await text(running, language="en", task="translate") == " d1 d2 d3 d4"
         assert await text(running, task="translate") == " d1 d2 d3 d4", "neither is it handed over"
-
-
-# The default engine finds the language out -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("half_seconds", [1, 2, 3, 8])
-async def test_what_was_heard_so_far_is_handed_over(half_seconds: int) -> None:
-    async with core() as running:
-        seen = await updates(running, half_seconds)
-        words = [word for update in seen for word in update.committed]
-        assert "".join(word.text for word in words) == "".join(f" e{n + 1}" for n in range(half_seconds))
-        assert [word.start for word in words] == [8000 * n for n in range(half_seconds)]
-        assert not any("d" in update.tentative_text for update in seen), "words of the default engine were shown"
-        assert {update.speech_start for update in seen if update.speech_start is not None} == {0}
-        assert seen[-1].language == "en" and seen[-1].lag == 0
-
-
-async def test_a_session_moves_and_is_counted_where_it_is() -> None:
-    async with core() as running:
-        admission, engines = running.admission, {one.name: one for one in running.engines.engines}
-        async with admission.open(PCM, transport="test", peer="here") as session:
-            assert (admission.sessions_at(engines["default"]), admission.sessions_at(engines["english"])) == (1, 0)
-            for _ in range(4):
-                await session.feed(HALF_SECOND)
-            async for update in session.updates():
-                if update.committed:
-                    break
-            assert (admission.sessions_at(engines["default"]), admission.sessions_at(engines["english"])) == (0, 1)
-            await engines["default"].worker.vacant()
-        shown = generate_latest(running.metrics.registry).decode()
-        assert 'wlkd_engine_handovers_total{engine="english"} 1.0' in shown
-        assert 'wlkd_inference_steps_total{engine="english"}' in shown
-        assert 'wlkd_engine_sessions_possible{engine="korean"}' in shown
-
-
-async def test_a_language_without_an_engine_of_its_own_stays() -> None:
-    backend = scripted("d", languages=["en", "fr"], detects="fr", detects_after_seconds=1.0)
-    async with core({"backend": backend}) as running:
-        assert await text(running) == " d1 d2 d3 d4"
-        assert await text(running, half_seconds=1) == " d1"
-
-
-async def test_uploads_are_handed_over_too_and_flushes_wait_for_the_words() -> None:
-    async with core() as running:
-        async with running.admission.open(PCM, transport="test", peer="here", priority="upload") as session:
-            await session.feed(HALF_SECOND)
-            await session.flush()
-            await session.feed(HALF_SECOND)
-            await session.finish()
-            seen = [update async for update in session.updates()]
-        assert seen[-1].text == " e1 e2"
-
-
-async def test_a_lone_yes_does_not_decide_for_the_whole_session() -> None:
-    async with core() as running:
-        engines, said = running.engines.engines, []
-
-        def hear(outcome: Outcome) -> None:
-            assert isinstance(outcome, Commit)
-            said.extend(word.text for word in outcome.words)
-
-        place = Place(lambda: engines, engines.default, RecognitionParams(), decides=True).open(hear)
-        place.push(Frame(0, speech_like(0.5)))
-        place.push(Pause(8_000, over=False))
-        await place.drained()
-        assert (said, place.engine.name) == ([" d1"], "default")
-        place.push(Frame(24_000, speech_like(1.5)))
-        place.push(Pause(48_000, over=False))
-        await place.drained()
-        assert (said, place.engine.name) == ([" d1", " e2", " e3", " e4"], "english")
-        place.close()
-
-
-# Loading and reloading ---------------------------------------------------------------------------------------
-
-
-class Rig:
-    def __init__(self, running: Core) -> None:
-        self.running = running
-        self.next = configuration()
-        self.free: int | None = None
-        none = Certificate(None, None)
-        self.reload = Reload(self.next, load_plugins(), running, none, lambda: self.next, print, lambda: self.free)
-
-    async def to(self, changes: Mapping[str, Any]) -> bool:
-        self.next = configuration(changes)
-        return await self.reload.run()
-
-
-async def test_a_reload_adds_and_replaces_engines_and_keeps_the_others() -> None:
-    async with core() as running:
-        rig = Rig(running)
-        before = {one.name: one for one in running.engines.engines}
-        german = {
-            **BASE["engines"],
-            "german": scripted("g", languages=["de"]),
-            "korean": scripted("x", languages=["ko"]),
-        }
-        async with running.admission.open(PCM, transport="test", peer="here", query={"language": "ko"}) as session:
-            await session.feed(HALF_SECOND)
-            assert await rig.to({"engines": german, "routing": {**BASE["routing"], "de": "german"}})
-            after = {one.name: one for one in running.engines.engines}
-            assert [after[name] is before.get(name) for name in ("default", "english", "german", "korean")] == [
-                True,
-                True,
-                False,
-                False,
-            ]
-            assert await text(running, language="de") == " g1 g2 g3 g4"
-            assert await text(running, language="ko") == " x1 x2 x3 x4"
-            await session.feed(HALF_SECOND)
-            await session.finish()
-            assert [update async for update in session.updates()][-1].text == " k1 k2"
-        await before["korean"].worker.vacant()
-        assert await rig.to({"engines": {}, "routing": {}})
-        assert await text(running, language="en") == " d1 d2 d3 d4"
-
-
-async def test_a_session_is_handed_over_to_an_engine_that_came_while_it_began() -> None:
-    async with core() as running:
-        rig = Rig(running)
-        async with running.admission.open(PCM, transport="test", peer="here") as session:
-            await session.feed(HALF_SECOND)
-            old = running.engines.engines.named("english")
-            assert await rig.to({"engines": {**BASE["engines"], "english": scripted("n", languages=["en"])}})
-            while old.worker in running.workers():  # noqa: ASYNC110 (nothing tells that it is closed)
-                await asyncio.sleep(0)
-            for _ in range(3):
-                await session.feed(HALF_SECOND)
-            await session.finish()
-            async with asyncio.timeout(5):
-                assert [update async for update in session.updates()][-1].text == " n1 n2 n3 n4"
-
-
-async def test_routing_alone_changes_at_once() -> None:
-    async with core() as running:
-        rig = Rig(running)
-        assert await rig.to({"routing": {"ko": "korean"}})
-        assert await text(running, language="en") == " d1 d2 d3 d4"
-
-
-async def test_an_engine_that_does_not_fit_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    async with core() as running:
-        rig = Rig(running)
-        rig.free = 1_000_000_000
-        large = scripted("g", memory_bytes=3_000_000_000)
-        assert not await rig.to({"engines": {**BASE["engines"], "large": large}})
-        assert "engines.large: the new model needs about 3.0 GB" in caplog.text
-        assert await text(running, language="en") == " e1 e2 e3 e4"
-
-
-@pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Backends that know Korean cannot be loaded."""
-
-    async def provision(self: Scripted, ctx: object) -> None:
-        if "ko" in self.languages():
-            raise ProvisionError("no model in this folder")
-
-    monkeypatch.setattr(Scripted, "provision", provision)
-
-
-async def test_an_engine_that_cannot_be_loaded_names_itself(broken: None) -> None:
-    with pytest.raises(ProvisionError, match=r"engines\.korean: no model in this folder"):
-        async with core():
-            pass
-
-
-async def test_a_folder_that_may_not_be_entered_is_told_by_who_loads_the_model(
-    broken: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def memory_needed(self: Scripted, models_dir: Path) -> int:
-        raise PermissionError(13, "Permission denied", str(models_dir))
-
-    monkeypatch.setattr(Scripted, "memory_needed", memory_needed)
-    with pytest.raises(ProvisionError, match=r"^no model in this folder"):
-        async with core({"backend": scripted("k", languages=["ko"]), "engines": {}, "routing": {}}):
-            pass
-
-
-async def test_the_others_go_on_where_the_configuration_says_so(broken: None, caplog: pytest.LogCaptureFixture) -> None:
-    optional = {**BASE["engines"], "korean": {**BASE["engines"]["korean"], "required": False}}
-    caplog.set_level(logging.ERROR)
-    async with core({"engines": optional}) as running:
-        assert "engines.korean: no model in this folder; the others go on without it" in caplog.text
-        assert await text(running, language="en") == " e1 e2 e3 e4"
-        assert running.admission.place == "korean: not loaded"
-        with pytest.raises(SessionError, match="model 'korean' is not available now"):
-            await text(running, model="korean")
-        with pytest.raises(SessionError, match="korean is not known here"):
-            await text(running, language="ko")
-
-
-async def test_a_route_to_an_engine_that_does_not_know_the_language_stops_the_start() -> None:
-    with pytest.raises(ProvisionError, match=r"routing\.fr: the engine english does not know fr with this model"):
-        async with core({"routing": {"fr": "english"}}):
-            pass
 
 
 @pytest.mark.parametrize(
@@ -372,7 +120,7 @@ async def test_who_finds_all_engines_full_is_refused() -> None:
         for one in running.engines.engines:
             one.worker.capacity.sessions = 1
         assert running.admission.max_sessions == 1
-        async with running.admission.open(PCM, transport="test", peer="here", query={"language": "en"}):
+        async with opened(running.admission, query={"language": "en"}):
             refusal = running.admission.refusal()
             assert refusal is not None and refusal.code == "server_full"
             with pytest.raises(SessionError, match="all 1 sessions are taken"):
