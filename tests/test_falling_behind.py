@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 from wlkd_pcm.decoder import Pcm
 
-from tests.whole_core import core, opened, pcm, rest, whole_core
+from tests.whole_core import STEREO, core, opened, pcm, rest, whole_core
 from wlkd.contract.audio import samples
 from wlkd.contract.components import DecoderStream
 from wlkd.contract.errors import SessionError
 from wlkd.contract.types import Priority, Samples, StreamOffer
 from wlkd.sessions.decoding import SLICE_SAMPLES
-
-STEREO = StreamOffer(encoding="s16le", sample_rate=16000, channels=2)
 
 
 async def test_files_that_take_long_to_unpack_hold_up_no_live_stream(monkeypatch: pytest.MonkeyPatch) -> None:

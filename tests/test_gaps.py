@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 from wlkd_pcm.decoder import Pcm
 
-from tests.test_session import STEREO, core, rest
+from tests.whole_core import STEREO, core, rest
 from wlkd.contract.components import DecoderStream
 from wlkd.contract.errors import SessionError
 from wlkd.contract.types import Decoded, Gap, Note, Update

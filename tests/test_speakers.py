@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from tests.in_turns import Hanging, Noting, Remembering
-from tests.test_resume import SECRET, Client
-from tests.test_session import PCM, core, pcm, rest
+from tests.resuming_client import SECRET, Client
 from tests.wav import wav
+from tests.whole_core import PCM, core, pcm, rest
 from wlkd.contract.components import DecoderStream, DiarizerOptions, Options, Vad, VadStream
 from wlkd.contract.errors import BadParameter, SessionError
 from wlkd.contract.priority import SMALL_SHARE

@@ -16,7 +16,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from tests.in_other_words import Waiting
-from tests.test_session import PCM, pcm, rest
+from tests.whole_core import PCM, pcm, rest
 from wlkd.cli.transcribe import add_arguments, main
 from wlkd.config import make_config
 from wlkd.contract.components import TranslatorOptions

@@ -16,6 +16,7 @@ from wlkd.sessions.admission import Admission
 from wlkd.testing import speech_like
 
 PCM = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
+STEREO = StreamOffer(encoding="s16le", sample_rate=16000, channels=2)
 
 
 @asynccontextmanager

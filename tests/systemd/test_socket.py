@@ -79,7 +79,7 @@ with socket.create_connection(("127.0.0.1", 43007)) as connection:
 PYTHON
 wait
 systemctl is-active wlkd
-said 'nothing serves :::43999'
+said 'nothing serves \\[::\\]:43999'
 """)
     lines = [json.loads(line) for line in result.text("lines").splitlines()]
     assert "".join(line.get("text", "") for line in lines) == " one two"

@@ -103,7 +103,9 @@ async def test_keep_alive_ends_nothing():
         await socket.send_media(bytes(16_000))
         await socket.send_close_stream()
         results = [message for message in await hear(socket) if message.type == "Results"]
-    assert [message.channel.alternatives[0].transcript for message in results] == ["one two"]
+    # The end may come in a result of its own, without words.
+    told = [message.channel.alternatives[0].transcript for message in results]
+    assert [text for text in told if text] == ["one two"]
 
 
 async def test_a_silent_client_without_keep_alive_is_sent_away():
