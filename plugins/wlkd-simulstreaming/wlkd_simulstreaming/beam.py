@@ -61,7 +61,7 @@ class Text:
     rest: int | None = None
     """Sample offset in the window from which on it has to be heard again; None: the text tells all of it."""
     is_cut: bool = False
-    """It was longer than what it might be."""
+    """It has as many tokens as it might have, and probably goes on."""
 
     @property
     def is_guess(self) -> bool:
@@ -165,7 +165,7 @@ class BeamSearch:
     ) -> list[Text]:
         """Texts of up to `most` tokens after `prompts` of equal length."""
         before = len(prompts[0])
-        # What CTranslate2 makes of its limit.
+        # CTranslate2 draws at most half of its limit, and what the prompt leaves of it.
         longest = min(max(2 * most, before + most), LONGEST_TEXT)
         most = min(longest // 2, longest - before)
         results = self._model.generate(
