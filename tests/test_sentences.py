@@ -39,6 +39,10 @@ def test_the_full_stop_of_an_abbreviation_or_initial_ends_nothing() -> None:
     assert texts(told(*evenly(meeting, 0.3))) == [meeting]
 
 
+def test_no_is_an_answer_more_often_than_a_number() -> None:
+    assert texts(told(*evenly("Is it art? No. It is not art. Yes", 0.3))) == ["Is it art?", "No.", "It is not art."]
+
+
 @pytest.mark.parametrize(
     ("language", "said"),
     [

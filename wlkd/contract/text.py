@@ -18,13 +18,13 @@ CLOSING = "\"'”’»)]」』）"
 """Marks that may follow the end of a sentence."""
 ABBREVIATIONS = frozenset(
     {
-        *("mr.", "mrs.", "ms.", "dr.", "prof.", "sr.", "jr.", "st.", "mt.", "no.", "vs.", "etc.", "approx.", "fig."),
+        *("mr.", "mrs.", "ms.", "dr.", "prof.", "sr.", "jr.", "st.", "mt.", "vs.", "etc.", "approx.", "fig."),
         *("nr.", "bzw.", "ca.", "ggf.", "evtl.", "vgl.", "inkl.", "hr."),
-        *("mme.", "mlle.", "art.", "sra.", "dra.", "srta.", "ud.", "uds.", "núm."),
+        *("mme.", "mlle.", "sra.", "dra.", "srta.", "ud.", "uds.", "núm."),
         *("sig.", "dott.", "avv.", "ecc."),
     }
 )
-"""Words whose full stop ends no sentence, mostly."""
+"""Words whose full stop ends no sentence, mostly. No. is an answer more often than a number."""
 INITIALS = re.compile(r"(?:[^\W\d_]\.){2,}")
 """So it is with p.m., U.S. and e.g."""
 ORDINALS = frozenset(
