@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import itertools
+import os
 import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -31,10 +34,18 @@ PORTS = range(20_000, 32_768)
 """Below those that the kernel gives to outgoing connections: nobody takes one of these between here and its use."""
 
 
+@functools.cache
+def _own_ports() -> Iterator[int]:
+    """Those of this process, in any order: with pytest-xdist, no other process of the run is given one of them."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = PORTS[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    return itertools.cycle(random.sample(own, len(own)))
+
+
 def free_port() -> int:
-    """A TCP port that nobody listens on, and that no test beside this one is likely to be given."""
+    """A TCP port that nobody listens on, and that no test beside this one is given."""
     while True:
-        port = random.choice(PORTS)
+        port = next(_own_ports())
         with socket.socket() as sock, contextlib.suppress(OSError):
             sock.bind(("127.0.0.1", port))
             return port
