@@ -506,6 +506,19 @@ async def test_the_screen_may_sleep_while_a_recording_is_paused(scripted, browse
         await visit.until("held === 0")
 
 
+async def does_not_start(visit):
+    """The page says so, and the microphone that it was given is closed."""
+    await visit.sees(NOTICE, "does not start recording")
+    await visit.is_in("idle")
+    await visit.until("given.getTracks().every((track) => track.readyState === 'ended')")
+
+
+async def starts_when_asked_again(visit):
+    await visit.click(f"{NOTICE} button")
+    await visit.hears("two")
+    await visit.finishes()
+
+
 async def test_a_browser_that_refuses_to_start_recording_is_explained_and_asked_again(scripted, browse):
     refuse = """
     const made = AudioContext;
@@ -522,12 +535,8 @@ async def test_a_browser_that_refuses_to_start_recording_is_explained_and_asked_
         await visit.add_init_script(TELL_GIVEN)
         await visit.goto(daemon.http)
         await visit.click("#record")
-        await visit.sees(NOTICE, "does not start recording")
-        await visit.is_in("idle")
-        await visit.until("given.getTracks().every((track) => track.readyState === 'ended')")
-        await visit.click(f"{NOTICE} button")
-        await visit.hears("two")
-        await visit.finishes()
+        await does_not_start(visit)
+        await starts_when_asked_again(visit)
 
 
 # As of a browser that has closed its audio; `which` are the attempts that fail, from 0.
@@ -549,12 +558,8 @@ async def test_a_recorder_that_cannot_be_made_closes_the_microphone_and_is_asked
         await visit.add_init_script(TELL_GIVEN)
         await visit.goto(daemon.http)
         await visit.click("#record")
-        await visit.sees(NOTICE, "does not start recording")
-        await visit.is_in("idle")
-        await visit.until("given.getTracks().every((track) => track.readyState === 'ended')")
-        await visit.click(f"{NOTICE} button")
-        await visit.hears("two")
-        await visit.finishes()
+        await does_not_start(visit)
+        await starts_when_asked_again(visit)
 
 
 async def test_sound_that_cannot_be_connected_closes_the_microphone(scripted, browse):
@@ -567,9 +572,7 @@ async def test_sound_that_cannot_be_connected_closes_the_microphone(scripted, br
         await visit.add_init_script(TELL_GIVEN)
         await visit.goto(daemon.http)
         await visit.click("#record")
-        await visit.sees(NOTICE, "does not start recording")
-        await visit.is_in("idle")
-        await visit.until("given.getTracks().every((track) => track.readyState === 'ended')")
+        await does_not_start(visit)
 
 
 async def test_a_recorder_that_cannot_go_on_after_a_pause_ends_the_recording(scripted, browse, script):
@@ -582,9 +585,7 @@ async def test_a_recorder_that_cannot_go_on_after_a_pause_ends_the_recording(scr
         await visit.click("#pause")
         await visit.is_in("paused")
         await visit.click("#pause")
-        await visit.sees(NOTICE, "does not start recording")
-        await visit.is_in("idle")
-        await visit.until("given.getTracks().every((track) => track.readyState === 'ended')")
+        await does_not_start(visit)
         assert script(await visit.said(), 2)
         await visit.click("#record")
         await visit.sees("#lines .line:nth-child(2)", "two")
@@ -607,9 +608,7 @@ async def test_a_browser_that_has_no_clock_to_give_is_explained_and_asked_again(
         await visit.add_init_script(refuse)
         await visit.goto(daemon.http)
         await visit.sees(NOTICE, "does not start recording")
-        await visit.click(f"{NOTICE} button")
-        await visit.hears("two")
-        await visit.finishes()
+        await starts_when_asked_again(visit)
 
 
 async def test_a_silent_microphone_is_explained_but_not_to_who_just_comes_back(scripted, browse, tmp_path):
