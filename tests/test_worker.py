@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tests.echo import Ear, Echo, Setup, setup, speech
+from tests.echo import Ear, Echo, Setup, Watch, setup, speech
+from tests.waiting import until
 from wlkd.config.options import WorkerOptions
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.components import Recognizer, StepPlan
@@ -28,6 +29,24 @@ async def test_nothing_runs_before_there_is_a_chunk() -> None:
         await stream.drained()
         assert [outcome.words[0].text for outcome in outcomes] == [" 8000"]
         assert case.backend.threads == {"inference_0"}
+
+
+async def test_each_piece_of_a_quarter_of_a_second_makes_a_step() -> None:
+    """With the defaults, though the VAD judges frames of 32 ms and keeps the rest of a piece for the next one."""
+    frame, piece = 512, SAMPLE_RATE // 4
+    # The clock stands still: no piece makes a step because the one before has waited.
+    async with Setup(Echo(), WorkerOptions(), Watch()) as case:
+        stream, outcomes = case.stream()
+        judged = steps = 0
+
+        def stepped() -> bool:
+            return len(outcomes) == steps
+
+        for steps in range(1, 13):
+            arrived = (steps * piece - judged) // frame * frame
+            stream.push(speech(arrived / SAMPLE_RATE, start=judged))
+            judged += arrived
+            await until(stepped)
 
 
 async def test_a_pause_is_due_at_once_and_closes_its_step() -> None:
