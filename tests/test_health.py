@@ -14,13 +14,16 @@ import pytest
 from wlkd_scripted.backend import Scripted, ScriptedOptions
 
 from tests.waiting import until
+from tests.whole_core import opened
 from wlkd.config import make_config
 from wlkd.config.options import WorkerOptions
 from wlkd.contract.components import Recognizer, StepPlan
+from wlkd.contract.errors import SessionError
 from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams
 from wlkd.daemon.health import Health
 from wlkd.daemon.pipeline import running_core
-from wlkd.inference.worker import MOST_FAILED_STEPS, Worker
+from wlkd.inference.failures import MOST_FAILED_STEPS
+from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 from wlkd.plugins import load_plugins
 from wlkd.sessions.admission import Admission
@@ -121,6 +124,38 @@ async def test_one_client_alone_does_not_take_the_daemon_from_the_others(caplog:
         assert health.sick_because() is None
     assert sum("but it recognizes test speech" in message for message in caplog.messages) == 2
     await worker.close()
+
+
+async def test_uploads_that_all_fail_are_told_and_live_clients_may_come_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hear = Scripted.run
+
+    def hear_live_streams(self: Scripted, batch: Sequence[StepPlan]) -> list[Commit]:
+        if any(plan.upload for plan in batch):
+            raise ArithmeticError("the second model is gone")
+        return hear(self, batch)
+
+    monkeypatch.setattr(Scripted, "upload_seconds", 30.0)
+    monkeypatch.setattr(Scripted, "run", hear_live_streams)
+    plugins = load_plugins()
+    async with running_core(make_config(VALUES, plugins), plugins) as core:
+        health = Health(core.workers, core.admission, core.metrics, stall_seconds=60)
+        health.ready = True
+
+        def metric() -> float | None:
+            return core.metrics.registry.get_sample_value("wlkd_engine_fails_uploads", {"engine": "default"})
+
+        for _ in range(MOST_FAILED_STEPS):
+            assert metric() == 0 and "uploads" not in health.status()
+            async with opened(core.admission, priority="upload") as session:
+                await session.feed(bytes(32_000))
+                await session.finish()
+                with pytest.raises(SessionError, match="speech recognition failed"):
+                    [update async for update in session.updates()]
+        await until(lambda: metric() == 1)
+        assert ", all uploads fail, wlkd " in health.status() and health.status().startswith("serving 0 of ")
+        assert health.not_ready_because() is None
 
 
 async def test_ready_means_listening_and_not_draining() -> None:

@@ -12,11 +12,13 @@ from wlkd.config.options import WorkerOptions
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.components import Backend, Options, Recognizer, StepPlan
 from wlkd.contract.errors import SessionError
-from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams, Word
+from wlkd.contract.types import Commit, Frame, Pause, Priority, RecognitionParams, Word
 from wlkd.inference.backlog import Outcome, Stream
+from wlkd.inference.capacity import TEST_WINDOW_SECONDS
+from wlkd.inference.failures import MOST_FAILED_STEPS
 from wlkd.inference.left_time import LOOK_SECONDS
 from wlkd.inference.uploads import Uploads
-from wlkd.inference.worker import MOST_FAILED_STEPS, UPLOAD_PATIENCE, Worker
+from wlkd.inference.worker import UPLOAD_PATIENCE, Worker
 from wlkd.metrics import Metrics
 
 MOST = 4.0
@@ -48,6 +50,9 @@ class Patient(Backend):
         self.begun = threading.Event()
         self.threads: dict[str, int] = {}
         self.failing = False
+        """At every upload."""
+        self.cannot_hear: set[float] = set()
+        """Seconds of a frame at which uploads and live streams fail."""
 
     def languages(self) -> frozenset[str]:
         return frozenset({"en"})
@@ -64,6 +69,10 @@ class Patient(Backend):
             self.go_on.wait(10)
             if self.failing:
                 raise RuntimeError("no luck")
+        if any(
+            isinstance(plan.recognizer, Ear) and self.cannot_hear.intersection(plan.recognizer.heard) for plan in batch
+        ):
+            raise RuntimeError("an odd recording")
         commits = []
         for plan in batch:
             assert isinstance(plan.recognizer, Ear)
@@ -215,20 +224,58 @@ async def test_a_failure_ends_its_file(house: House) -> None:
     assert house.worker.failed_steps == 1
 
 
-async def test_failures_of_uploads_alone_are_not_blamed_on_their_audio_alone(
+async def recording(house: House, length: float, priority: Priority = "upload") -> Outcome:
+    """What comes of so many seconds."""
+    outcomes: list[Outcome] = []
+    stream = house.worker.open(RecognitionParams(priority=priority), outcomes.append)
+    stream.push(speech(length))
+    stream.push(Pause(round(length * SAMPLE_RATE)))
+    await stream.drained()
+    stream.close()
+    return outcomes[0]
+
+
+async def test_a_model_that_fails_for_every_upload_is_seen_and_one_success_heals_it(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     house.backend.failing = True
     for _ in range(MOST_FAILED_STEPS):
-        stream, _ = house.upload()
-        stream.push(speech(1))
-        stream.push(Pause(SAMPLE_RATE))
-        await stream.drained()
-        stream.close()
+        await recording(house, 1)
+        assert isinstance(await recording(house, 1, "live"), Commit), "which says nothing of uploads"
+    await until(lambda: house.worker.fails_uploads)
+    assert "engine default: recognition of uploads fails for everybody" in caplog.messages
+    assert not house.worker.is_broken, "live streams are heard, and a restart would cost them their words"
+    assert not [message for message in caplog.messages if "the fault is with the audio" in message]
+    house.backend.failing = False
+    assert isinstance(await recording(house, 1), Commit)
+    assert not house.worker.fails_uploads and house.worker.failed_steps == 0
+    assert "engine default: recognition of uploads works again" in caplog.messages
+
+
+async def test_one_odd_recording_does_not_make_uploads_fail(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.backend.cannot_hear = {1}
+    for _ in range(MOST_FAILED_STEPS):
+        await recording(house, 1)
     await until(lambda: house.worker.failed_steps == 0)
     [told] = [message for message in caplog.messages if "it recognizes test speech" in message]
-    assert "or, as 10 of them were uploads, with what recognizes those alone" in told
-    assert not house.worker.is_broken, "live streams are heard"
+    assert told.startswith("engine default: recognition of uploads: 10 steps in a row have failed, but")
+    assert not house.worker.fails_uploads and not house.worker.is_broken
+
+
+async def test_a_backend_that_only_uploads_are_sent_to_is_restarted_if_it_hears_nobody(house: House) -> None:
+    house.backend.cannot_hear = {1, TEST_WINDOW_SECONDS}
+    for _ in range(MOST_FAILED_STEPS):
+        await recording(house, 1)
+    await until(lambda: house.worker.is_broken)
+    assert house.worker.fails_uploads and house.worker.failed_steps == MOST_FAILED_STEPS
+
+
+async def test_uploads_that_succeed_do_not_hide_that_live_streams_fail(house: House) -> None:
+    house.backend.cannot_hear = {2, TEST_WINDOW_SECONDS}
+    for _ in range(MOST_FAILED_STEPS):
+        await recording(house, 2, "live")
+        await recording(house, 1)
+    await until(lambda: house.worker.is_broken)
 
 
 async def test_a_worker_is_vacant_when_the_last_upload_and_its_step_are_over(house: House) -> None:

@@ -171,6 +171,9 @@ class Metrics:
         self.engine_capacity = Gauge(
             "wlkd_engine_sessions_possible", "Sessions that the engine keeps up with when it is alone", **of_engine
         )
+        self.engine_fails_uploads = Gauge(
+            "wlkd_engine_fails_uploads", "1: the engine fails for every upload, also for test speech", **of_engine
+        )
         self.handovers = Counter(
             "wlkd_engine_handovers_total",
             "Sessions whose language the default engine decided, and which this one took over",
@@ -203,7 +206,13 @@ class Metrics:
     def show_backends(self, registries: Mapping[str, CollectorRegistry]) -> None:
         """From now on show the metrics of these backends, by the names of their engines."""
         for gone in self._backend.registries.keys() - registries.keys():
-            for gauge in (self.busy_ratio, self.chunk_seconds, self.engine_sessions, self.engine_capacity):
+            for gauge in (
+                self.busy_ratio,
+                self.chunk_seconds,
+                self.engine_sessions,
+                self.engine_capacity,
+                self.engine_fails_uploads,
+            ):
                 gauge.remove(gone)
         self._backend.registries = registries
 

@@ -37,8 +37,7 @@ class Health:
     def sick_because(self) -> str | None:
         """Why the daemon should be restarted; None: it works. That it can be asked shows that the loop turns."""
         for worker in self._workers():
-            # Of one engine everybody knows which it is.
-            at = "" if worker.name == DEFAULT_ENGINE else f" at the engine {worker.name}"
+            at = _at(worker)
             if worker.ended:
                 return f"the inference worker has ended{at}"
             stalled = worker.stalled_for()
@@ -68,7 +67,8 @@ class Health:
             remain = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
             return f"draining, {count} sessions remain ({remain}), {lag}" if count else "draining"
         place = f", {admission.place}" if admission.place else ""
-        return f"serving {count} of {admission.max_sessions} sessions, {lag}{place}, wlkd {build(__version__)}"
+        failing = "".join(f", all uploads fail{_at(worker)}" for worker in self._workers() if worker.fails_uploads)
+        return f"serving {count} of {admission.max_sessions} sessions, {lag}{place}{failing}, wlkd {build(__version__)}"
 
     async def measure_loop_delay(self) -> None:
         """Observe for ever how late the event loop wakes a timer."""
@@ -76,3 +76,8 @@ class Health:
             due = time.monotonic() + TICK_SECONDS
             await asyncio.sleep(TICK_SECONDS)
             self._metrics.loop_delay.observe(max(time.monotonic() - due, 0.0))
+
+
+def _at(worker: Worker) -> str:
+    # Of one engine everybody knows which it is.
+    return "" if worker.name == DEFAULT_ENGINE else f" at the engine {worker.name}"

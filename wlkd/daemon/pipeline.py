@@ -77,6 +77,7 @@ class Core:
             metrics.busy_ratio.labels(engine.name).set_function(partial(_busy, engine))
             metrics.chunk_seconds.labels(engine.name).set_function(partial(_chunk, engine))
             metrics.engine_capacity.labels(engine.name).set_function(partial(_capacity, engine))
+            metrics.engine_fails_uploads.labels(engine.name).set_function(partial(_fails_uploads, engine))
             metrics.engine_sessions.labels(engine.name).set_function(partial(self.admission.sessions_at, engine))
 
     async def _see_off(self, old: RunningEngine) -> None:
@@ -92,6 +93,10 @@ def _busy(engine: Engine) -> float:
 
 def _chunk(engine: Engine) -> float:
     return engine.worker.chunk_seconds
+
+
+def _fails_uploads(engine: Engine) -> float:
+    return engine.worker.fails_uploads
 
 
 def _capacity(engine: Engine) -> float:

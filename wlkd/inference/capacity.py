@@ -14,7 +14,7 @@ import numpy as np
 from wlkd.config.options import DEFAULT_ENGINE
 from wlkd.contract.audio import SAMPLE_RATE, samples
 from wlkd.contract.components import Backend, StepPlan
-from wlkd.contract.types import Frame, RecognitionParams, Samples
+from wlkd.contract.types import Frame, Priority, RecognitionParams, Samples
 from wlkd.inference.utilization import Load
 
 logger = logging.getLogger(__name__)
@@ -105,20 +105,23 @@ async def self_test(backend: Backend, threads: Executor, clock: Callable[[], flo
 async def one_step(backend: Backend, rows: int, threads: Executor, clock: Callable[[], float]) -> float:
     """Seconds that a step of `rows` fresh streams on each of the `threads` takes."""
     loop, each = asyncio.get_running_loop(), range(backend.concurrency)
-    batches = await asyncio.gather(*(loop.run_in_executor(threads, _listeners, backend, rows) for _ in each))
+    batches = await asyncio.gather(*(loop.run_in_executor(threads, listeners, backend, rows) for _ in each))
     began = clock()
     await asyncio.gather(*(loop.run_in_executor(threads, backend.run, batch) for batch in batches))
     return max(clock() - began, 1e-6)
 
 
-def _listeners(backend: Backend, rows: int) -> list[StepPlan]:
+def listeners(backend: Backend, rows: int, priority: Priority = "live") -> list[StepPlan]:
     """Streams that have just heard a window of speech, in a full house: without time to spare."""
-    recognizers = [backend.open(RecognitionParams(language=_a_language(backend))) for _ in range(rows)]
+    params = RecognitionParams(language=_a_language(backend), priority=priority)
+    recognizers = [backend.open(params) for _ in range(rows)]
     # The same speech from another syllable on for each: to make it takes longer than some steps.
     speech = _test_speech()
     for number, recognizer in enumerate(recognizers):
         recognizer.accept(Frame(0, np.roll(speech, number * samples(0.5))))
-    return [StepPlan(recognizer, spare=0.0) for recognizer in recognizers]
+        if priority == "upload":
+            recognizer.end_segment(len(speech))  # Before its end, a file may not be heard at all.
+    return [StepPlan(recognizer, spare=0.0, upload=priority == "upload") for recognizer in recognizers]
 
 
 @functools.cache

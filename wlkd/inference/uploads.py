@@ -10,13 +10,19 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
 
 from wlkd.contract.components import Backend, Recognizer
 from wlkd.inference.backlog import Outcome, Step, Stream, waiting_since
 from wlkd.inference.batch import run_batch
+from wlkd.inference.capacity import listeners
+from wlkd.inference.failures import Failures
 from wlkd.inference.left_time import LeftTime
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Uploads:
@@ -29,21 +35,23 @@ class Uploads:
         clock: Callable[[], float],
         on_outcomes: Callable[[list[Step], list[Outcome]], None],
         spare: Callable[[], float] = lambda: 1.0,
+        failures: Failures | None = None,
     ) -> None:
         """`most`: samples of speech in a batch. `on_outcomes` is called after each batch. `spare`: share of the
-        processors' time that live streams leave, 0 to 1."""
+        processors' time that live streams leave, 0 to 1. `failures`: where `on_outcomes` counts those that failed."""
         self._backend = backend
         self._most = most
         self._clock = clock
         self._on_outcomes = on_outcomes
         self._left = LeftTime(clock, spare)
+        self._failures = failures or Failures("recognition of uploads")
         self._streams: set[Stream] = set()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="uploads")
         self._task: asyncio.Task[None] | None = None
-        self._computing: asyncio.Future[list[Outcome]] | None = None
+        self._computing: asyncio.Future[Any] | None = None
 
     def start(self) -> None:
         """Begin to serve."""
@@ -110,7 +118,9 @@ class Uploads:
         try:
             while True:
                 self._wake.clear()
-                if batch := self._next_batch():
+                if self._failures.to_test:
+                    await self._failures.judge(self._compute(self._test))
+                elif batch := self._next_batch():
                     await self._run(batch)
                 else:
                     await self._wake.wait()
@@ -131,12 +141,20 @@ class Uploads:
         return batch
 
     async def _run(self, batch: list[Step]) -> None:
-        loop = asyncio.get_running_loop()
-        self._computing = loop.run_in_executor(self._thread, run_batch, self._backend, batch)
-        outcomes = await self._left.count(self._computing)
-        self._computing = None
+        outcomes = await self._compute(partial(run_batch, self._backend, batch))
         self._on_outcomes(batch, outcomes)
-        self._see_whether_idle()
+
+    async def _compute(self, call: Callable[[], T]) -> T:
+        self._computing = computing = asyncio.get_running_loop().run_in_executor(self._thread, call)
+        try:
+            return await self._left.count(computing)
+        finally:
+            if computing.done():
+                self._computing = None
+                self._see_whether_idle()
+
+    def _test(self) -> None:
+        self._backend.run(listeners(self._backend, 1, "upload"))
 
     def _see_whether_idle(self) -> None:
         if not self._streams and self._computing is None:

@@ -21,12 +21,12 @@ from functools import partial
 from wlkd.config.options import DEFAULT_ENGINE, WorkerOptions
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.components import Backend, Recognizer
-from wlkd.contract.errors import SessionError
 from wlkd.contract.opened import opened
 from wlkd.contract.types import RecognitionParams
 from wlkd.inference.backlog import Outcome, Step, Stream
 from wlkd.inference.batch import run_batch
 from wlkd.inference.capacity import Capacity, one_step, people, self_test, sessions_for
+from wlkd.inference.failures import Failures
 from wlkd.inference.schedule import Schedule
 from wlkd.inference.turns import Turns
 from wlkd.inference.uploads import Uploads
@@ -49,9 +49,6 @@ RELAXED, SATURATED = 0.7, 1.0
 STUCK_SECONDS = 2.0
 """What a batch gets to end when the worker is closed while sessions are open: the daemon stops, and cannot wait for
 one that may be stuck."""
-MOST_FAILED_STEPS = 10
-"""After so many failures in a row, each of which ended a session, the backend is asked whether it still hears anybody:
-one client may come back again and again with the same audio."""
 UPLOAD_PATIENCE = 10.0
 """A batch of uploads may take so many times as long as others before it counts as stuck, not counting what live streams
 take of the time: it holds much speech."""
@@ -88,9 +85,13 @@ class Worker:
         self.share = Fraction(1, self._concurrency)
         self.capacity = Capacity(capacity, name)
         """How many sessions the backend keeps up with, as far as is known."""
+        self._failures = Failures(f"engine {name}: recognition")
+        self._upload_failures = Failures(f"engine {name}: recognition of uploads", self._uploads_are_broken)
         wanted = backend.upload_seconds
-        tell = partial(self._tell, in_long_pieces=True)
-        self._uploads = None if wanted is None else Uploads(backend, samples(wanted), clock, tell, lambda: self.spare)
+        self._uploads: Uploads | None = None
+        if wanted is not None:
+            tell = partial(self._tell, self._upload_failures)
+            self._uploads = Uploads(backend, samples(wanted), clock, tell, lambda: self.spare, self._upload_failures)
         self._streams: set[Stream] = set()
         self._wake = asyncio.Event()
         self._vacated = asyncio.Event()
@@ -101,12 +102,6 @@ class Worker:
         self._measuring_since: float | None = None
         self._measured = False
         self._retests = deque(retests)
-        self.failed_steps = 0
-        """In a row, of whichever streams."""
-        self._failed_uploads = 0
-        """How many of them were of uploads in long pieces."""
-        self.is_broken = False
-        """The backend fails for everybody; perhaps its device is gone."""
 
     async def start(self, *, warm_up: bool, measure: bool = False) -> None:
         """Warm the backend up, then serve. `measure`: first of all find out, within about a second of serving, how
@@ -221,6 +216,21 @@ class Worker:
         return self._task is not None and (self._task.done() or uploads_ended)
 
     @property
+    def failed_steps(self) -> int:
+        """In a row, of whichever streams."""
+        return max(self._failures.in_a_row, self._upload_failures.in_a_row)
+
+    @property
+    def is_broken(self) -> bool:
+        """The backend fails for everybody."""
+        return self._failures.is_broken
+
+    @property
+    def fails_uploads(self) -> bool:
+        """What recognizes uploads alone fails for every one."""
+        return self._upload_failures.is_broken
+
+    @property
     def busy_ratio(self) -> float:
         """Share of the threads' recent time spent in inference, 0 to 1."""
         return self.load.busy(self._clock())
@@ -297,28 +307,11 @@ class Worker:
             "; the machine was busier at the start" if again else "",
         )
 
-    async def _ask_backend(self) -> None:
-        """Find out whose fault it is that steps fail: that of the streams, or the backend's, which then cannot hear
-        made-up speech either."""
+    async def _test_backend(self) -> None:
         self._measuring_since = self._clock()
         try:
             self._testing = asyncio.create_task(one_step(self._backend, 1, self._threads, self._clock))
-            await asyncio.shield(self._testing)
-        except Exception as error:
-            self.is_broken = True
-            logger.error("engine %s: recognition fails for everybody", self.name, exc_info=error)
-        else:
-            # That is heard as live streams are, and shows nothing of what hears uploads in long pieces.
-            uploads = self._failed_uploads
-            also = f", or, as {uploads} of them were uploads, with what recognizes those alone" if uploads else ""
-            logger.warning(
-                "engine %s: %d steps in a row have failed, but it recognizes test speech: the fault is with the audio "
-                "that those sessions sent%s; the errors above say more",
-                self.name,
-                self.failed_steps,
-                also,
-            )
-            self.failed_steps = self._failed_uploads = 0
+            await self._failures.judge(asyncio.shield(self._testing))
         finally:
             self._measuring_since = None
 
@@ -334,8 +327,8 @@ class Worker:
                 if self._retests and self._retests[0] <= self._clock() and self._is_idle:
                     self._retests.popleft()
                     await self._measure()
-                if self.failed_steps >= MOST_FAILED_STEPS and not self.is_broken:
-                    await self._ask_backend()
+                if self._failures.to_test:
+                    await self._test_backend()
                 free = self._concurrency - len(self._batches)
                 if batch := self._next_batch(free):
                     running.create_task(self._conclude(batch, *self._begin(batch)))
@@ -378,19 +371,18 @@ class Worker:
         self._wake.set()
         self._turns.give_back(self)
         self._account(batch, running)
-        self._tell(batch, outcomes)
+        self._tell(self._failures, batch, outcomes)
 
-    def _tell(self, batch: list[Step], outcomes: list[Outcome], *, in_long_pieces: bool = False) -> None:
+    def _tell(self, failures: Failures, batch: list[Step], outcomes: list[Outcome]) -> None:
         self._metrics.steps.inc(len(batch))
+        failures.count(outcomes)
         for step, outcome in zip(batch, outcomes, strict=True):
-            failed = isinstance(outcome, SessionError) and outcome.code == "backend_failed"
-            if failed:
-                self.failed_steps += 1
-                self._failed_uploads += in_long_pieces
-                self._wake.set()
-            else:
-                self.failed_steps, self._failed_uploads, self.is_broken = 0, 0, False
             step.stream.done(outcome)
+
+    def _uploads_are_broken(self) -> None:
+        # Where nobody speaks live, nothing else shows whether all of the backend is.
+        self._failures.suspect()
+        self._wake.set()
 
     def _account(self, batch: list[Step], running: Running) -> None:
         now = self._clock()

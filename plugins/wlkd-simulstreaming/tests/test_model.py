@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from wlkd_simulstreaming.backend import SimulStreaming
+from wlkd_simulstreaming.beam import BeamSearch
 from wlkd_simulstreaming.checkpoint import load_checkpoint
 from wlkd_simulstreaming.crew import Crew
 from wlkd_simulstreaming.encoder import STRIDE, CTranslate2Encoder, TorchEncoder
@@ -26,6 +27,7 @@ from wlkd_whisper.folder import decoder_file
 from wlkd import Context, Frame, Pause, ProvisionError, RecognitionParams, SessionError, StepPlan
 from wlkd.config.options import WorkerOptions
 from wlkd.host.cpu import cores
+from wlkd.inference.capacity import listeners
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 
@@ -355,6 +357,19 @@ def test_what_the_model_cannot_do_is_refused(backend):
     with pytest.raises(SessionError, match="tokens"):
         backend.open(RecognitionParams(static_prompt="word " * 400))
     assert {"en", "de", "zh"} <= backend.languages()
+
+
+def test_test_speech_shows_whether_uploads_can_be_heard(models_dir, monkeypatch):
+    backend = provisioned(models_dir, CollectorRegistry(), model="base")
+    backend.run(listeners(backend, 1, "upload"))
+
+    def search(self, states, prompts):
+        raise RuntimeError("a device that is gone")
+
+    monkeypatch.setattr(BeamSearch, "search", search)
+    with pytest.raises(RuntimeError, match="a device that is gone"):
+        backend.run(listeners(backend, 1, "upload"))
+    backend.run(listeners(backend, 1))
 
 
 async def test_each_stretch_of_a_file_may_be_in_another_language(backend, speech):
