@@ -17,7 +17,7 @@ from wlkd_simulstreaming.metrics import Metrics
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.tokens import Vocabulary
 from wlkd_simulstreaming.upload import Upload
-from wlkd_simulstreaming.whole import WholeHearing
+from wlkd_simulstreaming.whole import FREE_HEARINGS, WholeHearing
 from wlkd_whisper.dims import WhisperDims
 
 from wlkd import Frame, ProvisionError, RecognitionParams, Samples, Word
@@ -199,6 +199,44 @@ def test_what_makes_no_more_sense_by_itself_is_not_taken(
     model = Model(lambda length: text if length < 9 else Text((257,) * 2, -0.2, False, 0.0))
     assert hear(model, 6, 1) == [0, 4.5]
     assert model.heard == [9, 4.5]
+
+
+@pytest.mark.parametrize("makes_sense", [True, False])
+def test_a_window_that_is_told_in_tiny_pieces_is_heard_a_bounded_number_of_times(
+    hear: Callable[[Model, float, float], list[float]], makes_sense: bool
+) -> None:
+    """As over noise: a word in the first fiftieth of a second, and the rest is to be heard again."""
+    logprob = -0.2 if makes_sense else -2.0
+    model = Model(lambda length: Text((257,), logprob, False, 0.0, rest=samples(0.02) if length > 1 else None))
+    told = hear(model, 29, 1)
+    assert len(model.heard) == 2 + FREE_HEARINGS + 14, "then by two seconds each, to the end"
+    assert told[: FREE_HEARINGS + 1] == pytest.approx([0.02 * place for place in range(FREE_HEARINGS + 1)])
+
+
+def test_speech_behind_what_is_told_in_tiny_pieces_is_heard(hear: Callable[[Model, float, float], list[float]]) -> None:
+    speaks_from = samples(12)
+
+    def tell(length: float) -> Text:
+        if samples(length) > samples(29) - speaks_from:
+            return Text((257,), -2.0, False, 0.0, rest=samples(0.02))
+        return Text((257,) * 17, -0.2, False, 0.0)
+
+    told = hear(Model(tell), 29, 1)
+    assert len([start for start in told if start >= 12]) >= 17
+
+
+def test_a_hole_that_hardly_gets_shorter_counts_as_a_word_at_last(
+    hear: Callable[[Model, float, float], list[float]],
+) -> None:
+    class Lopsided(Model):
+        """Gives one word a fiftieth of a second, and all else to another."""
+
+        def align(self, encoded: list[Samples], start: object, tokens: list[int], length: int) -> list[Timed]:
+            return [Timed(0, samples(0.02), 0.9), Timed(samples(0.02), length, 0.9)]
+
+    model = Lopsided(lambda length: Text((257, 257), -0.2, False, 0.0))
+    hear(model, 29, 1)
+    assert len(model.heard) == 2 + FREE_HEARINGS
 
 
 @pytest.mark.parametrize(

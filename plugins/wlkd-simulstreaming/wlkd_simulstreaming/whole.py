@@ -36,6 +36,12 @@ LEAST_REST = samples(0.5)
 LEAST_HOLE = HOLE_FRAMES * FRAME_SAMPLES
 """A word with as much speech is not all that was said (`holes.py` says why): an alignment gives all that it hears to
 some word."""
+FREE_HEARINGS = 5
+"""So often a part of a window may be heard again, however little shorter it is each time."""
+LEAST_PROGRESS = samples(2.0)
+"""By so much it is shorter each time after that: over noise, a model may tell a fiftieth of a second at a time, and to
+hear the rest costs as much as 30 s each time. Clear and noisy speech, also in a language that is not the window's,
+is heard four times at most."""
 COMPETE = "uploads compete with live streams"
 ON_CPU = (
     "uploads are recognized on the CPU meanwhile, more slowly: free memory of the GPU, or choose a smaller model, and "
@@ -54,6 +60,8 @@ class Job:
     piece: Window
     word: Word | None = None
     """What `piece` was taken for before, if that cannot be all of it."""
+    hearings: int = 0
+    """How often a larger piece was heard before that `piece` is a part of."""
 
 
 class WholeHearing:
@@ -173,18 +181,19 @@ class WholeHearing:
         if text.is_silence:
             return before, []
         end = len(piece) if text.rest is None else min(text.rest, len(piece))
+        progress = LEAST_PROGRESS if job.hearings >= FREE_HEARINGS else 1
         words, again = [], []
         for word, start, stop in self._words(beam, encoded, prompt, text, piece.part(0, end), language):
             hole = piece.part(start, stop) if stop - start >= LEAST_HOLE else Window()
-            if LEAST_HOLE <= hole.speech < piece.speech:
-                again.append(Job(job.number, hole, word))
+            if LEAST_HOLE <= hole.speech <= piece.speech - progress:
+                again.append(Job(job.number, hole, word, job.hearings + 1))
             else:
                 words.append(word)
         if before and (len(words) + len(again) < 2 or not text.makes_sense):
             return before, []
-        rest = piece.part(end, len(piece))
+        rest = piece.part(max(end, progress), len(piece))
         if LEAST_REST <= rest.speech < piece.speech:
-            again.append(Job(job.number, rest))
+            again.append(Job(job.number, rest, hearings=job.hearings + 1))
         return words, again
 
     def _words(
