@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -50,36 +52,55 @@ asyncio.run(main())
     assert done.stdout == "[]\n", done.stderr
 
 
+@pytest.fixture
+def talk(install: Callable[..., str]) -> Callable[..., subprocess.Popen[bytes]]:
+    """Starts a command that prints so many lines."""
+
+    def start(lines: int, stdout: int | IO[bytes], unbuffered: str = "") -> subprocess.Popen[bytes]:
+        install(
+            "acme-talk",
+            "talk",
+            f"""
+            from wlkd import hookimpl
+
+            @hookimpl
+            def wlkd_register_commands(register): register("talk", "say much", __name__)
+
+            def add_arguments(parser): pass
+
+            def main(args):
+                for _ in range({lines}):
+                    print("and so on")
+                return 0
+            """,
+        )
+        return subprocess.Popen(
+            [sys.executable, "-m", "wlkd", "talk"],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": unbuffered},
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+        )
+
+    return start
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("lines", [1, 10_000], ids=["kept until the end", "more than a buffer"])
-def test_a_reader_that_has_enough_is_no_error(lines: int, unbuffered: str, install: Callable[..., str]) -> None:
-    install(
-        "acme-talk",
-        "talk",
-        f"""
-        from wlkd import hookimpl
-
-        @hookimpl
-        def wlkd_register_commands(register): register("talk", "say much", __name__)
-
-        def add_arguments(parser): pass
-
-        def main(args):
-            for _ in range({lines}):
-                print("and so on")
-            return 0
-        """,
-    )
-    with subprocess.Popen(
-        [sys.executable, "-m", "wlkd", "talk"],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": unbuffered},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as talking:
+def test_a_reader_that_has_enough_is_no_error(
+    lines: int, unbuffered: str, talk: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    with talk(lines, subprocess.PIPE, unbuffered) as talking:
         assert talking.stdout is not None and talking.stderr is not None
         talking.stdout.close()
         assert talking.stderr.read() == b""
     assert talking.returncode == 141
+
+
+def test_a_full_disk_is_told_in_a_line(talk: Callable[..., subprocess.Popen[bytes]]) -> None:
+    with Path("/dev/full").open("wb") as full, talk(1, full) as talking:
+        assert talking.stderr is not None
+        assert talking.stderr.read() == b"wlkd: what was printed cannot be written: No space left on device\n"
+    assert talking.returncode == 74
 
 
 def test_a_plugin_brings_a_command(install: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:

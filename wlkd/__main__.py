@@ -81,14 +81,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
     try:
         status: int = args.main(args)
-        print(end="", flush=True)
+        return _flushed(status)
     except BrokenPipeError:
         if not _nobody_reads():
             raise
-        # Python would try once more at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()
         return BROKEN_PIPE
+
+
+def _flushed(status: int) -> int:
+    """`status`, once all that was printed is written; where it cannot be, the status that says so."""
+    try:
+        print(end="", flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _leave_stdout()
+        if not status:
+            print(f"wlkd: what was printed cannot be written: {error.strerror}", file=sys.stderr)
+            return os.EX_IOERR
     return status
+
+
+def _leave_stdout() -> None:
+    # Python would try once more at its end, and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _nobody_reads() -> bool:

@@ -73,6 +73,44 @@ async def test_nothing_is_transcribed_for_nobody(wlkd_transcribe, talk, monkeypa
         await wlkd_transcribe(talk, another, rest=" Hi.")
 
 
+class Full(io.StringIO):
+    """A file on a full disk."""
+
+    def flush(self):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_what_cannot_be_printed_ends_the_work(wlkd_transcribe, talk, monkeypatch, capsys):
+    another = talk.with_name("another.webm")
+    another.write_bytes(b"other" * 50_000)
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", Full())
+        status, server = await wlkd_transcribe(talk, another, rest=" Hi.")
+    assert status == 74 and len(server.queries) == 1
+    said = "what was heard cannot be printed: No space left on device"
+    assert capsys.readouterr().err == f"wlkd transcribe: {talk}: {said}\n"
+
+
+async def test_a_full_disk_ends_the_work(wlkd_transcribe, talk, tmp_path, capsys):
+    another = talk.with_name("another.webm")
+    another.write_bytes(b"other" * 50_000)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "talk.txt.partial").symlink_to("/dev/full")
+    status, server = await wlkd_transcribe(talk, another, "--output-dir", out, rest=" Hi.")
+    assert status == 74 and len(server.queries) == 1
+    assert f"{out}/talk.txt cannot be written: No space left on device; make room and run" in capsys.readouterr().err
+    assert list(out.iterdir()) == [], "half of a transcript would take the little room that is left"
+
+
+async def test_a_name_that_is_too_long_costs_no_other_file(wlkd_transcribe, talk, tmp_path, capsys):
+    long = talk.with_name(f"{'x' * 250}.wav")
+    long.write_bytes(b"other" * 50_000)
+    status, _ = await wlkd_transcribe(long, talk, "--output-dir", tmp_path / "out", rest=" Hi.")
+    assert status == 1 and (tmp_path / "out" / "talk.txt").read_text() == "Hi.\n"
+    assert "File name too long" in capsys.readouterr().err
+
+
 async def test_the_server_says_why(wlkd_transcribe, talk, capsys):
     status, _ = await wlkd_transcribe(talk, fail_after=1.0)
     assert status == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -31,6 +32,14 @@ BILINGUAL = frozenset({"json"})
 
 class OutputProblem(Exception):
     """The wishes contradict each other, or cannot be met here; the message says how."""
+
+
+class OutputFailed(Exception):
+    """Nothing more can be written; the message says where, and why."""
+
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""What the system says where no other file can be written either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +128,15 @@ class Printed:
     def prepare(self) -> None: ...
 
     def write(self, source: Source, lines: Sequence[Line], *, complete: bool) -> None:
-        if self._several and self._format == "text":
-            print(f"==> {source.name} <==")
-        sys.stdout.write(_written(self._format, lines, source, self._target))
-        sys.stdout.flush()
+        """Raises `OutputFailed`, or `BrokenPipeError` where nobody reads."""
+        heading = f"==> {source.name} <==\n" if self._several and self._format == "text" else ""
+        try:
+            sys.stdout.write(heading + _written(self._format, lines, source, self._target))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputFailed(f"{source.path}: what was heard cannot be printed: {error.strerror}") from error
 
 
 class Folder:
@@ -177,11 +191,22 @@ class Folder:
             ) from error
 
     def write(self, source: Source, lines: Sequence[Line], *, complete: bool) -> None:
-        """Raises `OSError`."""
+        """Raises `OutputFailed`; `OSError` for what cannot be written of this file only."""
         for (name, target), path in self._paths(source).items():
-            path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(f"{path.name}.partial")
-            partial.write_text(_written(name, lines, source, target), encoding="utf-8")
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partial.write_text(_written(name, lines, source, target), encoding="utf-8")
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                # Half of a transcript would take the little room that is left.
+                with suppress(OSError):
+                    partial.unlink()
+                raise OutputFailed(
+                    f"{path} cannot be written: {error.strerror}; make room and run the command again: it leaves out "
+                    "what is done"
+                ) from error
             if complete:
                 partial.replace(path)
             else:

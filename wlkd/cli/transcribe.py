@@ -26,7 +26,7 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from wlkd.cli.common import add_config_arguments, configured
-from wlkd.cli.outputs import Folder, OutputProblem, Printed, Source, formats, sources
+from wlkd.cli.outputs import Folder, OutputFailed, OutputProblem, Printed, Source, formats, sources
 from wlkd.client import ClientError, FileAudio, Transcript, connect, connect_resuming
 from wlkd.contract.audio import seconds
 from wlkd.contract.errors import ConfigError, ProvisionError, SessionError
@@ -98,7 +98,8 @@ def _formats(text: str) -> list[str]:
 def main(args: argparse.Namespace) -> int:
     """0: everything is transcribed; 64, 69, 78: nothing was begun.
 
-    1: a file failed; what was understood of it before is written, and the others are done.
+    1: a file failed; what was understood of it before is written, and the others are done. 74: what was understood
+    cannot be written, and nothing more was begun.
     """
     files, problems = sources(args.files)
     try:
@@ -107,6 +108,9 @@ def main(args: argparse.Namespace) -> int:
     except OutputProblem as problem:
         _complain(str(problem))
         return os.EX_USAGE
+    except OutputFailed as failure:
+        _complain(str(failure))
+        return os.EX_IOERR
     except ConfigError as error:
         print(error, file=sys.stderr)
         return os.EX_CONFIG
