@@ -111,6 +111,19 @@ async def test_a_name_that_is_too_long_costs_no_other_file(wlkd_transcribe, talk
     assert "File name too long" in capsys.readouterr().err
 
 
+async def test_a_dash_is_standard_input(wlkd_transcribe, talk, tmp_path, monkeypatch):
+    with talk.open("rb") as file:
+        stdin = os.dup(0)
+        os.dup2(file.fileno(), 0)
+        try:
+            status, server = await wlkd_transcribe("-", "--output-dir", tmp_path, rest=" Hi.")
+        finally:
+            os.dup2(stdin, 0)
+            os.close(stdin)
+    assert status == 0 and b"".join(server.heard) == talk.read_bytes()
+    assert (tmp_path / "stdin.txt").read_text() == "Hi.\n"
+
+
 async def test_the_server_says_why(wlkd_transcribe, talk, capsys):
     status, _ = await wlkd_transcribe(talk, fail_after=1.0)
     assert status == 1

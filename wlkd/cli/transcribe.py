@@ -61,7 +61,11 @@ Outputs = Printed | Folder
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `wlkd transcribe`."""
     parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="WebM, Ogg, MP3, MP4, FLAC, WAV, ..., or folders of them"
+        "files",
+        nargs="+",
+        type=_source,
+        metavar="FILE",
+        help="WebM, Ogg, MP3, MP4, FLAC, WAV, ..., or folders of them; -: what comes through a pipe",
     )
     parser.add_argument(
         "--server", metavar="URL", help="send to this server, such as http://HOST:PORT, instead of loading a model"
@@ -86,6 +90,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output-dir", type=Path, metavar="DIR", help="a file for each FILE (default: print)")
     parser.add_argument("--overwrite", action="store_true", help="transcribe files again that are in --output-dir")
     add_config_arguments(parser)
+
+
+def _source(text: str) -> Path:
+    return Path("/dev/stdin" if text == "-" else text)
 
 
 def _formats(text: str) -> list[str]:
