@@ -124,6 +124,12 @@ async def test_a_dash_is_standard_input(wlkd_transcribe, talk, tmp_path, monkeyp
     assert (tmp_path / "stdin.txt").read_text() == "Hi.\n"
 
 
+async def test_a_file_in_which_nobody_speaks_is_named(wlkd_transcribe, talk, capsys):
+    status, _ = await wlkd_transcribe(talk)
+    assert status == 0
+    assert capsys.readouterr().err == f"wlkd transcribe: {talk}: nobody speaks in it\n"
+
+
 async def test_the_server_says_why(wlkd_transcribe, talk, capsys):
     status, _ = await wlkd_transcribe(talk, fail_after=1.0)
     assert status == 1

@@ -161,6 +161,8 @@ async def _transcribe_all(
                         outputs.write(source, result.lines, complete=result.failure is None)
                     if result.failure is not None:
                         raise result.failure
+                    if all(line.is_silence for line in result.lines):
+                        _complain(f"{source.path}: nobody speaks in it")
                     tally.done += 1
                 except BrokenPipeError:
                     raise  # Nobody reads what is printed, nor would anybody read what comes.
