@@ -89,6 +89,22 @@ def test_the_end_of_a_sentence_is_final():
     assert brief(made.on_update(Update(committed=(word("Yes.", 0, 0.5),)), 0.0)) == [("F", "Yes.")]
 
 
+@pytest.mark.parametrize(
+    ("language", "before", "behind"), [("en", "I saw Dr.", "Smith."), ("de", "Er kam am 3.", "Oktober.")]
+)
+def test_a_full_stop_that_ends_no_sentence_makes_no_result_final(language: str, before: str, behind: str):
+    made = results()
+    said = tuple(word(text, 0, 0.5) for text in before.split())
+    started = made.on_update(Update(committed=said, language=language), 0.0)
+    ended = made.on_update(Update(committed=(word(behind, 0.5, 1),), language=language), 0.1)
+    assert (brief(started), brief(ended)) == ([], [("F", f"{before} {behind}")])
+
+
+def test_a_quotation_mark_behind_a_full_stop_does_not_hide_it():
+    made = results()
+    assert brief(made.on_update(Update(committed=(word('Yes."', 0, 0.5),)), 0.0)) == [("F", 'Yes."')]
+
+
 def test_ranges_of_final_results_follow_each_other():
     made = results(final_seconds=0)
     spans = []

@@ -9,7 +9,8 @@ from typing import Any
 
 from wlkd import Update, Word
 from wlkd.contract.audio import SAMPLE_RATE, seconds
-from wlkd.contract.types import SENTENCE_ENDS, UNKNOWN_SPEAKER
+from wlkd.contract.text import ends_sentence
+from wlkd.contract.types import UNKNOWN_SPEAKER
 from wlkd.transports.turns import has_all_words, patience
 from wlkd_deepgram.query import Query
 from wlkd_deepgram.text import PUNCTUATION, found
@@ -80,7 +81,7 @@ class Results:
         self._complete |= has_all_words(update)
         if update.segment_end:
             messages += self._on_pause(update, now)
-        elif self._held and self._finalizing is None and self._is_long():
+        elif self._held and self._finalizing is None and self._is_long(update.language):
             messages.append(self._final())
         if self._endpoint_at is not None and update.turn_over is not None:
             # The judgement may come after the pause.
@@ -141,9 +142,9 @@ class Results:
         self._endpoint_at = self._silent_since + wanted
         return [self._final()] if self._held else []
 
-    def _is_long(self) -> bool:
+    def _is_long(self, language: str | None) -> bool:
         span = self._held[-1].end - self._held[0].start
-        return span >= self._final_samples or self._held[-1].text.endswith(SENTENCE_ENDS)
+        return span >= self._final_samples or ends_sentence(self._held[-1].text, language)
 
     def _end_utterance_before(self, start: int) -> list[Message]:
         """The end of an utterance that is known only now that the next one begins at sample index `start`."""
