@@ -251,6 +251,23 @@ async def test_who_talks_into_a_phrase_is_told_behind_it() -> None:
         assert times == sorted(times) and len(times) == 3
 
 
+async def test_a_phrase_goes_on_behind_an_abbreviation() -> None:
+    async with Call("upload") as call:
+        name = [word("Ask", 0, 0.4), word("Dr.", 0.4, 0.8), word("Li", 1.1, 1.4)]
+        await call.hears(0, said(*name, received=10, final=True))
+        await call.hears(1, said(word("mhm", 0.9, 1), received=10, final=True))
+        assert call.lines == [(1, "Ask Dr. Li"), (2, "mhm")]
+
+
+async def test_a_long_line_does_not_end_at_an_abbreviation() -> None:
+    async with Call("upload") as call:
+        long = [word(f"w{at}", at, at + 1) for at in range(30)]
+        name = [word("Dr.", 30, 30.5), word("Li.", 30.6, 31), word("So", 31.2, 31.5)]
+        await call.hears(1, said(word("yes", 40, 41), received=50, final=True))
+        await call.hears(0, said(*long, *name, received=50, final=True))
+        assert [text[-7:] for _, text in call.lines] == ["Dr. Li.", "So", "yes"]
+
+
 async def test_live_words_wait_for_those_who_speak_and_not_for_long() -> None:
     async with Call("live") as call:
         assert await call.hears(0, speaks(0, 1, word("one", 0, 0.5))) == ["one"], "the other is silent"

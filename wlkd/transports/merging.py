@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from wlkd.contract.audio import samples
-from wlkd.contract.types import EMPTY_UPDATE, SENTENCE_ENDS, Line, Update, Word
+from wlkd.contract.text import ends_sentence
+from wlkd.contract.types import EMPTY_UPDATE, Line, Update, Word
 from wlkd.transports.turns import has_all_words
 
 LINE_PAUSE = samples(2.0)
@@ -131,7 +132,7 @@ class Merged:
             word = waiting.word
             self._append(word, waiting.language)
             self._speaks = channel
-            self._phrase_end = word.end + (0 if word.text.endswith(SENTENCE_ENDS) else PHRASE_PAUSE)
+            self._phrase_end = word.end + (0 if ends_sentence(word.text, waiting.language) else PHRASE_PAUSE)
             yield word
 
     def _next(self) -> _Channel | None:
@@ -167,5 +168,5 @@ def _start(channel: _Channel) -> int:
 
 
 def _is_over(line: Line, word: Word) -> bool:
-    sentence_ended = line.text.endswith(SENTENCE_ENDS) and line.end - line.start >= LONG_LINE
-    return sentence_ended or word.start - line.end >= LINE_PAUSE
+    sentence_ended = ends_sentence(line.words[-1].text, line.language)
+    return (sentence_ended and line.end - line.start >= LONG_LINE) or word.start - line.end >= LINE_PAUSE
