@@ -224,6 +224,8 @@ def test_a_loop_of_the_model_costs_no_time(numbers: TextFilter) -> None:
         ),
         ("en", " at 2:30, 2:05, 2:00, and 2:00 p.m.", " at two thirty, two oh five, two o'clock, and two p.m."),
         ("en", " They left. 20 came, No. 5 stayed.", " They left. Twenty came, No. five stayed."),
+        ("en", " It took approx. 5 years, e.g. 3 of Dr. 2.", " It took approx. five years, e.g. three of Dr. two."),
+        ("en", " (They left.) 20 came.", " (They left.) Twenty came."),
         ("en", " a 5-year plan", " a five-year plan"),
         ("en", " 10-12, 3/4, 2024-03-05, A380, COVID-19, 1.2.3, 10:20:30, 5kg, #1, 6'2, 1990's", None),
         ("zh", "二零二四年, 2024年3月5日3点15分", "二零二四年, 二零二四年三月五日三点十五分"),

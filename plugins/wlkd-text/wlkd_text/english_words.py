@@ -9,7 +9,7 @@ import re
 
 from num2words import num2words
 
-from wlkd.contract.text import Edit
+from wlkd.contract.text import Edit, ends_sentence
 
 NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,3}|[0-9]{1,12})(?:\.[0-9]{1,12})?"
 PATTERN = re.compile(
@@ -31,7 +31,6 @@ YEARS = range(1100, 2100)
 """Numbers of four figures, without a comma, that are read as years."""
 MOST_FIGURES = 6
 """What has more, and no commas, is a number of a telephone or an account, and read figure by figure."""
-SENTENCE_END = re.compile(r"(?<!\bNo)(?<!\bMr)(?<!\bDr)(?<!\b[ap]\.m)[.!?][\"”]?\s*$")
 FIGURE = re.compile("[0-9]")
 
 
@@ -42,7 +41,7 @@ class Spelling:
         edits = []
         for match in PATTERN.finditer(text):
             if spelt := _spelt(match):
-                if SENTENCE_END.search(text, 0, match.start()):
+                if _ends_sentence(text[: match.start()]):
                     spelt = spelt[0].upper() + spelt[1:]
                 edits.append(Edit(match.start(), match.end(), spelt))
         return edits
@@ -51,9 +50,15 @@ class Spelling:
         """A number waits for what follows it, and the end of a sentence for a number that would get a capital."""
         pieces = list(re.finditer(r"\S+", text))
         count = len(pieces)
-        while count and (FIGURE.search(pieces[count - 1][0]) or SENTENCE_END.search(pieces[count - 1][0])):
+        while count and (FIGURE.search(pieces[count - 1][0]) or _ends_sentence(pieces[count - 1][0])):
             count -= 1
         return len(text[: pieces[count].start()].rstrip()) if count < len(pieces) else len(text)
+
+
+def _ends_sentence(text: str) -> bool:
+    """Whether a number behind `text` begins a sentence, and so with a capital. Behind No. it does not: No. 5."""
+    last = text.rsplit(maxsplit=1)[-1:]
+    return last != ["No."] and any(ends_sentence(word, "en") for word in last)
 
 
 def _spelt(match: re.Match[str]) -> str | None:
