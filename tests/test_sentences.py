@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from wlkd.contract.text import ends_sentence
 from wlkd.contract.types import Word
 from wlkd.sessions.sentences import Sentences
 
 SECOND = 16_000
+EXAMPLES = json.loads(Path(__file__).with_name("sentences.json").read_text(encoding="utf-8"))
+"""Texts, their languages, and whether a sentence ends with them; the page is tested with the same."""
 
 
 def told(*words: tuple[str, float, float], language: str = "en") -> Sentences:
@@ -24,6 +30,11 @@ def evenly(text: str, seconds: float) -> list[tuple[str, float, float]]:
 
 def texts(sentences: Sentences) -> list[str]:
     return [sentence.text for sentence in sentences.take()]
+
+
+@pytest.mark.parametrize(("text", "language", "ends"), EXAMPLES)
+def test_the_last_word_of_a_text_says_whether_a_sentence_ends(text: str, language: str | None, ends: bool) -> None:
+    assert ends_sentence(text, language) is ends
 
 
 def test_a_sentence_ends_at_its_mark_and_is_told_once() -> None:

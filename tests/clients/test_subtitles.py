@@ -65,7 +65,7 @@ def test_nothing_said(form):
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["name"])
 def test_cues_are_those_of_the_examples(example):
-    made = cues([line(*words) for words in example["lines"]])
+    made = cues([line(*words, language=example.get("language")) for words in example["lines"]])
     assert [[round(seconds(cue.start), 3), round(seconds(cue.end), 3), rows(cue.text)] for cue in made] == example[
         "cues"
     ]
@@ -98,21 +98,21 @@ def test_two_rows_of_about_equal_width(text, expected):
 def test_subtitles_in_the_listener_s_language_keep_the_time_of_each_sentence():
     said = line((" How are you?", 1.0, 2.0), (" Where is the station?", 2.0, 4.0), language="en")
     told = (Translation(16_000, 32_000, "Como vai?"), Translation(32_000, 64_000, " Onde fica a estação?"))
-    lines = [replace(said, translations=told), SILENCE, line((" um", 5.0, 5.2))]
-    assert WRITERS["srt"](translated(lines), "") == "1\n00:00:01,000 --> 00:00:04,000\nComo vai? Onde fica a estação?\n"
-    assert [word.text for word in translated(lines)[0].words] == ["Como", " vai?", " Onde", " fica", " a", " estação?"]
-    assert WRITERS["text"](translated(lines), "") == "Como vai? Onde fica a estação?\n"
+    lines = translated([replace(said, translations=told), SILENCE, line((" um", 5.0, 5.2))], "pt")
+    assert WRITERS["srt"](lines, "") == "1\n00:00:01,000 --> 00:00:04,000\nComo vai? Onde fica a estação?\n"
+    assert [word.text for word in lines[0].words] == ["Como", " vai?", " Onde", " fica", " a", " estação?"]
+    assert WRITERS["text"](lines, "") == "Como vai? Onde fica a estação?\n"
 
 
 def test_a_translation_that_another_server_leaves_blank_is_none():
     said = replace(HELLO, translations=(Translation(HELLO.start, HELLO.end, " "),))
-    assert translated([said, SILENCE]) == [SILENCE]
+    assert translated([said, SILENCE], "pt") == [SILENCE]
 
 
 def test_a_long_translation_without_spaces_is_cut_into_readable_cues():
     said = line((" a long sentence", 0.0, 12.0))
     text = "这是一个很长的句子，" * 12
-    made = list(cues(translated([replace(said, translations=(Translation(0, samples(12.0), text),))])))
+    made = list(cues(translated([replace(said, translations=(Translation(0, samples(12.0), text),))], "zh")))
     assert len(made) > 2 and "".join(cue.text for cue in made) == text
     assert all(columns(cue.text) <= MAX_CUE_COLUMNS for cue in made)
     assert all(not cue.text.startswith("，") for cue in made)

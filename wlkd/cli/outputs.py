@@ -227,7 +227,7 @@ class Folder:
 
 def _written(name: str, lines: Sequence[Line], source: Source, target: str | None) -> str:
     """The lines in the format `name`, in the language `target`; None: as they were spoken."""
-    chosen = lines if target is None or name in BILINGUAL else translated(lines)
+    chosen = lines if target is None or name in BILINGUAL else translated(lines, target)
     return WRITERS[name](chosen, source.name)
 
 

@@ -32,6 +32,8 @@ ORDINALS = frozenset(
 )
 """Languages in which 3. is the third, as in every date. Few sentences end in so small a number."""
 ORDINAL = re.compile(r"\d{1,2}\.")
+BEFORE_WORD = re.compile(r"[\s\"'“‘«„(\[¿¡\u2e80-\u9fff\uff00-\uffef]")
+"""What may stand before a word of letters and not be part of it: space, opening marks, Chinese and Japanese."""
 
 
 def begins_word(before: str, piece: str, language: str | None) -> bool:
@@ -48,11 +50,13 @@ def begins_word(before: str, piece: str, language: str | None) -> bool:
 
 
 def ends_sentence(text: str, language: str | None) -> bool:
-    """Whether the word `text` is the last of a sentence."""
+    """Whether a sentence ends with the last word of `text`."""
     bare = text.strip().rstrip(CLOSING)
-    if language in ORDINALS and ORDINAL.fullmatch(bare):
+    if not bare.endswith(SENTENCE_ENDS):
         return False
-    return bare.endswith(SENTENCE_ENDS) and not is_abbreviation(bare, language)
+    word = BEFORE_WORD.split(bare)[-1]
+    is_ordinal = language in ORDINALS and ORDINAL.fullmatch(word) is not None
+    return not is_ordinal and not is_abbreviation(word, language)
 
 
 def is_abbreviation(bare: str, language: str | None) -> bool:

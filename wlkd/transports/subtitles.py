@@ -11,7 +11,8 @@ from typing import Any
 from unicodedata import category, east_asian_width
 
 from wlkd.contract.audio import samples, seconds
-from wlkd.contract.types import SENTENCE_ENDS, UNKNOWN_SPEAKER, Line, Translation, Word
+from wlkd.contract.text import ends_sentence
+from wlkd.contract.types import UNKNOWN_SPEAKER, Line, Translation, Word
 
 ROW_COLUMNS = 42
 """Width of a subtitle row; wide (East Asian) characters take two columns, as on a terminal."""
@@ -35,16 +36,16 @@ class Cue:
     """Number of the speaker; None: speakers are not told apart."""
 
 
-def translated(lines: Sequence[Line]) -> list[Line]:
-    """The lines in the listener's language, for all that is made of lines here: what is translated of them, its words
+def translated(lines: Sequence[Line], language: str | None) -> list[Line]:
+    """The lines in the listener's `language`, for all that is made of lines here: what is translated of them, its words
     spread evenly over the time of their sentence."""
     spoken = (line for line in lines if line.is_silence or line.translation.strip())
-    return [line if line.is_silence else _translated(line) for line in spoken]
+    return [line if line.is_silence else _translated(line, language) for line in spoken]
 
 
-def _translated(line: Line) -> Line:
+def _translated(line: Line, language: str | None) -> Line:
     words = tuple(word for sentence in line.translations for word in _spread(sentence, line.speaker))
-    return Line(words[0].start, words[-1].end, words)
+    return Line(words[0].start, words[-1].end, words, language)
 
 
 def _spread(sentence: Translation, speaker: int | None) -> Iterator[Word]:
@@ -68,7 +69,7 @@ def cues(lines: Sequence[Line]) -> list[Cue]:
     made = [
         Cue(group[0].start, group[-1].end, _one_line(_text(group)), line.speaker)
         for line in lines
-        for phrase in _phrases(line.words)
+        for phrase in _phrases(line.words, line.language)
         for group in _split(phrase)
     ]
     # WebVTT wants them by their start, and in a call two may speak at once.
@@ -86,13 +87,13 @@ def _visible(cue: Cue, following: Cue | None) -> Cue:
     return replace(cue, end=end)
 
 
-def _phrases(words: Sequence[Word]) -> Iterator[list[Word]]:
+def _phrases(words: Sequence[Word], language: str | None) -> Iterator[list[Word]]:
     """Words between silences, and between sentences that fill a row or more."""
     phrase: list[Word] = []
     for word in words:
         if phrase and not _continues(word):
             text = _text(phrase)
-            sentence_ended = text.rstrip().endswith(SENTENCE_ENDS) and columns(text) > ROW_COLUMNS
+            sentence_ended = columns(text) > ROW_COLUMNS and ends_sentence(text, language)
             if sentence_ended or seconds(word.start - phrase[-1].end) > MAX_GAP_SECONDS:
                 yield phrase
                 phrase = []

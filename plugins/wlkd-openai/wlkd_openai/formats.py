@@ -98,7 +98,8 @@ class Deltas:
 
 def _chosen(update: Update, wishes: Wishes) -> Sequence[Line]:
     """What subtitles are made of, which hold one language: the one that was asked for."""
-    return translated(update.lines) if "target_language" in wishes.query else update.lines
+    target = wishes.query.get("target_language")
+    return update.lines if target is None else translated(update.lines, target)
 
 
 def _names(wishes: Wishes) -> dict[int, str]:

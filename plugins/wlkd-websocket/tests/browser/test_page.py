@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-CUES = Path(__file__).resolve().parents[4] / "tests" / "clients" / "cues.json"
+from wlkd.contract.text import ABBREVIATIONS, ORDINALS
+
+EXAMPLES = Path(__file__).resolve().parents[4] / "tests"
 
 
 def read(path: Path) -> str:
@@ -182,17 +184,33 @@ async def test_downloads_and_copy(scripted, browse):
 async def test_subtitles_are_cut_as_everywhere_else(scripted, browse):
     async with scripted() as daemon, browse() as visit:
         await visit.goto(daemon.http)
-        for example in json.loads(read(CUES)):
+        for example in json.loads(read(EXAMPLES / "clients" / "cues.json")):
             made = await visit.evaluate(
-                """async (lines) => {
+                """async ([lines, language]) => {
                     const { cues, rows } = await import("./page/cues.js");
                     const word = ([text, start, end]) => ({ text, start, end });
-                    const made = cues(lines.map((words) => ({ words: words.map(word) })));
+                    const made = cues(lines.map((words) => ({ words: words.map(word), language })));
                     return made.map(({ start, end, text }) => [start, end, rows(text)]);
                 }""",
-                example["lines"],
+                [example["lines"], example.get("language")],
             )
             assert made == example["cues"], example["name"]
+
+
+SENTENCES = """async (examples) => {
+  const { endsSentence } = await import("./page/sentences.js");
+  return examples.map(([text, language]) => endsSentence(text, language));
+}"""
+
+
+async def test_sentences_end_as_everywhere_else(scripted, browse):
+    examples = json.loads(read(EXAMPLES / "sentences.json"))
+    examples += [[f"the {word}", None, False] for word in ABBREVIATIONS]
+    examples += [["the 3.", language, False] for language in ORDINALS]
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        made = await visit.evaluate(SENTENCES, examples)
+        assert [example for example, ends in zip(examples, made, strict=True) if example[2] != ends] == []
 
 
 async def test_a_file_is_transcribed(scripted, browse, script, tmp_path):

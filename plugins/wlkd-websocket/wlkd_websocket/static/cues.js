@@ -1,12 +1,13 @@
 // Subtitles: the transcript cut into pieces that can be read. The rules are those of `wlkd transcribe` and of the REST
 // API (docs/subtitles.md); all of them are tested with the same examples.
 
+import { endsSentence } from "./sentences.js";
+
 const ROW_COLUMNS = 42; // of a row on the screen; wide (East Asian) characters take two
 const MAX_CUE_COLUMNS = 2 * ROW_COLUMNS;
 const MAX_CUE_MS = 7000;
 const LEAST_CUE_SECONDS = 0.5; // of one whose words have no length
 const MAX_GAP_MS = 1000; // a longer silence between two words takes the text off the screen
-const SENTENCE_ENDS = /[.?!。？！…]$/;
 const WIDE = new RegExp(
   "[\\u1100-\\u115f\\u2329\\u232a\\u2e80-\\u303e\\u3041-\\u3247\\u3250-\\u4dbf\\u4e00-\\ua4cf\\ua960-\\ua97f\\uac00-\\ud7a3" +
     "\\uf900-\\ufaff\\ufe10-\\ufe19\\ufe30-\\ufe6f\\uff01-\\uff60\\uffe0-\\uffe6\\u{1b000}-\\u{1b2ff}\\u{20000}-\\u{3fffd}]" +
@@ -30,7 +31,7 @@ function continues(word) {
 }
 
 /** Words between silences, and between sentences that fill a row or more. */
-function phrases(words) {
+function phrases({ words, language }) {
   const result = [];
   for (const word of words) {
     const phrase = result.at(-1);
@@ -39,7 +40,7 @@ function phrases(words) {
       continue;
     }
     const text = phrase ? textOf(phrase) : "";
-    const sentenceEnded = SENTENCE_ENDS.test(text.trimEnd()) && columns(text) > ROW_COLUMNS;
+    const sentenceEnded = columns(text) > ROW_COLUMNS && endsSentence(text, language);
     if (!phrase || sentenceEnded || ms(word.start - phrase.at(-1).end) > MAX_GAP_MS) result.push([word]);
     else phrase.push(word);
   }
@@ -83,7 +84,7 @@ export const oneLine = (text) => text.trim().replace(/\s*[\r\n]\s*/g, " ");
 /** Cues `{start, end, text}` of lines with words; times in seconds. */
 export function cues(lines) {
   const made = lines.flatMap((line) =>
-    phrases(line.words)
+    phrases(line)
       .flatMap(split)
       .map((group) => ({ start: group[0].start, end: group.at(-1).end, text: oneLine(textOf(group)), ...whoOf(line) })),
   );
