@@ -66,9 +66,9 @@ def test_nothing_said(form):
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["name"])
 def test_cues_are_those_of_the_examples(example):
     made = cues([line(*words, language=example.get("language")) for words in example["lines"]])
-    assert [[round(seconds(cue.start), 3), round(seconds(cue.end), 3), rows(cue.text)] for cue in made] == example[
-        "cues"
-    ]
+    assert [
+        [round(seconds(cue.start), 3), round(seconds(cue.end), 3), rows(cue.text, cue.language)] for cue in made
+    ] == example["cues"]
 
 
 def test_long_lines_become_readable_cues_that_lose_nothing():

@@ -16,6 +16,7 @@ UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue", "km", "bo"}
 """Written without spaces between words: each character counts as a word."""
 CLOSING = "\"'”’»)]」』）"
 """Marks that may follow the end of a sentence."""
+CLAUSE_ENDS = tuple(",;:，；：、")
 ABBREVIATIONS = frozenset(
     {
         *("mr.", "mrs.", "ms.", "dr.", "prof.", "sr.", "jr.", "st.", "mt.", "vs.", "etc.", "approx.", "fig."),
@@ -57,6 +58,11 @@ def ends_sentence(text: str, language: str | None) -> bool:
     word = BEFORE_WORD.split(bare)[-1]
     is_ordinal = language in ORDINALS and ORDINAL.fullmatch(word) is not None
     return not is_ordinal and not is_abbreviation(word, language)
+
+
+def ends_clause(text: str) -> bool:
+    """Whether `text` ends with a comma or the like: what follows it is read apart."""
+    return text.strip().endswith(CLAUSE_ENDS)
 
 
 def is_abbreviation(bare: str, language: str | None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wlkd.contract.audio import SAMPLE_RATE
-from wlkd.contract.text import ends_sentence, text_of
+from wlkd.contract.text import ends_clause, ends_sentence, text_of
 from wlkd.contract.types import Word
 
 LONGEST = 12 * SAMPLE_RATE
@@ -18,7 +18,6 @@ MOST_CHARACTERS = 600
 """Three times what people say in twelve seconds: bounds what a loop of a model makes of them."""
 GAP = SAMPLE_RATE
 """Between two words it is a pause, whether or not anybody has said so."""
-CLAUSE_ENDS = tuple(",;:，；：、")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class Sentences:
     def _clause(self) -> int:
         """How many of the open words to take: up to the last comma of the second half, or all."""
         half = len(self._open) // 2
-        places = (place for place in range(len(self._open), half, -1) if _ends_clause(self._open[place - 1][0].text))
+        places = (place for place in range(len(self._open), half, -1) if ends_clause(self._open[place - 1][0].text))
         return next(places, len(self._open))
 
     def _finish(self, count: int) -> None:
@@ -91,7 +90,3 @@ class Sentences:
         if count:
             words, self._open = self._open[:count], self._open[count:]
             self._finished.append(Sentence(tuple(word for word, _ in words), self._language, words[-1][1]))
-
-
-def _ends_clause(text: str) -> bool:
-    return text.strip().endswith(CLAUSE_ENDS)

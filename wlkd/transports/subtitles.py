@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import accumulate, pairwise, zip_longest
+from math import ceil
 from typing import Any
-from unicodedata import category, east_asian_width
+from unicodedata import category, east_asian_width, normalize
 
 from wlkd.contract.audio import samples, seconds
-from wlkd.contract.text import ends_sentence
+from wlkd.contract.text import ends_clause, ends_sentence, merged, text_of
 from wlkd.contract.types import UNKNOWN_SPEAKER, Line, Translation, Word
 
 ROW_COLUMNS = 42
@@ -23,6 +24,23 @@ LEAST_CUE_SECONDS = 0.5
 """Of one whose words have no length."""
 MAX_GAP_SECONDS = 1.0
 """A longer silence between two words takes the text off the screen."""
+BEHIND_MARK = 0
+INSIDE_CLAUSE = 6
+INSIDE_WORD = 10
+"""By how many columns a cut counts as farther from where the parts are of equal width: one behind a comma or a sentence
+wins over a nearer one between words, and that over one which may lie inside a word. In Chinese nobody knows without a
+dictionary."""
+NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶ〜～゠")
+"""In a row; beside closing marks, the sign of a long vowel, and repetition marks."""
+NEVER_LAST = frozenset("\"'\u200d")
+"""In a row, before a character without a space: beside opening marks, quotes that may open, and what joins emoji."""
+MARK_BEHIND_SPACE = re.compile(r"\s*[?!:;»%。，、！？：；]+(?:\s|$)")
+MARK_BEFORE_SPACE = re.compile(r"(?:^|\s)«\s*$")
+"""As in French: « Vraiment ? »"""
+INSIDE_NUMBER = re.compile(r"\d[^\w\s]$")
+"""Of 3：30 or 3，5, with wide marks."""
+HONORIFICS = frozenset("おご")
+"""Hiragana with which Japanese words begin before other characters: お客様."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +52,7 @@ class Cue:
     text: str
     speaker: int | None = None
     """Number of the speaker; None: speakers are not told apart."""
+    language: str | None = None
 
 
 def translated(lines: Sequence[Line], language: str | None) -> list[Line]:
@@ -67,10 +86,10 @@ def _characters(piece: str) -> list[str]:
 def cues(lines: Sequence[Line]) -> list[Cue]:
     """The lines cut into readable cues: at their ends, at silences, after sentences, and evenly where they are long."""
     made = [
-        Cue(group[0].start, group[-1].end, _one_line(_text(group)), line.speaker)
+        Cue(group[0].start, group[-1].end, _one_line(text_of(group)), line.speaker, line.language)
         for line in lines
-        for phrase in _phrases(line.words, line.language)
-        for group in _split(phrase)
+        for phrase in _phrases(line)
+        for group in _split(phrase, line.language)
     ]
     # WebVTT wants them by their start, and in a call two may speak at once.
     made.sort(key=lambda cue: cue.start)
@@ -87,57 +106,116 @@ def _visible(cue: Cue, following: Cue | None) -> Cue:
     return replace(cue, end=end)
 
 
-def _phrases(words: Sequence[Word], language: str | None) -> Iterator[list[Word]]:
+def _phrases(line: Line) -> Iterator[list[Word]]:
     """Words between silences, and between sentences that fill a row or more."""
     phrase: list[Word] = []
-    for word in words:
-        if phrase and not _continues(word):
-            text = _text(phrase)
-            sentence_ended = columns(text) > ROW_COLUMNS and ends_sentence(text, language)
-            if sentence_ended or seconds(word.start - phrase[-1].end) > MAX_GAP_SECONDS:
-                yield phrase
-                phrase = []
+    for word in _whole(line.words, line.language):
+        text = text_of(phrase)
+        sentence_ended = columns(text) > ROW_COLUMNS and ends_sentence(text, line.language)
+        if phrase and (sentence_ended or seconds(word.start - phrase[-1].end) > MAX_GAP_SECONDS):
+            yield phrase
+            phrase = []
         phrase.append(word)
     if phrase:
         yield phrase
 
 
-def _split(phrase: list[Word]) -> list[list[Word]]:
+def _whole(words: Iterable[Word], language: str | None) -> list[Word]:
+    """The words; those that no cut may part are one."""
+    whole: list[Word] = []
+    for word in words:
+        if whole and _resistance(whole[-1].text, word.text, language) is None:
+            whole[-1] = merged((whole[-1], word), whole[-1].text + word.text)
+        else:
+            whole.append(word)
+    return whole
+
+
+def _split(phrase: list[Word], language: str | None) -> list[list[Word]]:
     """The phrase in as few parts as can be read, of about equal width: no last word alone on the screen."""
-    for parts in range(1, len(phrase)):
-        groups = _evenly(phrase, parts)
-        if all(_is_readable(group) for group in groups):
-            return groups
-    return _evenly(phrase, len(phrase))  # A single word that is too long stays whole.
+    if not phrase:
+        return []
+    resistances = [_resistance(one.text, other.text, language) or 0 for one, other in pairwise(phrase)]
+    for parts in range(1, min(len(phrase), 1 + 2 * ceil(_fill(phrase))) + 1):
+        # Behind a mark where that can be read, or else as evenly as possible.
+        for tried in (resistances, [0] * len(resistances)):
+            groups = _parted(phrase, parts, tried)
+            if all(len(group) == 1 or _fill(group) <= 1 for group in groups):
+                return groups
+    # One word lasts so long, or is so wide, that equal parts would be of a word each.
+    place = max(range(len(phrase)), key=lambda place: _fill(phrase[place : place + 1]))
+    before, after = phrase[:place], phrase[place + 1 :]
+    return [*_split(before, language), [phrase[place]], *_split(after, language)]
 
 
-def _evenly(phrase: Sequence[Word], parts: int) -> list[list[Word]]:
-    """The words in `parts` groups by the place of their middle in the text; groups that stay empty are left out."""
-    total = columns(_text(phrase))
-    groups: list[list[Word]] = [[] for _ in range(parts)]
-    before, part = 0, 0
-    for word in phrase:
-        width = columns(word.text)
-        if not _continues(word):
-            part = min(parts - 1, int(parts * (before + width / 2) / max(total, 1)))
-        groups[part].append(word)
-        before += width
-    return [group for group in groups if group]
+def _parted(phrase: list[Word], parts: int, resistances: Sequence[int]) -> list[list[Word]]:
+    """The phrase in so many parts, or fewer if there are few places. `resistances`: of each word to a cut behind it."""
+    ends = list(accumulate(columns(word.text) for word in phrase))
+
+    def distance(place: int, part: int) -> int:
+        """From the end of the part, times `parts`: in whole numbers, so that the page finds the same one nearest."""
+        return abs(ends[place] * parts - ends[-1] * part) + resistances[place] * parts
+
+    places = range(len(phrase) - 1)
+    cuts = sorted({1 + min(places, key=lambda place: distance(place, part)) for part in range(1, parts)})
+    return [phrase[start:stop] for start, stop in pairwise((0, *cuts, len(phrase)))]
 
 
-def _is_readable(group: Sequence[Word]) -> bool:
-    duration = seconds(group[-1].end - group[0].start)
-    return duration <= MAX_CUE_SECONDS and columns(_text(group).strip()) <= MAX_CUE_COLUMNS
+def _fill(words: Sequence[Word]) -> float:
+    """How much of a cue they take; more than 1: they cannot be read in one."""
+    duration = seconds(words[-1].end - words[0].start)
+    return max(duration / MAX_CUE_SECONDS, columns(text_of(words).strip()) / MAX_CUE_COLUMNS)
 
 
-def _continues(word: Word) -> bool:
-    """Whether it belongs to the word before, such as a full stop of its own: no space before it, in a script that
-    has spaces."""
-    return not word.text[:1].isspace() and not _is_wide(word.text[:1])
+def _resistance(before: str, after: str, language: str | None) -> int | None:
+    """By how many columns a cut between two texts counts as farther from where it should be; None: they belong
+    together."""
+    last, first = before.rstrip()[-1:], after.lstrip()[:1]
+    if not (last and first):
+        return None
+    spaced = before[-1:].isspace() or after[:1].isspace()
+    if spaced and (MARK_BEHIND_SPACE.match(after) or MARK_BEFORE_SPACE.search(before)):
+        return None
+    if not spaced and (not _may_part(last, first) or (INSIDE_NUMBER.search(before) and first.isdecimal())):
+        return None
+    if ends_sentence(before, language) or ends_clause(before):
+        return BEHIND_MARK
+    if last == "." or not (spaced or _is_word_end(last, first)):
+        return INSIDE_CLAUSE + INSIDE_WORD
+    return INSIDE_CLAUSE
 
 
-def _text(words: Sequence[Word]) -> str:
-    return "".join(word.text for word in words)
+def _may_part(last: str, first: str) -> bool:
+    """Whether one row may end with the character `last`, and the next one begin with `first`, which follows it without
+    a space: beside a character of a script without spaces, by the rules of Chinese and Japanese typesetting."""
+    if category(first) in ("Pe", "Pf", "Po", "Lm", "Mn", "Mc", "Me", "Sk", "Cf") or first in NEVER_FIRST:
+        return False
+    if category(last) in ("Ps", "Pi", "Sc") or last in NEVER_LAST:
+        return False
+    return (_is_unspaced(last) or _is_unspaced(first)) and not (_is_latin(last) and _is_latin(first))
+
+
+def _is_word_end(last: str, first: str) -> bool:
+    """Whether a word ends between two characters for certain, as far as can be told without a dictionary."""
+    if _is_unspaced(last) and _is_unspaced(first):
+        # A Japanese word may end in hiragana, and seldom begins with them.
+        return _is_hiragana(last) and not _is_hiragana(first) and last not in HONORIFICS
+    return not last.isdecimal()  # 3个, 2026年
+
+
+def _is_unspaced(mark: str) -> bool:
+    """Whether it is of a script that is written without spaces, as wide ones are but for Korean."""
+    return _is_wide(mark) and not "가" <= mark <= "힣"
+
+
+def _is_latin(mark: str) -> bool:
+    """A letter or a digit, full-width ones too."""
+    plain = normalize("NFKC", mark)
+    return plain.isascii() and plain.isalnum()
+
+
+def _is_hiragana(mark: str) -> bool:
+    return "ぁ" <= mark <= "ゟ"
 
 
 def _one_line(text: str) -> str:
@@ -145,31 +223,26 @@ def _one_line(text: str) -> str:
     return re.sub(r"\s*[\r\n]\s*", " ", text.strip())
 
 
-def rows(text: str) -> str:
+def rows(text: str, language: str | None = None) -> str:
     """The text on one row, or on two of about equal width."""
     if columns(text) <= ROW_COLUMNS:
         return text
-    spaces = [place for place, mark in enumerate(text) if mark == " "]
-    two = _broken(text, spaces)
-    if any(columns(row) > ROW_COLUMNS for row in two):
-        two = _broken(text, [place for place in range(len(text)) if place in spaces or _may_begin_row(text, place)])
-    return "\n".join(two)
-
-
-def _broken(text: str, places: Sequence[int]) -> list[str]:
-    """The text in two rows, at the one of `places` nearest to its middle; in one, if there are none."""
-    if not places:
-        return [text]
-    total = columns(text)
-    place = min(places, key=lambda place: abs(2 * columns(text[:place]) - total))
-    return [text[:place], text[place:].lstrip()]
-
-
-def _may_begin_row(text: str, place: int) -> bool:
-    """Whether the wide character at `place` may be the first of a row: no comma is, nor what a bracket opens before."""
-    if not place or not _is_wide(text[place]):
-        return False
-    return category(text[place]) not in ("Pe", "Pf", "Po") and category(text[place - 1]) not in ("Ps", "Pi")
+    ends = list(accumulate(map(columns, text)))
+    widest = {
+        place: max(ends[place - 1], ends[-1] - ends[place if mark == " " else place - 1])
+        for place, mark in enumerate(text)
+        if place and text[place - 1] != " "
+    }
+    for places in ([place for place, width in widest.items() if width <= ROW_COLUMNS], widest):
+        ranks = {
+            place: (max(widest[place], ROW_COLUMNS), widest[place] + resistance)
+            for place in places
+            if (resistance := _resistance(text[:place], text[place:], language)) is not None
+        }
+        if ranks:
+            best = min(ranks, key=ranks.__getitem__)
+            return f"{text[:best]}\n{text[best:].lstrip()}"
+    return text
 
 
 def columns(text: str) -> int:
@@ -189,7 +262,8 @@ def as_text(lines: Sequence[Line], source: str) -> str:
 def as_srt(lines: Sequence[Line], source: str, names: Mapping[int, str] = {}) -> str:
     """SubRip. `names`: of speakers that have one, by number."""
     return "\n".join(
-        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{rows(_prefix(cue.speaker, names) + cue.text)}\n"
+        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n"
+        f"{rows(_prefix(cue.speaker, names) + cue.text, cue.language)}\n"
         for number, cue in enumerate(cues(lines), start=1)
     )
 
@@ -199,7 +273,7 @@ def as_vtt(lines: Sequence[Line], source: str, names: Mapping[int, str] = {}) ->
     escapes = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
     return "WEBVTT\n" + "".join(
         f"\n{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n"
-        f"{_voice(cue.speaker, names, escapes)}{rows(cue.text).translate(escapes)}\n"
+        f"{_voice(cue.speaker, names, escapes)}{rows(cue.text, cue.language).translate(escapes)}\n"
         for cue in cues(lines)
     )
 

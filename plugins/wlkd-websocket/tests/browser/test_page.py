@@ -190,7 +190,7 @@ async def test_subtitles_are_cut_as_everywhere_else(scripted, browse):
                     const { cues, rows } = await import("./page/cues.js");
                     const word = ([text, start, end]) => ({ text, start, end });
                     const made = cues(lines.map((words) => ({ words: words.map(word), language })));
-                    return made.map(({ start, end, text }) => [start, end, rows(text)]);
+                    return made.map(({ start, end, text }) => [start, end, rows(text, language)]);
                 }""",
                 [example["lines"], example.get("language")],
             )

@@ -1,13 +1,29 @@
 // Subtitles: the transcript cut into pieces that can be read. The rules are those of `wlkd transcribe` and of the REST
 // API (docs/subtitles.md); all of them are tested with the same examples.
 
-import { endsSentence } from "./sentences.js";
+import { endsClause, endsSentence } from "./sentences.js";
 
 const ROW_COLUMNS = 42; // of a row on the screen; wide (East Asian) characters take two
 const MAX_CUE_COLUMNS = 2 * ROW_COLUMNS;
 const MAX_CUE_MS = 7000;
 const LEAST_CUE_SECONDS = 0.5; // of one whose words have no length
 const MAX_GAP_MS = 1000; // a longer silence between two words takes the text off the screen
+// By how many columns a cut counts as farther from where the parts are of equal width: one behind a comma or a sentence
+// wins over a nearer one between words, and that over one which may lie inside a word.
+const BEHIND_MARK = 0;
+const INSIDE_CLAUSE = 6;
+const INSIDE_WORD = 10;
+// What no row begins with: closing marks, long vowels and repetition marks, small kana.
+const NEVER_FIRST = /^[\p{Pe}\p{Pf}\p{Po}\p{Lm}\p{M}\p{Sk}\p{Cf}ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶ〜～゠]/u;
+// And what none ends with: opening marks, signs of money, quotes that may open, and what joins emoji.
+const NEVER_LAST = /[\p{Ps}\p{Pi}\p{Sc}"'\u200d]$/u;
+const MARK_BEHIND_SPACE = /^\s*[?!:;»%。，、！？：；]+(?:\s|$)/; // as in French: « Vraiment ? »
+const MARK_BEFORE_SPACE = /(?:^|\s)«\s*$/;
+const INSIDE_NUMBER = /\p{Nd}[^\p{L}\p{N}_\s]$/u; // of 3：30 or 3，5, with wide marks
+const DIGIT = /^\p{Nd}/u;
+const HIRAGANA = /^[ぁ-ゟ]/;
+const HONORIFICS = /^[おご]/; // begin Japanese words before other characters: お客様
+const HANGUL = /^[가-힣]/;
 const WIDE = new RegExp(
   "[\\u1100-\\u115f\\u2329\\u232a\\u2e80-\\u303e\\u3041-\\u3247\\u3250-\\u4dbf\\u4e00-\\ua4cf\\ua960-\\ua97f\\uac00-\\ud7a3" +
     "\\uf900-\\ufaff\\ufe10-\\ufe19\\ufe30-\\ufe6f\\uff01-\\uff60\\uffe0-\\uffe6\\u{1b000}-\\u{1b2ff}\\u{20000}-\\u{3fffd}]" +
@@ -18,6 +34,7 @@ const WIDE = new RegExp(
 const ms = (seconds) => Math.round(1000 * seconds); // 4.3 - 3.3 is more than 1
 const isWide = (mark) => WIDE.test(mark ?? "");
 const first = (text) => [...text][0];
+const last = (text) => [...text].at(-1);
 const textOf = (words) => words.map((word) => word.text).join("");
 
 /** Width of the text on a screen. */
@@ -25,20 +42,53 @@ export function columns(text) {
   return [...text].reduce((total, mark) => total + (isWide(mark) ? 2 : 1), 0);
 }
 
-/** Whether it belongs to the word before, such as a full stop of its own: no space before it, in a script with spaces. */
-function continues(word) {
-  return !/^\s/.test(word.text) && !isWide(first(word.text));
+/** Of a script that is written without spaces, as wide characters are but for Korean. */
+const isUnspaced = (mark) => isWide(mark) && !HANGUL.test(mark);
+/** A letter or a digit, full-width ones too. */
+const isLatin = (mark) => /^[A-Za-z0-9]+$/.test(mark.normalize("NFKC"));
+
+/** Whether one row may end with the character `before`, and the next one begin with `after`, which follows it without a
+ * space: beside a character of a script without spaces, by the rules of Chinese and Japanese typesetting. */
+function mayPart(before, after) {
+  if (NEVER_FIRST.test(after) || NEVER_LAST.test(before)) return false;
+  return (isUnspaced(before) || isUnspaced(after)) && !(isLatin(before) && isLatin(after));
+}
+
+/** Whether a word ends between two characters for certain, as far as can be told without a dictionary. */
+function isWordEnd(before, after) {
+  if (!isUnspaced(before) || !isUnspaced(after)) return !DIGIT.test(before); // 3个, 2026年
+  // A Japanese word may end in hiragana, and seldom begins with them.
+  return HIRAGANA.test(before) && !HIRAGANA.test(after) && !HONORIFICS.test(before);
+}
+
+/** By how many columns a cut between two texts counts as farther from where it should be; null: they belong together. */
+function resistance(before, after, language) {
+  const [end, start] = [last(before.trimEnd()), first(after.trimStart())];
+  if (!end || !start) return null;
+  const spaced = /\s$/.test(before) || /^\s/.test(after);
+  if (spaced && (MARK_BEHIND_SPACE.test(after) || MARK_BEFORE_SPACE.test(before))) return null;
+  if (!spaced && (!mayPart(end, start) || (INSIDE_NUMBER.test(before) && DIGIT.test(start)))) return null;
+  if (endsSentence(before, language) || endsClause(before)) return BEHIND_MARK;
+  return end === "." || !(spaced || isWordEnd(end, start)) ? INSIDE_CLAUSE + INSIDE_WORD : INSIDE_CLAUSE;
+}
+
+/** The words; those that no cut may part are one. */
+function whole(words, language) {
+  const result = [];
+  for (const word of words) {
+    const before = result.at(-1);
+    if (before && resistance(before.text, word.text, language) === null) {
+      result.splice(-1, 1, { ...before, text: before.text + word.text, end: word.end });
+    } else result.push(word);
+  }
+  return result;
 }
 
 /** Words between silences, and between sentences that fill a row or more. */
 function phrases({ words, language }) {
   const result = [];
-  for (const word of words) {
+  for (const word of whole(words, language)) {
     const phrase = result.at(-1);
-    if (phrase && continues(word)) {
-      phrase.push(word);
-      continue;
-    }
     const text = phrase ? textOf(phrase) : "";
     const sentenceEnded = columns(text) > ROW_COLUMNS && endsSentence(text, language);
     if (!phrase || sentenceEnded || ms(word.start - phrase.at(-1).end) > MAX_GAP_MS) result.push([word]);
@@ -47,32 +97,42 @@ function phrases({ words, language }) {
   return result;
 }
 
-/** The words in `parts` groups by the place of their middle in the text; groups that stay empty are left out. */
-function evenly(phrase, parts) {
-  const total = Math.max(1, columns(textOf(phrase)));
-  const groups = Array.from({ length: parts }, () => []);
-  let before = 0;
-  let part = 0;
-  for (const word of phrase) {
-    const width = columns(word.text);
-    if (!continues(word)) part = Math.min(parts - 1, Math.floor((parts * (before + width / 2)) / total));
-    groups[part].push(word);
-    before += width;
-  }
-  return groups.filter((group) => group.length);
+/** What `rank` gives the lowest number, the first of several. */
+const lowest = (items, rank) => items.reduce((best, each) => (rank(each) < rank(best) ? each : best));
+
+/** The phrase in so many parts, or fewer if there are few places. `resistances`: of each word to a cut behind it. */
+function parted(phrase, parts, resistances) {
+  let width = 0;
+  const ends = phrase.map((word) => (width += columns(word.text)));
+  // From the end of the part, times `parts`: in whole numbers, so that the server finds the same one nearest.
+  const distance = (place, part) => Math.abs(ends[place] * parts - width * part) + resistances[place] * parts;
+  const places = [...phrase.keys()].slice(0, -1);
+  const inner = Array.from({ length: parts - 1 }, (_, part) => part + 1);
+  const cuts = new Set(inner.map((part) => 1 + lowest(places, (place) => distance(place, part))));
+  const edges = [0, ...cuts, phrase.length];
+  return edges.slice(1).map((stop, part) => phrase.slice(edges[part], stop));
 }
 
-function isReadable(group) {
-  return ms(group.at(-1).end - group[0].start) <= MAX_CUE_MS && columns(textOf(group).trim()) <= MAX_CUE_COLUMNS;
+/** How much of a cue they take; more than 1: they cannot be read in one. */
+function fill(words) {
+  const duration = ms(words.at(-1).end - words[0].start);
+  return Math.max(duration / MAX_CUE_MS, columns(textOf(words).trim()) / MAX_CUE_COLUMNS);
 }
 
 /** The phrase in as few parts as can be read, of about equal width: no last word alone on the screen. */
-function split(phrase) {
-  for (let parts = 1; parts < phrase.length; parts++) {
-    const groups = evenly(phrase, parts);
-    if (groups.every(isReadable)) return groups;
+function split(phrase, language) {
+  if (!phrase.length) return [];
+  const resistances = phrase.slice(1).map((word, at) => resistance(phrase[at].text, word.text, language) ?? 0);
+  for (let parts = 1; parts <= Math.min(phrase.length, 1 + 2 * Math.ceil(fill(phrase))); parts++) {
+    // Behind a mark where that can be read, or else as evenly as possible.
+    for (const tried of [resistances, resistances.map(() => 0)]) {
+      const groups = parted(phrase, parts, tried);
+      if (groups.every((group) => group.length === 1 || fill(group) <= 1)) return groups;
+    }
   }
-  return evenly(phrase, phrase.length); // A single word that is too long stays whole.
+  // One word lasts so long, or is so wide, that equal parts would be of a word each.
+  const place = lowest([...phrase.keys()], (at) => -fill([phrase[at]]));
+  return [...split(phrase.slice(0, place), language), [phrase[place]], ...split(phrase.slice(place + 1), language)];
 }
 
 /** The speaker, where they are told apart. */
@@ -85,8 +145,14 @@ export const oneLine = (text) => text.trim().replace(/\s*[\r\n]\s*/g, " ");
 export function cues(lines) {
   const made = lines.flatMap((line) =>
     phrases(line)
-      .flatMap(split)
-      .map((group) => ({ start: group[0].start, end: group.at(-1).end, text: oneLine(textOf(group)), ...whoOf(line) })),
+      .flatMap((phrase) => split(phrase, line.language))
+      .map((group) => ({
+        start: group[0].start,
+        end: group.at(-1).end,
+        text: oneLine(textOf(group)),
+        language: line.language,
+        ...whoOf(line),
+      })),
   );
   // WebVTT wants them by their start, and in a call two may speak at once.
   made.sort((one, other) => one.start - other.start);
@@ -124,30 +190,24 @@ export function translated(lines) {
     .filter((line) => line.words.length);
 }
 
-/** Whether the wide character at `place` may be the first of a row: no comma is, nor what a bracket opens before. */
-function mayBeginRow(marks, place) {
-  if (!place || !isWide(marks[place])) return false;
-  return !/[\p{Pe}\p{Pf}\p{Po}]/u.test(marks[place]) && !/[\p{Ps}\p{Pi}]/u.test(marks[place - 1]);
-}
-
-/** `marks` in two rows, at the one of `places` nearest to its middle; in one, if there are none. */
-function broken(marks, places) {
-  const total = columns(marks.join(""));
-  const unevenness = (place) => Math.abs(2 * columns(marks.slice(0, place).join("")) - total);
-  if (!places.length) return [marks.join("")];
-  const place = places.reduce((best, each) => (unevenness(each) < unevenness(best) ? each : best));
-  return [marks.slice(0, place).join(""), marks.slice(place).join("").trimStart()];
-}
-
 /** The text on one row, or on two of about equal width. */
-export function rows(text) {
-  if (columns(text) <= ROW_COLUMNS) return text;
+export function rows(text, language) {
   const marks = [...text];
-  const places = marks.map((_, place) => place);
-  const isSpace = (place) => marks[place] === " ";
-  let two = broken(marks, places.filter(isSpace));
-  if (two.some((row) => columns(row) > ROW_COLUMNS)) {
-    two = broken(marks, places.filter((place) => isSpace(place) || mayBeginRow(marks, place)));
+  let total = 0;
+  const ends = marks.map((mark) => (total += columns(mark)));
+  if (total <= ROW_COLUMNS) return text;
+  const part = (place) => [marks.slice(0, place).join(""), marks.slice(place).join("")];
+  const widest = (place) => Math.max(ends[place - 1], total - ends[marks[place] === " " ? place : place - 1]);
+  const places = [...marks.keys()].filter((place) => place && marks[place - 1] !== " ");
+  const fitting = places.filter((place) => widest(place) <= ROW_COLUMNS);
+  for (const some of [fitting, places]) {
+    const ranked = some.map((place) => [place, resistance(...part(place), language)]).filter(([, by]) => by !== null);
+    if (!ranked.length) continue;
+    // What is least too wide, and of those the nearest to the middle.
+    const rank = ([place, by]) => 1000 * Math.max(widest(place), ROW_COLUMNS) + widest(place) + by;
+    const [best] = lowest(ranked, rank);
+    const [row, other] = part(best);
+    return `${row}\n${other.trimStart()}`;
   }
-  return two.join("\n");
+  return text;
 }

@@ -1,7 +1,8 @@
-// Where sentences end: the twin of `ends_sentence` in the server's wlkd/contract/text.py, with which it is tested.
+// Where sentences end: the twin of what wlkd/contract/text.py says; both are tested with the same examples.
 
 const SENTENCE_ENDS = /[.?!…。？！]$/;
 const CLOSING = /["'”’»)\]」』）]+$/; // marks that may follow the end of a sentence
+const CLAUSE_ENDS = /[,;:，；：、]$/;
 const ABBREVIATIONS = new Set(
   (
     "mr. mrs. ms. dr. prof. sr. jr. st. mt. vs. etc. approx. fig. nr. bzw. ca. ggf. evtl. vgl. inkl. hr. " +
@@ -12,7 +13,7 @@ const INITIALS = /^(?:\p{L}\.){2,}$/u; // p.m., U.S. and e.g.
 const INITIAL = /^\p{Lu}\.$/u; // of a name
 const GERMAN_INITIAL = /^\p{Ll}\.$/u; // z. B.
 const ORDINALS = new Set("bs cs da de et fi hr hu is lb lv nn no pl sk sl tr".split(" ")); // where 3. is the third
-const ORDINAL = /^\d{1,2}\.$/;
+const ORDINAL = /^\p{Nd}{1,2}\.$/u;
 const BEFORE_WORD = /[\s"'“‘«„(\[¿¡\u2e80-\u9fff\uff00-\uffef]/; // not part of a word of letters
 
 const isAbbreviation = (word, language) =>
@@ -28,3 +29,6 @@ export function endsSentence(text, language) {
   const word = bare.split(BEFORE_WORD).at(-1);
   return !(ORDINALS.has(language) && ORDINAL.test(word)) && !isAbbreviation(word, language);
 }
+
+/** Whether `text` ends with a comma or the like: what follows it is read apart. */
+export const endsClause = (text) => CLAUSE_ENDS.test(text.trim());
