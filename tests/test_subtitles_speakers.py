@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 
 from wlkd.contract.types import UNKNOWN_SPEAKER, Line, Word
-from wlkd.transports.subtitles import as_json, as_srt, as_text, as_vtt
+from wlkd.transports.subtitles import ROW_COLUMNS, as_json, as_srt, as_text, as_vtt
 
 LINES = [
     Line(0, 16_000, (Word(" Good morning.", 0, 16_000, 0.9, 1, 0.8),), "en"),
     Line(16_000, 32_000, (Word(" <Morning>.", 16_000, 32_000, 0.9, 2, 0.8),), "en"),
     Line(32_000, 48_000, (Word(" Hm.", 32_000, 48_000, 0.9, UNKNOWN_SPEAKER),), "en"),
 ]
+SAID = "Everybody who was there last week has seen it, and nobody can say why it was on."
+"""Fits in two rows."""
 
 
 def test_every_format_says_who_speaks() -> None:
@@ -20,6 +22,14 @@ def test_every_format_says_who_speaks() -> None:
     assert "\n<v Speaker 2>&lt;Morning&gt;.\n" in as_vtt(LINES, "x")
     lines = json.loads(as_json(LINES, "x"))["lines"]
     assert [(line["speaker"], line["words"][0]["speaker"]) for line in lines] == [(1, 1), (2, 2), (-1, -1)]
+
+
+def test_a_name_takes_room_in_srt_and_none_in_vtt_where_players_do_not_show_it() -> None:
+    words = tuple(Word(f" {text}", at * 4000, at * 4000 + 4000, 0.9, 1) for at, text in enumerate(SAID.split()))
+    lines = [Line(0, words[-1].end, words, "en")]
+    srt, vtt = as_srt(lines, "x", {1: "Dr. Ann Smith"}), as_vtt(lines, "x", {1: "Dr. Ann Smith"})
+    assert max(map(len, srt.splitlines())) <= ROW_COLUMNS
+    assert (srt.count("-->"), vtt.count("-->")) == (2, 1)
 
 
 def test_json_says_over_whom_a_word_is_spoken() -> None:

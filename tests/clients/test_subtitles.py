@@ -65,10 +65,19 @@ def test_nothing_said(form):
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["name"])
 def test_cues_are_those_of_the_examples(example):
-    made = cues([line(*words, language=example.get("language")) for words in example["lines"]])
-    assert [
-        [round(seconds(cue.start), 3), round(seconds(cue.end), 3), rows(cue.text, cue.language)] for cue in made
-    ] == example["cues"]
+    lines = [line(*words, language=example.get("language")) for words in example["lines"]]
+    made = [
+        [round(seconds(cue.start), 3), round(seconds(cue.end), 3), rows(cue.text, cue.language)]
+        for cue in cues(lines, lambda speaker: example.get("label", ""))
+    ]
+    assert made == example["cues"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["name"])
+def test_rows_of_the_examples_fit_on_the_screen(example):
+    if columns(example.get("label", "")) <= ROW_COLUMNS:
+        for row in (row for _, _, text in example["cues"] for row in text.split("\n")):
+            assert columns(row) <= ROW_COLUMNS or " " not in row
 
 
 def test_long_lines_become_readable_cues_that_lose_nothing():

@@ -83,17 +83,22 @@ def _characters(piece: str) -> list[str]:
     return re.findall(r"\s*.[^\w\s]*", piece) if any(map(_is_wide, piece)) else [piece]
 
 
-def cues(lines: Sequence[Line]) -> list[Cue]:
-    """The lines cut into readable cues: at their ends, at silences, after sentences, and evenly where they are long."""
-    made = [
-        Cue(group[0].start, group[-1].end, _one_line(text_of(group)), line.speaker, line.language)
-        for line in lines
-        for phrase in _phrases(line)
-        for group in _split(phrase, line.language)
-    ]
+def cues(lines: Sequence[Line], label: Callable[[int | None], str] = lambda speaker: "") -> list[Cue]:
+    """The lines cut into readable cues: at their ends, at silences, after sentences, and evenly where they are long.
+    `label`: what stands before each text for its speaker."""
+    made = [cue for line in lines for cue in _cues(line, label(line.speaker))]
     # WebVTT wants them by their start, and in a call two may speak at once.
     made.sort(key=lambda cue: cue.start)
     return [_visible(cue, following) for cue, following in zip_longest(made, made[1:])]
+
+
+def _cues(line: Line, label: str) -> Iterator[Cue]:
+    # A name that takes a row leaves the words the other one, and would leave them none if it took both.
+    counted = label if columns(label) <= ROW_COLUMNS else ""
+    for phrase in _phrases(line, counted):
+        for group in _split(phrase, line.language, counted):
+            text = label + _one_line(text_of(group))
+            yield Cue(group[0].start, group[-1].end, text, line.speaker, line.language)
 
 
 def _visible(cue: Cue, following: Cue | None) -> Cue:
@@ -106,11 +111,11 @@ def _visible(cue: Cue, following: Cue | None) -> Cue:
     return replace(cue, end=end)
 
 
-def _phrases(line: Line) -> Iterator[list[Word]]:
+def _phrases(line: Line, label: str) -> Iterator[list[Word]]:
     """Words between silences, and between sentences that fill a row or more."""
     phrase: list[Word] = []
     for word in _whole(line.words, line.language):
-        text = text_of(phrase)
+        text = label + text_of(phrase)
         sentence_ended = columns(text) > ROW_COLUMNS and ends_sentence(text, line.language)
         if phrase and (sentence_ended or seconds(word.start - phrase[-1].end) > MAX_GAP_SECONDS):
             yield phrase
@@ -131,21 +136,21 @@ def _whole(words: Iterable[Word], language: str | None) -> list[Word]:
     return whole
 
 
-def _split(phrase: list[Word], language: str | None) -> list[list[Word]]:
+def _split(phrase: list[Word], language: str | None, label: str) -> list[list[Word]]:
     """The phrase in as few parts as can be read, of about equal width: no last word alone on the screen."""
     if not phrase:
         return []
     resistances = [_resistance(one.text, other.text, language) or 0 for one, other in pairwise(phrase)]
-    for parts in range(1, min(len(phrase), 1 + 2 * ceil(_fill(phrase))) + 1):
+    for parts in range(1, min(len(phrase), 1 + 2 * ceil(_fill(phrase, label))) + 1):
         # Behind a mark where that can be read, or else as evenly as possible.
         for tried in (resistances, [0] * len(resistances)):
             groups = _parted(phrase, parts, tried)
-            if all(len(group) == 1 or _fill(group) <= 1 for group in groups):
+            if all(_is_readable(group, language, label) for group in groups):
                 return groups
     # One word lasts so long, or is so wide, that equal parts would be of a word each.
-    place = max(range(len(phrase)), key=lambda place: _fill(phrase[place : place + 1]))
+    place = max(range(len(phrase)), key=lambda place: _fill(phrase[place : place + 1], label))
     before, after = phrase[:place], phrase[place + 1 :]
-    return [*_split(before, language), [phrase[place]], *_split(after, language)]
+    return [*_split(before, language, label), [phrase[place]], *_split(after, language, label)]
 
 
 def _parted(phrase: list[Word], parts: int, resistances: Sequence[int]) -> list[list[Word]]:
@@ -161,10 +166,17 @@ def _parted(phrase: list[Word], parts: int, resistances: Sequence[int]) -> list[
     return [phrase[start:stop] for start, stop in pairwise((0, *cuts, len(phrase)))]
 
 
-def _fill(words: Sequence[Word]) -> float:
-    """How much of a cue they take; more than 1: they cannot be read in one."""
+def _is_readable(group: Sequence[Word], language: str | None, label: str) -> bool:
+    """A single word that is too long stays whole."""
+    if len(group) == 1 or _fill(group, label) > 1:
+        return len(group) == 1
+    return all(columns(row) <= ROW_COLUMNS for row in rows(label + text_of(group).strip(), language).split("\n"))
+
+
+def _fill(words: Sequence[Word], label: str) -> float:
+    """How much of a cue they take behind `label`; more than 1: they cannot be read in one."""
     duration = seconds(words[-1].end - words[0].start)
-    return max(duration / MAX_CUE_SECONDS, columns(text_of(words).strip()) / MAX_CUE_COLUMNS)
+    return max(duration / MAX_CUE_SECONDS, columns(text_of(words).strip()) / (MAX_CUE_COLUMNS - columns(label)))
 
 
 def _resistance(before: str, after: str, language: str | None) -> int | None:
@@ -262,9 +274,8 @@ def as_text(lines: Sequence[Line], source: str) -> str:
 def as_srt(lines: Sequence[Line], source: str, names: Mapping[int, str] = {}) -> str:
     """SubRip. `names`: of speakers that have one, by number."""
     return "\n".join(
-        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n"
-        f"{rows(_prefix(cue.speaker, names) + cue.text, cue.language)}\n"
-        for number, cue in enumerate(cues(lines), start=1)
+        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{rows(cue.text, cue.language)}\n"
+        for number, cue in enumerate(cues(lines, lambda speaker: _prefix(speaker, names)), start=1)
     )
 
 

@@ -186,13 +186,14 @@ async def test_subtitles_are_cut_as_everywhere_else(scripted, browse):
         await visit.goto(daemon.http)
         for example in json.loads(read(EXAMPLES / "clients" / "cues.json")):
             made = await visit.evaluate(
-                """async ([lines, language]) => {
+                """async ({ lines, language, label }) => {
                     const { cues, rows } = await import("./page/cues.js");
                     const word = ([text, start, end]) => ({ text, start, end });
-                    const made = cues(lines.map((words) => ({ words: words.map(word), language })));
+                    const spoken = lines.map((words) => ({ words: words.map(word), language }));
+                    const made = cues(spoken, () => label ?? "");
                     return made.map(({ start, end, text }) => [start, end, rows(text, language)]);
                 }""",
-                [example["lines"], example.get("language")],
+                example,
             )
             assert made == example["cues"], example["name"]
 

@@ -85,11 +85,11 @@ function whole(words, language) {
 }
 
 /** Words between silences, and between sentences that fill a row or more. */
-function phrases({ words, language }) {
+function phrases({ words, language }, label) {
   const result = [];
   for (const word of whole(words, language)) {
     const phrase = result.at(-1);
-    const text = phrase ? textOf(phrase) : "";
+    const text = phrase ? label + textOf(phrase) : "";
     const sentenceEnded = columns(text) > ROW_COLUMNS && endsSentence(text, language);
     if (!phrase || sentenceEnded || ms(word.start - phrase.at(-1).end) > MAX_GAP_MS) result.push([word]);
     else phrase.push(word);
@@ -113,26 +113,40 @@ function parted(phrase, parts, resistances) {
   return edges.slice(1).map((stop, part) => phrase.slice(edges[part], stop));
 }
 
-/** How much of a cue they take; more than 1: they cannot be read in one. */
-function fill(words) {
+/** How much of a cue they take behind `label`; more than 1: they cannot be read in one. */
+function fill(words, label) {
   const duration = ms(words.at(-1).end - words[0].start);
-  return Math.max(duration / MAX_CUE_MS, columns(textOf(words).trim()) / MAX_CUE_COLUMNS);
+  return Math.max(duration / MAX_CUE_MS, columns(textOf(words).trim()) / (MAX_CUE_COLUMNS - columns(label)));
+}
+
+/** A single word that is too long stays whole. */
+function isReadable(group, language, label) {
+  if (group.length === 1 || fill(group, label) > 1) return group.length === 1;
+  return rows(label + textOf(group).trim(), language).split("\n").every((row) => columns(row) <= ROW_COLUMNS);
 }
 
 /** The phrase in as few parts as can be read, of about equal width: no last word alone on the screen. */
-function split(phrase, language) {
+function split(phrase, language, label) {
   if (!phrase.length) return [];
   const resistances = phrase.slice(1).map((word, at) => resistance(phrase[at].text, word.text, language) ?? 0);
-  for (let parts = 1; parts <= Math.min(phrase.length, 1 + 2 * Math.ceil(fill(phrase))); parts++) {
+  for (let parts = 1; parts <= Math.min(phrase.length, 1 + 2 * Math.ceil(fill(phrase, label))); parts++) {
     // Behind a mark where that can be read, or else as evenly as possible.
     for (const tried of [resistances, resistances.map(() => 0)]) {
       const groups = parted(phrase, parts, tried);
-      if (groups.every((group) => group.length === 1 || fill(group) <= 1)) return groups;
+      if (groups.every((group) => isReadable(group, language, label))) return groups;
     }
   }
   // One word lasts so long, or is so wide, that equal parts would be of a word each.
-  const place = lowest([...phrase.keys()], (at) => -fill([phrase[at]]));
-  return [...split(phrase.slice(0, place), language), [phrase[place]], ...split(phrase.slice(place + 1), language)];
+  const place = lowest([...phrase.keys()], (at) => -fill([phrase[at]], label));
+  const [before, after] = [phrase.slice(0, place), phrase.slice(place + 1)];
+  return [...split(before, language, label), [phrase[place]], ...split(after, language, label)];
+}
+
+/** The words of each cue of `line`, which has `label` before them. */
+function groups(line, label) {
+  // A name that takes a row leaves the words the other one, and would leave them none if it took both.
+  const counted = columns(label) <= ROW_COLUMNS ? label : "";
+  return phrases(line, counted).flatMap((phrase) => split(phrase, line.language, counted));
 }
 
 /** The speaker, where they are told apart. */
@@ -141,18 +155,17 @@ const whoOf = ({ speaker }) => (speaker === null || speaker === undefined ? {} :
 /** `text` without line breaks, which a client's own replacements can have: an empty line would end a cue. */
 export const oneLine = (text) => text.trim().replace(/\s*[\r\n]\s*/g, " ");
 
-/** Cues `{start, end, text}` of lines with words; times in seconds. */
-export function cues(lines) {
+/** Cues `{start, end, text, language, speaker}` of lines with words; times in seconds. `label`: what stands before each
+ * text of a line. */
+export function cues(lines, label = () => "") {
   const made = lines.flatMap((line) =>
-    phrases(line)
-      .flatMap((phrase) => split(phrase, line.language))
-      .map((group) => ({
-        start: group[0].start,
-        end: group.at(-1).end,
-        text: oneLine(textOf(group)),
-        language: line.language,
-        ...whoOf(line),
-      })),
+    groups(line, label(line)).map((group) => ({
+      start: group[0].start,
+      end: group.at(-1).end,
+      text: label(line) + oneLine(textOf(group)),
+      language: line.language,
+      ...whoOf(line),
+    })),
   );
   // WebVTT wants them by their start, and in a call two may speak at once.
   made.sort((one, other) => one.start - other.start);

@@ -25,8 +25,8 @@ export function toText(lines, tail = "") {
 }
 
 export function toSrt(lines) {
-  return cues(lines)
-    .map((cue, n) => `${n + 1}\n${stamp(cue.start, ",")} --> ${stamp(cue.end, ",")}\n${rows(before(cue) + cue.text, cue.language)}\n`)
+  return cues(lines, before)
+    .map((cue, n) => `${n + 1}\n${stamp(cue.start, ",")} --> ${stamp(cue.end, ",")}\n${rows(cue.text, cue.language)}\n`)
     .join("\n");
 }
 
@@ -34,7 +34,8 @@ export function toVtt(lines) {
   // "-->" and "<" have a meaning in WebVTT.
   const safe = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const voice = (cue) => before(cue) && `<v ${safe(speakerName(cue.speaker))}>`;
-  const body = cues(lines).map((cue) => `\n${stamp(cue.start, ".")} --> ${stamp(cue.end, ".")}\n${voice(cue)}${safe(rows(cue.text, cue.language))}\n`);
+  const said = (cue) => voice(cue) + safe(rows(cue.text, cue.language));
+  const body = cues(lines).map((cue) => `\n${stamp(cue.start, ".")} --> ${stamp(cue.end, ".")}\n${said(cue)}\n`);
   return ["WEBVTT\n", ...body].join("");
 }
 
