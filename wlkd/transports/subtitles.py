@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise, zip_longest
+from itertools import accumulate, chain, pairwise, zip_longest
 from math import ceil
 from typing import Any
 from unicodedata import category, east_asian_width, normalize
@@ -68,6 +68,7 @@ def _translated(line: Line, language: str | None) -> Line:
 
 
 def _spread(sentence: Translation, speaker: int | None) -> Iterator[Word]:
+    """Its words; of a script without spaces each character is one."""
     pieces = [piece for piece in re.findall(r"\s*\S+", sentence.text) for piece in _characters(piece)]
     total, before = columns(sentence.text), 0
     span = sentence.end - sentence.start
@@ -79,8 +80,7 @@ def _spread(sentence: Translation, speaker: int | None) -> Iterator[Word]:
 
 
 def _characters(piece: str) -> list[str]:
-    """Of a script without spaces each character is a word, with the marks behind it."""
-    return re.findall(r"\s*.[^\w\s]*", piece) if any(map(_is_wide, piece)) else [piece]
+    return re.findall(r"\s*\S", piece) if any(map(_is_wide, piece)) else [piece]
 
 
 def cues(lines: Sequence[Line], label: Callable[[int | None], str] = lambda speaker: "") -> list[Cue]:
@@ -126,14 +126,20 @@ def _phrases(line: Line, label: str) -> Iterator[list[Word]]:
 
 
 def _whole(words: Iterable[Word], language: str | None) -> list[Word]:
-    """The words; those that no cut may part are one."""
+    """The words; those that no cut may part are one. A text that came without its words is taken apart."""
     whole: list[Word] = []
-    for word in words:
+    for word in chain.from_iterable(map(_parts, words)):
         if whole and _resistance(whole[-1].text, word.text, language) is None:
             whole[-1] = merged((whole[-1], word), whole[-1].text + word.text)
         else:
             whole.append(word)
     return whole
+
+
+def _parts(word: Word) -> Iterable[Word]:
+    if columns(word.text) <= ROW_COLUMNS:
+        return [word]
+    return _spread(Translation(word.start, word.end, word.text), word.speaker)
 
 
 def _split(phrase: list[Word], language: str | None, label: str) -> list[list[Word]]:

@@ -72,10 +72,27 @@ function resistance(before, after, language) {
   return end === "." || !(spaced || isWordEnd(end, start)) ? INSIDE_CLAUSE + INSIDE_WORD : INSIDE_CLAUSE;
 }
 
+const characters = (piece) => ([...piece].some(isWide) ? piece.match(/\s*\S/gu) : [piece]);
+
+/** The words of `text`, spread evenly over its time; of a script without spaces each character is one. */
+function spread({ start, end, text }) {
+  const total = columns(text);
+  let before = 0;
+  return (text.match(/\s*\S+/gu) ?? []).flatMap(characters).map((piece) => {
+    const from = before;
+    before += columns(piece);
+    const at = (place) => start + ((end - start) * place) / total;
+    return { text: piece, start: at(from), end: at(before), confidence: null };
+  });
+}
+
+/** A text that came without its words, taken apart. */
+const parts = (word) => (columns(word.text) > ROW_COLUMNS ? spread(word) : [word]);
+
 /** The words; those that no cut may part are one. */
 function whole(words, language) {
   const result = [];
-  for (const word of words) {
+  for (const word of words.flatMap(parts)) {
     const before = result.at(-1);
     if (before && resistance(before.text, word.text, language) === null) {
       result.splice(-1, 1, { ...before, text: before.text + word.text, end: word.end });
@@ -177,23 +194,6 @@ function visibleEnd({ start, end }, following) {
   if (ms(end) > ms(start)) return end;
   const later = start + LEAST_CUE_SECONDS;
   return following && ms(following.start) > ms(start) ? Math.min(later, following.start) : later;
-}
-
-/** Of a script without spaces each character is a word, with the marks behind it. */
-function characters(piece) {
-  return [...piece].some(isWide) ? piece.match(/\s*.[^\p{L}\p{N}_\s]*/gu) : [piece];
-}
-
-/** The words of a translated sentence, spread evenly over its time. */
-function spread({ start, end, text }) {
-  const total = columns(text);
-  let before = 0;
-  return (text.match(/\s*\S+/gu) ?? []).flatMap(characters).map((piece) => {
-    const from = before;
-    before += columns(piece);
-    const at = (place) => start + ((end - start) * place) / total;
-    return { text: piece, start: at(from), end: at(before), confidence: null };
-  });
 }
 
 /** Lines with words in the listener's language: what is translated of `lines`. */
