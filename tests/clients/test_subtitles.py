@@ -29,12 +29,12 @@ LATER = line((" <b> & more", 3661.5, 3662.0))
         ("text", "Hello, world.\n<b> & more\n"),
         (
             "srt",
-            "1\n00:00:00,500 --> 00:00:01,400\nHello, world.\n\n2\n01:01:01,500 --> 01:01:02,000\n<b> & more\n",
+            "1\n00:00:00,500 --> 00:00:01,500\nHello, world.\n\n2\n01:01:01,500 --> 01:01:02,500\n<b> & more\n",
         ),
         (
             "vtt",
-            "WEBVTT\n\n00:00:00.500 --> 00:00:01.400\nHello, world.\n"
-            "\n01:01:01.500 --> 01:01:02.000\n&lt;b&gt; &amp; more\n",
+            "WEBVTT\n\n00:00:00.500 --> 00:00:01.500\nHello, world.\n"
+            "\n01:01:01.500 --> 01:01:02.500\n&lt;b&gt; &amp; more\n",
         ),
     ],
 )
@@ -46,7 +46,7 @@ def test_a_line_break_in_a_word_ends_no_cue() -> None:
     broken = line((" one\n\n2\r\n00:00:00,000 --> 9", 0.5, 0.9), (" two", 1.0, 1.4))
     text = "one 2 00:00:00,000 --> 9 two\n"
     assert WRITERS["text"]([broken], "x.wav") == text
-    assert WRITERS["srt"]([broken], "x.wav") == f"1\n00:00:00,500 --> 00:00:01,400\n{text}"
+    assert WRITERS["srt"]([broken], "x.wav") == f"1\n00:00:00,500 --> 00:00:01,500\n{text}"
 
 
 def test_json_holds_words_and_times():

@@ -20,8 +20,8 @@ ROW_COLUMNS = 42
 MAX_CUE_COLUMNS = 2 * ROW_COLUMNS
 MAX_CUE_SECONDS = 7.0
 """Two rows for at most seven seconds: what broadcasters ask for, so that people can read along."""
-LEAST_CUE_SECONDS = 0.5
-"""Of one whose words have no length."""
+LEAST_CUE_SECONDS = 1.0
+"""What is said faster than anybody reads stays on the screen so long, if nothing follows."""
 MAX_GAP_SECONDS = 1.0
 """A longer silence between two words takes the text off the screen."""
 BEHIND_MARK = 0
@@ -102,12 +102,10 @@ def _cues(line: Line, label: str) -> Iterator[Cue]:
 
 
 def _visible(cue: Cue, following: Cue | None) -> Cue:
-    """`cue`, for a while if it has no length: players hide it, or refuse the file."""
-    if _milliseconds(cue.end) > _milliseconds(cue.start):
-        return cue
-    end = cue.start + samples(LEAST_CUE_SECONDS)
+    """`cue`, for so long that it can be read. Players hide one without length, or refuse the file."""
+    end = max(cue.end, cue.start + samples(LEAST_CUE_SECONDS))
     if following and _milliseconds(following.start) > _milliseconds(cue.start):
-        end = min(end, following.start)
+        end = min(end, max(cue.end, following.start))
     return replace(cue, end=end)
 
 

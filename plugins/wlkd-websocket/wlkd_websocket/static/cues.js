@@ -6,7 +6,7 @@ import { endsClause, endsSentence } from "./sentences.js";
 const ROW_COLUMNS = 42; // of a row on the screen; wide (East Asian) characters take two
 const MAX_CUE_COLUMNS = 2 * ROW_COLUMNS;
 const MAX_CUE_MS = 7000;
-const LEAST_CUE_SECONDS = 0.5; // of one whose words have no length
+const LEAST_CUE_SECONDS = 1; // what is said faster than anybody reads stays so long, if nothing follows
 const MAX_GAP_MS = 1000; // a longer silence between two words takes the text off the screen
 // By how many columns a cut counts as farther from where the parts are of equal width: one behind a comma or a sentence
 // wins over a nearer one between words, and that over one which may lie inside a word.
@@ -189,11 +189,10 @@ export function cues(lines, label = () => "") {
   return made.map((cue, place) => ({ ...cue, end: visibleEnd(cue, made[place + 1]) }));
 }
 
-/** Its end, or a later one if it has no length: players hide it, or refuse the file. */
+/** Its end, or a later one, so that it can be read. Players hide a cue without length, or refuse the file. */
 function visibleEnd({ start, end }, following) {
-  if (ms(end) > ms(start)) return end;
-  const later = start + LEAST_CUE_SECONDS;
-  return following && ms(following.start) > ms(start) ? Math.min(later, following.start) : later;
+  const later = Math.max(end, start + LEAST_CUE_SECONDS);
+  return following && ms(following.start) > ms(start) ? Math.min(later, Math.max(end, following.start)) : later;
 }
 
 /** Lines with words in the listener's language: what is translated of `lines`. */
