@@ -30,10 +30,14 @@ INSIDE_WORD = 10
 """By how many columns a cut counts as farther from where the parts are of equal width: one behind a comma or a sentence
 wins over a nearer one between words, and that over one which may lie inside a word. In Chinese nobody knows without a
 dictionary."""
-NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶ〜～゠")
-"""In a row; beside closing marks, the sign of a long vowel, and repetition marks."""
-NEVER_LAST = frozenset("\"'\u200d")
-"""In a row, before a character without a space: beside opening marks, quotes that may open, and what joins emoji."""
+NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶ〜～゠ะาำๅະາຳຽ")
+"""In a row: small kana, and Thai and Lao vowels that belong to the letter before; beside closing marks, the sign of a
+long vowel, and repetition marks."""
+VOWELS_BEFORE = frozenset("เแโใไເແໂໃໄ")
+"""With which Thai and Lao syllables begin."""
+NEVER_LAST = VOWELS_BEFORE | set("\"'\u200d\u1039\u17d2")
+"""In a row, before a character without a space: beside opening marks, quotes that may open, what joins emoji, and what
+stacks Burmese and Khmer letters."""
 MARK_BEHIND_SPACE = re.compile(r"\s*[?!:;»%。，、！？：；]+(?:\s|$)")
 MARK_BEFORE_SPACE = re.compile(r"(?:^|\s)«\s*$")
 """As in French: « Vraiment ? »"""
@@ -80,7 +84,7 @@ def _spread(sentence: Translation, speaker: int | None) -> Iterator[Word]:
 
 
 def _characters(piece: str) -> list[str]:
-    return re.findall(r"\s*\S", piece) if any(map(_is_wide, piece)) else [piece]
+    return re.findall(r"\s*\S", piece) if any(map(_is_unspaced, piece)) else [piece]
 
 
 def cues(lines: Sequence[Line], label: Callable[[int | None], str] = lambda speaker: "") -> list[Cue]:
@@ -203,7 +207,7 @@ def _resistance(before: str, after: str, language: str | None) -> int | None:
 
 def _may_part(last: str, first: str) -> bool:
     """Whether one row may end with the character `last`, and the next one begin with `first`, which follows it without
-    a space: beside a character of a script without spaces, by the rules of Chinese and Japanese typesetting."""
+    a space: beside a character of a script without spaces, by the rules of its typesetting."""
     if category(first) in ("Pe", "Pf", "Po", "Lm", "Mn", "Mc", "Me", "Sk", "Cf") or first in NEVER_FIRST:
         return False
     if category(last) in ("Ps", "Pi", "Sc") or last in NEVER_LAST:
@@ -212,16 +216,20 @@ def _may_part(last: str, first: str) -> bool:
 
 
 def _is_word_end(last: str, first: str) -> bool:
-    """Whether a word ends between two characters for certain, as far as can be told without a dictionary."""
+    """Whether a word, in Thai and Lao a syllable, ends between two characters for certain, as far as can be told
+    without a dictionary."""
     if _is_unspaced(last) and _is_unspaced(first):
         # A Japanese word may end in hiragana, and seldom begins with them.
-        return _is_hiragana(last) and not _is_hiragana(first) and last not in HONORIFICS
+        is_japanese = _is_hiragana(last) and not _is_hiragana(first) and last not in HONORIFICS
+        return is_japanese or first in VOWELS_BEFORE
     return not last.isdecimal()  # 3个, 2026年
 
 
 def _is_unspaced(mark: str) -> bool:
-    """Whether it is of a script that is written without spaces, as wide ones are but for Korean."""
-    return _is_wide(mark) and not "가" <= mark <= "힣"
+    """Whether it is of a script that is written without spaces, as wide ones are but for Korean, and those from Thai to
+    Burmese, and Khmer."""
+    narrow = "\u0e00" <= mark <= "\u109f" or "\u1780" <= mark <= "\u17ff"
+    return narrow or (_is_wide(mark) and not "가" <= mark <= "힣")
 
 
 def _is_latin(mark: str) -> bool:
