@@ -1,0 +1,87 @@
+"""What only English says in its own way: times of the day, prices and decades, known by the words around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from wlkd_text.reading import ARTICLES, Number, Token, ohs
+
+CENTURIES = range(13, 22)
+"""Nineteen ninety nine, twenty twenty four. Eleven fifteen and twelve thirty are times of the day."""
+DECADES = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
+"""Nineteen eighties."""
+AT = {"at", "until", "till"}
+"""What may stand before a time of the day. By one fifty may be 150, and from two forty a price."""
+TRADED = re.compile(
+    "sells?|sold|selling|buy|buys|buying|bought|priced|trad(?:es?|ed|ing)|retail(?:s|ed|ing)?|valued|quoted"
+)
+"""Behind these and at comes a price: it sells at one fifty."""
+CLOCK_ENDS = re.compile(
+    "[.,;:?!]|i|you|he|she|it|we|they|the|this|that|these|those|my|your|his|her|our|their|in|on|for|with|from|to|by|as"
+    "|about|after|before|since|sharp|and|but|so|because|if|when|while|which|who|where|then|though|is|are|was|were|will"
+    "|would|can|could|should|has|have|had|does|did|not|just|again|okay|ok|right|please|here|there|now|next|last"
+    "|at|until|till|today|tomorrow|tonight|yesterday|every|each|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+)
+"""What may follow one. A noun may not: at seven forty five year olds."""
+MONEY = re.compile("dollars|bucks|euros|pounds|cents|per|apiece")
+"""What follows a price: at one fifty dollars, which may be 150 or 1.50."""
+PRICED = re.compile(
+    "share|piece|unit|pound|kilo|ton|gallon|litre|liter|barrel|bottle|box|head|person|pop|hour|day|night|month|year"
+)
+"""One of them costs it: at one fifty a share."""
+
+
+def clock(group: Sequence[Number], tokens: Sequence[Token]) -> str | None:
+    """The time of the day that a group is, by the words around it; None: it is none."""
+    minutes = _two_figures(group, tokens)
+    hour, behind = group[0], group[-1].stop
+    if minutes is None or hour.value not in range(1, 13) or int(minutes) >= 60:
+        return None
+    after = [token.text().casefold() for token in tokens[behind : behind + 3]]
+    is_half_day = "".join(after[:1]) in ("am", "pm") or "".join(after) in ("a.m", "p.m")
+    # A price was ruled out before: at three thirty a man came.
+    ends = not after or CLOCK_ENDS.fullmatch(after[0]) or (after[0] in ARTICLES["en"] and "".join(after[1:2]).isalpha())
+    if not is_half_day and not (_is_behind_at(hour, tokens) and ends):
+        return None
+    return f"{int(hour.value)}:{minutes}"
+
+
+def is_price(group: Sequence[Number], tokens: Sequence[Token]) -> bool:
+    """Whether a group such as one fifty is, by the words around it, 150 or 1.50 of something: nobody can say which."""
+    if _two_figures(group, tokens) is None or group[0].value in CENTURIES:
+        return False
+    after = [token.text().casefold() for token in tokens[group[-1].stop : group[-1].stop + 2]]
+    if after and (MONEY.fullmatch(after[0]) or (after[0] in ARTICLES["en"] and PRICED.fullmatch("".join(after[1:])))):
+        return True
+    at = group[0].first - 1
+    return _is_behind_at(group[0], tokens) and trade(tokens, at) < at
+
+
+def _two_figures(group: Sequence[Number], tokens: Sequence[Token]) -> str | None:
+    """The second of two numbers in two figures, as minutes and cents are said; None: the group is something else."""
+    if len(group) != 2 or any(number.ordinal for number in group):
+        return None
+    first, second = group
+    figures = "0" * ohs(tokens[first.stop : second.first]) + second.text
+    return figures if first.value < 100 and len(figures) == 2 and figures.isdigit() else None
+
+
+def _is_behind_at(number: Number, tokens: Sequence[Token]) -> bool:
+    return number.first > 0 and tokens[number.first - 1].text().casefold() in AT
+
+
+def trade(tokens: Sequence[Token], stop: int) -> int:
+    """Where a trade begins that ends before the token at `stop`: sold, bought them; or `stop`."""
+    first = stop - (stop > 0 and tokens[stop - 1].text().casefold() in ("it", "them"))
+    return first - 1 if first > 0 and TRADED.fullmatch(tokens[first - 1].text().casefold()) else stop
+
+
+def decade(century: Number, tokens: Sequence[Token]) -> tuple[int, int, str] | None:
+    """First token, the one behind the last, and the digits, if `century` and the word behind it are a decade."""
+    at = century.stop
+    at += at < len(tokens) and tokens[at].text() == "-"
+    word = tokens[at].text().casefold() if at < len(tokens) else ""
+    if century.ordinal or century.value not in CENTURIES or word not in DECADES:
+        return None
+    return century.first, at + 1, f"{century.text}{DECADES.index(word) + 2}0s"

@@ -1,0 +1,256 @@
+"""Which numbers a text holds, in the languages that text2num knows: its reading, with its faults put right."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from text_to_num import find_numbers
+
+TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+|[^\w\s]")
+FRENCH_TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+|[^\w\s]")
+"""With hyphens, or soixante quatre-vingt would be 64 and 20. In English they join more than numbers: two-year."""
+AND = {"de": "und", "en": "and", "es": "y", "fr": "et", "it": "e", "nl": "en", "pt": "e"}
+POINTS = {
+    "de": {"komma"},
+    "en": {"point"},
+    "es": {"coma", "punto"},
+    "fr": {"virgule"},
+    "it": {"virgola"},
+    "nl": {"komma"},
+    "pt": {"vírgula"},
+}
+ARTICLES: Mapping[str, Collection[str]] = {"de": {"eine"}, "en": {"a", "an"}}
+"""What stands for a one before a hundred or a million, and text2num does not read: a hundred and twenty."""
+OH = {"oh", "o"}
+SCALES = {100, 1000, 10**6, 10**9, 10**12}
+PLURALS = {"it": {"milioni": 10**6, "miliardi": 10**9}}
+"""Scales that text2num does not read alone."""
+THOUSANDS_OF_MILLIONS = ("es", "pt")
+"""Here cinco mil cuatro millones is one number; elsewhere it is 5000 and four million."""
+UNITS_FIRST = ("de", "nl")
+"""Thirty-six is six and thirty here."""
+CIEN = "cien"
+"""The Spanish hundred that nothing follows but thousands; with more behind it is ciento."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """What text2num asks of a token."""
+
+    word: str
+    start: int
+    stop: int
+    separates: bool = False
+    """Whether it is no part of a number."""
+
+    def text(self) -> str:
+        return self.word
+
+    def nt_separated(self, previous: Token) -> bool:
+        return False
+
+    def not_a_number_part(self) -> bool:
+        return self.separates
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that was found: tokens `first` up to, not including, `stop`."""
+
+    first: int
+    stop: int
+    text: str
+    value: float
+    ordinal: bool
+    spelt: bool
+    """Whether each token of it is one digit."""
+
+
+class Reading:
+    """See the module; of text in `language`."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+        self._token = FRENCH_TOKEN if language == "fr" else TOKEN
+
+    def tokens(self, text: str) -> list[Token]:
+        tokens: list[Token] = []
+        for match in self._token.finditer(text):
+            token = Token(match[0], *match.span())
+            # A hundred and one is a number; seventy and one hundred are two, which text2num takes for 7100.
+            is_apart = self.is_and(token) and not (tokens and self.is_scale(tokens[-1]))
+            if self._language == "en" and (is_apart or self._is_of_time(token, tokens)):
+                token = replace(token, separates=True)
+            tokens.append(token)
+        return tokens
+
+    def _is_of_time(self, token: Token, before: Sequence[Token]) -> bool:
+        """Whether `token`, behind `before`, is that of a thirty second delay. A thirty-second time has a hyphen."""
+        value = self.value(before[-1]) if before and token.word.casefold() == "second" else None
+        return value is not None and value >= 20
+
+    def groups(self, tokens: Sequence[Token]) -> Iterator[list[Number]]:
+        """Numbers that follow each other with nothing between them but an English oh."""
+        group: list[Number] = []
+        for number in self._numbers(tokens):
+            if group and not self._adjoin(tokens[group[-1].stop : number.first]):
+                yield group
+                group = []
+            group.append(number)
+        if group:
+            yield group
+
+    def _numbers(self, tokens: Sequence[Token], at: int = 0) -> Iterator[Number]:
+        while found := find_numbers(tokens[at:], self._language, 0.0):
+            start, stop = at + found[0].start, at + found[0].end
+            if apart := self._apart(tokens, start, stop):
+                # As when they come one by one: what is before the and goes out when a number follows it.
+                yield from self._numbers(tokens[:apart], start)
+                at = apart
+                continue
+            if decimal := self._decimal(tokens, start, stop):
+                yield decimal
+                # What multiplies it stays a word: 1.2 million.
+                at = decimal.stop + 1
+                continue
+            at = self._parted(tokens, start, stop)
+            for first, end in self._pieces(tokens, start, at):
+                yield from self._read(tokens, first, end)
+
+    def _read(self, tokens: Sequence[Token], start: int, stop: int) -> Iterator[Number]:
+        # On its own: text2num counts a word that it then leaves to the next number, as in duecento e cento.
+        for found in find_numbers(tokens[start:stop], self._language, 0.0):
+            first, end = start + found.start, start + found.end
+            spelt = all(self.value(token) in range(10) for token in tokens[first:end])
+            if first > 0:
+                has_article = self.is_article(tokens[first - 1]) and self.is_scale(tokens[first])
+                first -= has_article or (self.is_point(tokens[first - 1]) and found.value >= 1000)
+            yield Number(first, end, found.text, found.value, found.is_ordinal, spelt)
+
+    def _decimal(self, tokens: Sequence[Token], start: int, stop: int) -> Number | None:
+        """The number with a point that begins at `start` and is multiplied, as one point two million.
+
+        text2num reads one and two million in it, and in French 1,2000000."""
+        point = next((place for place in range(start, stop) if self.is_point(tokens[place])), stop)
+        scale = next((place for place in range(point, len(tokens)) if self.is_scale(tokens[place])), stop + 1)
+        if point == stop or scale > stop or not self.is_one(tokens[start:scale]):
+            return None
+        found = find_numbers(tokens[start:scale], self._language, 0.0)[0]
+        return Number(start, scale, found.text, found.value, ordinal=False, spelt=False)
+
+    def _parted(self, tokens: Sequence[Token], start: int, stop: int) -> int:
+        """Where the number from `start` to `stop` ends.
+
+        text2num reads a number as far as it can, and takes four hundred and four hundred for 404 and a hundred.
+        """
+        if stop < len(tokens) and self.is_scale(tokens[stop]):
+            for place in range(stop - 1, start, -1):
+                # Not within twenty-one hundred.
+                if tokens[place - 1].text() != "-" and self.is_one(tokens[place : stop + 1]):
+                    return place
+        return stop
+
+    def _apart(self, tokens: Sequence[Token], start: int, stop: int) -> int | None:
+        """The place of an and, from `start` to `stop`, that joins two numbers to none."""
+        for place in range(start + 1, stop):
+            if self.is_point(tokens[place]):
+                break
+            if self.is_and(tokens[place]) and self._ends_before(tokens, start, place, stop):
+                return place
+        return None
+
+    def _pieces(self, tokens: Sequence[Token], start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """The parts from `start` to `stop` that are numbers; text2num makes one of some that follow each other."""
+        for place in range(start + 1, stop):
+            if self.is_point(tokens[place]):
+                break
+            if self._ends_before(tokens, start, place, stop):
+                yield start, place
+                start = place
+        yield start, stop
+
+    def _ends_before(self, tokens: Sequence[Token], start: int, place: int, stop: int) -> bool:
+        """Whether a number is over before the token at `place`, though text2num reads on, to `stop`."""
+        before, after = self.value(tokens[place - 1]), self.value(tokens[place])
+        is_and = self.is_and(tokens[place])
+        if before == 0:
+            # Zero seven and zero five hundred are one, zero four thousand and zero and eighty are not.
+            rest = find_numbers(tokens[place:stop], self._language, 0.0)
+            value = rest[0].value if rest and rest[0].start == 0 else after
+            return is_and or (value is not None and value >= 100 and value not in range(100, 1000, 100))
+        if self._language == "es" and tokens[place - 1].text().casefold() == CIEN:
+            return after is None or after < 1000
+        if is_and and before is not None and place + 1 < stop:
+            following = self.value(tokens[place + 1])
+            if self._language == "fr" and 20 <= before < 100:
+                # Vingt et un, soixante et onze; but not quatre-vingt-dix et deux.
+                return following not in (1, 11)
+            # Zeven en honderd: 7 and a hundred, not 700.
+            return following in SCALES and before < following
+        if before is None and place - 2 >= start and self.is_and(tokens[place - 1]):
+            before = self.value(tokens[place - 2])
+            return before is not None and before >= 1000 and self._multiplies_again(tokens[place:stop], before)
+        if before is None or after is None:
+            return False
+        if self._language in UNITS_FIRST and before > 100 and 0 < before % 100 < 10 and 20 <= after < 100:
+            # Dreihundertsechs dreißig: without und the six does not belong to the thirty.
+            return True
+        return before >= 1000 and self._multiplies_again(tokens[place:stop], before)
+
+    def _multiplies_again(self, tokens: Sequence[Token], before: float) -> bool:
+        """Whether `tokens`, which follow a thousand or more, are a number of their own by what is multiplied in them:
+        four million, forty-eight hundred."""
+        values = [self.value(token) for token in tokens]
+        if values[0] in SCALES:
+            # It multiplies the number before: diecimila milioni.
+            return False
+        place = next((place for place, value in enumerate(values) if value in SCALES), 0)
+        multiplier = [value for value in values[:place] if value is not None]
+        if values[place] == 100 and (len(multiplier) > 1 or any(value > 9 for value in multiplier)):
+            return True
+        larger = [value for value in values[1:] if value in SCALES and value > before]
+        return bool(larger) and not (self._language in THOUSANDS_OF_MILLIONS and before < 10**6)
+
+    def is_point(self, token: Token) -> bool:
+        return token.text().casefold() in POINTS[self._language]
+
+    def is_and(self, token: Token) -> bool:
+        return token.text().casefold() == AND[self._language]
+
+    def is_article(self, token: Token) -> bool:
+        return token.text().casefold() in ARTICLES.get(self._language, ())
+
+    def is_scale(self, token: Token) -> bool:
+        return self.value(token) in SCALES
+
+    def value(self, token: Token) -> float | None:
+        """Of a token that is a number on its own."""
+        return _value_of(token.text().casefold(), self._language)
+
+    def is_one(self, tokens: Sequence[Token]) -> bool:
+        found = find_numbers(tokens, self._language, 0.0)
+        return len(found) == 1 and (found[0].start, found[0].end) == (0, len(tokens))
+
+    def _adjoin(self, between: Sequence[Token]) -> bool:
+        is_one_oh = ohs(between) == 1 and all(_is_oh(token) or token.text() == "-" for token in between)
+        # Whisper writes nineteen oh-five.
+        return not between or (self._language == "en" and is_one_oh)
+
+
+@functools.lru_cache(maxsize=4096)
+def _value_of(word: str, language: str) -> float | None:
+    for found in find_numbers([Token(word, 0, len(word))], language, 0.0):
+        return float(found.value)
+    return PLURALS.get(language, {}).get(word)
+
+
+def _is_oh(token: Token) -> bool:
+    return token.text().casefold() in OH
+
+
+def ohs(tokens: Sequence[Token]) -> int:
+    """How many of them are an English oh."""
+    return sum(map(_is_oh, tokens))
