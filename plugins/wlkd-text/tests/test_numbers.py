@@ -35,6 +35,18 @@ def spelling(component: Numbers) -> TextFilter:
     [
         ("en", " I have twenty three apples, and one hundred and five pears.", " I have 23 apples, and 105 pears."),
         ("en", " from nineteen ninety nine to twenty twenty four", " from 1999 to 2024"),
+        (
+            "en",
+            " March twenty-first twenty twenty-five, May fifth, two thousand six",
+            " March 21st 2025, May fifth, 2006",
+        ),
+        (
+            "en",
+            " July fourth seventeen seventy-six, the third of May nineteen ten",
+            " July fourth 1776, the third of May 1910",
+        ),
+        ("en", " June the twelfth nineteen oh five, March twenty one twenty ten", " June the 12th 1905, March 21 2010"),
+        ("en", " May five nineteen ninety, Q three twenty twenty-five", " May five 1990, Q three 2025"),
         ("en", " nineteen oh five, nineteen oh-five, nineteen-oh-five", " 1905, 1905, 1905"),
         ("en", " at eleven oh five, or eleven oh-five", " at 11:05, or 11 05"),
         ("en", " the nineteen eighties, the twenty-twenties, the nineties", " the 1980s, the 2020s, the nineties"),

@@ -13,6 +13,11 @@ DECADES = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies",
 """Nineteen eighties."""
 AT = {"at", "until", "till"}
 """What may stand before a time of the day. By one fifty may be 150, and from two forty a price."""
+DATED = {
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november"),
+    *("december", "quarter", "q"),
+}
+"""A day, or the number of the quarter, and a year may follow: March twenty-one twenty twenty-five."""
 TRADED = re.compile(
     "sells?|sold|selling|buy|buys|buying|bought|priced|trad(?:es?|ed|ing)|retail(?:s|ed|ing)?|valued|quoted"
 )
@@ -30,6 +35,23 @@ PRICED = re.compile(
     "share|piece|unit|pound|kilo|ton|gallon|litre|liter|barrel|bottle|box|head|person|pop|hour|day|night|month|year"
 )
 """One of them costs it: at one fifty a share."""
+
+
+def decides(token: Token) -> bool:
+    """Whether `token` may say what a number behind it is."""
+    word = token.text().casefold()
+    return word in AT or word in DATED
+
+
+def is_year(group: Sequence[Number], digits: str) -> bool:
+    return len(group) == 2 and group[0].value in CENTURIES and len(digits) == 4
+
+
+def is_day_and_year(group: Sequence[Number], tokens: Sequence[Token]) -> bool:
+    """Whether a day is the first of a group, whose others may be a year."""
+    day = group[0]
+    is_behind_month = day.first > 0 and tokens[day.first - 1].text().casefold() in DATED
+    return len(group) == 3 and is_behind_month and day.value in range(1, 32) and not group[1].spelt
 
 
 def clock(group: Sequence[Number], tokens: Sequence[Token]) -> str | None:

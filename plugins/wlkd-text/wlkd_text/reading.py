@@ -93,10 +93,11 @@ class Reading:
         return value is not None and value >= 20
 
     def groups(self, tokens: Sequence[Token]) -> Iterator[list[Number]]:
-        """Numbers that follow each other with nothing between them but an English oh."""
+        """Numbers that follow each other with nothing between them but an English oh. An ordinal ends a group: in the
+        twenty-first twenty twenty-five a year follows the day."""
         group: list[Number] = []
         for number in self._numbers(tokens):
-            if group and not self._adjoin(tokens[group[-1].stop : number.first]):
+            if group and (group[-1].ordinal or not self._adjoin(tokens[group[-1].stop : number.first])):
                 yield group
                 group = []
             group.append(number)

@@ -37,7 +37,7 @@ class Numerals:
         end = len(tokens)
         while end and tokens[end - 1].text().casefold() in CONNECTORS[self._language]:
             end -= 1
-        waits = bool(end) and (self._reading.is_article(tokens[end - 1]) or self._is_at(tokens[end - 1]))
+        waits = bool(end) and (self._reading.is_article(tokens[end - 1]) or self._decides(tokens[end - 1]))
         end -= waits
         groups = list(self._reading.groups(tokens))
         first = self._trade(tokens, end)
@@ -54,11 +54,11 @@ class Numerals:
             first = len(tokens) - 1
         return len(text[: tokens[first].start].rstrip())
 
-    def _is_at(self, token: Token) -> bool:
-        return self._language == "en" and token.text().casefold() in english.AT
+    def _decides(self, token: Token) -> bool:
+        return self._language == "en" and english.decides(token)
 
     def _leads(self, token: Token) -> bool:
-        return self._reading.is_point(token) or self._is_at(token) or self._reading.is_article(token)
+        return self._reading.is_point(token) or self._decides(token) or self._reading.is_article(token)
 
     def _may_rejoin(self, number: Number, tokens: Sequence[Token], first: int) -> bool:
         """Whether what comes decides if an and before the token at `first` joins `number` to what follows: five
@@ -75,6 +75,10 @@ class Numerals:
             return
         if self._language == "en" and (time := english.clock(group, tokens)):
             yield group[0].first, group[-1].stop, time
+            return
+        if self._language == "en" and english.is_day_and_year(group, tokens) and _together(group[1:], tokens):
+            yield from self._written(group[:1], tokens)
+            yield from self._written(group[1:], tokens)
             return
         together = _together(group, tokens)
         if together is not None:
@@ -125,6 +129,4 @@ def _together(group: Sequence[Number], tokens: Sequence[Token]) -> str | None:
         return None
     if all(number.spelt for number in group) and len(digits) >= FEWEST_DIGITS:
         return digits
-    if len(group) == 2 and group[0].value in english.CENTURIES and len(digits) == 4:
-        return digits
-    return None
+    return digits if english.is_year(group, digits) else None
