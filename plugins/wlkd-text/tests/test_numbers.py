@@ -47,6 +47,21 @@ def spelling(component: Numbers) -> TextFilter:
         ),
         ("en", " June the twelfth nineteen oh five, March twenty one twenty ten", " June the 12th 1905, March 21 2010"),
         ("en", " May five nineteen ninety, Q three twenty twenty-five", " May five 1990, Q three 2025"),
+        (
+            "en",
+            " March twenty-twenty-five, twenty-twenty-five people, fifty-fifty",
+            " March 2025, twenty-twenty-five people, 50-50",
+        ),
+        (
+            "en",
+            " nine eleven, a seven-eleven, room two twelve, one twenty, ten-four",
+            " nine eleven, a seven-eleven, room two twelve, one twenty, ten-four",
+        ),
+        (
+            "en",
+            " two ten-year-olds, at seven-thirty, nineteen-ninety-nine, twenty-oh-eight",
+            " two 10-year-olds, at 7:30, 1999, 2008",
+        ),
         ("en", " nineteen oh five, nineteen oh-five, nineteen-oh-five", " 1905, 1905, 1905"),
         ("en", " at eleven oh five, or eleven oh-five", " at 11:05, or 11 05"),
         ("en", " the nineteen eighties, the twenty-twenties, the nineties", " the 1980s, the 2020s, the nineties"),

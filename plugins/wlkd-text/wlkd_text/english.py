@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
-from wlkd_text.reading import ARTICLES, Number, Token, ohs
+from wlkd_text.reading import ARTICLES, Number, Token, is_hyphen, ohs
 
 CENTURIES = range(13, 22)
 """Nineteen ninety nine, twenty twenty four. Eleven fifteen and twelve thirty are times of the day."""
@@ -47,11 +48,38 @@ def is_year(group: Sequence[Number], digits: str) -> bool:
     return len(group) == 2 and group[0].value in CENTURIES and len(digits) == 4
 
 
+def may_be_range(group: Sequence[Number], tokens: Sequence[Token]) -> bool:
+    """Whether what looks like a year may be from one number to the other: twenty-thirty people; not nineteen-fifty."""
+    first, second = group
+    has_hyphen = second.first == first.stop + 1 and is_hyphen(tokens, first.stop)
+    is_far = first.value in range(16, 20) and second.value >= 40
+    return has_hyphen and not is_far and not is_behind_month(first, tokens)
+
+
+def is_unclear(group: Sequence[Number], tokens: Sequence[Token], least: int) -> bool:
+    """Whether a group such as nine eleven, seven-eleven or one twenty may be one number or several, by the words around
+    it: nobody can say which, and a part of it in digits would help no reader."""
+    for first, second in itertools.pairwise(group):
+        has_hyphen = is_hyphen(tokens, first.stop)
+        if has_hyphen and (
+            min(first.value, second.value) < least or is_year([first, second], first.text + second.text)
+        ):
+            return True
+        is_apart = _is_behind_at(first, tokens) or is_hyphen(tokens, second.stop)
+        if first.value in range(1, 10) and second.value in range(10, 100) and not is_apart:
+            # But two ten-year-olds are two, and so is what is no time behind at.
+            return True
+    return False
+
+
 def is_day_and_year(group: Sequence[Number], tokens: Sequence[Token]) -> bool:
     """Whether a day is the first of a group, whose others may be a year."""
     day = group[0]
-    is_behind_month = day.first > 0 and tokens[day.first - 1].text().casefold() in DATED
-    return len(group) == 3 and is_behind_month and day.value in range(1, 32) and not group[1].spelt
+    return len(group) == 3 and is_behind_month(day, tokens) and day.value in range(1, 32) and not group[1].spelt
+
+
+def is_behind_month(number: Number, tokens: Sequence[Token]) -> bool:
+    return number.first > 0 and tokens[number.first - 1].text().casefold() in DATED
 
 
 def clock(group: Sequence[Number], tokens: Sequence[Token]) -> str | None:

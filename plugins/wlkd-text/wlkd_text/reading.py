@@ -93,11 +93,12 @@ class Reading:
         return value is not None and value >= 20
 
     def groups(self, tokens: Sequence[Token]) -> Iterator[list[Number]]:
-        """Numbers that follow each other with nothing between them but an English oh. An ordinal ends a group: in the
-        twenty-first twenty twenty-five a year follows the day."""
+        """Numbers that follow each other with nothing between them but an English oh or hyphen. An ordinal ends a
+        group: in the twenty-first twenty twenty-five a year follows the day."""
         group: list[Number] = []
         for number in self._numbers(tokens):
-            if group and (group[-1].ordinal or not self._adjoin(tokens[group[-1].stop : number.first])):
+            ends = bool(group) and group[-1].ordinal and group[-1].stop == number.first
+            if group and (ends or not self._adjoin(tokens, group[-1].stop, number.first)):
                 yield group
                 group = []
             group.append(number)
@@ -235,10 +236,15 @@ class Reading:
         found = find_numbers(tokens, self._language, 0.0)
         return len(found) == 1 and (found[0].start, found[0].end) == (0, len(tokens))
 
-    def _adjoin(self, between: Sequence[Token]) -> bool:
-        is_one_oh = ohs(between) == 1 and all(_is_oh(token) or token.text() == "-" for token in between)
+    def _adjoin(self, tokens: Sequence[Token], stop: int, first: int) -> bool:
+        """Whether a number that ends before `stop` and one that begins at `first` belong to one group."""
+        between = tokens[stop:first]
+        if not between or self._language != "en":
+            return not between
+        if len(between) == 1 and is_hyphen(tokens, stop):
+            return True
         # Whisper writes nineteen oh-five.
-        return not between or (self._language == "en" and is_one_oh)
+        return ohs(between) == 1 and all(_is_oh(token) or token.text() == "-" for token in between)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -246,6 +252,13 @@ def _value_of(word: str, language: str) -> float | None:
     for found in find_numbers([Token(word, 0, len(word))], language, 0.0):
         return float(found.value)
     return PLURALS.get(language, {}).get(word)
+
+
+def is_hyphen(tokens: Sequence[Token], place: int) -> bool:
+    """Whether the token there joins those before and behind it to one word, as in seven-eleven."""
+    if not 0 < place < len(tokens) - 1 or tokens[place].text() != "-":
+        return False
+    return tokens[place - 1].stop == tokens[place].start and tokens[place].stop == tokens[place + 1].start
 
 
 def _is_oh(token: Token) -> bool:

@@ -85,6 +85,8 @@ class Numerals:
             yield group[0].first, group[-1].stop, together
             return
         decade = english.decade(group[-1], tokens) if self._language == "en" else None
+        if self._language == "en" and not decade and english.is_unclear(group, tokens, self._least):
+            return
         for place, number in enumerate(group[:-1] if decade else group):
             begin = group[place - 1].stop if place else number.first
             if begin < number.first and number.spelt:
@@ -129,4 +131,4 @@ def _together(group: Sequence[Number], tokens: Sequence[Token]) -> str | None:
         return None
     if all(number.spelt for number in group) and len(digits) >= FEWEST_DIGITS:
         return digits
-    return digits if english.is_year(group, digits) else None
+    return digits if english.is_year(group, digits) and not english.may_be_range(group, tokens) else None
