@@ -18,6 +18,10 @@ DECIMAL = f"{NUMERAL}(?:[点點]{FIGURE}++(?![刻点點十百]|千(?![米克瓦�
 """Not 三点一刻, 八点三十, 一点三百块."""
 MINUTE = "[二三四五]?十[一二三四五六七八九]?"
 """No decimal has a ten in it: 八点三十 is a time of the day."""
+OH_FIVE = f"[零〇][零〇一二三四五六七八九](?![{DIGIT}{SCALE}点點])"
+"""Minutes: 十点零五."""
+MEASURED = "[分秒个個元块塊毛角美欧歐英港日米厘公克斤吨噸度倍升毫平立级級折成版%％]"
+"""Behind 十点零五 they say that it is 10.05, except in the afternoon."""
 VERY = (
     "[难難复複严嚴紧緊危简簡]|重[要视視]|[关關][键鍵心]|明[显顯确確白]|清[楚晰]|高[兴興]|感[谢謝动動]|[满滿]意|必要"
     "|有[趣用效]"
@@ -26,7 +30,7 @@ VERY = (
 CLOCK = "(?:(?<=[午晨夜])|(?<=[早晚]上)|(?<=[今昨明][早晚]))"
 """What follows is a time: 下午三点五个人."""
 BIT = (
-    f"(?:(?<=[这這那哪每另])|(?<=(?<![今昨明])[早晚])|(?<=[快慢])(?!一[点點][二三四五]?十))"
+    f"(?:(?<=[这這那哪每另])|(?<=(?<![今昨明])[早晚])|(?<=[快慢])(?!一[点點](?:[二三四五]?十|[零〇])))"
     f"一[点點](?!{FIGURE}++[万亿萬億倍公吨噸度元米])"
 )
 """A little, or a point that was made, but 1.5 in 这一点五万元."""
@@ -41,6 +45,7 @@ WEEKDAY = (
     f"|[周週]{WEEKDAYS}(?:(?={HOUR_OR_DATE})|(?<![周週].)(?![{SCALE}点點号號])))"
 )
 """Their figures are no part of what follows: 星期三十点 is Wednesday at ten, and 每周三十个小时 are thirty hours."""
+HOURS = frozenset(map(str, range(25)))
 BEFORE = "第午晨夜早晚上今昨明这這那哪每另快慢双雙庆慶"
 """What decides about a number behind it waits for it."""
 TWO_DIGITS = re.compile("[一二三四五六七八九]{2}")
@@ -91,17 +96,18 @@ PATTERN = re.compile(
     f"|(?P<weekday>{WEEKDAY})"
     f"|(?P<percent>百分之)(?P<share>{DECIMAL})(?:(?P<to>[到至])(?P<top>{TOP}){RANGE_END})?"
     f"|(?P<below>{NUMERAL})分之(?P<above>{NUMERAL})"
-    f"|(?<!第)(?P<hour>{NUMERAL})(?P<point>[点點])(?!十分(?:{VERY}))"
-    f"(?P<minute>(?:[零〇]?[{DIGIT}]|{MINUTE})(?=分(?![之钟鐘]))|{MINUTE}(?![{DIGIT}{SCALE}分]))"
+    f"|(?:(?P<clock>{CLOCK})|(?<!第)(?<!版本))(?P<hour>{NUMERAL})(?P<point>[点點])(?!十分(?:{VERY}))"
+    f"(?P<minute>(?:[零〇]?[{DIGIT}]|{MINUTE})(?=分(?![之钟鐘]))|{MINUTE}(?![{DIGIT}{SCALE}分])"
+    f"|(?(clock)|(?<![零〇][点點])){OH_FIVE}(?(clock)|(?!{MEASURED})))"
     f"|(?P<date>{NUMERAL}(?:[年月]{NUMERAL})+)(?=[月日号號])"
     f"|(?:(?<=第)|{CLOCK})(?P<whole>{NUMERAL})(?=[点點])"
     f"|(?P<number>{DECIMAL})"
 )
 OPEN = re.compile(
-    f"(?:百分之?|星期?|[礼禮]拜?|[周週]|[{BEFORE}{DIGIT}{SCALE}点點分之年月{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])++$"
+    f"(?:百分之?|版本?|星期?|[礼禮]拜?|[周週]|[{BEFORE}{DIGIT}{SCALE}点點分之年月{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])++$"
 )
 """An end of a text in which a number may go on."""
-ALONE = re.compile(f"[{BEFORE}{DIGIT}{SCALE}{SEVERAL}星礼禮周週]|百分")
+ALONE = re.compile(f"[{BEFORE}{DIGIT}{SCALE}{SEVERAL}星礼禮周週版]|百分")
 
 
 class Numerals:
@@ -139,7 +145,9 @@ def _written(match: re.Match[str], least: int) -> str | None:
     if match["below"]:
         return _joined("{}/{}", match["above"], match["below"])
     if match["hour"]:
-        return _joined(f"{{}}{match['point']}{{}}", match["hour"], match["minute"])
+        # 二十五点零五 is 25.05.
+        point = "." if (_number(match["hour"]) or "") not in HOURS else match["point"]
+        return _joined(f"{{}}{point}{{}}", match["hour"], match["minute"])
     if match["date"]:
         return _joined(re.sub(NUMERAL, "{}", match["date"]), *re.findall(NUMERAL, match["date"]))
     numeral = match["whole"] or match["number"]
