@@ -125,3 +125,39 @@ async def test_the_percentage_of_a_file_is_not_read_aloud_at_each_step(scripted,
         await visit.is_in("idle")
         uploading = [text for text in await visit.evaluate("said") if "meeting.wav" in text]
         assert len(uploading) == 1, uploading
+
+
+SMALL = """() => {
+  const pressed = (control) => (control.matches("[type=file], [type=checkbox]") ? control.closest("label") : control);
+  return [...document.querySelectorAll("button, select, input, textarea")]
+    .map(pressed)
+    .filter((control) => control.checkVisibility())
+    .filter((control) => Math.min(control.offsetWidth, control.offsetHeight) < 44)
+    .map((control) => `${control.id || control.textContent}: ${control.offsetWidth} x ${control.offsetHeight}`);
+}"""
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+@pytest.mark.parametrize("size", [(320, 568), (390, 844), (844, 390), (820, 1180)])
+async def test_what_fingers_press_is_44_pixels_wide_and_high(size, language, scripted, browse):
+    """WCAG 2.5.5."""
+    width, height = size
+    phone = {"viewport": {"width": width, "height": height}, "has_touch": True, "is_mobile": True, "locale": language}
+    async with scripted() as daemon, browse(**phone) as visit:
+        await visit.goto(daemon.http)
+        assert await visit.evaluate(SMALL) == []
+        await visit.click("#record")
+        await visit.hears("two")
+        assert await visit.evaluate(SMALL) == []
+        await visit.finishes()
+        await visit.evaluate("document.getElementById('to-end').hidden = false")
+        assert await visit.evaluate(SMALL) == []
+        assert await visit.evaluate("document.documentElement.scrollWidth") <= width
+        paper, last = [await visit.locator(each).bounding_box() for each in (".paper", "#clear")]
+        assert last["x"] + last["width"] <= paper["x"] + paper["width"]
+        await visit.click("#open-settings")
+        assert await visit.evaluate(SMALL) == []
+        await visit.click("#cancel")
+        await visit.click("#captions")
+        await visit.evaluate("import('./page/notices.js').then(({ explain }) => explain('deaf', {}, [['dismiss']]))")
+        assert await visit.evaluate(SMALL) == []
