@@ -353,6 +353,25 @@ async def test_captions_fill_the_screen(scripted, browse):
         await visit.finishes()
 
 
+async def test_escape_leaves_the_captions_after_what_is_on_top_of_them(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.focus("#captions")
+        await visit.keyboard.press("Enter")
+        await visit.evaluate("import('./page/dialog.js').then(({ openSettings }) => openSettings())")
+        await visit.sees("#settings", "Server address")
+        await visit.keyboard.press("Escape")
+        await visit.sees_no("#settings")
+        await visit.click("#captions-full")
+        await visit.until("document.fullscreenElement !== null")
+        await visit.keyboard.press("Escape")
+        assert await visit.get_attribute("html", "data-view") == "captions"
+        await visit.evaluate("document.exitFullscreen()")  # the browser's own key, which it does not show the page
+        await visit.keyboard.press("Escape")
+        assert await visit.get_attribute("html", "data-view") is None
+        assert await visit.evaluate("document.activeElement.id") == "captions"
+
+
 async def test_an_update_touches_only_the_lines_that_it_changes(scripted, browse):
     """The same work after three hours as after a minute."""
     update = """async () => {

@@ -6,8 +6,6 @@ const SIZES = [0.6, 0.75, 1, 1.3, 1.7];
 const root = document.documentElement;
 const $ = (id) => document.getElementById(id);
 
-export const inCaptionView = () => root.dataset.view === "captions";
-
 function show(captions) {
   if (captions) root.dataset.view = "captions";
   else delete root.dataset.view;
@@ -38,6 +36,11 @@ resize(0);
 $("captions").addEventListener("click", () => show(true));
 $("captions-leave").addEventListener("click", () => show(false));
 $("captions-full").addEventListener("click", toggleFullScreen);
+document.addEventListener("keydown", ({ key }) => {
+  // Before that, it leaves the full screen, and the settings.
+  const leaves = document.fullscreenElement === null && !$("settings").open;
+  if (key === "Escape" && root.dataset.view === "captions" && leaves) show(false);
+});
 // Phones have no full screen for pages.
 $("captions-full").hidden = root.requestFullscreen === undefined;
 for (const [id, step] of [["captions-smaller", -1], ["captions-larger", 1]]) {
