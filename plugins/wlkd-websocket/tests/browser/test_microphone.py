@@ -169,6 +169,40 @@ async def test_a_recorder_that_cannot_go_on_after_a_pause_ends_the_recording(scr
         await visit.finishes()
 
 
+# As of a recorder that breaks at `place` in its source, after so many blocks of 128 samples.
+BREAK_RECORDER = """
+const load = AudioWorklet.prototype.addModule;
+AudioWorklet.prototype.addModule = async function (url) {
+  const source = (await (await fetch(url)).text()).replace(place, `${place} if (heard++ >= blocks) throw Error();`);
+  const parts = [`let heard = 0; const blocks = ${blocks};`, source];
+  await load.call(this, URL.createObjectURL(new Blob(parts, { type: "text/javascript" })));
+};
+"""
+
+
+async def test_a_recorder_that_breaks_is_explained_and_what_it_heard_is_kept(scripted, browse, script):
+    async with scripted() as daemon, browse(bypass_csp=True) as visit:
+        await visit.add_init_script("const place = 'process(inputs) {', blocks = 800;" + BREAK_RECORDER)
+        await visit.add_init_script(TELL_GIVEN)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.sees(NOTICE, "The recording has stopped")
+        await visit.is_in("idle")
+        await visit.until("given.getTracks().every((track) => track.readyState === 'ended')")
+        assert script(await visit.said(), 4), "what was said in two seconds"
+        await visit.click("#record")
+        await visit.sees_no(NOTICE)
+
+
+async def test_a_recorder_that_never_begins_ends_the_recording(scripted, browse):
+    async with scripted() as daemon, browse(bypass_csp=True) as visit:
+        await visit.add_init_script("const place = 'super();', blocks = 0;" + BREAK_RECORDER)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.sees(NOTICE, "The recording has stopped")
+        await visit.is_in("idle")
+
+
 async def test_a_browser_that_has_no_clock_to_give_is_explained_and_asked_again(scripted, browse):
     refuse = """
     const made = AudioContext;

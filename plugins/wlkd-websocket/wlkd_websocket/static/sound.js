@@ -89,6 +89,7 @@ function stop(stream) {
 }
 
 const MAX_RESUME_MS = 5000;
+const LAST_PIECE_MS = 1000; // for a recorder that broke to send what it has; one that never began sends nothing
 
 let context = null; // one for all recordings
 let users = 0;
@@ -149,6 +150,7 @@ export class Sound {
   #analyser;
   #samples;
   #streams;
+  #onlost = () => {};
 
   /** Ask for the sound of `source`: the id of a microphone (empty: the default one), SHARED or BOTH. Throws SoundError. */
   static async open(source) {
@@ -183,8 +185,9 @@ export class Sound {
     }
   }
 
-  /** Called with "gone" when a device disappears, with "unshared" when the person stops sharing. */
+  /** Called with "gone" when a device disappears, "unshared" when the person stops sharing, "stopped" when the recorder breaks. */
   set onlost(callback) {
+    this.#onlost = callback;
     for (const stream of this.#streams) {
       const code = stream.getVideoTracks().length ? "unshared" : "gone";
       for (const track of stream.getAudioTracks()) track.addEventListener("ended", () => callback(code), { once: true });
@@ -207,6 +210,11 @@ export class Sound {
     const node = newRecorder();
     const stopped = new Promise((resolve) => {
       node.port.onmessage = ({ data }) => (data === null ? resolve() : onPiece(new Int16Array(data)));
+      // Not `addEventListener`: Chromium tells only this one.
+      node.onprocessorerror = () => {
+        setTimeout(resolve, LAST_PIECE_MS);
+        this.#onlost("stopped");
+      };
     });
     this.#mixed.connect(node);
     const finish = async () => {
