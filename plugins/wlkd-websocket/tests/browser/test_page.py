@@ -631,6 +631,36 @@ async def test_a_new_tab_reaches_every_transcript_that_closed_tabs_have_left(scr
         assert len(await again.locator("#earlier button").all()) == 2, "it is gone, and so is none of the others"
 
 
+async def test_the_page_does_not_stand_still_while_it_reads_what_many_tabs_have_left(scripted, browse):
+    leave = """() => {
+        const line = { start: 0, end: 1, text: " one".repeat(500), speaker: null, language: "en" };
+        const part = { offset: 0, target: null, others: 0, lines: [line], words: [], tail: "", draft: "" };
+        for (const place of [2, 3, 4]) localStorage.setItem(`wlkd.transcript.${place}`, JSON.stringify([part]));
+        sessionStorage.setItem("wlkd.place", "1");
+    }"""
+    # How many are read before anything else has its turn.
+    count = """
+    let now = 0;
+    window.most = 0;
+    const { parse } = JSON;
+    JSON.parse = (text) => {
+        if (text?.length > 1000) {
+            most = Math.max(most, ++now);
+            setTimeout(() => (now = 0));
+        }
+        return parse(text);
+    };
+    """
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.evaluate(leave)
+        await visit.add_init_script(count)
+        await visit.reload()
+        await visit.until("document.querySelectorAll('#earlier button').length === 3")
+        await visit.sees("#earlier", "one one")
+        assert await visit.evaluate("most") == 1
+
+
 OPENED = "sessionStorage.getItem('wlkd.place') !== null"
 
 

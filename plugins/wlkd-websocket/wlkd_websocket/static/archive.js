@@ -16,12 +16,14 @@ function bringBack(transcript, place) {
 }
 
 /** `[place, transcript]` of tabs that were closed, the last one first. */
-export async function earlierTranscripts() {
-  return (await leftPlaces()).map((place) => {
+export async function* earlierTranscripts() {
+  for (const place of await leftPlaces()) {
+    // To read many long ones takes a phone a quarter of a second: what is pressed meanwhile comes first.
+    await new Promise((resolve) => setTimeout(resolve));
     const transcript = new Transcript();
     bringBack(transcript, place);
-    return [place, transcript];
-  });
+    yield [place, transcript];
+  }
 }
 
 export class Archive {

@@ -23,7 +23,8 @@ function makeItem([place, transcript]) {
 
 /** Look for them again. */
 export async function findEarlier() {
-  list.replaceChildren(...(await earlierTranscripts()).map(makeItem));
+  list.replaceChildren();
+  for await (const earlier of earlierTranscripts()) list.append(makeItem(earlier));
 }
 
 /** `allowed`: the transcript that is shown now can be left. */
