@@ -353,6 +353,20 @@ async def test_captions_fill_the_screen(scripted, browse):
         await visit.finishes()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_captions_are_white_on_black_and_what_may_change_is_yellow(scheme, scripted, browse):
+    colour = "(part, name) => getComputedStyle(document.querySelector(part))[name]"
+    async with scripted() as daemon, browse(color_scheme=scheme) as visit:
+        await visit.goto(f"{daemon.http}/?view=captions")
+        for theme in ("system", "light", "dark"):
+            await visit.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+            seen = [
+                await visit.evaluate(f"({colour})('{part}', '{name}')")
+                for part, name in ((".paper", "backgroundColor"), (".paper", "color"), ("#tail", "color"))
+            ]
+            assert seen == ["rgb(0, 0, 0)", "rgb(255, 255, 255)", "rgb(255, 225, 107)"], theme
+
+
 async def test_escape_leaves_the_captions_after_what_is_on_top_of_them(scripted, browse):
     async with scripted() as daemon, browse() as visit:
         await visit.goto(daemon.http)
