@@ -367,6 +367,15 @@ async def test_captions_are_white_on_black_and_what_may_change_is_yellow(scheme,
             assert seen == ["rgb(0, 0, 0)", "rgb(255, 255, 255)", "rgb(255, 225, 107)"], theme
 
 
+async def test_captions_end_above_the_buttons_on_a_phone_on_its_side(scripted, browse):
+    async with scripted() as daemon, browse(viewport={"width": 844, "height": 390}) as visit:
+        await visit.goto(f"{daemon.http}/?view=captions")
+        await visit.keyboard.press("Space")
+        await visit.hears("ten")
+        words, buttons = [await visit.locator(each).bounding_box() for each in ("#lines", ".caption-bar")]
+        assert words["y"] + words["height"] <= buttons["y"]
+
+
 async def test_escape_leaves_the_captions_after_what_is_on_top_of_them(scripted, browse):
     async with scripted() as daemon, browse() as visit:
         await visit.goto(daemon.http)
