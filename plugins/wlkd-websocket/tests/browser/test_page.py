@@ -723,6 +723,29 @@ async def test_there_is_room_for_the_words_at_four_times_the_size(scripted, brow
         await visit.until("scrollY === 0 && document.documentElement.scrollHeight === innerHeight")
 
 
+@pytest.mark.parametrize("query", ["", "?view=captions"])
+async def test_nothing_lies_under_the_notch_of_a_phone_on_its_side(query, scripted, browse):
+    outside = """({ left, right, bottom }) => {
+        const words = document.createRange();
+        words.selectNodeContents(document.getElementById("lines"));
+        return [...document.querySelectorAll("button, select"), words]
+            .map((part) => [part.id ?? "words", part.getBoundingClientRect()])
+            .filter(([, box]) => box.width)
+            .filter(([, box]) => box.left < left || box.right > innerWidth - right || box.bottom > innerHeight - bottom)
+            .map(([name]) => name);
+    }"""
+    async with scripted() as daemon, browse(viewport={"width": 844, "height": 390}) as visit:
+        browser = await visit.context.new_cdp_session(visit.page)
+        insets = {"left": 59, "right": 59, "bottom": 21}
+        await browser.send("Emulation.setSafeAreaInsetsOverride", {"insets": insets})
+        await visit.goto(f"{daemon.http}/{query}")
+        assert await visit.evaluate(outside, insets) == []
+        await visit.keyboard.press("Space")
+        await visit.hears("two")
+        await visit.evaluate("import('./page/notices.js').then(({ explain }) => explain('deaf', {}, [['dismiss']]))")
+        assert await visit.evaluate(outside, insets) == []
+
+
 async def test_a_message_on_a_phone_leaves_room_for_the_words(scripted, browse):
     async with scripted() as daemon, browse(viewport={"width": 360, "height": 500}) as visit:
         await visit.goto(daemon.http)
