@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.wav import wav
+from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.contract.text import ABBREVIATIONS, ORDINALS
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "tests"
@@ -764,6 +766,30 @@ async def test_a_message_on_a_phone_leaves_room_for_the_words(scripted, browse):
         await visit.sees("#notice", "no words are recognized")
         assert (await visit.locator("#scroller").bounding_box())["height"] > 45, "a line"
         await visit.finishes()
+
+
+async def test_a_message_on_a_small_phone_leaves_room_for_the_words(scripted, browse, tmp_path):
+    path = tmp_path / "the meeting about next year of all who were there.wav"
+    path.write_bytes(wav(bytes(2 * SAMPLE_RATE * 600)))
+    room = "document.getElementById('scroller').clientHeight"
+    async with scripted() as daemon, browse(viewport={"width": 320, "height": 568}) as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("two")
+        await visit.finishes()
+        await visit.click("#clear")
+        assert await visit.evaluate(room) > 100
+        await visit.set_input_files("#file", path)
+        await visit.sees("#status", re.compile(r"wav: [1-9]"))
+        assert await visit.evaluate(room) > 200, "a file's name and progress are no taller than they must be"
+
+
+async def test_a_language_has_all_the_room_there_is_on_a_phone_on_its_side(scripted, browse):
+    async with scripted() as daemon, browse(viewport={"width": 844, "height": 390}) as visit:
+        await visit.goto(daemon.http)
+        await visit.sees("#language", "French")
+        language, column = [await visit.locator(each).bounding_box() for each in ("#language", ".pick:last-child")]
+        assert language["width"] == column["width"]
 
 
 @pytest.mark.parametrize("width", [320, 360, 390, 768, 1280])
