@@ -387,6 +387,22 @@ async def test_a_file_that_the_server_fails_on_is_sent_again_less_and_less_often
         await visit.is_in("idle")
 
 
+async def test_a_file_that_is_dropped_while_the_microphone_runs_is_not_opened_and_that_is_said(scripted, browse):
+    drop = """() => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(32000)], "meeting.pcm"));
+        document.dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
+    }"""
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("one")
+        await visit.evaluate(drop)
+        await visit.sees(NOTICE, "meeting.pcm was not opened")
+        assert len(await visit.finishes()) >= 1
+        await visit.sees_no(NOTICE)
+
+
 async def test_an_empty_file_is_explained(scripted, browse, tmp_path):
     path = tmp_path / "meeting.wav"
     path.touch()

@@ -193,8 +193,13 @@ async function openSound() {
 
 async function upload(file) {
   await opened;
+  if (!file) return;
+  if (stream || starting) {
+    explain("oneAtATime", { name: file.name }, [["dismiss", () => dismiss()]]);
+    return;
+  }
   const url = address();
-  if (!file || stream || starting || url === null) return;
+  if (url === null) return;
   dismiss();
   if (file.size) follow(new Upload(url, transcript, file));
   else explain("emptyFile", { name: file.name }, [["dismiss", () => dismiss()]]);
@@ -224,7 +229,7 @@ function onState() {
   if (["waiting", "ended"].includes(stream.state)) showLag({ words: 0, translation: 0 });
   if (stream.state === "ended") {
     stream = null;
-    dismiss("silent", "deaf");
+    dismiss("silent", "deaf", "oneAtATime");
     document.body.style.setProperty("--level", 0);
     archive.save();
     view.render(transcript);
