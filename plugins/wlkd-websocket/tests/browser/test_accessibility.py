@@ -161,3 +161,16 @@ async def test_what_fingers_press_is_44_pixels_wide_and_high(size, language, scr
         await visit.click("#captions")
         await visit.evaluate("import('./page/notices.js').then(({ explain }) => explain('deaf', {}, [['dismiss']]))")
         assert await visit.evaluate(SMALL) == []
+
+
+async def test_controls_can_be_told_apart_in_the_colours_of_the_system(scripted, browse):
+    style = "([part, name]) => getComputedStyle(document.querySelector(part))[name]"
+    async with scripted() as daemon, browse(forced_colors="active") as visit:
+        await visit.goto(daemon.http)
+        text = await visit.evaluate(style, ["#record", "color"])
+        for button in ("#record", "#to-end", ".caption-bar .record"):
+            assert await visit.evaluate(style, [button, "borderTopWidth"]) == "1px"
+            assert await visit.evaluate(style, [button, "borderTopColor"]) == text, button
+        assert await visit.evaluate(style, ["#language", "appearance"]) == "auto", "its arrow"
+        ground, level = [await visit.evaluate(style, [part, "backgroundColor"]) for part in (".meter", "#meter")]
+        assert level != ground
