@@ -174,3 +174,12 @@ async def test_controls_can_be_told_apart_in_the_colours_of_the_system(scripted,
         assert await visit.evaluate(style, ["#language", "appearance"]) == "auto", "its arrow"
         ground, level = [await visit.evaluate(style, [part, "backgroundColor"]) for part in (".meter", "#meter")]
         assert level != ground
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+async def test_no_ring_grows_with_the_voice_for_who_wants_less_motion(motion, scripted, browse):
+    ring = "getComputedStyle(document.getElementById('record'), '::before').transform"
+    async with scripted() as daemon, browse(reduced_motion=motion) as visit:
+        await visit.goto(daemon.http)
+        await visit.evaluate("document.body.style.setProperty('--level', 1)")
+        assert (await visit.evaluate(ring) == "none") == (motion == "reduce")
