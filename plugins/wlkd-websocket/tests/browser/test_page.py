@@ -308,6 +308,26 @@ async def test_escape_leaves_the_settings_as_they_were(scripted, browse):
             await visit.keyboard.press("Escape")
 
 
+async def test_what_is_chosen_in_one_tab_keeps_what_was_chosen_in_another(scripted, browse):
+    async with scripted() as daemon, browse() as one:
+        await one.goto(daemon.http)
+        other = type(one)(await one.context.new_page())
+        await other.goto(daemon.http)
+        await one.click("#open-settings")
+        await one.fill("#token", "sesame")
+        await one.click("#settings .primary")
+        await other.sees("#language", "French")
+        await other.select_option("#language", "fr")
+        await other.click("#open-settings")
+        await other.fill("#hotwords", "Shelley")
+        await other.click("#settings .primary")
+        await one.reload()
+        await one.sees("#language option:checked", "French")
+        await one.click("#open-settings")
+        assert await one.input_value("#token") == "sesame"
+        assert await one.input_value("#hotwords") == "Shelley"
+
+
 async def test_only_what_the_model_can_do_is_offered(scripted, browse):
     async with scripted() as daemon, browse() as visit:
         await visit.goto(daemon.http)

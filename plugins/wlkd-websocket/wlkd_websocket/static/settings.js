@@ -2,7 +2,7 @@
 
 import { keep, kept } from "./storage.js";
 
-export const DEFAULTS = {
+const DEFAULTS = {
   source: "", // of sound; empty: the default microphone
   language: "", // empty: as the server is configured
   script: "", // of Chinese; empty: as the server is configured
@@ -20,11 +20,15 @@ export const DEFAULTS = {
 };
 
 export const settings = { ...DEFAULTS, ...kept("settings") };
+let saved = { ...settings };
 // A link with a token is newer than what this browser remembers.
 settings.token = new URLSearchParams(location.search).get("token") || settings.token;
 
+/** Keep what was changed here; another tab may have changed the rest. */
 export function save() {
-  keep("settings", Object.fromEntries(Object.keys(DEFAULTS).map((key) => [key, settings[key]])));
+  const changed = Object.entries(settings).filter(([key, value]) => value !== saved[key]);
+  keep("settings", { ...kept("settings"), ...Object.fromEntries(changed) });
+  saved = { ...settings };
 }
 
 /** The WebSocket next to this page, also below a proxy's prefix. */
