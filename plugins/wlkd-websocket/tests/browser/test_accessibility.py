@@ -11,6 +11,8 @@ import pytest
 from tests.wav import wav
 from wlkd.contract.audio import SAMPLE_RATE
 
+from .given import TELL_GIVEN
+
 SIZES = {"phone": {"width": 360, "height": 740}, "wide": {"width": 1280, "height": 800}}
 RUN = "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations)"
 
@@ -100,6 +102,18 @@ async def test_focus_is_not_lost_with_a_control_that_was_just_used(scripted, bro
             await visit.keyboard.press("Space")
         assert await visit.evaluate(focus) == "captions-larger"
         assert await visit.get_attribute("body", "data-state") == "idle", "a press too many does not record"
+
+
+async def test_focus_is_not_lost_with_the_recording_that_a_button_paused(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.add_init_script(TELL_GIVEN)
+        await visit.goto(daemon.http)
+        await visit.click("#record")
+        await visit.hears("one")
+        await visit.focus("#pause")
+        await visit.evaluate("given.getAudioTracks()[0].dispatchEvent(new Event('ended'))")
+        await visit.is_in("idle")
+        assert await visit.evaluate("document.activeElement.id") == "scroller"
 
 
 async def test_the_percentage_of_a_file_is_not_read_aloud_at_each_step(scripted, browse, tmp_path):

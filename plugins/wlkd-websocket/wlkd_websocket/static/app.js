@@ -65,7 +65,9 @@ function showStatus() {
     button.title = t(!live ? "start" : state === "finishing" ? "giveUp" : "stop");
     button.setAttribute("aria-label", button.title);
   }
-  $("pause").hidden = !(stream instanceof Recording) || state === "finishing";
+  const pausable = stream instanceof Recording && state !== "finishing";
+  if (!pausable) focusTranscript($("pause"));
+  $("pause").hidden = !pausable;
   $("pause").title = t(state === "paused" ? "resume" : "pause");
   $("pause").setAttribute("aria-label", $("pause").title);
   $("progress").hidden = !(stream instanceof Upload);
