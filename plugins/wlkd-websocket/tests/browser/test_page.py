@@ -593,6 +593,14 @@ async def test_words_survive_a_crash_in_the_middle_of_a_recording(scripted, brow
         await visit.reload()
         again = await visit.said()
         assert again[:4] == said[:4] == ["one", "two", "three", "four"]
+        await visit.sees("#notice", "The recording was interrupted")
+        await visit.click("#notice button:has-text('Continue')")
+        await visit.is_in("recording")
+        await visit.hears("two")
+        assert len(await visit.finishes()) > len(again)
+        await visit.reload()
+        await visit.sees("#kept", "kept in this browser")
+        await visit.sees_no("#notice")
 
 
 async def test_tabs_keep_their_transcripts_apart_and_a_new_one_brings_back_what_a_closed_one_kept(scripted, browse):

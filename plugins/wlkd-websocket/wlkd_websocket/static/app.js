@@ -16,6 +16,7 @@ import { askServer } from "./server.js";
 import { forgetSpeakers, renameSpeaker, restoreSpeakers } from "./speakers.js";
 import { save, serverUrl, settings } from "./settings.js";
 import { Sound, SoundError, mayAsk, microphones, prepare } from "./sound.js";
+import { keep, kept } from "./storage.js";
 import { Transcript } from "./transcript.js";
 import { Upload } from "./upload.js";
 import { lockTarget, showReading, showTargets, whenReadingChanges } from "./translation.js";
@@ -207,8 +208,20 @@ async function upload(file) {
   else explain("emptyFile", { name: file.name }, [["dismiss", () => dismiss()]]);
 }
 
+/** Note in this tab whether it records: it may be loaded anew in the middle, as by a phone that is short of memory. */
+function noteRecording(now) {
+  keep("recording", now, "sessionStorage");
+}
+
+function explainInterruption() {
+  if (!kept("recording", "sessionStorage")) return;
+  noteRecording(false);
+  explain("interrupted", {}, [["resume", start], ["dismiss", () => dismiss()]]);
+}
+
 function follow(started) {
   stream = started;
+  noteRecording(stream instanceof Recording);
   heard = false;
   deaf = false;
   lastSound = performance.now();
@@ -231,6 +244,7 @@ function onState() {
   if (["waiting", "ended"].includes(stream.state)) showLag({ words: 0, translation: 0 });
   if (stream.state === "ended") {
     stream = null;
+    noteRecording(false);
     dismiss("silent", "deaf", "oneAtATime");
     document.body.style.setProperty("--level", 0);
     archive.save();
@@ -404,5 +418,6 @@ opened.then(async () => {
 });
 meetServer();
 watchPermission();
+explainInterruption();
 if (mayAsk()) prepare().catch(({ code }) => explainSound(code));
 else explainSound("insecure");
