@@ -7,12 +7,13 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp.http import WS_CLOSED_MESSAGE
 from pydantic import Field
 
 from wlkd.contract.components import Options
 from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.host import Session
-from wlkd.transports.conversation import see_through
+from wlkd.transports.conversation import cancel, running, see_through
 
 CLOSE_CODES: Mapping[Code, int] = {
     Code.BAD_REQUEST: WSCloseCode.POLICY_VIOLATION,
@@ -31,6 +32,8 @@ CLOSE_CODES: Mapping[Code, int] = {
 }
 """What each code closes a WebSocket with."""
 
+MESSAGE_BYTES = 256
+"""Memory that a message takes beside its data."""
 MAX_REASON_BYTES = 123
 """RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the close code."""
 
@@ -43,7 +46,8 @@ class SocketOptions(Options):
     max_message_bytes: int = Field(
         16 * 2**20,
         ge=1024,
-        description="Largest WebSocket message in bytes; it limits the memory that one client can use.",
+        description="Largest WebSocket message in bytes, and how much of a client is read ahead while earlier audio "
+        "is transcribed; it limits the memory that one client can use.",
     )
     ping_interval_seconds: float = Field(
         20.0, gt=0, description="Time between pings, which keep proxies from closing a silent connection."
@@ -68,6 +72,22 @@ class Socket(web.WebSocketResponse):
             compress=False,
         )
         self._bounds = options
+        self._ahead: asyncio.Queue[WSMessage] = asyncio.Queue()
+        """What was read and nobody has asked for yet. The last message stays: it says that none will come."""
+        self._ahead_bytes = 0
+        self._reading: asyncio.Task[None] | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def receive(self, timeout: float | None = None) -> WSMessage:  # noqa: ASYNC109  # as aiohttp has it
+        """The next message, inside `serve`. One that is no text and not binary is the last."""
+        async with asyncio.timeout(timeout):
+            message = await self._ahead.get()
+        if _is_last(message):
+            self._ahead.put_nowait(message)
+        else:
+            self._account(-_size(message))
+        return message
 
     async def say(self, text: str, within: float | None = None) -> None:
         """Send `text`. Raises `SessionError("too_slow")` when the client has not read after `within` seconds, or the
@@ -94,11 +114,8 @@ class Socket(web.WebSocketResponse):
 
     async def serve(self, conversation: Awaitable[None], peer: str) -> None:
         """See one client through `conversation`. Raises nothing but cancellation: errors are sent to the client."""
-        pinging = asyncio.create_task(self._keep_pinging())
-        try:
+        async with running(self._read_ahead(), self._keep_pinging()) as (self._reading, _):
             await see_through(conversation, self.fail, peer)
-        finally:
-            pinging.cancel()
 
     async def feed(self, session: Session, take: Callable[[WSMessage], Awaitable[bool]]) -> None:
         """Give each message to `take` until it says that no more are wanted, or raises `SessionError`; return when
@@ -145,13 +162,47 @@ class Socket(web.WebSocketResponse):
                 await asyncio.sleep(self._bounds.ping_interval_seconds)
                 await self.ping()
 
+    async def _read_ahead(self) -> None:
+        """Read what comes before it is asked for, in a task of its own.
+
+        Pings are answered in their turn, when they are read. A client that sends a recording at once would wait for
+        its pong until the audio before it is transcribed, and many libraries take that for a dead connection.
+        """
+        message = None
+        try:
+            while message is None or not _is_last(message):
+                await self._room.wait()
+                message = await super().receive()
+                self._account(_size(message))
+                self._ahead.put_nowait(message)
+        finally:
+            self._ahead.put_nowait(WS_CLOSED_MESSAGE)
+
+    def _account(self, size: int) -> None:
+        self._ahead_bytes += size
+        if self._ahead_bytes < self._bounds.max_message_bytes:
+            self._room.set()
+        else:
+            self._room.clear()
+
     async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
         # aiohttp closes by itself when a frame announces too many bytes, before it holds any of them: without a word.
         if code == WSCloseCode.MESSAGE_TOO_BIG and not message and not self.closed:
             error = SessionError(Code.MESSAGE_TOO_BIG, "a message is larger than this server takes; send smaller ones")
             code, reason = await self._say_parting(error)
             message = _cut(reason)
+        # It reads the client's answer itself, unless somebody else is reading: then it waits for none.
+        if self._reading not in (None, asyncio.current_task()):
+            await cancel(self._reading)
         return await super().close(code=code, message=message, drain=drain)
+
+
+def _is_last(message: WSMessage) -> bool:
+    return message.type not in (WSMsgType.TEXT, WSMsgType.BINARY)
+
+
+def _size(message: WSMessage) -> int:
+    return MESSAGE_BYTES + (0 if _is_last(message) else len(message.data))
 
 
 def _cut(reason: str) -> bytes:

@@ -304,6 +304,35 @@ async def test_a_busy_session_slows_its_client_and_loses_nothing(rig):
     assert session.fed == pieces
 
 
+async def test_a_ping_does_not_wait_behind_audio(rig):
+    """Python's websockets closes a connection that does not answer within 20 s."""
+    built = await rig()
+    socket = await built.connect(autoping=False)
+    assert [(await socket.receive_json(timeout=5))["type"] for _ in range(2)] == ["config", "transcript_update"]
+    session = built.sessions.opened[-1]
+    session.takes.clear()
+    pieces = [bytes([number]) * 100_000 for number in range(1, 41)]
+    await send_all(socket, pieces)
+    await socket.ping(b"there?")
+    pong = await socket.receive(timeout=5)
+    assert (pong.type, pong.data, session.fed) == (WSMsgType.PONG, b"there?", [])
+    session.takes.set()
+    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert session.fed == pieces
+
+
+async def test_no_more_is_read_ahead_than_a_message_may_have(rig):
+    socket, session = await (await rig(max_message_bytes=100_000)).open()
+    session.takes.clear()
+    pieces = [bytes(100_000)] * 400  # more than sockets hold
+    sending = asyncio.create_task(send_all(socket, pieces))
+    done, _ = await asyncio.wait({sending}, timeout=1)
+    assert not done
+    session.takes.set()
+    assert await socket.receive_json(timeout=30) == {"type": "ready_to_stop"}
+    assert session.fed == pieces
+
+
 async def send_all(socket, pieces):
     for piece in pieces:
         await socket.send_bytes(piece)
