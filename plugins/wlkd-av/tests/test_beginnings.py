@@ -56,7 +56,8 @@ def test_raw_samples_are_told_how_to_announce_themselves(dtype: str, scale: int,
     speech = 0.5 * loudness * np.sin(np.arange(64_000) / 8) + 0.2 * loudness * speech_like(4)
     data = (speech * scale).astype(dtype).tobytes()
     seconds, message = told_after(data, len(data) // 4)
-    assert f"this looks like raw samples ({name})" in message and f"?format={name}" in message
+    assert f"this looks like raw samples ({name})" in message and f"?format={name} at /asr" in message
+    assert "encoding and sample_rate at Deepgram's" in message and message.endswith("elsewhere send WAV")
     assert seconds <= 2.0
 
 

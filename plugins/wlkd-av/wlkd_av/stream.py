@@ -324,6 +324,7 @@ class AvStream(DecoderStream):
         known = name or found.startswith(("text", "markup"))
         if self._doubt is not None and not known and (raw := raw_samples(self._doubt)):
             reason = (
-                f"this looks like raw samples ({raw}), which have to be announced: add ?format={raw} to the address"
+                f"this looks like raw samples ({raw}), which have to be announced: with ?format={raw} at /asr, "
+                "with encoding and sample_rate at Deepgram's addresses; elsewhere send WAV"
             )
         return SessionError("undecodable_audio", f"cannot decode {found}: {reason}")
