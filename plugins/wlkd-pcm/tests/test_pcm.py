@@ -229,3 +229,26 @@ def test_offers_that_cannot_be_served(offer: dict[str, object]) -> None:
     with pytest.raises(SessionError) as caught:
         open_stream(**offer)
     assert caught.value.code == "bad_request"
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        (b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x84webm", "WebM"),
+        (b"OggS\0\x02", "Ogg"),
+        (b"fLaC\0\0\0\x22", "FLAC"),
+        (b"\0\0\0\x1cftypisom", "MP4"),
+    ],
+)
+@pytest.mark.parametrize("cuts", [[], [1, 2, 70]])
+def test_a_recording_in_place_of_samples_is_told(start: bytes, name: str, cuts: list[int]) -> None:
+    with pytest.raises(SessionError, match=f"this is {name}, not raw samples .s16le.: .* /asr.format=container"):
+        decode(start + bytes(2000), cuts, encoding="s16le")
+
+
+def test_samples_that_look_like_a_recording_later_on_are_samples() -> None:
+    assert len(decode(bytes(2000) + b"OggS\0\x02" + bytes(2000), [2000], encoding="s16le")) == 2003
+
+
+def test_the_header_of_a_wav_is_no_hindrance() -> None:
+    assert len(decode(b"RIFF" + bytes(4000), encoding="s16le")) == 2002

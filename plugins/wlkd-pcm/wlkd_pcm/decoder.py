@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
@@ -15,6 +16,16 @@ from wlkd.contract.resampling import MAX_RATE, MIN_RATE, Resampler
 from wlkd_pcm.encodings import ENCODINGS
 from wlkd_pcm.formats import MAX_CHANNELS, Format, announced
 
+RECORDINGS = {
+    "WebM": re.compile(rb"\x1a\x45\xdf\xa3.*(webm|matroska)", re.DOTALL),
+    "Ogg": re.compile(rb"OggS\0\x02"),
+    "FLAC": re.compile(rb"fLaC\0\0\0\x22"),
+    "MP4": re.compile(rb"\0\0\0.ftyp", re.DOTALL),
+}
+"""How recordings begin that clients send in place of raw samples. WAV is not among them: its header is a click of a
+millisecond, and people do send WAV where samples are wanted."""
+HEAD_BYTES = 64
+"""Enough to tell them by."""
 EMPTY: Samples = np.zeros(0, dtype=np.float32)
 
 
@@ -61,6 +72,9 @@ class PcmStream(DecoderStream):
         self._channels = fmt.channels
         self._block = self._encoding.width * fmt.channels
         self._remainder = b""
+        self._name = fmt.encoding
+        self._head = b""
+        """The first bytes, until they are enough to tell a recording by."""
         self._mono = Mono(fmt.channels, floats=self._encoding.floats, only=only, last=last)
         self._rate = fmt.sample_rate
         self._frames = 0
@@ -68,6 +82,7 @@ class PcmStream(DecoderStream):
         self._resampler = Resampler(fmt.sample_rate)
 
     def feed(self, data: bytes) -> Samples | Iterable[Decoded]:
+        self._look_at(data)
         data = self._remainder + data
         whole = len(data) - len(data) % self._block
         self._remainder = data[whole:]
@@ -76,6 +91,18 @@ class PcmStream(DecoderStream):
         self._frames += whole // self._block
         mixed = self._mono.mix(self._encoding.decode(data[:whole]).reshape(-1, self._channels))
         return [*self._mono.take_notes(), self._resampler.resample(mixed)]
+
+    def _look_at(self, data: bytes) -> None:
+        """Raises `SessionError` when the stream turns out to be a recording."""
+        if len(self._head) >= HEAD_BYTES:
+            return
+        self._head += data[:HEAD_BYTES]
+        if len(self._head) < HEAD_BYTES:
+            return
+        for name, beginning in RECORDINGS.items():
+            if beginning.match(self._head[:HEAD_BYTES]):
+                remedy = "send raw samples, or recordings to /asr?format=container"
+                raise SessionError("undecodable_audio", f"this is {name}, not raw samples ({self._name}): {remedy}")
 
     def restarts(self) -> list[Restart]:
         return [Restart(0, self._frames * self._block, round(self._frames * SAMPLE_RATE / self._rate))]
