@@ -52,6 +52,20 @@ asyncio.run(main())
     assert done.stdout == "[]\n", done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "option"), [("run", "--config FILE"), ("check", "--no-host"), ("models", "ACTION")]
+)
+def test_an_unknown_option_is_answered_with_those_of_the_command(
+    command: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [command, "list", "--fromat"] if command == "models" else [command, "--fromat"]
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    said = capsys.readouterr().err
+    assert left.value.code == 2 and option in said
+    assert said.splitlines()[-1] == f"wlkd {command}: error: unrecognized arguments: --fromat"
+
+
 @pytest.fixture
 def talk(install: Callable[..., str]) -> Callable[..., subprocess.Popen[bytes]]:
     """Starts a command that prints so many lines."""

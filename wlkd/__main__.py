@@ -59,7 +59,7 @@ def parser(command: str | None) -> argparse.ArgumentParser:
             module = importlib.import_module(module_name)
             sub.description = module.__doc__
             module.add_arguments(sub)
-            sub.set_defaults(main=module.main)
+            sub.set_defaults(main=module.main, wrong=sub.error)
     return root
 
 
@@ -78,7 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit status."""
     os.environ.update(THRIFTY | ORDERLY | os.environ | SILENT)
     words = sys.argv[1:] if argv is None else list(argv)
-    args = parser(next((word for word in words if not word.startswith("-")), None)).parse_args(words)
+    args, unknown = parser(next((word for word in words if not word.startswith("-")), None)).parse_known_args(words)
+    if unknown:
+        # By the subcommand, whose usage lists its options; argparse would print that of `wlkd` alone.
+        args.wrong(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         status: int = args.main(args)
         return _flushed(status)
