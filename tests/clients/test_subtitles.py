@@ -7,7 +7,8 @@ import pytest
 
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.types import Line, Translation, Word
-from wlkd.transports.subtitles import MAX_CUE_COLUMNS, ROW_COLUMNS, WRITERS, columns, cues, rows, translated
+from wlkd.transports.breaks import columns
+from wlkd.transports.subtitles import MAX_CUE_COLUMNS, ROW_COLUMNS, WRITERS, cues, rows, translated
 
 
 def line(*words: tuple[str, float, float], language: str | None = "en") -> Line:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from wlkd.transports.subtitles import columns
+from wlkd.transports.breaks import columns
 
 GREY, RESET, CLEAR_ROW = "\x1b[90m", "\x1b[0m", "\x1b[K"
 

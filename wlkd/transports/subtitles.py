@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain, pairwise, zip_longest
 from math import ceil
 from typing import Any
-from unicodedata import category, east_asian_width, normalize
 
 from wlkd.contract.audio import samples, seconds
-from wlkd.contract.text import ends_clause, ends_sentence, merged, text_of
+from wlkd.contract.text import ends_sentence, merged, text_of
 from wlkd.contract.types import UNKNOWN_SPEAKER, Line, Translation, Word
+from wlkd.transports.breaks import columns, is_unspaced, resistance
 
 ROW_COLUMNS = 42
 """Width of a subtitle row; wide (East Asian) characters take two columns, as on a terminal."""
@@ -24,27 +24,6 @@ LEAST_CUE_SECONDS = 1.0
 """What is said faster than anybody reads stays on the screen so long, if nothing follows."""
 MAX_GAP_SECONDS = 1.0
 """A longer silence between two words takes the text off the screen."""
-BEHIND_MARK = 0
-INSIDE_CLAUSE = 6
-INSIDE_WORD = 10
-"""By how many columns a cut counts as farther from where the parts are of equal width: one behind a comma or a sentence
-wins over a nearer one between words, and that over one which may lie inside a word. In Chinese nobody knows without a
-dictionary."""
-NEVER_FIRST = frozenset("ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶ〜～゠ะาำๅະາຳຽ")
-"""In a row: small kana, and Thai and Lao vowels that belong to the letter before; beside closing marks, the sign of a
-long vowel, and repetition marks."""
-VOWELS_BEFORE = frozenset("เแโใไເແໂໃໄ")
-"""With which Thai and Lao syllables begin."""
-NEVER_LAST = VOWELS_BEFORE | set("\"'\u200d\u1039\u17d2")
-"""In a row, before a character without a space: beside opening marks, quotes that may open, what joins emoji, and what
-stacks Burmese and Khmer letters."""
-MARK_BEHIND_SPACE = re.compile(r"\s*[?!:;»%。，、！？：；]+(?:\s|$)")
-MARK_BEFORE_SPACE = re.compile(r"(?:^|\s)«\s*$")
-"""As in French: « Vraiment ? »"""
-INSIDE_NUMBER = re.compile(r"\d[^\w\s]$")
-"""Of 3：30 or 3，5, with wide marks."""
-HONORIFICS = frozenset("おご")
-"""Hiragana with which Japanese words begin before other characters: お客様."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +63,7 @@ def _spread(sentence: Translation, speaker: int | None) -> Iterator[Word]:
 
 
 def _characters(piece: str) -> list[str]:
-    return re.findall(r"\s*\S", piece) if any(map(_is_unspaced, piece)) else [piece]
+    return re.findall(r"\s*\S", piece) if any(map(is_unspaced, piece)) else [piece]
 
 
 def cues(lines: Sequence[Line], label: Callable[[int | None], str] = lambda speaker: "") -> list[Cue]:
@@ -131,7 +110,7 @@ def _whole(words: Iterable[Word], language: str | None) -> list[Word]:
     """The words; those that no cut may part are one. A text that came without its words is taken apart."""
     whole: list[Word] = []
     for word in chain.from_iterable(map(_parts, words)):
-        if whole and _resistance(whole[-1].text, word.text, language) is None:
+        if whole and resistance(whole[-1].text, word.text, language) is None:
             whole[-1] = merged((whole[-1], word), whole[-1].text + word.text)
         else:
             whole.append(word)
@@ -148,7 +127,7 @@ def _split(phrase: list[Word], language: str | None, label: str) -> list[list[Wo
     """The phrase in as few parts as can be read, of about equal width: no last word alone on the screen."""
     if not phrase:
         return []
-    resistances = [_resistance(one.text, other.text, language) or 0 for one, other in pairwise(phrase)]
+    resistances = [resistance(one.text, other.text, language) or 0 for one, other in pairwise(phrase)]
     for parts in range(1, min(len(phrase), 1 + 2 * ceil(_fill(phrase, label))) + 1):
         # Behind a mark where that can be read, or else as evenly as possible.
         for tried in (resistances, [0] * len(resistances)):
@@ -187,61 +166,6 @@ def _fill(words: Sequence[Word], label: str) -> float:
     return max(duration / MAX_CUE_SECONDS, columns(text_of(words).strip()) / (MAX_CUE_COLUMNS - columns(label)))
 
 
-def _resistance(before: str, after: str, language: str | None) -> int | None:
-    """By how many columns a cut between two texts counts as farther from where it should be; None: they belong
-    together."""
-    last, first = before.rstrip()[-1:], after.lstrip()[:1]
-    if not (last and first):
-        return None
-    spaced = before[-1:].isspace() or after[:1].isspace()
-    if spaced and (MARK_BEHIND_SPACE.match(after) or MARK_BEFORE_SPACE.search(before)):
-        return None
-    if not spaced and (not _may_part(last, first) or (INSIDE_NUMBER.search(before) and first.isdecimal())):
-        return None
-    if ends_sentence(before, language) or ends_clause(before):
-        return BEHIND_MARK
-    if last == "." or not (spaced or _is_word_end(last, first)):
-        return INSIDE_CLAUSE + INSIDE_WORD
-    return INSIDE_CLAUSE
-
-
-def _may_part(last: str, first: str) -> bool:
-    """Whether one row may end with the character `last`, and the next one begin with `first`, which follows it without
-    a space: beside a character of a script without spaces, by the rules of its typesetting."""
-    if category(first) in ("Pe", "Pf", "Po", "Lm", "Mn", "Mc", "Me", "Sk", "Cf") or first in NEVER_FIRST:
-        return False
-    if category(last) in ("Ps", "Pi", "Sc") or last in NEVER_LAST:
-        return False
-    return (_is_unspaced(last) or _is_unspaced(first)) and not (_is_latin(last) and _is_latin(first))
-
-
-def _is_word_end(last: str, first: str) -> bool:
-    """Whether a word, in Thai and Lao a syllable, ends between two characters for certain, as far as can be told
-    without a dictionary."""
-    if _is_unspaced(last) and _is_unspaced(first):
-        # A Japanese word may end in hiragana, and seldom begins with them.
-        is_japanese = _is_hiragana(last) and not _is_hiragana(first) and last not in HONORIFICS
-        return is_japanese or first in VOWELS_BEFORE
-    return not last.isdecimal()  # 3个, 2026年
-
-
-def _is_unspaced(mark: str) -> bool:
-    """Whether it is of a script that is written without spaces, as wide ones are but for Korean, and those from Thai to
-    Burmese, and Khmer."""
-    narrow = "\u0e00" <= mark <= "\u109f" or "\u1780" <= mark <= "\u17ff"
-    return narrow or (_is_wide(mark) and not "가" <= mark <= "힣")
-
-
-def _is_latin(mark: str) -> bool:
-    """A letter or a digit, full-width ones too."""
-    plain = normalize("NFKC", mark)
-    return plain.isascii() and plain.isalnum()
-
-
-def _is_hiragana(mark: str) -> bool:
-    return "ぁ" <= mark <= "ゟ"
-
-
 def _one_line(text: str) -> str:
     """`text` without line breaks, which a client's own replacements can have: an empty line would end a cue."""
     return re.sub(r"\s*[\r\n]\s*", " ", text.strip())
@@ -259,23 +183,14 @@ def rows(text: str, language: str | None = None) -> str:
     }
     for places in ([place for place, width in widest.items() if width <= ROW_COLUMNS], widest):
         ranks = {
-            place: (max(widest[place], ROW_COLUMNS), widest[place] + resistance)
+            place: (max(widest[place], ROW_COLUMNS), widest[place] + by)
             for place in places
-            if (resistance := _resistance(text[:place], text[place:], language)) is not None
+            if (by := resistance(text[:place], text[place:], language)) is not None
         }
         if ranks:
             best = min(ranks, key=ranks.__getitem__)
             return f"{text[:best]}\n{text[best:].lstrip()}"
     return text
-
-
-def columns(text: str) -> int:
-    """Width of the text on a terminal or a screen."""
-    return sum(2 if _is_wide(mark) else 1 for mark in text)
-
-
-def _is_wide(mark: str) -> bool:
-    return bool(mark) and east_asian_width(mark) in "WF"
 
 
 def as_text(lines: Sequence[Line], source: str) -> str:
