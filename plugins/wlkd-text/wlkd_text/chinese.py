@@ -46,7 +46,7 @@ WEEKDAY = (
 )
 """Their figures are no part of what follows: 星期三十点 is Wednesday at ten, and 每周三十个小时 are thirty hours."""
 HOURS = frozenset(map(str, range(25)))
-BEFORE = "第午晨夜早晚上今昨明这這那哪每另快慢双雙庆慶"
+BEFORE = "第初午晨夜早晚上今昨明这這那哪每另快慢双雙庆慶"
 """What decides about a number behind it waits for it."""
 TWO_DIGITS = re.compile("[一二三四五六七八九]{2}")
 TAEL = re.compile("[两兩](?![百千万亿萬億])")
@@ -90,21 +90,29 @@ TOP = f"(?:一百|[二三四五六七八九]?十[一二三四五六七八九]?|[
 RANGE_END = "(?=$|\\W|[之左的以不是都就吧吗嗎呢了])"
 """Behind the upper end of a range, where no measure word follows: 百分之三十到四十个人 may be forty people."""
 RANGE_OPEN = re.compile(f"百分之{DECIMAL}[到至](?:{TOP}[点點之]?)?$")
+RANGE = (
+    f"(?<![第初])(?!一[到至])(?!{NUMERAL}[点點]{OH_FIVE}[到至])(?P<low>(?>{DECIMAL}))(?P<unit>[日号號月点點岁歲度年])?(?P<joint>[到至比乘])"
+    f"(?P<high>(?>{DECIMAL}))(?![点點][{DIGIT}十])(?(unit)(?=(?P=unit)))"
+)
+"""十到十五, 五号到十五号, 十六比九; 一到十二点 may be as soon as it is twelve."""
+MULTIPLIED = re.compile(f"([{DIGIT}十]+)[十百千]")
+"""五到八千 may be 5 or 5000 to 8000."""
 PATTERN = re.compile(
     f"(?P<fixed>(?<![{DIGIT}{SCALE}])(?:{FIXED}|{HOLIDAY}|{FOOL})|{DOTTED})"
     f"|(?P<bit>{BIT})"
     f"|(?P<weekday>{WEEKDAY})"
+    f"|{RANGE}"
     f"|(?P<percent>百分之)(?P<share>{DECIMAL})(?:(?P<to>[到至])(?P<top>{TOP}){RANGE_END})?"
     f"|(?P<below>{NUMERAL})分之(?P<above>{NUMERAL})"
     f"|(?:(?P<clock>{CLOCK})|(?<!第)(?<!版本))(?P<hour>{NUMERAL})(?P<point>[点點])(?!十分(?:{VERY}))"
     f"(?P<minute>(?:[零〇]?[{DIGIT}]|{MINUTE})(?=分(?![之钟鐘]))|{MINUTE}(?![{DIGIT}{SCALE}分])"
     f"|(?(clock)|(?<![零〇][点點])){OH_FIVE}(?(clock)|(?!{MEASURED})))"
-    f"|(?P<date>{NUMERAL}(?:[年月]{NUMERAL})+)(?=[月日号號])"
+    f"|(?P<date>{NUMERAL}(?:[年月]{NUMERAL})+(?:(?P<day>[日号號])[到至]{NUMERAL}(?=(?P=day)))?)(?=[月日号號])"
     f"|(?:(?<=第)|{CLOCK})(?P<whole>{NUMERAL})(?=[点點])"
     f"|(?P<number>{DECIMAL})"
 )
 OPEN = re.compile(
-    f"(?:百分之?|版本?|星期?|[礼禮]拜?|[周週]|[{BEFORE}{DIGIT}{SCALE}点點分之年月{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])++$"
+    f"(?:百分之?|版本?|星期?|[礼禮]拜?|[周週]|[{BEFORE}{DIGIT}{SCALE}点點分之年月日号號岁歲度到至比乘{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])++$"
 )
 """An end of a text in which a number may go on."""
 ALONE = re.compile(f"[{BEFORE}{DIGIT}{SCALE}{SEVERAL}星礼禮周週版]|百分")
@@ -140,6 +148,8 @@ def _written(match: re.Match[str], least: int) -> str | None:
     """Digits for what was found, or None: it stays as it is."""
     if match["fixed"] or match["bit"] or match["weekday"]:
         return None
+    if match["joint"]:
+        return _range(match)
     if match["percent"]:
         return _joined("{}%", match["share"])
     if match["below"]:
@@ -155,8 +165,7 @@ def _written(match: re.Match[str], least: int) -> str | None:
         return None
     if len(numeral) == 2 and AND_SOME.match(match.string, match.start()):
         return None
-    is_pair = len(numeral) == 2 and not set(numeral) & set(SCALE + "零〇")
-    if is_pair and (numeral in ABOUT or not YEAR.match(match.string, match.end())):
+    if _is_pair(numeral) and (numeral in ABOUT or not YEAR.match(match.string, match.end())):
         # 一一, 三四: one by one, three or four.
         return None
     if match.string[: match.start()].endswith(tuple(SEVERAL)) and not set(numeral) & set(DIGIT):
@@ -164,6 +173,25 @@ def _written(match: re.Match[str], least: int) -> str | None:
         return None
     written = _number(numeral)
     return None if written is None or (written.isdigit() and written[0] != "0" and int(written) < least) else written
+
+
+def _is_pair(numeral: str) -> bool:
+    return len(numeral) == 2 and not set(numeral) & set(SCALE + "零〇")
+
+
+def _range(match: re.Match[str]) -> str | None:
+    """Both numbers in digits, unless both stay in characters."""
+    low, high = match["low"], match["high"]
+    if len(low) == len(high) == 1 or _is_pair(low) or _is_pair(high):
+        return None
+    if match.string[: match.start()].endswith(tuple(SEVERAL)):
+        return None
+    first, multiplied = _number(low), MULTIPLIED.fullmatch(high)
+    if multiplied and first and match["joint"] in "到至":
+        multiplier = _number(multiplied[1])
+        if multiplier and float(multiplier) > float(first.rstrip(SCALE)):
+            return None
+    return _joined(f"{{}}{match['unit'] or ''}{match['joint']}{{}}", low, high)
 
 
 def _joined(form: str, *numerals: str) -> str | None:
