@@ -24,8 +24,8 @@ SPOKEN = {
     "nl": "nul een twee vijf tien eenentwintig dertig honderd driehonderdvijf duizend tweeduizend miljoen en komma "
     "tweede huis, procent",
     "pt": "zero um dois cinco dez vinte cem cento duzentos mil milhão milhões e vírgula segundo casa, para",
-    "zh": "零 一 二 三 五 十 百 千 万 点 零五 分 之 百分之 年 月 号 个 人 块 周 星期 半 版 本 第 双 国 庆 这 到 比 初 "
-    "， 。",
+    "zh": "零 一 二 三 五 十 百 千 万 点 零五 分 之 百分之 年 月 号 个 人 块 周 星期 半 版 本 第 双 国 庆 这 到 "
+    "比 初 正 毛 度 几 幺 去 ， 。",
 }
 
 

@@ -8,7 +8,7 @@ import cn2an
 
 from wlkd.contract.text import Edit
 
-DIGIT = "零〇一二三四五六七八九两兩"
+DIGIT = "零〇一幺二三四五六七八九两兩"
 SCALE = "十百千万亿萬億"
 SEVERAL = "几幾数數"
 NUMERAL = f"[{DIGIT}{SCALE}]+"
@@ -46,7 +46,7 @@ WEEKDAY = (
 )
 """Their figures are no part of what follows: 星期三十点 is Wednesday at ten, and 每周三十个小时 are thirty hours."""
 HOURS = frozenset(map(str, range(25)))
-BEFORE = "第初午晨夜早晚上今昨明这這那哪每另快慢双雙庆慶"
+BEFORE = "第初正腊臘大午晨夜早晚上今昨明这這那哪每另快慢双雙庆慶"
 """What decides about a number behind it waits for it."""
 TWO_DIGITS = re.compile("[一二三四五六七八九]{2}")
 TAEL = re.compile("[两兩](?![百千万亿萬億])")
@@ -54,7 +54,7 @@ TAEL = re.compile("[两兩](?![百千万亿萬億])")
 YEAR = re.compile("年(?![级級])")
 ABOUT = frozenset(["三四", "三五", "四五", "五六", "六七", "七八", "八九"])
 """Before 年 they may be years that passed, or one of the last century. Two or three are 两三."""
-SIMPLE = str.maketrans("〇两兩萬億", "零二二万亿")
+SIMPLE = str.maketrans("〇幺两兩萬億", "零一二二万亿")
 VALUE = {digit: str(value) for value, digit in enumerate("零一二三四五六七八九")}
 AND_SOME = re.compile("[零〇].(?=[个個天周週小分秒块塊毛角米厘寸公斤两兩钱錢])")
 """一年零三个月 are one year and three months."""
@@ -69,6 +69,7 @@ FIXED = (
     "|一万个不愿|一萬個不願|十一黄金周|十一黃金周|十一长假|十一長假|十一国庆|十一國慶|十一期间|十一期間"
     "|十一假期|十一放假|十一小长假|十一小長假|十一前后|十一前後|九一八事变|九一八事變|一二八事变|一二八事變"
     "|一二九运动|一二九運動|十八大|十九大|二十大"
+    "|七零八落|七零八碎|零零散散|零零星星|零零碎碎|零零落落|三六九等|十三陵"
 )
 """Sayings, titles and events, which GB/T 15835 writes in characters. They begin with the numeral."""
 HOLIDAY = (
@@ -76,6 +77,12 @@ HOLIDAY = (
     "|(?<=[庆慶])十一(?![点點月号號日年天个個人名位家座所次万萬千百])"
 )
 """双十一 is a day of shopping, and 国庆十一 the first of October; 一双十二块钱 and 重庆十一个区 are none."""
+LUNAR = (
+    f"(?:(?<=[正腊臘]月)|(?<=大年)|(?<=初))[{DIGIT}{SCALE}]++(?![月日号號])|(?<![{DIGIT}{SCALE}])八月十五(?![日号號])"
+)
+"""正月十五 and 大年三十 are days of the lunar calendar, and 八月十五 is a feast."""
+OCTOBER = f"(?<![第{DIGIT}{SCALE}])十一(?=[去我你他她咱要想玩旅休放])"
+"""Where nothing is counted, as in 我们十一去旅游, 十一 is the holiday."""
 FOOL = (
     f"二百五(?![{DIGIT}{SCALE}点點到至左以个個人名位元块塊毛角分钱錢米公里千厘毫升斤克吨噸度平亩畝天小秒年月号號页頁层層家台辆輛张張"
     "本件条條份次倍])"
@@ -98,7 +105,7 @@ RANGE = (
 MULTIPLIED = re.compile(f"([{DIGIT}十]+)[十百千]")
 """五到八千 may be 5 or 5000 to 8000."""
 PATTERN = re.compile(
-    f"(?P<fixed>(?<![{DIGIT}{SCALE}])(?:{FIXED}|{HOLIDAY}|{FOOL})|{DOTTED})"
+    f"(?P<fixed>(?<![{DIGIT}{SCALE}])(?:{FIXED}|{HOLIDAY}|{FOOL})|{LUNAR}|{OCTOBER}|{DOTTED})"
     f"|(?P<bit>{BIT})"
     f"|(?P<weekday>{WEEKDAY})"
     f"|{RANGE}"
@@ -109,10 +116,11 @@ PATTERN = re.compile(
     f"|(?(clock)|(?<![零〇][点點])){OH_FIVE}(?(clock)|(?!{MEASURED})))"
     f"|(?P<date>{NUMERAL}(?:[年月]{NUMERAL})+(?:(?P<day>[日号號])[到至]{NUMERAL}(?=(?P=day)))?)(?=[月日号號])"
     f"|(?:(?<=第)|{CLOCK})(?P<whole>{NUMERAL})(?=[点點])"
+    f"|(?P<main>{NUMERAL})(?P<of>[块塊度])(?P<part>[一二三四五六七八九])(?=$|\\W|毛(?![{DIGIT}])|[的钱錢左吧吗嗎呢了就是])"
     f"|(?P<number>{DECIMAL})"
 )
 OPEN = re.compile(
-    f"(?:百分之?|版本?|星期?|[礼禮]拜?|[周週]|[{BEFORE}{DIGIT}{SCALE}点點分之年月日号號岁歲度到至比乘{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])++$"
+    f"(?:百分之?|版本?|星期?|[礼禮]拜?|[周週]|[{BEFORE}{DIGIT}{SCALE}点點分之年月日号號岁歲度块塊毛到至比乘{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])++$"
 )
 """An end of a text in which a number may go on."""
 ALONE = re.compile(f"[{BEFORE}{DIGIT}{SCALE}{SEVERAL}星礼禮周週版]|百分")
@@ -160,6 +168,9 @@ def _written(match: re.Match[str], least: int) -> str | None:
         return _joined(f"{{}}{point}{{}}", match["hour"], match["minute"])
     if match["date"]:
         return _joined(re.sub(NUMERAL, "{}", match["date"]), *re.findall(NUMERAL, match["date"]))
+    if match["main"]:
+        # 十五块八 and 三十七度五, but 三块五 as it was spoken.
+        return None if len(match["main"]) == 1 else _joined(f"{{}}{match['of']}{{}}", match["main"], match["part"])
     numeral = match["whole"] or match["number"]
     if len(numeral) == 1 or numeral in IDIOMS:
         return None
@@ -170,6 +181,9 @@ def _written(match: re.Match[str], least: int) -> str | None:
         return None
     if match.string[: match.start()].endswith(tuple(SEVERAL)) and not set(numeral) & set(DIGIT):
         # 几十万 is not of how many ten thousands.
+        return None
+    if match.string[match.end() : match.end() + 1] in ("几", "幾"):
+        # 二十几岁, 一九九几年.
         return None
     written = _number(numeral)
     return None if written is None or (written.isdigit() and written[0] != "0" and int(written) < least) else written
@@ -202,7 +216,8 @@ def _joined(form: str, *numerals: str) -> str | None:
 def _number(numeral: str) -> str | None:
     """Digits for a numeral; None: it is none, as in 千万不要 and 三四十."""
     whole, _, fraction = numeral.replace("點", "点").partition("点")
-    if len(whole) > 1 and TAEL.search(whole):
+    if len(whole) > 1 and (TAEL.search(whole) or ("幺" in whole and set(whole) & set(SCALE))):
+        # 老幺十岁: 幺 is a one among figures only.
         return None
     whole = whole.translate(SIMPLE)
     after = "." + "".join(VALUE[digit] for digit in fraction.translate(SIMPLE)) if fraction else ""
