@@ -10,8 +10,16 @@ from wlkd_text.reading import ARTICLES, Number, Token, is_hyphen, ohs
 
 CENTURIES = range(13, 22)
 """Nineteen ninety nine, twenty twenty four. Eleven fifteen and twelve thirty are times of the day."""
-DECADES = ("twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties")
-"""Nineteen eighties."""
+DECADES = (
+    *("hundreds", "tens", "twenties", "thirties", "forties", "fifties", "sixties", "seventies"),
+    *("eighties", "nineties"),
+)
+"""Nineteen eighties, nineteen hundreds."""
+COUNTED = re.compile(
+    "dollars|bucks|euros|pounds|cents|percent|seconds|minutes|hours|days|weeks|months|years|people|times|miles|metres"
+    "|meters|kilometres|kilometers|degrees"
+)
+"""Behind nineteen ninety-nine they say that it is no year: it may be a price, or from one to the other."""
 AT = {"at", "until", "till"}
 """What may stand before a time of the day. By one fifty may be 150, and from two forty a price."""
 DATED = {
@@ -54,6 +62,21 @@ def may_be_range(group: Sequence[Number], tokens: Sequence[Token]) -> bool:
     has_hyphen = second.first == first.stop + 1 and is_hyphen(tokens, first.stop)
     is_far = first.value in range(16, 20) and second.value >= 40
     return has_hyphen and not is_far and not is_behind_month(first, tokens)
+
+
+def is_fraction(group: Sequence[Number], tokens: Sequence[Token]) -> bool:
+    """Whether a group ends in parts of a whole: two hundredths, nineteen twentieths, one hundredth of it."""
+    last = group[-1]
+    if not last.ordinal:
+        return False
+    is_of = last.stop < len(tokens) and tokens[last.stop].text().casefold() == "of"
+    return last.text.endswith("s") or (is_of and tokens[group[0].first].text().casefold() == "one")
+
+
+def is_counted(group: Sequence[Number], tokens: Sequence[Token]) -> bool:
+    """Whether what looks like a year is counted: fifteen twenty minutes, nineteen ninety-nine dollars."""
+    behind = tokens[group[-1].stop].text().casefold() if group[-1].stop < len(tokens) else ""
+    return is_year(group, "".join(number.text for number in group)) and COUNTED.fullmatch(behind) is not None
 
 
 def is_unclear(group: Sequence[Number], tokens: Sequence[Token], least: int) -> bool:
@@ -134,4 +157,4 @@ def decade(century: Number, tokens: Sequence[Token]) -> tuple[int, int, str] | N
     word = tokens[at].text().casefold() if at < len(tokens) else ""
     if century.ordinal or century.value not in CENTURIES or word not in DECADES:
         return None
-    return century.first, at + 1, f"{century.text}{DECADES.index(word) + 2}0s"
+    return century.first, at + 1, f"{century.text}{DECADES.index(word)}0s"

@@ -32,6 +32,8 @@ THOUSANDS_OF_MILLIONS = ("es", "pt")
 """Here cinco mil cuatro millones is one number; elsewhere it is 5000 and four million."""
 UNITS_FIRST = ("de", "nl")
 """Thirty-six is six and thirty here."""
+PLURALS_APART = {"tens", "hundreds", "thousands", "millions", "billions"}
+"""English ones that text2num takes for the singular: tens of thousands, the nineteen hundreds."""
 CIEN = "cien"
 """The Spanish hundred that nothing follows but thousands; with more behind it is ciento."""
 
@@ -82,7 +84,9 @@ class Reading:
             token = Token(match[0], *match.span())
             # A hundred and one is a number; seventy and one hundred are two, which text2num takes for 7100.
             is_apart = self.is_and(token) and not (tokens and self.is_scale(tokens[-1]))
-            if self._language == "en" and (is_apart or self._is_of_time(token, tokens)):
+            if self._language == "en" and (
+                is_apart or self._is_of_time(token, tokens) or token.word.casefold() in PLURALS_APART
+            ):
                 token = replace(token, separates=True)
             tokens.append(token)
         return tokens

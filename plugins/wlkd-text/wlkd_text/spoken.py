@@ -71,7 +71,9 @@ class Numerals:
 
     def _written(self, group: Sequence[Number], tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
         """First token, the one behind the last, and the digits, for what is written as digits."""
-        if self._language == "en" and english.is_price(group, tokens):
+        if self._language == "en" and (
+            english.is_price(group, tokens) or english.is_fraction(group, tokens) or english.is_counted(group, tokens)
+        ):
             return
         if self._language == "en" and (time := english.clock(group, tokens)):
             yield group[0].first, group[-1].stop, time
