@@ -179,6 +179,7 @@ class Daemon:
             task.cancel()
         for session in admission.sessions:
             logger.warning("abandoned at the deadline: %s", session)
+            session.abandon()
 
     async def _name_what_remains(self, core: Core) -> None:
         while True:

@@ -212,14 +212,23 @@ class LiveSession:
             async with asyncio.timeout(within):
                 await self._quiet.wait()
         if self._life.stage is Stage.TAKING:
-            self._fail(SessionError(Code.MOVING, "the server is shutting down; the stream can go on elsewhere"))
-            if self._task is not None:
-                self._task.cancel()
+            self._end_now(SessionError(Code.MOVING, "the server is shutting down; the stream can go on elsewhere"))
 
     async def drain(self) -> None:
         """The daemon stops: take no more audio, and finish what was received."""
         reason = SessionError(Code.DRAINING, "the server is shutting down; everything received is transcribed")
         await self._inbox.end(reason)
+
+    def abandon(self) -> None:
+        """The daemon stops and waits no longer: the client is to know that there are no more words."""
+        if not self._life.over:
+            reason = "the server is shutting down, and had no time to transcribe the rest"
+            self._end_now(SessionError(Code.DRAINING, reason))
+
+    def _end_now(self, error: SessionError) -> None:
+        self._fail(error)
+        if self._task is not None:
+            self._task.cancel()
 
     async def close(self) -> None:
         """Give everything back; what is not yet transcribed is abandoned."""
@@ -413,9 +422,7 @@ class LiveSession:
                 if self.is_live:
                     self._metrics.commit_lag.observe(seconds(self.lag))
             case SessionError():
-                self._fail(outcome)
-                if self._task is not None:
-                    self._task.cancel()
+                self._end_now(outcome)
             case _:
                 raise outcome
 

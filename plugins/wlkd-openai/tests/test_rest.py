@@ -257,6 +257,30 @@ async def test_a_cut_file_gives_the_words_before_the_cut(serving, make_wav):
     assert (status, answer["text"]) == (200, "one two three four")
 
 
+@pytest.mark.parametrize("stream", ["false", "true"])
+async def test_a_restart_that_cannot_wait_for_a_file_tells_its_client(serving, make_wav, stream):
+    values = {
+        "backend": {"name": "scripted", "options": {"step_seconds": 0.3}},
+        "worker": {"max_chunk_seconds": 1},
+        "sessions": {"drain_seconds": 0.5},
+        "warmup": False,
+    }
+    form = aiohttp.FormData({"model": "whisper-1", "stream": stream})
+    form.add_field("file", make_wav(60), filename="speech.wav")
+    async with serving(values) as daemon, aiohttp.ClientSession() as http:
+        asking = asyncio.create_task(http.post(f"{daemon.http}/v1/audio/transcriptions", data=form))
+        # A stream of events has been answered with its first word.
+        await (asking if stream == "true" else until_metric(daemon.http, "wlkd_sessions_open", 1.0))
+        daemon.daemon.stop()
+        async with await asking as answer:
+            text = await answer.text()
+    if stream == "false":
+        assert answer.status == 503 and answer.headers["Retry-After"]
+    told = json.loads(text.rpartition("data: ")[2])
+    assert told["error"]["code"] == "draining"
+    assert told["error"]["message"] == "the server is shutting down, and had no time to transcribe the rest"
+
+
 async def test_a_form_cut_short_is_refused(serving):
     body = b'--xx\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhis'
     headers = {"Content-Type": "multipart/form-data; boundary=xx"}
