@@ -19,13 +19,14 @@ def wlkd_register_backends(register: Registry) -> None:
 
 @hookimpl
 def wlkd_check_host(config: Config) -> list[Problem]:
-    from wlkd_whisper.host import device_problems, encoder_problems
+    from wlkd_whisper.host import device_problems, encoder_problems, language_problems
 
     from wlkd_localagreement.options import LocalAgreementOptions
 
     problems: list[Problem] = []
     for place, part in config.backends.items():
         if isinstance(options := part.options, LocalAgreementOptions):
-            problems += encoder_problems(config.models_dir, options.model, place)
+            unfit = list(encoder_problems(config.models_dir, options.model, place))
+            problems += unfit or language_problems(config, options.model, place)
             problems += device_problems(options.device, place)
     return problems

@@ -40,13 +40,14 @@ def wlkd_check_config(config: Config) -> list[Problem]:
 
 @hookimpl
 def wlkd_check_host(config: Config) -> list[Problem]:
-    from wlkd_whisper.host import device_problems, pair_problems
+    from wlkd_whisper.host import device_problems, language_problems, pair_problems
 
     from wlkd_simulstreaming.options import SimulStreamingOptions
 
     problems: list[Problem] = []
     for place, part in config.backends.items():
         if isinstance(options := part.options, SimulStreamingOptions):
-            problems += pair_problems(config.models_dir, options.model, place)
+            unfit = list(pair_problems(config.models_dir, options.model, place))
+            problems += unfit or language_problems(config, options.model, place)
             problems += device_problems(options.device, place)
     return problems

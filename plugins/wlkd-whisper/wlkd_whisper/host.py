@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from wlkd import Problem
+from wlkd import Config, Problem
 from wlkd_whisper.folder import private_paths
-from wlkd_whisper.pairs import check_encoder, check_pair
+from wlkd_whisper.pairs import check_encoder, check_pair, known_languages
 
 NVIDIA = Path("/dev/nvidiactl")
 """There where NVIDIA's driver is at work."""
@@ -22,6 +22,24 @@ def pair_problems(models_dir: Path, size: str, place: str = "backend") -> Iterat
 def encoder_problems(models_dir: Path, size: str, place: str = "backend") -> Iterator[Problem]:
     """The same of the encoder alone."""
     yield from _problems(check_encoder(models_dir, size) or _private(models_dir, size), place)
+
+
+def language_problems(config: Config, size: str, place: str = "backend") -> Iterator[Problem]:
+    """What `config` asks of the model at `place` and this one does not know, once its files are right."""
+    known = known_languages(config.models_dir, size)
+    name = "default" if place == "backend" else place.removeprefix("engines.")
+    asked = {f"routing.{language}": language for language, engine in config.routing.items() if engine == name}
+    if place == "backend":
+        spoken = config.recognition
+        wanted = {f"recognition.languages.{n}": language for n, language in enumerate(spoken.languages)}
+        wanted["recognition.language"] = spoken.language
+        elsewhere = config.routing.keys() | {"auto"}
+        asked |= {option: language for option, language in wanted.items() if language not in elsewhere}
+        if spoken.task == "translate" and known == {"en"}:
+            yield Problem("recognition.task", f"{size} knows English only and cannot translate; write transcribe")
+    for option, language in asked.items():
+        if language not in known:
+            yield Problem(option, f"{size} does not know {language}; known: {', '.join(sorted(known))}")
 
 
 def device_problems(device: str, place: str = "backend") -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from wlkd_whisper.dims import ModelFileError, WhisperDims
 from wlkd_whisper.folder import decoder_file, encoder_dir, sizes_in
 from wlkd_whisper.modelbin import ModelBin
 
+LANGUAGE_TOKEN = re.compile(r"<\|[a-z]{2,3}\|>")
 VOCABULARIES = ("vocabulary.txt", "vocabulary.json")
 SPECIAL_TOKENS = ("<|startoftranscript|>", "<|notimestamps|>")
 TOKEN_LISTS = ("suppress_ids", "suppress_ids_begin", "lang_ids")
@@ -54,6 +56,14 @@ def encoder_dims(models_dir: Path, size: str) -> WhisperDims:
 def decoder_dims(models_dir: Path, size: str) -> WhisperDims:
     """Raises ModelFileError or OSError."""
     return read_dims(decoder_file(models_dir, size))
+
+
+def known_languages(models_dir: Path, size: str) -> frozenset[str]:
+    """Codes of the languages that `size` has tokens for. Raises ModelFileError or OSError."""
+    if not encoder_dims(models_dir, size).multilingual:
+        return frozenset({"en"})  # the tokens of the others are there, and mean nothing
+    _, words = _vocabulary(encoder_dir(models_dir, size))
+    return frozenset(word[2:-2] for word in words if LANGUAGE_TOKEN.fullmatch(word))
 
 
 def _what_is_there(models_dir: Path) -> str:
