@@ -68,6 +68,7 @@ def spelling(component: Numbers) -> TextFilter:
         ("en", " two hundredths, nineteen twentieths, one hundredth of it, tens of thousands", None),
         ("en", " fifteen twenty minutes, nineteen ninety nine dollars, twenty twenty five percent", None),
         ("en", " our one hundredth, the nineteen hundreds, twenty tens", " our 100th, the 1900s, 2010s"),
+        ("en", " triple five one two three four, two double nine five five", None),
         ("en", " the seventeenth nineties, four nineteen sixties", " the 17th nineties, four 1960s"),
         ("en", " call five five five one two oh four now", " call 5551204 now"),
         ("en", " the twenty-first of twenty-three", " the 21st of 23"),

@@ -27,6 +27,7 @@ DATED = {
     *("december", "quarter", "q"),
 }
 """A day, or the number of the quarter, and a year may follow: March twenty-one twenty twenty-five."""
+REPEATED = {"double", "triple", "treble"}
 TRADED = re.compile(
     "sells?|sold|selling|buy|buys|buying|bought|priced|trad(?:es?|ed|ing)|retail(?:s|ed|ing)?|valued|quoted"
 )
@@ -49,7 +50,7 @@ PRICED = re.compile(
 def decides(token: Token) -> bool:
     """Whether `token` may say what a number behind it is."""
     word = token.text().casefold()
-    return word in AT or word in DATED
+    return word in AT or word in DATED or word in REPEATED
 
 
 def is_year(group: Sequence[Number], digits: str) -> bool:
@@ -77,6 +78,13 @@ def is_counted(group: Sequence[Number], tokens: Sequence[Token]) -> bool:
     """Whether what looks like a year is counted: fifteen twenty minutes, nineteen ninety-nine dollars."""
     behind = tokens[group[-1].stop].text().casefold() if group[-1].stop < len(tokens) else ""
     return is_year(group, "".join(number.text for number in group)) and COUNTED.fullmatch(behind) is not None
+
+
+def is_repeated(group: Sequence[Number], tokens: Sequence[Token]) -> bool:
+    """Whether figures of a group are said to come twice or more, as in double nine five five."""
+    first = group[0].first
+    is_behind = first > 0 and tokens[first - 1].text().casefold() in REPEATED
+    return is_behind and group[0].spelt and len(group) > 1
 
 
 def is_unclear(group: Sequence[Number], tokens: Sequence[Token], least: int) -> bool:

@@ -82,6 +82,8 @@ class Numerals:
             yield from self._written(group[:1], tokens)
             yield from self._written(group[1:], tokens)
             return
+        if self._language == "en" and english.is_repeated(group, tokens):
+            return
         together = _together(group, tokens)
         if together is not None:
             yield group[0].first, group[-1].stop, together
