@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-from contextlib import asynccontextmanager
-from typing import Any
 
 import aiohttp
 import numpy as np
@@ -15,49 +12,15 @@ import pytest
 import soundfile
 import soxr
 from websockets.exceptions import InvalidStatus
-from wlkd_openai.realtime.settings import Settings
 from wlkd_openai.transport import OpenAI, OpenAIOptions
 
 from tests.waiting import metric, until
 from wlkd.testing import Told, check_transport
 
-MANUAL = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
-SECOND = {"audio/pcm": bytes(48_000), "audio/pcmu": b"\xff" * 8_000, "audio/pcma": b"\xd5" * 8_000}
-DELTA = "conversation.item.input_audio_transcription.delta"
-COMPLETED = "conversation.item.input_audio_transcription.completed"
+from .realtime import COMPLETED, DELTA, MANUAL, SECOND, append, connected, raw, receive, transcript
+
 FAILED = "conversation.item.input_audio_transcription.failed"
 CLIP = "en_librispeech_test_clean/1089-134686-0005.flac"
-
-
-@asynccontextmanager
-async def connected(daemon, key="unused", **options):
-    api = openai.AsyncOpenAI(base_url=f"{daemon.http}/v1", api_key=key, max_retries=0)
-    async with api, api.realtime.connect(extra_query={"intent": "transcription"}, **options) as connection:
-        created = await receive(connection, "session.created")
-        assert created[-1].session.type == "transcription"
-        yield connection
-
-
-async def receive(connection, last: str) -> list[Any]:
-    """Events up to the first of the type `last`."""
-    events = []
-    async with asyncio.timeout(15):
-        while not events or events[-1].type != last:
-            events.append(await connection.recv())
-    return events
-
-
-async def append(connection, audio: bytes, piece: int = 10_000) -> None:
-    for offset in range(0, len(audio), piece):
-        await connection.input_audio_buffer.append(audio=base64.b64encode(audio[offset : offset + piece]).decode())
-
-
-def transcript(events) -> str:
-    """Of the item that the last event completes; its deltas must say the same."""
-    completed = events[-1]
-    deltas = [event.delta for event in events if event.type == DELTA and event.item_id == completed.item_id]
-    assert "".join(deltas) == completed.transcript
-    return completed.transcript
 
 
 @pytest.mark.parametrize("format", ["audio/pcm", "audio/pcmu", "audio/pcma"])
@@ -112,30 +75,6 @@ async def test_a_turn_names_its_language(serving):
         await connection.input_audio_buffer.commit()
         *_, completed = await receive(connection, COMPLETED)
     assert [one.code for one in completed.languages] == ["en"]
-
-
-async def test_clients_of_models_that_find_no_turns_end_them(serving, says):
-    wish = {"type": "transcription", "audio": {"input": {"transcription": {"model": "gpt-live-transcribe"}}}}
-    async with serving() as daemon, connected(daemon) as connection:
-        await connection.session.update(session=wish)
-        [updated] = await receive(connection, "session.updated")
-        await append(connection, SECOND["audio/pcm"] * 2)
-        await connection.input_audio_buffer.commit()
-        events = await receive(connection, COMPLETED)
-    assert updated.session.audio.input.turn_detection is None
-    assert "input_audio_buffer.speech_started" not in {event.type for event in events}
-    assert transcript(events) == says(2)
-
-
-def test_turns_follow_the_model_until_the_client_says_otherwise():
-    def wish(model: str, **said: Any) -> dict[str, Any]:
-        return {"audio": {"input": {"transcription": {"model": model}, **said}}}
-
-    live = Settings().updated(wish("gpt-realtime-whisper"), ["en"])
-    assert (live.finds_turns, live.updated(wish("gpt-transcribe"), ["en"]).finds_turns) == (False, True)
-    said = Settings().updated(wish("gpt-transcribe", turn_detection={"type": "server_vad"}), ["en"])
-    said = Settings.model_validate_json(said.model_dump_json(exclude_unset=True))
-    assert said.updated(wish("gpt-live-transcribe"), ["en"]).finds_turns
 
 
 async def test_words_come_before_the_commit(serving):
@@ -204,77 +143,6 @@ async def test_a_turn_that_is_over_is_not_cleared(serving, speech_dir):
         assert [event.item_id for event in events if event.type == COMPLETED] == [committed.item_id]
 
 
-def heard(**input: Any) -> dict[str, Any]:
-    """A change of how audio is heard."""
-    return {"type": "transcription", "audio": {"input": input}}
-
-
-GERMAN = heard(transcription={"language": "de"})
-ULAW = heard(format={"type": "audio/pcmu"})
-FOUND = {"turn_detection": {"type": "server_vad"}}
-
-
-async def test_settings_change_between_turns_and_lose_nothing(serving, says):
-    async with serving() as daemon, connected(daemon) as connection:
-        await append(connection, SECOND["audio/pcm"] * 2)
-        await connection.session.update(session=ULAW)
-        assert transcript(await receive(connection, COMPLETED)) == says(2)
-        await receive(connection, "session.updated")
-        await append(connection, SECOND["audio/pcmu"] * 2)
-        await connection.input_audio_buffer.commit()
-        events = await receive(connection, COMPLETED)
-        assert events[0].audio_start_ms == 2000
-        assert transcript(events) == says(2)
-
-
-@pytest.mark.parametrize(("changed", "more"), [(GERMAN, "audio/pcm"), (ULAW, "audio/pcmu")])
-async def test_a_turn_that_the_client_has_not_committed_outlives_new_settings(serving, says, changed, more):
-    async with serving() as daemon, connected(daemon) as connection:
-        await connection.session.update(session=MANUAL)
-        await append(connection, SECOND["audio/pcm"] * 2)
-        await connection.session.update(session=changed)
-        await connection.input_audio_buffer.commit()
-        first = await receive(connection, COMPLETED)
-        assert (transcript(first), first[-1].usage.seconds) == (says(2), 2)
-        await connection.input_audio_buffer.commit()
-        [refused] = await receive(connection, "error")
-        assert refused.error.code == "input_audio_buffer_commit_empty"
-        await append(connection, SECOND[more] * 2)
-        # The words before this change and those after it are one turn, for there is no commit between them.
-        await connection.session.update(session=heard(transcription={"language": "fr"}))
-        await append(connection, SECOND[more])
-        await connection.input_audio_buffer.commit()
-        second = await receive(connection, COMPLETED)
-        assert (transcript(second), second[-1].usage.seconds) == (f"{says(2)} {says(1)}", 3)
-
-
-@pytest.mark.parametrize("changes", [[heard(**FOUND, transcription={"language": "de"})], [GERMAN, heard(**FOUND)]])
-async def test_turns_that_are_found_from_now_on_end_that_of_the_client(serving, says, changes):
-    async with serving() as daemon, connected(daemon) as connection:
-        await connection.session.update(session=MANUAL)
-        await append(connection, SECOND["audio/pcm"] * 2)
-        for change in changes:
-            await connection.session.update(session=change)
-        assert transcript(await receive(connection, COMPLETED)) == says(2)
-        await append(connection, SECOND["audio/pcm"] * 2)
-        await connection.session.update(session=ULAW)
-        assert transcript(await receive(connection, COMPLETED)) == says(2)
-        await receive(connection, "session.updated")
-        await connection.input_audio_buffer.commit()
-        [refused] = await receive(connection, "error")
-        assert refused.error.code == "input_audio_buffer_commit_empty"
-
-
-@asynccontextmanager
-async def raw(daemon, **options):
-    """A WebSocket without the package."""
-    async with (
-        aiohttp.ClientSession() as http,
-        http.ws_connect(f"{daemon.ws}/v1/realtime?intent=transcription", **options) as socket,
-    ):
-        yield socket
-
-
 async def test_the_shape_of_the_beta(serving, says):
     update = {
         "type": "transcription_session.update",
@@ -296,77 +164,6 @@ async def test_the_shape_of_the_beta(serving, says):
             kinds.append(event["type"])
         assert "conversation.item.created" in kinds
         assert event["transcript"] == says(2)
-
-
-BAD = [
-    ({"type": "input_audio_buffer.commit"}, "input_audio_buffer_commit_empty", None),
-    ({"type": "input_audio_buffer.append", "audio": "not base64!"}, "invalid_value", "audio"),
-    ({"type": "input_audio_buffer.append", "audio": 7}, "invalid_value", "audio"),
-    ({"type": "input_audio_buffer.append"}, "invalid_value", "audio"),
-    ({"type": "response.create"}, "unsupported", None),
-    ({"type": "make.coffee"}, "invalid_event", "type"),
-    ({"kind": "none"}, "invalid_event", "type"),
-    ({"type": "session.update"}, "invalid_type", "session"),
-    ({"type": "session.update", "session": {"type": "realtime"}}, "invalid_value", "session.type"),
-    ({"type": "session.update", "session": {"voice": "alloy"}}, "unknown_parameter", "session.voice"),
-    (
-        {"type": "session.update", "session": {"audio": {"input": {"format": {"type": "audio/opus"}}}}},
-        "invalid_value",
-        "session.audio.input.format.type",
-    ),
-    (
-        {"type": "session.update", "session": {"audio": {"input": {"format": {"type": "audio/pcm", "rate": "fast"}}}}},
-        "invalid_value",
-        "session.audio.input.format.rate",
-    ),
-    (
-        {"type": "session.update", "session": {"audio": {"input": {"format": 7}}}},
-        "invalid_value",
-        "session.audio.input.format",
-    ),
-    (
-        {"type": "session.update", "session": {"audio": {"input": {"transcription": {"language": "tlh"}}}}},
-        "invalid_value",
-        "session.audio.input.transcription.language",
-    ),
-    (
-        {"type": "transcription_session.update", "session": {"input_audio_format": "mp3"}},
-        "invalid_value",
-        "session.audio.input.format.type",
-    ),
-]
-
-
-async def test_mistakes_are_told_and_the_conversation_goes_on(serving, says):
-    async with serving() as daemon, raw(daemon) as socket:
-        await socket.receive_json(timeout=5)
-        for number, (event, code, param) in enumerate(BAD):
-            await socket.send_json({**event, "event_id": f"mine-{number}"})
-            answer = await socket.receive_json(timeout=5)
-            error = answer["error"]
-            assert (answer["type"], error["type"]) == ("error", "invalid_request_error")
-            assert (error["code"], error["param"], error["event_id"]) == (code, param, f"mine-{number}")
-        for text in ("{", "[]", "[" * 50_000, r'{"type": "nonsense", "event_id": "\ud800"}'):
-            await socket.send_str(text)
-            assert (await socket.receive_json(timeout=5))["error"]["code"] == "invalid_json"
-        await socket.send_bytes(b"audio")
-        assert (await socket.receive_json(timeout=5))["error"]["code"] == "invalid_event"
-        audio = base64.b64encode(SECOND["audio/pcm"]).decode()
-        await socket.send_json({"type": "input_audio_buffer.append", "audio": audio})
-        await socket.send_json({"type": "input_audio_buffer.commit"})
-        while (event := await socket.receive_json(timeout=5))["type"] != COMPLETED:
-            pass
-        assert event["transcript"] == says(1)
-
-
-async def test_an_event_too_big_closes_with_the_reason(serving):
-    async with serving(max_message_bytes=65_536) as daemon, raw(daemon) as socket:
-        await socket.receive_json(timeout=5)
-        await socket.send_str("x" * 65_537)
-        event = await socket.receive_json(timeout=5)
-        assert (event["type"], event["error"]["code"]) == ("error", "message_too_big")
-        closing = await socket.receive(timeout=5)
-        assert (closing.data, "smaller" in closing.extra) == (1009, True)
 
 
 async def test_a_failing_backend_fails_the_item(serving):
