@@ -74,3 +74,8 @@ def texts(words):
 def memory_of(decoder, states, contents):
     """Of `states`, and all the silence behind them that `decoder` remembers."""
     return decoder.memory(states, contents, [decoder.dims.n_audio_ctx] * len(states))
+
+
+def prompt_text(talk, request):
+    """The text in a prefix before the start of the transcript."""
+    return talk.vocabulary.text(request.prefix[: request.sot])

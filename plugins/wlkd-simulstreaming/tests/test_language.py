@@ -1,4 +1,6 @@
-"""Deciding the language."""
+"""Deciding the language, and what a stream holds back meanwhile."""
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -6,8 +8,10 @@ from wlkd_simulstreaming.language import Evidence, tried
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.state import State
 
-from wlkd import Frame
+from wlkd import Frame, RecognitionParams
 from wlkd.contract.audio import samples
+
+from .talk import hypothesis, texts
 
 
 def test_enough_heard_and_sure_enough():
@@ -117,3 +121,51 @@ def test_a_full_window_decides_however_much_more_is_wanted(probability, option):
     guess = {"en": probability, "fr": 1 - probability}
     assert heard(State(), 3.9).informed(guess, options, closing=False).language is None
     assert heard(State(), 4.1).informed(guess, options, closing=False).language == "en"
+
+
+def listened(step, probabilities):
+    state = step.state.informed(probabilities, step.brief.options, closing=step.end is not None)
+    return dataclasses.replace(step, state=state)
+
+
+def test_the_language_is_decided_once_and_words_wait_for_it(new_talk, vocabulary):
+    talk = new_talk(RecognitionParams())
+    step = listened(talk.hear(1.5), {"en": 0.2, "de": 0.8})
+    commit = talk.conclude(step, hypothesis(vocabulary, (" ein", 10), (" zwei", 40)), "de")
+    assert (texts(commit.words), texts(commit.tentative), commit.language) == ([], [" ein", " zwei"], None)
+    step = listened(talk.hear(1), {"en": 0.1, "de": 0.9})
+    commit = talk.conclude(step, hypothesis(vocabulary, (" ein", 10), (" zwei", 40)), "de")
+    assert (texts(commit.words), commit.language) == ([" ein"], "de")
+    assert talk.stream.plan().state.language == "de"
+
+
+def test_a_short_first_stretch_is_evidence_but_does_not_decide(new_talk, vocabulary):
+    talk = new_talk(RecognitionParams())
+    step = listened(talk.hear(0.5, end=True), {"en": 0.6, "de": 0.4})
+    commit = talk.conclude(step, hypothesis(vocabulary, (" ja", 10)), "en")
+    assert texts(commit.words) == [" ja"]
+    step = listened(talk.hear(2), {"en": 0.1, "de": 0.9})
+    assert step.state.language == "de"
+
+
+def test_each_segment_may_be_in_another_language(new_talk):
+    talk = new_talk(RecognitionParams(language_scope="segment"))
+    talk.stream.adopt(dataclasses.replace(talk.hear(3).state, language="de"))
+    assert talk.step(1, (" eins", 20), (" zwei", 100), end=True, language="de").language == "de"
+    state = talk.stream.plan().state
+    assert (state.language, state.before) == (None, "de")
+    waiting = talk.step(1, (" ja", 10), (" gut", 20), language="de")
+    assert (waiting.words, texts(waiting.tentative)) == ((), [" ja", " gut"])
+
+
+def test_a_language_that_was_asked_for_stays_in_every_segment(new_talk):
+    talk = new_talk(RecognitionParams(language="de", language_scope="segment"))
+    talk.step(3, (" eins", 20), end=True, language="de")
+    assert talk.stream.plan().state.language == "de"
+
+
+def test_nothing_is_committed_while_the_language_is_in_question(new_talk):
+    talk = new_talk(RecognitionParams(language_scope="segment"))
+    state = talk.hear(3).state
+    talk.stream.adopt(dataclasses.replace(state, language="en", strange_from=state.window.end))
+    assert talk.step(1, (" one", 20), (" two", 40)).words == ()
