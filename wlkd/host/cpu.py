@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from wlkd.host.kernel import lines_of, own_groups
+
 MOST_INFERENCE_THREADS = 8
 """One step of a small model has too little in it for more: beyond, threads wait for each other."""
 MOST_AUDIO_THREADS = 8
@@ -33,18 +35,9 @@ def audio_threads(count: int) -> int:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Processors' worth of time for each group above us that has a limit; cgroups(7), version 2."""
-    try:
-        groups = (root / "proc/self/cgroup").read_text(encoding="ascii").splitlines()
-    except OSError:  # another kernel, or hidden from us: then nothing limits us that we could know of
-        return
-    mount = root / "sys/fs/cgroup"
-    for line in groups:
-        number, _, place = line.split(":", 2)
-        own = mount / place.lstrip("/")
-        for group in (own, *own.parents) if number == "0" else ():
-            file = group / "cpu.max"
-            if group.is_relative_to(mount) and file.is_file():
-                quota, period = file.read_text(encoding="ascii").split()
-                if quota != "max":
-                    yield int(quota) / int(period)
+    """Processors' worth of time for each group above us that has a limit."""
+    for group in own_groups(root):
+        for line in lines_of(group / "cpu.max"):
+            quota, period = line.split()
+            if quota != "max":
+                yield int(quota) / int(period)

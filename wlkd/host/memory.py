@@ -8,6 +8,8 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path
 
+from wlkd.host.kernel import lines_of, own_groups
+
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 """Of mallopt(3), from malloc.h."""
 
@@ -56,33 +58,18 @@ async def keep_giving_back() -> None:
 
 
 def _of_machine(root: Path) -> Iterator[int]:
-    for line in _lines(root / "proc/meminfo"):
+    for line in lines_of(root / "proc/meminfo"):
         name, _, amount = line.partition(":")
         if name == "MemAvailable":
             yield int(amount.split()[0]) * 1024
 
 
 def _of_groups(root: Path) -> Iterator[int]:
-    """One amount for each group above us that has a limit; cgroups(7), version 2."""
-    mount = root / "sys/fs/cgroup"
-    for line in _lines(root / "proc/self/cgroup"):
-        number, _, place = line.split(":", 2)
-        if number != "0":
-            continue
-        own = mount / place.lstrip("/")
-        for group in (own, *own.parents):
-            if not group.is_relative_to(mount):
-                break
-            limit = "".join(_lines(group / "memory.max"))
-            used = "".join(_lines(group / "memory.current"))
-            if limit.isdigit() and used.isdigit():
-                # Cached files count as used until somebody needs the room.
-                statistics = dict(line.split() for line in _lines(group / "memory.stat"))
-                yield int(limit) - int(used) + int(statistics.get("inactive_file", 0))
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="ascii").splitlines()
-    except OSError:  # another kernel, or hidden from us: then nothing is known
-        return []
+    """One amount for each group above us that has a limit."""
+    for group in own_groups(root):
+        limit = "".join(lines_of(group / "memory.max"))
+        used = "".join(lines_of(group / "memory.current"))
+        if limit.isdigit() and used.isdigit():
+            # Cached files count as used until somebody needs the room.
+            statistics = dict(line.split() for line in lines_of(group / "memory.stat"))
+            yield int(limit) - int(used) + int(statistics.get("inactive_file", 0))
