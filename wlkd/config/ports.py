@@ -15,9 +15,8 @@ from pathlib import Path
 
 from wlkd.config.options import Config
 from wlkd.contract.errors import Problem
-from wlkd.host.addresses import with_port
+from wlkd.host.addresses import EVERYWHERE, with_port
 
-EVERYWHERE = frozenset({"0.0.0.0", "::"})
 ANSWER_SECONDS = 1.0
 """What a daemon here gets to say that it is one."""
 
@@ -49,7 +48,7 @@ def ports_in_use(config: Config) -> Iterator[Problem]:
         place = f"{listener.section}.{listener.prefix}"
         if rival := next(filter(listener.clashes, before), None):
             yield Problem(f"{place}port", f"{rival.section} listens on port {port} too; give one of them another port")
-        elif (listener.host, listener.port) not in {(one.host, one.port) for one in before}:
+        elif (host, port) not in {(one.host, one.port) for one in before}:
             error = _refusal(host, port)
             if error is not None and error.errno != errno.EADDRINUSE:
                 yield Problem(f"{place}host", f"cannot listen on {with_port(host, port)}: {error.strerror or error}")

@@ -18,7 +18,7 @@ from aiohttp.typedefs import Middleware
 
 from wlkd.contract.errors import ProvisionError
 from wlkd.daemon.origins import Origins
-from wlkd.host.addresses import with_port
+from wlkd.host.addresses import EVERYWHERE, with_port
 from wlkd.host.systemd import InheritedSockets
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,6 @@ IDLE_SECONDS = 75.0
 """How long a connection may be without a request: longer than proxies keep one for the next (60 s). aiohttp's own limit
 is an hour, in which clients that say nothing, with a token or without, could take every descriptor."""
 
-EVERYWHERE = {"0.0.0.0", "::"}
 Address = tuple[str, int]
 
 
