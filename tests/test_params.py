@@ -12,7 +12,7 @@ from wlkd.contract.errors import ProvisionError, SessionError
     ("query", "message"),
     [
         ({"language": "xx"}, "language 'xx' is not known"),
-        ({"task": "sing"}, "unknown task 'sing'"),
+        ({"task": "sing"}, "task=sing: unknown; known: transcribe, translate"),
     ],
 )
 async def test_bad_wishes_are_refused(query: dict[str, str], message: str) -> None:

@@ -138,7 +138,7 @@ def test_a_client_chooses_and_is_told_what_there_is() -> None:
     for tag, script in tags.items():
         params = wishes({"language": tag}, RecognitionOptions(chinese_script="as_heard"), {"zh"}, "live")
         assert (params.language, params.chinese_script) == ("zh", script)
-    with pytest.raises(SessionError, match="unknown language_scope 'word'; known: session, segment"):
+    with pytest.raises(SessionError, match="language_scope=word: unknown; known: session, segment"):
         wishes({"language_scope": "word"}, options, {"zh"}, "live")
-    with pytest.raises(SessionError, match="unknown chinese_script 'seal'; known: simplified, traditional, trad"):
+    with pytest.raises(SessionError, match="chinese_script=seal: unknown; known: simplified, traditional, trad"):
         wishes({"chinese_script": "seal"}, options, {"zh"}, "live")

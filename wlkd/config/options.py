@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, SerializeAsAny, field_va
 
 from wlkd.config.messages import mistake_at
 from wlkd.contract.components import Options, shown
-from wlkd.contract.types import ChineseScript, LanguageScope
+from wlkd.contract.types import ChineseScript, LanguageScope, Task
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -81,7 +81,7 @@ class ServerOptions(Options):
 
 
 class SessionOptions(Options):
-    "How many sessions there may be, how long they may take, and how lines are cut."
+    """How many sessions there may be, how long they may take, and how lines are cut."""
 
     max_sessions: Count | Literal["auto"] = Field(
         default="auto",
@@ -164,9 +164,7 @@ class RecognitionOptions(Options):
         "pauses. segment is for meetings in several languages: list them in languages. Words after a "
         "pause then come up to 2 s later.",
     )
-    task: Literal["transcribe", "translate"] = Field(
-        default="transcribe", description="translate: write English, whatever language is spoken."
-    )
+    task: Task = Field(default="transcribe", description="translate: write English, whatever language is spoken.")
     chinese_script: ChineseScript = Field(
         default="simplified",
         description="Characters for Chinese: simplified, traditional (as in Taiwan), traditional_hk, or as_heard: as"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import cast, get_args
+from typing import get_args
 
 from wlkd.config.options import Config, RecognitionOptions
 from wlkd.contract.errors import BadParameter, ProvisionError, SessionError
@@ -15,11 +15,12 @@ from wlkd.contract.types import (
     LanguageScope,
     Priority,
     RecognitionParams,
+    Task,
     TranslationParams,
 )
 from wlkd.inference.engines import Engines
 from wlkd.sessions.script import script_of
-from wlkd.transports.queries import whole_number
+from wlkd.transports.queries import choice, whole_number
 
 MAX_PROMPT_CHARACTERS = 4096
 """Several times what a model can read, and little enough to be read on the event loop."""
@@ -37,20 +38,12 @@ def wishes(
     tag = None if language == "auto" else known_language(language, known)
     asked = [code for code in query.get("languages", "").split(",") if code.strip()]
     languages = tuple(known_language(code.strip(), known).language for code in asked)
-    scope = query.get("language_scope") or defaults.language_scope
-    if scope not in get_args(LanguageScope):
-        raise BadParameter(
-            "language_scope", f"unknown language_scope {scope!r}; known: {', '.join(get_args(LanguageScope))}"
-        )
-    task = query.get("task") or defaults.task
-    if task not in ("transcribe", "translate"):
-        raise SessionError("bad_request", f"unknown task {task!r}; known: transcribe, translate")
     hotwords = tuple(word for part in BETWEEN_HOTWORDS.split(query.get("hotwords", "")) if (word := part.strip()))
     params = RecognitionParams(
         language=None if tag is None else tag.language,
         languages=languages or tuple(code for code in defaults.languages if code in known),
-        language_scope=cast(LanguageScope, scope),
-        task=task,  # type: ignore[arg-type]
+        language_scope=choice(query, "language_scope", get_args(LanguageScope), defaults.language_scope),
+        task=choice(query, "task", get_args(Task), defaults.task),
         # Clients send all they have as context, and models read the end of it.
         initial_prompt=query.get("initial_prompt", defaults.initial_prompt)[-MAX_PROMPT_CHARACTERS:],
         static_prompt=query.get("static_prompt", defaults.static_prompt),
@@ -60,9 +53,7 @@ def wishes(
     )
     for name, length in (("static_prompt", len(params.static_prompt)), ("hotwords", sum(map(len, params.hotwords)))):
         if length > MAX_PROMPT_CHARACTERS:
-            raise SessionError(
-                "bad_request", f"{name} has {length} characters; at most {MAX_PROMPT_CHARACTERS} are taken"
-            )
+            raise BadParameter(name, f"{name} has {length} characters; at most {MAX_PROMPT_CHARACTERS} are taken")
     return params
 
 

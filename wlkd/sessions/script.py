@@ -11,11 +11,11 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, get_args
 
-from wlkd.contract.errors import BadParameter
 from wlkd.contract.text import is_abbreviation, text_of
 from wlkd.contract.types import ChineseScript, Word
+from wlkd.transports.queries import choice
 
 if TYPE_CHECKING:
     from opencc import OpenCC
@@ -62,11 +62,7 @@ SURNAME = re.compile(
 REMEMBERED_CHARACTERS = 12
 """Longer than nearly all of OpenCC's phrases."""
 WIDE = {",": "，", "?": "？", "!": "！", ":": "：", ";": "；", ".": "。"}
-
-
 MARKS = frozenset("，。？！：；、（）《》「」『』“”")
-
-
 BY_SUBTAG: Mapping[str, ChineseScript] = {
     "hk": "traditional_hk",
     "mo": "traditional_hk",
@@ -88,11 +84,8 @@ def script_of(query: Mapping[str, str], default: ChineseScript) -> ChineseScript
     """What a client's `query` asks for: by `chinese_script`, or else by a `language` that says how it is written.
 
     Raises `BadParameter`."""
-    wanted = query.get("chinese_script") or _script_of_tag(query.get("language", "")) or default
-    if wanted not in get_args(ChineseScript):
-        known = ", ".join(get_args(ChineseScript))
-        raise BadParameter("chinese_script", f"unknown chinese_script {wanted!r}; known: {known}")
-    return cast(ChineseScript, wanted)
+    told = _script_of_tag(query.get("language", ""))
+    return choice(query, "chinese_script", get_args(ChineseScript), told or default)
 
 
 class Script:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TypeVar, cast
 
 from wlkd.contract.errors import BadParameter
 from wlkd.contract.host import Capabilities
+
+Name = TypeVar("Name", bound=str)
 
 TRUE, FALSE = ("true", "1"), ("false", "0")
 MAX_DIGITS = 9
 
 
-def choice(query: Mapping[str, str], name: str, known: Sequence[str], default: str) -> str:
+def choice(query: Mapping[str, str], name: str, known: Sequence[Name], default: Name) -> Name:
     """One of `known`, `default` where nothing is said. Raises `BadParameter`."""
     value = query.get(name) or default
     if value not in known:
         raise BadParameter(name, f"{name}={value}: unknown; known: {', '.join(known)}")
-    return value
+    return cast(Name, value)
 
 
 def flag(query: Mapping[str, str], name: str, default: bool = False) -> bool:

@@ -103,7 +103,7 @@ def parse(fields: Fields, task: Literal["transcribe", "translate"]) -> Wishes:
     return Wishes(
         model=single.get("model", ""),
         query=query,
-        format=format,  # type: ignore[arg-type]
+        format=format,
         stream=flag(single, "stream"),
         logprobs="logprobs" in fields.get("include", ()),
         granularities=frozenset(granularities),

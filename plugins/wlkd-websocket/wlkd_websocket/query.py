@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from wlkd import BadParameter, StreamOffer
 from wlkd.contract.types import Priority
@@ -57,15 +57,14 @@ class Query:
 
 def parse_query(query: Mapping[str, str], default_input: Input) -> Query:
     """Read the query of one connection. Raises `SessionError("bad_request")` for a value that makes no sense."""
-    mode = choice(query, "mode", ("full", "diff"), "full")
     return Query(
         offer=_offer(query, default_input),
         wishes={name: value for name, value in query.items() if value and name not in OWN},
-        mode="diff" if mode == "diff" else "full",
+        mode=choice(query, "mode", get_args(Mode), "full"),
         channels=_channels(query),
         words=flag(query, "words"),
         resume=RESUME[choice(query, "resume", tuple(RESUME), "false")],
-        priority="upload" if choice(query, "priority", ("live", "upload"), "live") == "upload" else "live",
+        priority=choice(query, "priority", get_args(Priority), "live"),
     )
 
 
