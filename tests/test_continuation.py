@@ -14,7 +14,8 @@ from tests.whole_core import PCM, pcm
 from wlkd.config.options import SessionOptions
 from wlkd.contract.errors import SessionError
 from wlkd.contract.types import Line, Restart, Word
-from wlkd.sessions.continuation import MAC_BYTES, VERSION, Continuation, Keys
+from wlkd.sessions.continuation import VERSION, Continuation, Keys
+from wlkd.sessions.sealing import MAC_BYTES
 from wlkd.sessions.transcript import MOST_KEPT_WORDS
 
 

@@ -5,8 +5,6 @@ It travels with the client, so that no daemon has to remember a stream that it l
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -17,6 +15,7 @@ from typing import Any
 
 from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.types import Line, Restart, StreamOffer, Translation, Word
+from wlkd.sessions.sealing import is_seal_of, seal_and_body, sealed
 
 VERSION = 1
 """Of everything in here. Another one is refused: the client begins anew."""
@@ -26,7 +25,7 @@ that a diarizer may tell apart and as many untranslated words as are kept, it ta
 can be configured, nearly all."""
 MAX_BYTES = 256 * 1024
 """Unpacked. Bounds what a small text can inflate to, although it is unpacked only once its seal has been found good."""
-KEY_BYTES, MAC_BYTES = 4, 16
+KEY_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +77,20 @@ class Keys:
         return [hmac.digest(key, purpose, "sha256") for key in self._secrets]
 
     def seal(self, continuation: Continuation) -> str:
-        """As text for the client: version, key, seal and content; a few hundred characters."""
+        """As text for the client: the seal, and behind it the version, the name of the key, and the content."""
         content = zlib.compress(json.dumps(_packed(continuation), separators=(",", ":")).encode(), 6)
         key = self._keys[0]
         body = bytes([VERSION]) + _name(key) + content
-        return base64.urlsafe_b64encode(_mac(key, body) + body).decode().rstrip("=")
+        return sealed(key, body)
 
     def open(self, text: str) -> Continuation:
         """Raises `SessionError("cannot_resume")` with the reason, before anything inside is looked at."""
         if len(text) > MAX_CHARACTERS:
             raise _refused(f"it has {len(text)} characters; at most {MAX_CHARACTERS} are taken")
         try:
-            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
+            seal, body = seal_and_body(text)
+        except ValueError:
             raise _refused("it is damaged") from None
-        mac, body = sealed[:MAC_BYTES], sealed[MAC_BYTES:]
         version, name, content = body[:1], body[1 : 1 + KEY_BYTES], body[1 + KEY_BYTES :]
         if not content:
             raise _refused("it is cut short")
@@ -108,7 +106,7 @@ class Keys:
                 "none of our keys opens it; machines between which clients may move need the same "
                 "auth.continuation_key, and one without keeps its own over a restart of the service only",
             )
-        if not hmac.compare_digest(_mac(key, body), mac):
+        if not is_seal_of(seal, key, body):
             raise _refused("it was changed on the way")
         return _unpacked(json.loads(_inflated(content)))
 
@@ -129,10 +127,6 @@ def _refused(reason: str) -> SessionError:
 def _name(key: bytes) -> bytes:
     """Tells keys apart and gives nothing away."""
     return hashlib.sha256(b"name\0" + key).digest()[:KEY_BYTES]
-
-
-def _mac(key: bytes, body: bytes) -> bytes:
-    return hmac.digest(key, body, "sha256")[:MAC_BYTES]
 
 
 def _inflated(content: bytes) -> bytes:

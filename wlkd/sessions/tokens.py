@@ -6,8 +6,6 @@ A key is sealed, not stored: every daemon with the same `auth.continuation_key` 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import time
 import zlib
@@ -15,10 +13,11 @@ from collections.abc import Callable
 
 from wlkd.contract.errors import BadParameter, Code, SessionRefused
 from wlkd.sessions.continuation import Keys
+from wlkd.sessions.sealing import is_seal_of, seal_and_body, sealed
 
 PREFIX = "ek_"
 """Of every short-lived key: how OpenAI's begin, so that clients take ours for one."""
-MAC_BYTES, EXPIRY_BYTES, PARENT_BYTES = 16, 5, 8
+EXPIRY_BYTES, PARENT_BYTES = 5, 8
 MAX_CHARACTERS = 8_000
 """Of a key. A header of 8,190 bytes, as most servers take it, has room for that and what stands beside it."""
 MAX_NOTE_BYTES = 16 * 1024
@@ -55,8 +54,7 @@ class Tokens:
         expiry = int(self._clock()) + seconds
         key = self._keys[0]
         body = expiry.to_bytes(EXPIRY_BYTES, "big") + _name(key, parent or "") + zlib.compress(noted)
-        sealed = hmac.digest(key, body, "sha256")[:MAC_BYTES] + body
-        text = PREFIX + base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+        text = PREFIX + sealed(key, body)
         if len(text) > MAX_CHARACTERS:
             message = f"it makes a key of {len(text)} characters; headers have room for {MAX_CHARACTERS}"
             raise BadParameter("note", message)
@@ -76,14 +74,12 @@ class Tokens:
         """The note of a key that is good, or that was."""
         if len(token) > MAX_CHARACTERS:
             return None
-        text = token.removeprefix(PREFIX)
         try:
-            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
+            seal, body = seal_and_body(token.removeprefix(PREFIX))
+        except ValueError:
             return None
-        mac, body = sealed[:MAC_BYTES], sealed[MAC_BYTES:]
         for key in self._keys:
-            if hmac.compare_digest(hmac.digest(key, body, "sha256")[:MAC_BYTES], mac):
+            if is_seal_of(seal, key, body):
                 return self._read(key, body, expired=expired)
         return None
 
