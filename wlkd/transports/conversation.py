@@ -103,6 +103,15 @@ async def converse(sending: Coroutine[Any, Any, None], receiving: Coroutine[Any,
         return False
 
 
+async def in_time(sending: Awaitable[None], seconds: float) -> None:
+    """Await what sends something. Raises `SessionError("too_slow")` when the client has not read it after `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            await sending
+    except TimeoutError:
+        raise SessionError(Code.TOO_SLOW, "the client does not read what it is sent") from None
+
+
 async def feed_all(session: Session, pieces: AsyncIterable[bytes]) -> None:
     """Feed `pieces` and finish. What goes wrong, in the session or in `pieces`, is left to `updates()` to say, after
     the words of the audio before. Raises what says that the connection of `pieces` broke, with the session finished."""

@@ -12,9 +12,9 @@ from pydantic import Field
 from typing_extensions import TypeVar
 
 from wlkd.contract.components import Options, Transport
-from wlkd.contract.errors import Code, SessionError
+from wlkd.contract.errors import SessionError
 from wlkd.contract.host import Http, Sessions
-from wlkd.transports.conversation import Tell, see_through
+from wlkd.transports.conversation import Tell, in_time, see_through
 
 READ_BYTES = 65_536
 FAREWELL_SECONDS = 0.5
@@ -71,11 +71,7 @@ class Client:
 
     async def in_time(self, sending: Awaitable[None]) -> None:
         """Await what sends something. Raises `SessionError("too_slow")` when the client does not read."""
-        try:
-            async with asyncio.timeout(self._options.send_timeout_seconds):
-                await sending
-        except TimeoutError:
-            raise SessionError(Code.TOO_SLOW, "the client does not read what it is sent") from None
+        await in_time(sending, self._options.send_timeout_seconds)
 
     async def _hang_up(self) -> None:
         """Close our side, then give the client time to read and to close its own.

@@ -13,7 +13,7 @@ from pydantic import Field
 from wlkd.contract.components import Options
 from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.host import Session
-from wlkd.transports.conversation import cancel, running, see_through
+from wlkd.transports.conversation import cancel, in_time, running, see_through
 
 CLOSE_CODES: Mapping[Code, int] = {
     Code.BAD_REQUEST: WSCloseCode.POLICY_VIOLATION,
@@ -92,11 +92,7 @@ class Socket(web.WebSocketResponse):
     async def say(self, text: str, within: float | None = None) -> None:
         """Send `text`. Raises `SessionError("too_slow")` when the client has not read after `within` seconds, or the
         configured time."""
-        try:
-            async with asyncio.timeout(within or self._bounds.send_timeout_seconds):
-                await self.send_str(text)
-        except TimeoutError:
-            raise SessionError("too_slow", "the client does not read what it is sent") from None
+        await in_time(self.send_str(text), within or self._bounds.send_timeout_seconds)
 
     async def hang_up(self, code: int, reason: str = "") -> None:
         """Close, and give the client time to answer; as much of `reason` as the frame holds goes with it."""
