@@ -87,6 +87,11 @@ class SessionError(Exception):
         """The metrics have it, as a refusal or as the end of a session, or it is a defect. Set by those who count."""
 
 
+RETRY_AFTER_SECONDS = 10
+"""How long a client that is turned away is asked to wait, where nothing else is known: about the time until somebody
+stops speaking."""
+
+
 class SessionRefused(SessionError):
     """A session that is not opened, for a reason that may be over after `retry_after_seconds`; None: it will not be."""
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from wlkd.config.options import Config
 from wlkd.contract.audio import SAMPLE_RATE
-from wlkd.contract.errors import Code, SessionError, SessionRefused
+from wlkd.contract.errors import RETRY_AFTER_SECONDS, Code, SessionError, SessionRefused
 from wlkd.contract.host import Capabilities, Occupancy, Session
 from wlkd.contract.types import KnownSpeaker, Priority, StreamOffer
 from wlkd.inference.engines import Engine, Engines
@@ -28,8 +28,6 @@ from wlkd.sessions.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = 10
-"""How long a refused client is asked to wait: about the time until somebody stops speaking."""
 MOVE_SECONDS = 5.0
 """How long a stop waits for a pause, before it lets a client that can resume go in the middle of a sentence."""
 

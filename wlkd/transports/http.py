@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from aiohttp import hdrs, web
 
-from wlkd.contract.errors import Code, SessionError, SessionRefused
+from wlkd.contract.errors import RETRY_AFTER_SECONDS, Code, SessionError, SessionRefused
 from wlkd.contract.host import Sessions
 from wlkd.transports.conversation import defect, is_lost, running
 
@@ -32,8 +32,6 @@ STATUS: Mapping[Code, int] = {
     Code.TOO_SLOW: 503,
 }
 """HTTP status of each code."""
-RETRY_AFTER_SECONDS = 10
-"""`Retry-After` of a 503 that says nothing else: about the time until somebody stops speaking."""
 CLIENT_CLOSED_REQUEST = 499
 """As nginx calls it; for the access log, if any."""
 WATCH_SECONDS = 0.5
