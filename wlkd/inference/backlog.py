@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wlkd.contract.components import Recognizer, StepPlan
-from wlkd.contract.errors import SessionError
+from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.types import Commit, Frame, Pause, Priority, SpeechEvent
 
 logger = logging.getLogger(__name__)
@@ -194,7 +194,7 @@ class Stream:
             self.on_outcome(outcome)
         except Exception as error:
             logger.exception("an outcome could not be applied")
-            self._give_up(SessionError("internal", f"internal error: {type(error).__name__}"))
+            self._give_up(SessionError(Code.INTERNAL, f"internal error: {type(error).__name__}"))
 
     def _give_up(self, error: SessionError) -> None:
         try:

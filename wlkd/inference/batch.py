@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from wlkd.contract.components import Backend
-from wlkd.contract.errors import SessionError
+from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.types import Commit, Frame
 from wlkd.inference.backlog import Outcome, Step, Stream
 
@@ -72,6 +72,6 @@ def _failure(error: Exception) -> Exception:
     if isinstance(error, SessionError):
         return error
     logger.error("inference failed", exc_info=error)
-    failure = SessionError("backend_failed", f"speech recognition failed: {type(error).__name__}")
+    failure = SessionError(Code.BACKEND_FAILED, f"speech recognition failed: {type(error).__name__}")
     failure.__cause__ = error
     return failure

@@ -11,7 +11,7 @@ import numpy as np
 
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.components import DecoderStream, Vad, VadStream
-from wlkd.contract.errors import BadParameter, SessionError
+from wlkd.contract.errors import BadParameter, Code, SessionError
 from wlkd.contract.types import MAX_KNOWN_SPEAKERS, DiarizationParams, Frame, KnownSpeaker, Samples, StreamOffer
 from wlkd.sessions.decoding import Taken, begin, take
 
@@ -72,7 +72,7 @@ def _speech(decoder: DecoderStream, vad: VadStream, recording: bytes) -> Samples
     speech = audio[spoken]
     if seconds(len(speech)) < LEAST_SPEECH_SECONDS:
         needed = f"at least {LEAST_SPEECH_SECONDS:g} s are needed"
-        raise SessionError("bad_request", f"only {seconds(len(speech)):.1f} s of it are speech; {needed}")
+        raise SessionError(Code.BAD_REQUEST, f"only {seconds(len(speech)):.1f} s of it are speech; {needed}")
     return speech
 
 
@@ -97,4 +97,4 @@ def _pieces(decoder: DecoderStream, recording: bytes) -> Iterator[Samples]:
 
 
 def _unfit(what: str) -> SessionError:
-    return SessionError("bad_request", f"{what}; a reference has {LEAST_SECONDS:g} to {MOST_SECONDS:g} s")
+    return SessionError(Code.BAD_REQUEST, f"{what}; a reference has {LEAST_SECONDS:g} to {MOST_SECONDS:g} s")

@@ -15,7 +15,7 @@ from typing import Any, get_args
 from wlkd.config.options import Config
 from wlkd.contract.audio import samples
 from wlkd.contract.components import Decoder, DecoderStream, TurnDetector, Vad
-from wlkd.contract.errors import SessionError
+from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.host import Capabilities, EngineInfo
 from wlkd.contract.opened import opened
 from wlkd.contract.types import (
@@ -299,13 +299,13 @@ class Maker:
             raise
         except Exception as error:
             logger.exception("wlkd_choose_decoder raised")
-            raise SessionError("bad_request", f"no decoder could be chosen for {_in_words(offer)}") from error
+            raise SessionError(Code.BAD_REQUEST, f"no decoder could be chosen for {_in_words(offer)}") from error
         if name is None:
             known = ", ".join(encoding for decoder in decoders.values() for encoding in decoder.encodings)
             hint = f"; raw formats known: {known}" if known and offer.encoding else ""
-            raise SessionError("bad_request", f"this server has no decoder for {_in_words(offer)}{hint}")
+            raise SessionError(Code.BAD_REQUEST, f"this server has no decoder for {_in_words(offer)}{hint}")
         if name not in decoders:
-            refusal = SessionError("bad_request", f"the decoder for {_in_words(offer)} is not in use on this server")
+            refusal = SessionError(Code.BAD_REQUEST, f"the decoder for {_in_words(offer)} is not in use on this server")
             logger.warning("%s: %s is not under `decoders:`", refusal.message, name)
             raise refusal
         return decoders[name]

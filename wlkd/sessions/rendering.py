@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from wlkd.contract.components import TextFilter
-from wlkd.contract.errors import SessionError
+from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.types import ChineseScript, Commit, Word
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.script import Script, script_of
@@ -112,7 +112,7 @@ class _Stage:
             # Unfiltered the words must not go out: they may be what the filter is there to hide.
             self._held = ()
             logger.exception("the filter %s failed", self._name)
-            raise SessionError("internal", f"the filter {self._name} failed: {type(error).__name__}") from error
+            raise SessionError(Code.INTERNAL, f"the filter {self._name} failed: {type(error).__name__}") from error
 
     def _pass_on(
         self, words: tuple[Word, ...], tentative: tuple[Word, ...], language: str | None, end: bool

@@ -249,7 +249,7 @@ class LiveSession:
                 await self._work()
             except Exception as error:
                 reason = self._reason(error)
-                if reason.code == "too_slow":
+                if reason.code is Code.TOO_SLOW:
                     self._fail(reason)
                 else:
                     # What was heard before the bad piece is still owed to the client.
@@ -262,7 +262,7 @@ class LiveSession:
         if isinstance(error, SessionError):
             return error
         logger.error("session %s failed", self.info.id, exc_info=error)
-        return SessionError("internal", f"internal error: {type(error).__name__}")
+        return SessionError(Code.INTERNAL, f"internal error: {type(error).__name__}")
 
     async def _work(self) -> None:
         while not self._life.over:
@@ -328,7 +328,7 @@ class LiveSession:
     def _ends_recording(self, error: SessionError) -> bool:
         """Whether `error` only means that a recording has ended. A client that still speaks must get the error."""
         recording = self._life.stage is not Stage.TAKING or not self.is_live
-        return recording and error.code == "undecodable_audio" and self._hearing.clock > 0
+        return recording and error.code is Code.UNDECODABLE_AUDIO and self._hearing.clock > 0
 
     def _note(self, note: Note) -> None:
         self._progress.noted(note)
@@ -371,7 +371,7 @@ class LiveSession:
             async with asyncio.timeout(limit if self.is_live else None):
                 await self._place.room(self._backlog_limit)
         except TimeoutError:
-            raise SessionError("too_slow", f"recognition has not caught up for {limit:g} s") from None
+            raise SessionError(Code.TOO_SLOW, f"recognition has not caught up for {limit:g} s") from None
 
     async def _wind_up(self, error: SessionError | None) -> None:
         """Transcribe what is left, then finish."""
