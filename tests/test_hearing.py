@@ -48,7 +48,7 @@ class Ears(TurnDetector):
 async def test_a_turn_is_not_judged_by_what_was_said_before_a_gap() -> None:
     ears = Ears(Options())
     with ThreadPoolExecutor(1) as pool:
-        hearing = Hearing(Decoding(), NoVad(Options()), pool, turns=ears)
+        hearing = Hearing(Decoding(), NoVad(Options()), pool, turn_detector=ears)
         async for heard in hearing.decode(b"all"):
             match heard:
                 case Gap():

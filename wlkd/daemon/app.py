@@ -75,12 +75,12 @@ class Daemon:
         logger.info("wlkd %s", build(__version__))
         async with AsyncExitStack() as stack:
             stack.callback(self._sockets.close)
-            starting = asyncio.create_task(self._start(stack))
-            if not await self._first_of(starting):
+            start = asyncio.create_task(self._start(stack))
+            if not await self._has_started(start):
                 self._notifier.stopping()
                 logger.info("stopped while starting")
                 return
-            core, transports, health = starting.result()
+            core, transports, health = start.result()
             reloading = asyncio.create_task(self._reload_on_demand(core))
             stack.callback(reloading.cancel)
             health.ready = True
@@ -94,15 +94,15 @@ class Daemon:
             await self._drain(core, transports)
         logger.info("stopped")
 
-    async def _first_of(self, starting: asyncio.Task[tuple[Core, list[Transport], Health]]) -> bool:
-        """Wait for the start, or for the wish to stop: then False, and the start is given up."""
+    async def _has_started(self, start: asyncio.Task[tuple[Core, list[Transport], Health]]) -> bool:
+        """Wait for the end of `start`. False: `stop` was called before, and the start is given up."""
         stopping = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({start, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if starting.done():
+        if start.done():
             return True
-        starting.cancel()
-        await asyncio.wait({starting})
+        start.cancel()
+        await asyncio.wait({start})
         return False
 
     async def _start(self, stack: AsyncExitStack) -> tuple[Core, list[Transport], Health]:

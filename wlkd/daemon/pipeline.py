@@ -107,7 +107,7 @@ def _capacity(engine: Engine) -> float:
 async def running_core(
     config: Config, plugins: Plugins, status: Callable[[str], None] = logger.info
 ) -> AsyncIterator[Core]:
-    """Provision decoders, VAD and backend, start the worker; close everything again in reverse order.
+    """Provision every component but the transports, and start the engines; close everything again in reverse order.
 
     Raises `ProvisionError`; what was provisioned until then is closed.
     """
@@ -130,7 +130,7 @@ async def running_core(
 
 
 async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExitStack, metrics: Metrics) -> Parts:
-    """Provision what sessions share besides the backend; `stack` closes it again."""
+    """Provision what sessions share besides the engines; `stack` closes it again."""
 
     async def provision(kind: str, name: str, options: Options) -> Any:
         component = plugins.component(kind, name)(options)
@@ -156,12 +156,12 @@ async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExi
         # Apart from recognition and VAD, and behind them: a diarizer that is late must be late alone.
         yields = partial(give_way, "telling speakers apart competes with recognition", SMALL_SHARE)
         speakers = DiarizerService(diarizer, pool(max(cores() // 2, 1), "speakers", yields))
-    turns = None
+    turn_detector = None
     if (part := config.one("turn_detector")) is not None:
-        turns = await provision("turn_detector", part.name, part.options)
+        turn_detector = await provision("turn_detector", part.name, part.options)
     translation = None
     if (part := config.one("translator")) is not None:
         translation = TranslationService(await provision("translator", part.name, part.options), metrics)
         stack.push_async_callback(translation.close)
         await translation.start(warm_up=config.warmup)
-    return Parts(decoders, vad, Filters(filters), pools, speakers, turns, translation)
+    return Parts(decoders, vad, Filters(filters), pools, speakers, turn_detector, translation)

@@ -46,16 +46,16 @@ class Hearing:
         pool: Executor,
         restart: Restart = FROM_THE_BEGINNING,
         settled: int = 0,
-        turns: TurnDetector | None = None,
+        turn_detector: TurnDetector | None = None,
     ) -> None:
         """`restart`: where the bytes of a resumed stream begin; what comes of them before `settled` is not heard."""
         self._decoder = decoder
         self._vad = vad
         self._vad_stream = opened(vad, vad.open(), VadStream)
         self._pool = pool
-        self._turns = turns
+        self._turn_detector = turn_detector
         self._recent: deque[Frame] = deque()
-        """What `turns` may have to judge by."""
+        """What `turn_detector` may have to judge by."""
         self._given_up = False
         self.clock = restart.at
         """Samples heard, and left out by gaps, so far."""
@@ -82,24 +82,24 @@ class Hearing:
 
     async def detect(self, frame: Frame) -> list[SpeechEvent]:
         """What the VAD makes of the next audio. After a pause speech may go on."""
-        if self._turns is not None:
+        if self._turn_detector is not None:
             self._recent.append(frame)
-            while self._recent[0].end < frame.end - self._turns.samples - LATE:
+            while self._recent[0].end < frame.end - self._turn_detector.samples - LATE:
                 self._recent.popleft()
         events = await self._call(self._vad_stream.feed, frame)
         return [replace(event, over=False) if isinstance(event, Pause) else event for event in events]
 
     async def judge(self, at: int) -> float | None:
         """How likely a turn is over whose last speech ended at sample index `at`; None: nothing judges that."""
-        if self._turns is None or not self._recent:
+        if self._turn_detector is None or not self._recent:
             return None
         audio = np.concatenate([frame.samples for frame in self._recent])
         audio = audio[: max(at + TURN_SILENCE - self._recent[0].start, 0)]
-        return await self._call(self._turns.judge, audio[-self._turns.samples :])
+        return await self._call(self._turn_detector.judge, audio[-self._turn_detector.samples :])
 
     def judge_no_more(self) -> None:
         """The turn detector is of no use: pauses are only told."""
-        self._turns = None
+        self._turn_detector = None
         self._recent.clear()
 
     async def flush(self) -> list[SpeechEvent]:

@@ -80,7 +80,7 @@ class Parts:
     """Where decoders and the VAD run."""
     speakers: DiarizerService | None = None
     """None: speakers are not told apart."""
-    turns: TurnDetector | None = None
+    turn_detector: TurnDetector | None = None
     """None: silence alone says when a turn is over."""
     translation: TranslationService | None = None
     """None: nothing is translated."""
@@ -163,14 +163,14 @@ class Maker:
             diarization,
             self._translation(asked, choice.params),
             # Nobody waits for the end of a turn in a recording.
-            turns=self._parts.turns is not None and asked.priority == "live",
+            turns=self._parts.turn_detector is not None and asked.priority == "live",
         )
         component = self._decoder(asked.offer)
         decoder = opened(component, component.open(asked.offer), DecoderStream)
         try:
             pool = self._parts.pools[asked.priority]
-            turns = self._parts.turns if info.turns else None
-            hearing = Hearing(decoder, self._parts.vad, pool, begin.restart, begin.settled, turns)
+            turn_detector = self._parts.turn_detector if info.turns else None
+            hearing = Hearing(decoder, self._parts.vad, pool, begin.restart, begin.settled, turn_detector)
             transcript = self._transcript(begin, info)
             translating = self._translating(info, transcript)
             progress = Progress(
