@@ -30,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print a configuration with every option of wlkd and of the installed plugins, and check nothing",
     )
-
     parser.add_argument(
         "--no-host", action="store_true", help="look at the file only, not at models, devices and ports of this machine"
     )
@@ -42,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     if args.print_default:
-        sys.stdout.write(default_configuration((plugins := load_plugins()).components, plugins.kinds))
+        plugins = load_plugins()
+        sys.stdout.write(default_configuration(plugins.components, plugins.kinds))
         return os.EX_OK
     try:
         config, plugins = configured(args, host=not (args.no_host or args.get))

@@ -27,7 +27,8 @@ def main(args: argparse.Namespace) -> int:
         for entry in plugins.components
     ]
     rows += [("command", command.name, " ".join(command.origin), "ok") for command in brought_commands().values()]
-    rows += [("observer", name, " ".join(origin(discover()[name][0].dist)), "ok") for name in plugins.observers()]
+    points = discover()
+    rows += [("observer", name, " ".join(origin(points[name][0].dist)), "ok") for name in plugins.observers()]
     rows += [
         ("plugin", failure.plugin, f"{failure.distribution} {failure.version}", f"left out: {failure.reason}")
         for failure in plugins.failures

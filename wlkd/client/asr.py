@@ -13,6 +13,7 @@ from socket import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPIDLE, TCP_KEEP
 from typing import Any
 
 import aiohttp
+from aiohttp import WSCloseCode
 
 from wlkd.client.address import asr_address
 from wlkd.contract.audio import samples
@@ -21,13 +22,14 @@ from wlkd.contract.types import Line, Note, Translation, Word
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 SILENCE_SECONDS = 60
-"""If the server sends nothing for this time, the system checks whether its host is still there."""
+"""If the server sends nothing for this time, the kernel asks its host whether it is still there."""
+ASK_AGAIN_SECONDS = 20
+"""How often it asks while there is no answer; after nine questions in vain, Linux's own number, the connection is
+lost."""
 SIGN_OF_LIFE_SECONDS = 45
 """A server that can resume pings every 20 s, as shipped. One that does not is taken for lost: that costs no word."""
-WITHOUT_A_REASON = {aiohttp.WSCloseCode.GOING_AWAY, aiohttp.WSCloseCode.ABNORMAL_CLOSURE, 1012, None}
+WITHOUT_A_REASON = {WSCloseCode.GOING_AWAY, WSCloseCode.ABNORMAL_CLOSURE, WSCloseCode.SERVICE_RESTART, None}
 """Close codes of connections that broke, or of proxies that stopped."""
-ASK_AGAIN_SECONDS = 20
-"""Without an answer; the connection is lost after nine questions in vain, Linux's own number."""
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Full mode repeats the whole transcript in every update: many hours of speech must fit."""
 
@@ -336,7 +338,7 @@ def _server_error(content: dict[str, Any]) -> ClientError:
 
 def _closed(code: int | None, reason: str | None) -> ClientError:
     told = f"closed by the server with {code}" + (f": {reason}" if reason else "")
-    if code == aiohttp.WSCloseCode.TRY_AGAIN_LATER:
+    if code == WSCloseCode.TRY_AGAIN_LATER:
         return Refused(told)
     return Lost(told) if code in WITHOUT_A_REASON else ClientError(told)
 
@@ -350,7 +352,7 @@ def _handshake_error(url: str, error: aiohttp.WSServerHandshakeError) -> ClientE
         )
     if error.status == HTTPStatus.UNAUTHORIZED:
         return ClientError(f"{url} asks for a valid token (HTTP 401): the environment variable WLKD_TOKEN holds it")
-    if error.status in (200, 404):
+    if error.status in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
         return ClientError(f"{url} is not a WebSocket (HTTP {error.status}): that of wlkd is ws://HOST:PORT/asr")
     # aiohttp's own words say no more than that it is not 101.
     told = f"{url} answered HTTP {error.status} {responses.get(error.status, '')}".rstrip()
