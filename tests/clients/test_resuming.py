@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.relay import relay
+from tests.scripted import spoken
 from wlkd.client import (
     ClientError,
     FileAudio,
@@ -36,8 +37,7 @@ from wlkd.testing import free_port, running_daemon, speech_like
 SECRET = "a secret of at least thirty-two characters\n"
 AUDIO = (speech_like(12) * 32767).astype("<i2").tobytes()
 WORDS = 24
-SCRIPT = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-SPOKEN = [SCRIPT[number % len(SCRIPT)] for number in range(WORDS)]
+SPOKEN = spoken(WORDS / 2).split()
 
 
 def configuration(key: Path | None, port: int, **backend: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from tests.fleet.balancer import Node, balancer
+from tests.scripted import spoken
 from wlkd.client import LiveAudio, Transcript, connect_resuming
 from wlkd.testing import free_port, running_daemon, speech_like
 
@@ -24,9 +25,8 @@ SECONDS = 6
 PIECE = 3200
 """Bytes of 0.1 s."""
 AUDIO = (speech_like(SECONDS) * 32767).astype("<i2").tobytes()
-SCRIPT = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-SPOKEN = [SCRIPT[number % len(SCRIPT)] for number in range(2 * SECONDS)]
-"""A word for each half second: what an undisturbed stream has."""
+SPOKEN = spoken(SECONDS).split()
+"""What an undisturbed stream has."""
 
 
 def configuration(node: Node, folder: Path) -> dict[str, Any]:

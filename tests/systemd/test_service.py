@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.systemd
+from tests.scripted import WORDS
 
-WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-"""The script of the scripted backend: a word for each half second."""
+pytestmark = pytest.mark.systemd
 
 
 def script(seconds: float) -> str:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.scripted import WORDS
+
 pytestmark = pytest.mark.systemd
-
-
-SCRIPT = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
 def test_a_restart_refuses_no_connection_and_its_own_clients_resume(container: Any) -> None:
@@ -48,7 +47,7 @@ curl -s http://127.0.0.1:7100/metrics | grep 'wlkd_sessions_resumed_total{from="
     assert json.loads(result.text("during"))["ended"] == "draining"
     resumed = json.loads(result.text("resumed"))
     assert resumed["ended"] == "ready_to_stop"
-    assert resumed["text"].split() == 2 * SCRIPT
+    assert resumed["text"].split() == 2 * list(WORDS)
     assert resumed["said"][-1] == "connected again, and nothing is lost"
     assert float(result.text("resumptions").split()[-1]) >= 1
     assert json.loads(result.text("waited")) | {"updates": 0} == {

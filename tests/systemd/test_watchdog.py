@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.scripted import WORDS
+
 pytestmark = pytest.mark.systemd
 
 
@@ -85,5 +87,5 @@ within 25 systemctl --quiet is-active wlkd
 wait
 """)
     resumed = json.loads(result.text("resumed"))
-    assert resumed["text"].split() == ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    assert resumed["text"].split() == list(WORDS)
     assert resumed["said"][-1] == "connected again, and nothing is lost"

@@ -13,13 +13,7 @@ from deepgram.environment import DeepgramClientEnvironment
 from tests.wav import wav
 from wlkd.testing import RunningDaemon, running_daemon
 
-WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 LINEAR = {"model": "nova-3", "encoding": "linear16", "sample_rate": 16_000}
-
-
-def spoken(seconds: float) -> str:
-    """What the scripted backend makes of that much audio."""
-    return " ".join(WORDS[i % 10] for i in range(round(seconds * 2)))
 
 
 @asynccontextmanager

@@ -16,10 +16,11 @@ from deepgram.listen.v1.types import ListenV1Configure, ListenV1Error
 from websockets.exceptions import ConnectionClosedError
 from wlkd_deepgram.transport import Deepgram, DeepgramOptions
 
+from tests.scripted import spoken
 from tests.waiting import until_metric
 from wlkd.testing import Told, check_transport
 
-from .sdk import LINEAR, client, environment, finals, hear, quiet, serving, spoken
+from .sdk import LINEAR, client, environment, finals, hear, quiet, serving
 
 
 async def test_a_client_faster_than_recognition_is_slowed_down_and_loses_nothing():

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from .sdk import client, finals, hear, quiet, serving, spoken
+from tests.scripted import spoken
+
+from .sdk import client, finals, hear, quiet, serving
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000])

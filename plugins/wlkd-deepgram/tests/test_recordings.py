@@ -12,10 +12,11 @@ import pytest
 import soundfile
 from wlkd_deepgram.transport import Deepgram, DeepgramOptions
 
+from tests.scripted import spoken
 from tests.waiting import metric, until_metric
 from wlkd.testing import Told, check_transport
 
-from .sdk import client, quiet, serving, spoken
+from .sdk import client, quiet, serving
 
 
 async def test_a_recording():

@@ -8,20 +8,14 @@ from typing import Any
 
 import pytest
 
+from tests.scripted import spoken
 from tests.wav import wav
 from wlkd.testing import RunningDaemon, running_daemon
-
-WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
 def quiet(seconds: float, *, rate: int = 16_000, channels: int = 1) -> bytes:
     """Silence in a file; the scripted backend hears a word in each half second of it."""
     return wav(bytes(2 * channels * round(seconds * rate)), rate=rate, channels=channels)
-
-
-def spoken(seconds: float) -> str:
-    """What the scripted backend makes of that much audio."""
-    return " ".join(WORDS[i % 10] for i in range(round(seconds * 2)))
 
 
 Serving = Callable[..., AbstractAsyncContextManager[RunningDaemon]]

@@ -15,17 +15,12 @@ from typing import Any
 import pytest
 from wlkd_tcp.transport import Tcp, TcpOptions
 
+from tests.scripted import spoken
 from tests.waiting import until_metric
 from wlkd import ConfigError
 from wlkd.testing import RunningDaemon, Told, check_transport, free_port, running_daemon
 
 SECOND = bytes(32_000)
-WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-
-
-def spoken(seconds: float) -> str:
-    """What the scripted backend says to that much audio, at a word each half second."""
-    return "".join(f" {WORDS[i % 10]}" for i in range(round(seconds * 2)))
 
 
 @asynccontextmanager
@@ -80,7 +75,7 @@ async def test_nc_gets_every_word_after_it_has_sent_the_last_byte(tmp_path):
     audio.write_bytes(SECOND * 7 + bytes(8_000))
     async with listening() as port:
         messages = [json.loads(line) for line in (await netcat(port, audio)).splitlines()]
-    assert text_of(messages) == spoken(7.5)
+    assert text_of(messages) == f" {spoken(7.5)}"
     assert [message["is_final"] for message in messages] == [False] * (len(messages) - 1) + [True]
     assert messages[-1]["end"] == 7.5
     words = [word for message in messages for word in message["words"]]
@@ -109,7 +104,7 @@ async def test_many_clients_at_once_hear_only_themselves():
     async with listening({"sessions": {"max_sessions": 8}}) as port:
         lengths = [1, 2, 3, 4, 5, 6, 7, 8]
         answers = await asyncio.gather(*(talk(port, SECOND * length) for length in lengths))
-    assert [text_of(answer) for answer in answers] == [spoken(length) for length in lengths]
+    assert [text_of(answer) for answer in answers] == [f" {spoken(length)}" for length in lengths]
 
 
 async def test_a_cut_sample_and_an_empty_stream_are_no_mistakes():
@@ -179,7 +174,7 @@ async def test_a_client_faster_than_recognition_is_slowed_down_and_loses_nothing
         async with asyncio.timeout(20):
             messages = await reading
         writer.close()
-    assert text_of(messages) == spoken(120)
+    assert text_of(messages) == f" {spoken(120)}"
     assert longest > 0.005, "nothing ever held the client back"
 
 
@@ -194,7 +189,7 @@ async def test_a_client_that_reads_late_gets_merged_lines_with_every_word():
         async with asyncio.timeout(20):
             lines = (await reader.read()).splitlines()
         writer.close()
-    assert text_of([json.loads(line) for line in lines]) == spoken(100)
+    assert text_of([json.loads(line) for line in lines]) == f" {spoken(100)}"
 
 
 async def test_a_client_that_never_reads_is_dropped():

@@ -15,14 +15,14 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.scripted import WORDS, spoken
 from wlkd.client import connect
 from wlkd.contract.audio import samples
 from wlkd.daemon.listeners import SHUTDOWN_SECONDS
 from wlkd.testing import RunningDaemon, running_daemon, speech_like
 
-SCRIPT = [" one", " two", " three", " four", " five", " six", " seven", " eight", " nine", " ten"]
 SECONDS = 5
-SPOKEN = "".join(SCRIPT)  # half a second a word
+SPOKEN = f" {spoken(SECONDS)}"
 
 Serve = Callable[..., Any]
 
@@ -90,7 +90,7 @@ async def test_the_client_of_the_project_hears_each_word_once_with_its_time(serv
         await stream.send(pcm())
         await stream.end_audio()
         words = [word async for update in stream.updates() for word in update.new_words]
-    assert [word.text for word in words] == SCRIPT
+    assert [word.text for word in words] == [f" {word}" for word in WORDS]
     ends = [word.end for word in words]
     assert ends == sorted(ends)
     assert 0 < ends[0] < ends[-1] <= samples(SECONDS)

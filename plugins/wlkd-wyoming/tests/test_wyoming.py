@@ -19,16 +19,10 @@ from wyoming.event import Event, async_read_event, async_write_event
 from wyoming.info import Describe, Info
 from wyoming.ping import Ping, Pong
 
+from tests.scripted import spoken
 from tests.waiting import until_metric
 from wlkd import ConfigError
 from wlkd.testing import RunningDaemon, Told, check_transport, free_port, running_daemon
-
-WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-
-
-def spoken(seconds: float) -> str:
-    """What the scripted backend makes of that much audio."""
-    return " ".join(WORDS[i % 10] for i in range(round(seconds * 2)))
 
 
 @asynccontextmanager
