@@ -5,98 +5,31 @@ A pytest plugin, for those who ask for it: `pytest_plugins = ["wlkd.testing"]` i
 
 from __future__ import annotations
 
-import asyncio
-import random
-import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from numbers import Integral
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry
 
-from wlkd.config import make_config
-from wlkd.contract.audio import SAMPLE_RATE, samples, silence
-from wlkd.contract.components import (
-    Backend,
-    Component,
-    DecoderStream,
-    DiarizerStream,
-    StepPlan,
-    TextFilter,
-    Translator,
-    VadStream,
+from wlkd.testing.contracts import (
+    as_samples,
+    check_backend,
+    check_decoder,
+    check_diarizer,
+    check_filter,
+    check_translator,
+    check_vad,
+    decoded,
+    decoded_items,
+    pieces,
+    provisioned,
+    recognized,
+    speech_like,
+    spoken_words,
+    vad_events,
 )
-from wlkd.contract.host import Context
-from wlkd.contract.languages import read_language
-from wlkd.contract.text import text_of
-from wlkd.contract.types import (
-    Commit,
-    Decoded,
-    Diarization,
-    Frame,
-    Gap,
-    Note,
-    Passage,
-    Pause,
-    RecognitionParams,
-    Samples,
-    SpeechEvent,
-    Word,
-)
-from wlkd.daemon.app import Daemon
-from wlkd.plugins import load_plugins
+from wlkd.testing.daemon import RunningDaemon, running_daemon
 from wlkd.testing.transports import MadeUpSession, MadeUpSessions, Told, check_transport, free_port
-
-C = TypeVar("C", bound=Component[Any])
-
-
-@dataclass(frozen=True)
-class RunningDaemon:
-    """A daemon that serves on this machine."""
-
-    daemon: Daemon
-    port: int
-
-    @property
-    def http(self) -> str:
-        """Base address for HTTP."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def ws(self) -> str:
-        """Base address for WebSockets."""
-        return f"ws://127.0.0.1:{self.port}"
-
-
-@asynccontextmanager
-async def running_daemon(values: Mapping[str, Any]) -> AsyncIterator[RunningDaemon]:
-    """The daemon with the configuration `values`, in this event loop, on a free port; drained at the end.
-
-    The backend is `scripted` unless `values` name one.
-    """
-    port = free_port()
-    server = {"host": "127.0.0.1", "port": port, **values.get("server", {})}
-    complete = {"backend": {"name": "scripted"}, "warmup": False, **values, "server": server}
-    plugins = load_plugins()
-    daemon = Daemon(make_config(complete, plugins), plugins)
-    started = asyncio.Event()
-    running = asyncio.create_task(daemon.run(started.set))
-    waiting = asyncio.create_task(started.wait())
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if running.done():
-        waiting.cancel()
-        await running
-    try:
-        yield RunningDaemon(daemon, port)
-    finally:
-        daemon.stop()
-        await running
 
 
 @pytest.fixture
@@ -105,268 +38,12 @@ def wlkd_daemon() -> Callable[[Mapping[str, Any]], AbstractAsyncContextManager[R
     return running_daemon
 
 
-@asynccontextmanager
-async def provisioned(component: C, models_dir: Path = Path("models")) -> AsyncIterator[C]:
-    """`component`, provisioned as the daemon does it, and closed at the end: twice, because a second call must do
-    nothing."""
-    try:
-        await component.provision(Context(models_dir, CollectorRegistry(), print))
-        yield component
-    finally:
-        await component.close()
-        await component.close()
-
-
-def speech_like(seconds: float, *, rate: int = SAMPLE_RATE, seed: int = 0) -> Samples:
-    """Made-up audio, shape (seconds * rate,), that a VAD may take for anything: noise in syllables."""
-    count = round(seconds * rate)
-    noise = np.random.default_rng(seed).standard_normal(count).astype(np.float32)
-    syllables = 0.5 + 0.5 * np.sin(2 * np.pi * 4 * np.arange(count, dtype=np.float32) / rate)
-    return np.asarray(0.2 * noise * syllables, dtype=np.float32)
-
-
-def pieces(data: bytes, *, seed: int = 0, longest: int = 5000) -> Iterable[bytes]:
-    """`data` cut anywhere, empty pieces among them."""
-    lengths = random.Random(seed)
-    offset = 0
-    while offset < len(data):
-        size = lengths.randint(0, longest)
-        yield data[offset : offset + size]
-        offset += size
-
-
-def decoded(stream: DecoderStream, data: Iterable[bytes]) -> Samples:
-    """All samples that `stream` makes of `data`, gaps as silence; closes it."""
-    return as_samples(decoded_items(stream, data))
-
-
-def as_samples(made: Samples | Iterable[Decoded]) -> Samples:
-    """What a call of a decoder made, gaps as silence and without notes."""
-    heard = [np.zeros(0, np.float32)]
-    for item in _items(made):
-        if isinstance(item, Gap):
-            heard.append(silence(item.length))
-        elif not isinstance(item, Note):
-            heard.append(item)
-    return np.concatenate(heard)
-
-
-def decoded_items(stream: DecoderStream, data: Iterable[bytes]) -> list[Decoded]:
-    """All samples, gaps and notes that `stream` makes of `data`, in order; closes it."""
-    items: list[Decoded] = []
-    try:
-        for piece in data:
-            items += _items(stream.feed(piece))
-        items += _items(stream.finish())
-    finally:
-        stream.close()
-    return items
-
-
-def _items(made: Samples | Iterable[Decoded]) -> Iterable[Decoded]:
-    return [made] if isinstance(made, np.ndarray) else made
-
-
-LOUDEST = 4.0
-"""A resampler may go beyond 1, and a float format may hold more."""
-
-
-def check_decoder(open_stream: Callable[[], DecoderStream], data: bytes) -> Samples:
-    """The contract of decoders: samples do not depend on where bytes are cut, and a stream may end at any point.
-
-    Returns what `data` decodes to.
-    """
-    whole = decoded(open_stream(), [data])
-    assert whole.dtype == np.float32 and whole.ndim == 1, "samples are float32, of shape (n,)"
-    assert np.isfinite(whole).all(), "samples are numbers: there is a NaN, or an infinite one"
-    assert np.abs(whole).max(initial=0.0) < LOUDEST, "samples lie between -1 and 1: divide 16-bit ones by 32768"
-    for seed in range(3):
-        cut = decoded(open_stream(), pieces(data, seed=seed))
-        np.testing.assert_array_equal(cut, whole, err_msg=f"cut with seed {seed}")
-    open_stream().close()
-    abandoned = open_stream()
-    next(iter(_items(abandoned.feed(data[: len(data) // 2]))), None)
-    abandoned.close()
-    return whole
-
-
-def vad_events(stream: VadStream, audio: Samples, sizes: Iterable[int], position: int = 0) -> list[SpeechEvent]:
-    """Everything that `stream` says of `audio` from `position` on, fed in frames of `sizes` samples, the last size
-    repeated."""
-    events: list[SpeechEvent] = []
-    size = 0
-    remaining = iter(sizes)
-    while position < len(audio):
-        size = next(remaining, size)
-        events += stream.feed(Frame(position, audio[position : position + size]))
-        position += size
-    return events + stream.finish()
-
-
-def check_vad(open_stream: Callable[[], VadStream], audio: Samples) -> None:
-    """The contract of VADs: frames in order and apart, their samples those of the audio, a pause after the last; the
-    same when words are waited for in the middle of the audio.
-
-    The same speech is found however the audio is cut.
-    """
-    found = []
-    for sizes in ([len(audio)], [512], [160], [4000, 1, 511, 3000]):
-        events = vad_events(open_stream(), audio, sizes)
-        covered = _covered(events, audio)
-        found.append((covered.tobytes(), tuple(event for event in events if isinstance(event, Pause))))
-    assert len(set(found)) == 1, "the speech found depends on how the audio was cut"
-    for part in range(1, 8):
-        stream, at = open_stream(), len(audio) * part // 8
-        before = [*stream.feed(Frame(0, audio[:at])), *stream.flush()]
-        _covered(before, audio)
-        assert not stream.flush(), "a flush left something for the next one"
-        _covered([*before, *vad_events(stream, audio, [160], at)], audio)
-
-
-def _covered(events: Sequence[SpeechEvent], audio: Samples) -> NDArray[np.bool_]:
-    """Which samples of `audio` are speech by `events`."""
-    position = 0
-    covered = np.zeros(len(audio), dtype=bool)
-    for event in events:
-        if isinstance(event, Frame):
-            assert event.start >= position, "frames overlap or go back"
-            position = event.end
-            np.testing.assert_array_equal(event.samples, audio[event.start : event.end])
-            covered[event.start : event.end] = True
-    if covered.any():
-        assert isinstance(events[-1], Pause), "speech that goes on at the end is not closed by a pause"
-    return covered
-
-
-def spoken_words(text: str, language: str) -> list[Word]:
-    """`text` as a model would commit it, half a second a word; in Chinese and Japanese each character is one."""
-    pieces = re.findall(r"(?:[a-zA-Z\d]+|.)[，。？！、]*" if language in ("zh", "ja") else r"\s*\S+", text)
-    half = SAMPLE_RATE // 2
-    return [Word(piece, place * half, (place + 1) * half, 1.0) for place, piece in enumerate(pieces)]
-
-
-def check_filter(text_filter: TextFilter, words: Sequence[Word], language: str) -> str:
-    """What `text_filter` makes of `words`. The contract of filters: it is the same when they come one by one, and times
-    stay in order and inside those of `words`."""
-    whole = list(text_filter.rewrite(words, language))
-    held: list[Word] = []
-    given: list[Word] = []
-    for word in words:
-        held.append(word)
-        count = text_filter.settled(held, language)
-        given += text_filter.rewrite(held[:count], language)
-        held = held[count:]
-    given += text_filter.rewrite(held, language)
-    assert given == whole, "the text depends on how its words came"
-    times = [time for word in whole for time in (word.start, word.end)]
-    assert times == sorted(times) and all(words[0].start <= time <= words[-1].end for time in times)
-    return text_of(whole)
-
-
-def check_diarizer(open_stream: Callable[[], DiarizerStream], audio: Samples) -> None:
-    """The contract of diarizers: turns in order and never before what was settled, everything settled at the end, and
-    the same turns however the audio is cut."""
-    found = []
-    for size in (len(audio), 512, 8000):
-        stream, settled, place = open_stream(), 0, 0
-        parts = [
-            Diarization(),
-            *(stream.feed([Frame(at, audio[at : at + size])]) for at in range(0, len(audio), size)),
-            stream.feed([Pause(len(audio))]),
-            stream.finish(),
-        ]
-        speakers, others = np.zeros((2, len(audio)), dtype=int)
-        for part in parts:
-            assert part.settled >= settled, "what was settled is open again"
-            settled = part.settled
-            for turn in (turn for turn in part.turns if not turn.beside):
-                assert turn.start >= place and turn.end > turn.start and turn.speaker >= 1, f"{turn} is out of order"
-                place = turn.end
-                speakers[turn.start : turn.end] = turn.speaker
-            for turn in (turn for turn in part.turns if turn.beside):
-                louder = speakers[turn.start : turn.end]
-                assert turn.start < turn.end <= place and louder.all(), f"{turn} is beside nobody"
-                assert (louder != turn.speaker).all(), f"{turn} is beside its own speaker"
-                others[turn.start : turn.end] = turn.speaker
-        assert settled >= len(audio), "not everything is settled at the end"
-        found.append(speakers.tobytes() + others.tobytes())
-    assert len(set(found)) == 1, "the turns depend on how the audio was cut"
-
-
-def check_translator(translator: Translator, passages: Sequence[Passage]) -> list[str]:
-    """The contract of translators: one text for each passage, the same in a batch, alone, and after others.
-
-    `translator` is provisioned. Returns the texts.
-    """
-    targets = translator.targets()
-    assert all(read_language(target).language == target for target in targets), "a target is not an ISO 639 code"
-    assert all(passage.source in targets[passage.target] for passage in passages), "passages must be its languages'"
-    translator.warm_up()
-    size = translator.max_batch
-    batches = [passages[at : at + size] for at in range(0, len(passages), size)]
-    texts = [text for batch in batches for text in translator.translate(batch)]
-    assert len(texts) == len(passages) and all(text.strip() for text in texts)
-    alone = [text for passage in reversed(passages) for text in translator.translate([passage])]
-    assert alone[::-1] == texts, "a translation depends on what is beside it"
-    return texts
-
-
-def recognized(
-    backend: Backend,
-    speech: Sequence[Samples],
-    *,
-    chunk_seconds: float = 1.0,
-    params: RecognitionParams | None = None,
-) -> list[Commit]:
-    """What `backend` commits for stretches of speech, a step for each chunk, a pause after each stretch."""
-    recognizer = backend.open(params or RecognitionParams(language="en"))
-    chunk = samples(chunk_seconds)
-    commits: list[Commit] = []
-    position = 0
-    for stretch in speech:
-        for offset in range(0, len(stretch), chunk):
-            recognizer.accept(Frame(position + offset, stretch[offset : offset + chunk]))
-            if offset + chunk >= len(stretch):
-                recognizer.end_segment(position + len(stretch))
-            commits += backend.run([StepPlan(recognizer)])
-        position += len(stretch) + SAMPLE_RATE
-    return commits
-
-
-def check_backend(backend: Backend, speech: Sequence[Samples], language: str = "en") -> list[Word]:
-    """The contract of backends: words in order, times inside the audio, every stretch closed, streams independent.
-
-    `speech`: stretches, each at least a second. Returns the words.
-    """
-    params = RecognitionParams(language=language)
-    commits = recognized(backend, speech, params=params)
-    words = [word for commit in commits for word in commit.words]
-    assert all(isinstance(time, Integral) for word in words for time in (word.start, word.end)), (
-        "times are sample indexes, whole numbers: seconds become them by wlkd.contract.audio.samples"
-    )
-    assert all(word.start <= word.end for word in words)
-    assert [word.start for word in words] == sorted(word.start for word in words)
-    ends = sum(commit.segment_end for commit in commits)
-    assert ends == len(speech), f"{len(speech)} stretches, and {ends} commits with segment_end"
-    for commit in commits:
-        assert not (commit.segment_end and commit.tentative), "a closed segment has no tentative words"
-    untils = [commit.until for commit in commits]
-    assert untils == sorted(untils), "settled audio became unsettled"
-
-    first, second = (backend.open(params) for _ in range(2))
-    for recognizer in (first, second):
-        recognizer.accept(Frame(0, speech[0]))
-        recognizer.end_segment(len(speech[0]))
-    pair = backend.run([StepPlan(first), StepPlan(second)])
-    assert [word.text for word in pair[0].words] == [word.text for word in pair[1].words], "batch members differ"
-    return words
-
-
 __all__ = [
     "MadeUpSession",
     "MadeUpSessions",
     "RunningDaemon",
     "Told",
+    "as_samples",
     "check_backend",
     "check_decoder",
     "check_diarizer",
@@ -375,11 +52,13 @@ __all__ = [
     "check_transport",
     "check_vad",
     "decoded",
+    "decoded_items",
     "free_port",
     "pieces",
     "provisioned",
     "recognized",
     "running_daemon",
     "speech_like",
+    "spoken_words",
     "vad_events",
 ]
