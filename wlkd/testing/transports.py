@@ -200,6 +200,7 @@ Client = Callable[[int, bytes], Awaitable[Told]]
 """A client of a transport on that port of 127.0.0.1: sends this audio, ends it, and reads to the end."""
 
 AUDIO = bytes(range(256)) * 50
+REFUSALS = (Code.UNAUTHORIZED, Code.SERVER_FULL, Code.DRAINING)
 
 
 async def check_transport(transport: Callable[[int], Transport], client: Client, *mistaken: Client) -> None:
@@ -210,22 +211,40 @@ async def check_transport(transport: Callable[[int], Transport], client: Client,
     `transport` builds one that listens on the port if it has one of its own; an HTTP transport needs no port.
     `mistaken`: clients that the transport itself turns away, for what they ask before they have a session.
     """
+    await _check_words(transport, client)
+    for code in Code:
+        await _check_failure(transport, client, code)
+    await _check_refusals(transport, client)
+    for each in mistaken:
+        await _check_mistake(transport, each)
+    await _check_leaving(transport, client)
+
+
+async def _check_words(transport: Callable[[int], Transport], client: Client) -> None:
+    """All goes well."""
     async with _rehearsal(transport, _all_goes_well) as (port, sessions):
         told = await client(port, AUDIO)
         assert told == Told("hello world"), told
         assert b"".join(sessions.opened[-1].fed) == AUDIO
         await _all_closed(sessions)
-    for code in Code:
-        error = SessionError(code, f"so that {code} is told")
 
-        def fail(session: MadeUpSession, error: SessionError = error) -> None:
-            session.on_feed = lambda session: session.fail(error)
 
-        async with _rehearsal(transport, fail) as (port, sessions):
-            told = await client(port, AUDIO)
-            assert told.error is not None and error.message in told.error, f"{code}: {told}"
-            await _all_closed(sessions)
-            assert not sessions.counted, "what ends a session is no refusal"
+async def _check_failure(transport: Callable[[int], Transport], client: Client, code: Code) -> None:
+    """The session fails with `code` when it is fed."""
+    error = SessionError(code, f"so that {code} is told")
+
+    def fail(session: MadeUpSession) -> None:
+        session.on_feed = lambda session: session.fail(error)
+
+    async with _rehearsal(transport, fail) as (port, sessions):
+        told = await client(port, AUDIO)
+        assert told.error is not None and error.message in told.error, f"{code}: {told}"
+        await _all_closed(sessions)
+        assert not sessions.counted, "what ends a session is no refusal"
+
+
+async def _check_refusals(transport: Callable[[int], Transport], client: Client) -> None:
+    """The client is turned away: before it says what it wants, and for what it wants."""
     refusals = [SessionRefused(code, f"so that {code} is told", 7) for code in Code if code in REFUSALS]
     async with _rehearsal(transport, _all_goes_well) as (port, sessions):
         for refusal in refusals:
@@ -238,13 +257,20 @@ async def check_transport(transport: Callable[[int], Transport], client: Client,
         told = await client(port, AUDIO)
         assert told.error is not None and mistake.message in told.error, told
         assert sessions.counted == [*refusals, mistake], "a client that is turned away is counted once"
-    for mistaken_client in mistaken:
-        async with _rehearsal(transport, _all_goes_well) as (port, sessions):
-            told = await mistaken_client(port, AUDIO)
-            assert told.error is not None and not sessions.opened, f"no mistake was found: {told}"
-            assert [error.message in told.error for error in sessions.counted] == [True], (
-                f"a client that is turned away is counted once, with what it is told: {told}, {sessions.counted}"
-            )
+
+
+async def _check_mistake(transport: Callable[[int], Transport], mistaken: Client) -> None:
+    """The transport itself turns the client away."""
+    async with _rehearsal(transport, _all_goes_well) as (port, sessions):
+        told = await mistaken(port, AUDIO)
+        assert told.error is not None and not sessions.opened, f"no mistake was found: {told}"
+        assert [error.message in told.error for error in sessions.counted] == [True], (
+            f"a client that is turned away is counted once, with what it is told: {told}, {sessions.counted}"
+        )
+
+
+async def _check_leaving(transport: Callable[[int], Transport], client: Client) -> None:
+    """The client leaves in the middle."""
     async with _rehearsal(transport, lambda session: None) as (port, sessions):
         leaving = asyncio.ensure_future(client(port, AUDIO))
         while not sessions.opened:
@@ -253,9 +279,6 @@ async def check_transport(transport: Callable[[int], Transport], client: Client,
         await asyncio.wait_for(sessions.opened[0].heard.wait(), 5)
         leaving.cancel()
         await asyncio.wait_for(sessions.opened[0].closed.wait(), 5)
-
-
-REFUSALS = (Code.UNAUTHORIZED, Code.SERVER_FULL, Code.DRAINING)
 
 
 def _all_goes_well(session: MadeUpSession) -> None:
