@@ -153,18 +153,7 @@ class Maker:
         params = begin.params(choice.params)
         rendering = Rendering(params.chinese_script, self._parts.filters, asked.query, begin.said)
         diarization = self._diarization(asked, begin)
-        info = SessionInfo(
-            f"{next(self._ids)}",
-            asked.transport,
-            asked.peer,
-            asked.offer,
-            params,
-            time.time(),
-            diarization,
-            self._translation(asked, choice.params),
-            # Nobody waits for the end of a turn in a recording.
-            turns=self._parts.turn_detector is not None and asked.priority == "live",
-        )
+        info = self._info(asked, params, diarization, self._translation(asked, choice.params))
         component = self._decoder(asked.offer)
         decoder = opened(component, component.open(asked.offer), DecoderStream)
         try:
@@ -205,6 +194,26 @@ class Maker:
         except Exception:
             decoder.close()
             raise
+
+    def _info(
+        self,
+        asked: Asked,
+        params: RecognitionParams,
+        diarization: DiarizationParams | None,
+        translation: TranslationParams | None,
+    ) -> SessionInfo:
+        return SessionInfo(
+            f"{next(self._ids)}",
+            asked.transport,
+            asked.peer,
+            asked.offer,
+            params,
+            time.time(),
+            diarization,
+            translation,
+            # Nobody waits for the end of a turn in a recording.
+            turns=self._parts.turn_detector is not None and asked.priority == "live",
+        )
 
     def _updated(self, info: SessionInfo, update: Update) -> None:
         self._plugins.notify("wlkd_session_updated", info=info, update=update)
