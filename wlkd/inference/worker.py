@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -25,9 +24,10 @@ from wlkd.contract.opened import opened
 from wlkd.contract.types import RecognitionParams
 from wlkd.inference.backlog import Outcome, Step, Stream
 from wlkd.inference.batch import run_batch
-from wlkd.inference.capacity import Capacity, one_step, people, self_test, sessions_for
+from wlkd.inference.capacity import Capacity
 from wlkd.inference.failures import Failures
 from wlkd.inference.schedule import Schedule
+from wlkd.inference.self_tests import SelfTests
 from wlkd.inference.turns import Turns
 from wlkd.inference.uploads import Uploads
 from wlkd.inference.utilization import Load, Running
@@ -83,8 +83,6 @@ class Worker:
         self._concurrency = backend.concurrency
         self.load = Load(self._concurrency)
         self.share = Fraction(1, self._concurrency)
-        self.capacity = Capacity(capacity, name)
-        """How many sessions the backend keeps up with, as far as is known."""
         self._failures = Failures(f"engine {name}: recognition")
         self._upload_failures = Failures(f"engine {name}: recognition of uploads", self._uploads_are_broken)
         wanted = backend.upload_seconds
@@ -96,12 +94,9 @@ class Worker:
         self._wake = asyncio.Event()
         self._vacated = asyncio.Event()
         self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="inference")
+        self._self_tests = SelfTests(backend, self._threads, clock, name, capacity, retests)
         self._task: asyncio.Task[None] | None = None
         self._batches: set[asyncio.Future[list[Outcome]]] = set()
-        self._testing: asyncio.Task[float] | None = None
-        self._measuring_since: float | None = None
-        self._measured = False
-        self._retests = deque(retests)
 
     async def start(self, *, warm_up: bool, measure: bool = False) -> None:
         """Warm the backend up, then serve. `measure`: first of all find out, within about a second of serving, how
@@ -115,15 +110,8 @@ class Worker:
 
     def measure(self) -> None:
         """Find out how many sessions the backend keeps up with, as soon as nobody is here, unless it is known."""
-        if self._measured or self._retests:
-            return
-        logger.info(
-            "engine %s: how many can talk at once is measured as soon as nobody is here; up to then %s may",
-            self.name,
-            people(self.capacity.sessions),
-        )
-        self._retests.append(self._clock())
-        self._wake.set()
+        if self._self_tests.ask():
+            self._wake.set()
 
     async def close(self) -> None:
         """Stop serving. Running batches and the self-test end first, lest somebody close the backend under them, unless
@@ -132,8 +120,7 @@ class Worker:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        if self._testing is not None:
-            await asyncio.wait({self._testing}, timeout=STUCK_SECONDS)
+        await self._self_tests.end(STUCK_SECONDS)
         if self._batches:
             over, _ = await asyncio.wait(self._batches, timeout=STUCK_SECONDS)
             for _ in over:
@@ -204,7 +191,7 @@ class Worker:
         """Seconds since the oldest running batch, or the self-test, began; 0 when all threads are free."""
         now = self._clock()
         running_since = self.load.running_since
-        since = self._measuring_since if running_since is None else running_since
+        since = self._self_tests.running_since if running_since is None else running_since
         stalled = 0.0 if since is None else now - since
         upload = 0.0 if self._uploads is None else self._uploads.running_for
         return max(stalled, upload / UPLOAD_PATIENCE)
@@ -229,6 +216,11 @@ class Worker:
     def fails_uploads(self) -> bool:
         """What recognizes uploads alone fails for every one."""
         return self._upload_failures.is_broken
+
+    @property
+    def capacity(self) -> Capacity:
+        """How many sessions the backend keeps up with, as far as is known."""
+        return self._self_tests.capacity
 
     @property
     def busy_ratio(self) -> float:
@@ -264,56 +256,12 @@ class Worker:
 
     async def _work(self, measure: bool) -> None:
         try:
-            if measure:
-                await self._measure()
-                began = self._clock()
-                self._retests = deque(began + later for later in self._retests)
-            else:
-                self._retests.clear()
+            await self._self_tests.begin(measure=measure)
             await self._serve()
         except Exception:
             # Nobody awaits this task; who sees that it has ended needs the reason.
             logger.exception("the inference worker failed")
 
-    async def _measure(self) -> None:
-        """The second time, what is found may only raise the estimate, which another program may have lowered before."""
-        again = self._measured
-        self._measuring_since = self._clock()
-        try:
-            self._testing = asyncio.create_task(self_test(self._backend, self._threads, self._clock))
-            throughput = await asyncio.shield(self._testing)
-        except Exception as error:
-            # A failure with test audio must not stop the daemon; real audio may work, and also shows the capacity.
-            logger.warning(
-                "engine %s: self-test failed; assuming that %s can talk at once",
-                self.name,
-                people(self.capacity.sessions),
-                exc_info=error,
-            )
-            return
-        finally:
-            self._measuring_since = None
-        self._measured = True
-        found = sessions_for(throughput)
-        logger.debug("engine %s: self-test: %.1f s of speech recognized in a second", self.name, throughput)
-        if again and found <= self.capacity.sessions:
-            return
-        self.capacity = Capacity(found, self.name)
-        logger.info(
-            "engine %s: up to %s can talk at once on this machine (%.1f s of test speech recognized in a second%s)",
-            self.name,
-            people(found),
-            throughput,
-            "; the machine was busier at the start" if again else "",
-        )
-
-    async def _test_backend(self) -> None:
-        self._measuring_since = self._clock()
-        try:
-            self._testing = asyncio.create_task(one_step(self._backend, 1, self._threads, self._clock))
-            await self._failures.judge(asyncio.shield(self._testing))
-        finally:
-            self._measuring_since = None
 
     @property
     def _is_idle(self) -> bool:
@@ -324,11 +272,11 @@ class Worker:
         async with asyncio.TaskGroup() as running:
             while True:
                 self._wake.clear()
-                if self._retests and self._retests[0] <= self._clock() and self._is_idle:
-                    self._retests.popleft()
-                    await self._measure()
+                due_in = self._self_tests.due_in
+                if due_in is not None and due_in <= 0 and self._is_idle:
+                    await self._self_tests.repeat()
                 if self._failures.to_test:
-                    await self._test_backend()
+                    await self._failures.judge(self._self_tests.hear())
                 free = self._concurrency - len(self._batches)
                 if batch := self._next_batch(free):
                     running.create_task(self._conclude(batch, *self._begin(batch)))
@@ -338,8 +286,8 @@ class Worker:
                 # So it is while other engines have the processors.
                 idle = free and not self._turns.waits(self)
                 wait = self._schedule.seconds_to_next(self._streams, self._clock()) if idle else None
-                if self._retests:
-                    look = max(self._retests[0] - self._clock(), 0.0 if self._is_idle else LOOK_AGAIN_SECONDS)
+                if (due_in := self._self_tests.due_in) is not None:
+                    look = max(due_in, 0.0 if self._is_idle else LOOK_AGAIN_SECONDS)
                     wait = look if wait is None else min(wait, look)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
