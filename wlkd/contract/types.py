@@ -447,37 +447,3 @@ class Update:
 
 
 EMPTY_UPDATE = Update()
-
-__all__ = [
-    "EMPTY_UPDATE",
-    "UNKNOWN_SPEAKER",
-    "Abilities",
-    "ChineseScript",
-    "Commit",
-    "Decoded",
-    "Diarization",
-    "DiarizationParams",
-    "Frame",
-    "Gap",
-    "KnownSpeaker",
-    "Line",
-    "Note",
-    "NoteCode",
-    "Passage",
-    "Pause",
-    "Priority",
-    "RecognitionParams",
-    "Restart",
-    "Samples",
-    "Seam",
-    "SessionInfo",
-    "SpeechEvent",
-    "StreamOffer",
-    "TakenUp",
-    "Task",
-    "Translation",
-    "TranslationParams",
-    "Turn",
-    "Update",
-    "Word",
-]

@@ -48,7 +48,8 @@ class Hearing:
         settled: int = 0,
         turn_detector: TurnDetector | None = None,
     ) -> None:
-        """`restart`: where the bytes of a resumed stream begin; what comes of them before `settled` is not heard."""
+        """`restart`: where the bytes of a resumed stream begin; what comes of them before the sample index `settled` is
+        not heard. `turn_detector`: None: pauses are told, and not judged."""
         self._decoder = decoder
         self._vad = vad
         self._vad_stream = opened(vad, vad.open(), VadStream)
