@@ -12,10 +12,10 @@ import soundfile
 from wlkd_pcm.decoder import PcmStream
 from wlkd_scripted.backend import Scripted
 
-from tests.whole_core import core, opened, pcm, rest, rest_of_drained
+from tests.whole_core import core, opened, pcm, rest, rest_before
 from wlkd.contract.components import StepPlan
 from wlkd.contract.errors import Code, SessionError
-from wlkd.contract.types import Commit, Decoded, Samples, Update
+from wlkd.contract.types import Commit, Decoded, Samples
 
 
 async def test_everything_sent_is_committed_when_the_audio_ends() -> None:
@@ -81,7 +81,7 @@ async def test_a_message_that_is_being_taken_when_the_daemon_stops_is_taken_whol
         assert not feeding.done()
         await admission.empty()
         await feeding
-        assert len((await rest_of_drained(session))[-1].text.split()) == 40
+        assert len((await rest_before(Code.DRAINING, session))[-1].text.split()) == 40
         with pytest.raises(SessionError, match="shutting down"):
             await session.feed(pcm(1))
 
@@ -137,22 +137,14 @@ async def test_words_spoken_before_a_bad_piece_are_delivered(monkeypatch: pytest
     async with core() as admission, opened(admission) as session:
         await session.feed(pcm(1.5))
         await session.feed(b"bad")
-        updates: list[Update] = []
-        with pytest.raises(SessionError) as caught:
-            async for update in session.updates():
-                updates.append(update)
-        assert caught.value.code == "undecodable_audio"
+        updates = await rest_before(Code.UNDECODABLE_AUDIO, session)
         assert updates[-1].text == " one two three"
 
 
 async def test_a_silent_client_is_closed_after_its_words_are_out() -> None:
     async with core({"sessions": {"idle_timeout_seconds": 0.2}}) as admission, opened(admission) as session:
         await session.feed(pcm(0.5))
-        updates: list[Update] = []
-        with pytest.raises(SessionError) as caught:
-            async for update in session.updates():
-                updates.append(update)
-        assert caught.value.code == "idle_timeout"
+        updates = await rest_before(Code.IDLE_TIMEOUT, session)
         assert updates[-1].text == " one"
 
 
@@ -174,7 +166,7 @@ async def test_draining_finishes_what_was_received() -> None:
         with pytest.raises(SessionError) as caught:
             await session.feed(pcm(1))
         assert caught.value.code == "draining"
-        last = (await rest_of_drained(session))[-1]
+        last = (await rest_before(Code.DRAINING, session))[-1]
         assert (last.text, last.final) == (" one two three", True)
 
 
@@ -200,7 +192,7 @@ async def test_who_has_ended_the_audio_is_not_told_of_the_drain(finished_before:
         else:
             await admission.empty()
             await session.finish()
-            assert (await rest_of_drained(session))[-1].final
+            assert (await rest_before(Code.DRAINING, session))[-1].final
 
 
 async def test_the_text_is_filtered_as_the_client_wishes_and_changes_in_the_middle() -> None:

@@ -52,10 +52,11 @@ async def rest(session: Session) -> list[Update]:
     return [update async for update in session.updates()]
 
 
-async def rest_of_drained(session: Session) -> list[Update]:
+async def rest_before(code: Code, session: Session) -> list[Update]:
+    """What comes before the error with `code`, with which `session` ends."""
     updates: list[Update] = []
     with pytest.raises(SessionError) as caught:
         async for update in session.updates():
             updates.append(update)
-    assert caught.value.code is Code.DRAINING
+    assert caught.value.code is code
     return updates
