@@ -262,7 +262,6 @@ class Worker:
             # Nobody awaits this task; who sees that it has ended needs the reason.
             logger.exception("the inference worker failed")
 
-
     @property
     def _is_idle(self) -> bool:
         """Nobody is here, and other engines leave the processors alone."""
