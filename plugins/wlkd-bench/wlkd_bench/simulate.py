@@ -266,7 +266,12 @@ def main() -> None:
     parser.add_argument("--vad", default="silero")
     add_choice(parser)
     parser.add_argument("--streams", type=int, default=1, help="clips side by side, in one batch")
-    parser.add_argument("--chunk", type=float, default=0.25, help="seconds of new speech that make a step")
+    parser.add_argument(
+        "--chunk",
+        type=float,
+        default=WorkerOptions().min_chunk_seconds,
+        help="seconds of new speech that make a step (default: %(default)s, as in an idle daemon)",
+    )
     parser.add_argument("--spare", type=float, help="the worker's time to spare, 0 to 1")
     parser.add_argument("--language", default="manifest", help="manifest, auto, or a code for all")
     parser.add_argument("--languages", default="", metavar="CODES", help="for auto: choose among these, as in en,zh")
