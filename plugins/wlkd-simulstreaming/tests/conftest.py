@@ -33,12 +33,12 @@ SPECIAL = [
 
 
 def small_tokenizer() -> Tokenizer:
-    """One token a byte, one for "<space>th", and Whisper's special tokens with three languages."""
+    """One token a byte, one each for "<space>th" and "<space>T", and Whisper's special tokens with three languages."""
     letters = {byte: letter for letter, byte in byte_alphabet().items()}
     space, t, h = letters[0x20], "t", "h"
     vocabulary = {letters[byte]: byte for byte in range(256)}
-    vocabulary |= {space + t: 256, space + t + h: 257}
-    tokenizer = Tokenizer(models.BPE(vocabulary, [(space, t), (space + t, h)]))
+    vocabulary |= {space + t: 256, space + t + h: 257, space + "T": 258}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [(space, t), (space + t, h), (space, "T")]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.add_special_tokens(SPECIAL)
     return tokenizer

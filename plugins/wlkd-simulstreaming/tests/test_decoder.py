@@ -116,6 +116,22 @@ def test_what_a_text_begins_with_is_part_of_it(decoder, decoding, vocabulary, di
     assert other.tokens == (token, *forced.tokens)
 
 
+def test_it_says_what_it_would_say_in_open_places(decoder, decoding, vocabulary, dims):
+    many = states(dims, *[60] * 60)
+    spoken = decoding.decode(memory_of(decoder, many, [50] * 60), [request(vocabulary) for _ in many])
+    talkative = [index for index, one in enumerate(spoken) if len(one.tokens) >= 4][:3]
+    rows, said = [many[index] for index in talkative], [spoken[index].tokens for index in talkative]
+    wrong = 11
+    # Wrong at the end, right, and not asked, behind prefixes of different lengths.
+    requests = [
+        dataclasses.replace(request(vocabulary, (*said[0][:2], wrong), told=3), open=(1, 2)),
+        dataclasses.replace(request(vocabulary, said[1][:2], told=2, draft=(wrong, wrong)), open=(1,)),
+        request(vocabulary, (wrong,), told=1),
+    ]
+    found = decoding.decode(memory_of(decoder, rows, [50] * 3), requests)
+    assert [one.instead for one in found] == [{2: said[0][2]}, {}, {}]
+
+
 def test_guards_see_what_a_text_begins_with(vocabulary):
     word = Choice(100, -0.1, 5, (9, -3.0), -9.0)
     row = Row(dataclasses.replace(request(vocabulary), begun=(word,) * 5), 10_000, vocabulary.eot)

@@ -124,6 +124,7 @@ def request(step: Step, language: str | None, *, afresh: bool = False) -> Reques
         prefix=prefix,
         draft=() if afresh else state.draft.tokens[: most - 1],
         told=len(state.said_tokens),
+        open=state.open_places,
         floor=state.window.offset(state.last_end) // FRAME_SAMPLES if state.said else 0,
         sot=len(before),
         last_frame=state.content - END_FRAMES if step.end is None else None,

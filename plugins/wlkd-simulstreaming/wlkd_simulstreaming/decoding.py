@@ -7,7 +7,7 @@ of plain greedy decoding, for a fraction of the sequential steps.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -73,12 +73,13 @@ class Row:
         del self.said[start:]
         self.guards, self.done = frozenset({guard}), True
 
-    def hypothesis(self, no_speech: float | None) -> Hypothesis:
+    def hypothesis(self, instead: Mapping[int, int], no_speech: float | None) -> Hypothesis:
         return Hypothesis(
             tuple(self.said),
             ended=self.ended,
             end_logprob=self.end_logprob,
             guards=self.guards,
+            instead=instead,
             no_speech=no_speech,
         )
 
@@ -132,17 +133,18 @@ class GreedyDecoding:
         known = self._vocabulary
         rows = [Row(request, self._rewind_threshold, known.eot, known.inside) for request in requests]
         with self._metrics.timed("prefill"):
-            cache, no_speech = self._read(memory, requests, rows)
+            cache, instead, no_speech = self._read(memory, requests, rows)
         with self._metrics.timed("tokens"):
             self._go_on(memory, cache, rows)
-        return [row.hypothesis(silent) for row, silent in zip(rows, no_speech, strict=True)]
+        return [row.hypothesis(other, silent) for row, other, silent in zip(rows, instead, no_speech, strict=True)]
 
     def _read(
         self, memory: Memory, requests: Sequence[Request], rows: Sequence[Row]
-    ) -> tuple[Cache, list[float | None]]:
+    ) -> tuple[Cache, list[dict[int, int]], list[float | None]]:
         """Read prefixes and drafts in one pass and take what the model agrees with into `rows`.
 
-        Returns the cache, and the probability of `<|nospeech|>` where it was asked for.
+        Returns the cache, what the model would say in place of open tokens, and the probability of `<|nospeech|>` where
+        it was asked for.
         """
         texts = [[*r.prefix, *(choice.token for choice in r.begun), *r.draft] for r in requests]
         longest = max(map(len, texts))
@@ -166,7 +168,7 @@ class GreedyDecoding:
             if rejected:
                 cache.valid[index, longest - rejected : longest] = False
                 cache.positions[index] -= rejected
-        return cache, self._no_speech(hidden, requests)
+        return cache, self._instead(hidden, requests), self._no_speech(hidden, requests)
 
     def _go_on(self, memory: Memory, cache: Cache, rows: Sequence[Row]) -> None:
         """One more token at a time for the rows that are not done, until all are."""
@@ -210,17 +212,35 @@ class GreedyDecoding:
             said.append(best_two(logits, attention[row, place], self._marks))
         return [_choices(of_row) for of_row in torch.split(torch.cat(said).cpu(), ends)]
 
+    def _instead(self, hidden: Tensor, requests: Sequence[Request]) -> list[dict[int, int]]:
+        """`Hypothesis.instead` of each request."""
+        found: list[dict[int, int]] = [{} for _ in requests]
+        asked = [(row, index) for row, request in enumerate(requests) for index in request.open]
+        for start in range(0, len(asked), MOST_PLACES):
+            some = asked[start : start + MOST_PLACES]
+            rows, indices = zip(*some, strict=True)
+            places = [_first_told(requests[row], hidden) + index - 1 for row, index in some]
+            best = (self._decoder.logits(hidden[rows, places]) + self._banned).argmax(-1).tolist()
+            for row, index, token in zip(rows, indices, best, strict=True):
+                if token != requests[row].prefix[index - requests[row].told]:
+                    found[row][index] = token
+        return found
+
     def _no_speech(self, hidden: Tensor, requests: Sequence[Request]) -> list[float | None]:
         asked = [index for index, request in enumerate(requests) if not request.told]
         found: list[float | None] = [None] * len(requests)
         if asked:
-            total = hidden.shape[1]
-            places = [total - len(r.prefix) - len(r.begun) - len(r.draft) + r.sot for r in (requests[i] for i in asked)]
+            places = [_first_told(r, hidden) + r.told - len(r.prefix) + r.sot for r in (requests[i] for i in asked)]
             starts = hidden[asked, places]
             probabilities = self._decoder.logits(starts).softmax(-1)[:, self._vocabulary.no_speech].tolist()
             for index, probability in zip(asked, probabilities, strict=True):
                 found[index] = probability
         return found
+
+
+def _first_told(request: Request, hidden: Tensor) -> int:
+    """Where in its row of `hidden` (rows, n, width) the first of the `told` tokens is read."""
+    return hidden.shape[1] - request.told - len(request.begun) - len(request.draft)
 
 
 def _choices(said: Tensor) -> list[Choice]:

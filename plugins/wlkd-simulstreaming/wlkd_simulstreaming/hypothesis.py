@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -41,6 +42,8 @@ class Request:
     """A token that attends to it, or beyond, is the last that can have been heard; None: the audio is complete, decode
     to the end of the text."""
     max_tokens: int
+    open: tuple[int, ...] = ()
+    """Which of the `told` tokens, by index, the model may yet spell otherwise."""
     begun: tuple[Choice, ...] = ()
     """What the hypothesis begins with, whatever the model would say."""
 
@@ -56,6 +59,8 @@ class Hypothesis:
     """Log-probability of that end."""
     guards: frozenset[Guard] = frozenset()
     """What stepped in while it was decoded."""
+    instead: Mapping[int, int] = field(default_factory=dict)
+    """The token that the model would say by now in place of one of the request's `open` ones, where that is another."""
     no_speech: float | None = None
     """Probability of `<|nospeech|>`; None where the window held committed text."""
 

@@ -79,7 +79,10 @@ def rival_request(request: Request, heard: Hypothesis, at: int) -> Request:
     instead = Choice(token, logprob, choice.frame, (choice.token, choice.logprob), choice.mark)
     # The sentence may go on as before.
     return replace(
-        request, begun=(*heard.choices[:at], instead), draft=heard.tokens[at + 1 :][: request.max_tokens - at - 2]
+        request,
+        open=(),
+        begun=(*heard.choices[:at], instead),
+        draft=heard.tokens[at + 1 :][: request.max_tokens - at - 2],
     )
 
 

@@ -17,6 +17,7 @@ from wlkd_simulstreaming.brief import END_FRAMES, Brief, Step
 from wlkd_simulstreaming.guards import Guard, is_no_speech, told_again
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
 from wlkd_simulstreaming.rivals import is_doubtful
+from wlkd_simulstreaming.spelling import doubt_about_word
 from wlkd_simulstreaming.state import UNSPOKEN_SECONDS, Draft, State
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said, timed_words
 from wlkd_simulstreaming.tokens import Vocabulary
@@ -72,6 +73,7 @@ def conclude(heard: Heard) -> Conclusion:
     """The state after `heard`, and what to tell the session."""
     step, reading = heard.step, read(heard)
     guards = reading.guards
+    step = replace(step, state=step.state.respelled(heard.hypothesis.instead, step.brief.vocabulary))
     # The context may be what a loop feeds on; an echo certainly is of the context.
     state = step.state.without_context() if guards & {Guard.LOOP, Guard.ECHO} else step.state
     settled = in_order(reading.settled, state.last_end)
@@ -206,10 +208,14 @@ def _doubt(choices: Sequence[Choice], vocabulary: Vocabulary) -> float:
     """How much the model doubts a word: as much as the least certain of its tokens that change what is said.
 
     A comma does not: whether one follows depends on how the sentence goes on. A full stop does, for what comes behind
-    it is heard as a sentence of its own.
+    it is heard as a sentence of its own. Of the first token only what would make it another word counts.
     """
-    said = (choice for choice in choices if not INSIDE_A_SENTENCE.issuperset(vocabulary.text([choice.token]).strip()))
-    return max((-choice.logprob for choice in said), default=0.0)
+    doubts = (
+        doubt_about_word(choice, vocabulary) if place == 0 else -choice.logprob
+        for place, choice in enumerate(choices)
+        if not INSIDE_A_SENTENCE.issuperset(vocabulary.text([choice.token]).strip())
+    )
+    return max(doubts, default=0.0)
 
 
 def _may_go_on(said: Sequence[Said], behind: Choice, heard: Heard) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from wlkd_whisper.stepwise import SpeechState
 from wlkd_whisper.window import Window
@@ -13,7 +14,9 @@ from wlkd.contract.audio import samples, seconds
 from wlkd_simulstreaming.language import Evidence
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.packing import LONGEST
+from wlkd_simulstreaming.spelling import respelled
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said
+from wlkd_simulstreaming.tokens import Vocabulary
 
 LEAST_SAMPLES = samples(0.1)
 """Shorter stretches hold no word."""
@@ -92,6 +95,25 @@ class State(SpeechState):
     def said_tokens(self) -> tuple[int, ...]:
         """Committed tokens whose audio is in the window."""
         return tuple(token for said in self.said for token in said.tokens)
+
+    @property
+    def open_places(self) -> tuple[int, ...]:
+        """Indices of those of `said_tokens` that the model may yet spell otherwise."""
+        return tuple(first + said.open for first, said in self._placed() if said.open is not None)
+
+    def respelled(self, instead: Mapping[int, int], vocabulary: Vocabulary) -> State:
+        """With the committed words as the model would spell them by now: `instead` has its choices at `open_places`."""
+        said = list(self.said)
+        for index, (first, word) in enumerate(self._placed()):
+            if word.open is not None and (token := instead.get(first + word.open)) is not None:
+                tokens, place = respelled(word.tokens, word.open, token, vocabulary)
+                said[index] = replace(word, tokens=tokens, open=place)
+        return replace(self, said=tuple(said))
+
+    def _placed(self) -> Iterator[tuple[int, Said]]:
+        """Each committed word of the window, behind the index of its first token in `said_tokens`."""
+        starts = accumulate((len(said.tokens) for said in self.said), initial=0)
+        return zip(starts, self.said, strict=False)
 
     def hearing(self, frames: Sequence[Frame]) -> State:
         """With `frames` heard too; where one does not begin at the end of the one before, there was a pause."""

@@ -10,6 +10,7 @@ from wlkd_whisper.window import Window
 from wlkd import Word
 from wlkd_simulstreaming.hypothesis import Hypothesis
 from wlkd_simulstreaming.sound import Sound
+from wlkd_simulstreaming.spelling import is_open
 from wlkd_simulstreaming.tokens import Vocabulary, split_words
 
 FRAME_SAMPLES = 320
@@ -36,6 +37,8 @@ class Said:
     """Index behind its last token."""
     frame: int = 0
     """The last one that it attends to."""
+    open: int | None = None
+    """Index of that of `tokens` that the model may yet spell otherwise; None: none of them."""
 
 
 def timed_words(
@@ -55,5 +58,7 @@ def timed_words(
         start, end = window.spoken(first, sound.of_word(first, stop, reach)[1])
         logprobs = heard.logprobs[piece.first : piece.stop]
         word = Word(piece.text, start, end, round(math.exp(sum(logprobs) / len(logprobs)), 3))
-        words.append(Said(word, heard.tokens[piece.first : piece.stop], piece.first, piece.stop, latest))
+        tokens = heard.tokens[piece.first : piece.stop]
+        spelled = 0 if is_open(heard.choices[piece.first], vocabulary) else None
+        words.append(Said(word, tokens, piece.first, piece.stop, latest, spelled))
     return words

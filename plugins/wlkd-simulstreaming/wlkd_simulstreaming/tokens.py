@@ -15,6 +15,9 @@ from tokenizers import Tokenizer
 
 from wlkd.contract.text import begins_with_mark, begins_word
 
+BETWEEN_WORDS = frozenset(",.;:!?-–—…")
+"""Punctuation that may come before a word's space."""
+
 
 def byte_alphabet() -> dict[str, int]:
     """The printable character that byte-level BPE (GPT-2) writes for each byte, reversed."""
@@ -79,6 +82,15 @@ class Vocabulary:
     def bytes_of(self, token: int) -> bytes:
         """What `token` stands for; nothing for special tokens."""
         return self._bytes[token] if token < self.eot else b""
+
+    def same_letters(self, token: int, other: int) -> bool:
+        """Whether two tokens differ by their capitals alone."""
+        one, two = self.text([token]), self.text([other])
+        return one != two and one.lower() == two.lower()
+
+    def is_mark(self, token: int) -> bool:
+        """Whether `token` is punctuation alone, which belongs to the word before."""
+        return BETWEEN_WORDS.issuperset(self.text([token])) and token < self.eot
 
     def text(self, tokens: Iterable[int]) -> str:
         return b"".join(map(self.bytes_of, tokens)).decode(errors="replace")
