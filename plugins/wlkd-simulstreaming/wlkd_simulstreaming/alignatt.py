@@ -3,11 +3,11 @@
 A word whose attention lies close to the end of the audio leans on sound that is still to come, so neither it nor
 anything after it is settled. AlignAtt asks for the same distance for all words. Here a word must also stand: the steps
 before must have told it too, as far as they heard it, and the words before it. For how long depends on the model's
-doubt, the negative log-probability of the least certain token of the word, commas left out. Words that it is sure of
-hardly ever change; whether doubtful ones do, the time for which they have stood tells better than their distance from
-the end (docs/experiments.md has the figures). LocalAgreement (Liu et al. 2020, arXiv 2005.11185) asks it of all words.
-And where the model doubts most of what it hears, nothing is settled before the stretch of speech is long enough to make
-sense of.
+doubt, the negative log-probability of the least certain token of the word; neither commas count nor how the word is
+spelled (`spelling.py`). Words that it is sure of hardly ever change; whether doubtful ones do, the time for which they
+have stood tells better than their distance from the end (docs/experiments.md has the figures). LocalAgreement (Liu et
+al. 2020, arXiv 2005.11185) asks it of all words. And where the model doubts most of what it hears, nothing is settled
+before the stretch of speech is long enough to make sense of.
 """
 
 from __future__ import annotations
