@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import wlkd.config.secrets
 from wlkd import Component, ConfigError, Options, PluginError, Problem, ProvisionError
-from wlkd.config import Config, credential, load_config, make_config, parse_setting, read_continuation_keys
+from wlkd.config import Config, credential, load_config, make_config, parse_setting, read_continuation_keys, read_tokens
 from wlkd.config.document import read_document
 from wlkd.contract.kinds import KINDS, Kind
 from wlkd.plugins import load_plugins
@@ -268,6 +268,17 @@ def test_outside_of_the_unit_a_credential_is_in_the_store(tmp_path: Path, monkey
     make_config({"auth": {"tokens_file": "tokens"}}, Parts())
     (here / "tokens").write_text("secret\n")
     assert credential(Path("tokens")) == Path("tokens")
+
+
+def test_a_comment_is_no_part_of_a_token_or_key(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.write_text(f"# of the newsroom\nsesame # the studio's\n\t#\nopen#sesame\t#1\n{'k' * 32}\n")
+    assert read_tokens(secrets) == {"sesame", "open#sesame", "k" * 32}
+    secrets.write_text(f"{'k' * 32} # made in March\n")
+    assert read_continuation_keys(secrets) == (b"k" * 32,)
+    secrets.write_text("short # openssl rand -base64 32 makes one\n")
+    with pytest.raises(ProvisionError, match="no key of 32 characters"):
+        read_continuation_keys(secrets)
 
 
 def test_secrets_that_the_daemon_could_not_use(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import ssl
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from wlkd.contract.errors import ProvisionError
 
 CREDENTIAL_STORE = Path("/etc/credstore")
+COMMENT = re.compile(r"(?:^|\s)#.*")
+"""A # within a word belongs to the secret."""
 
 
 def credential(path: Path) -> Path:
@@ -24,7 +27,7 @@ def credential(path: Path) -> Path:
 
 
 def read_tokens(path: Path | None) -> frozenset[str]:
-    """One token a line; empty lines and lines that begin with # do not count. Raises `ProvisionError`."""
+    """One token a line; empty lines and comments, as YAML has them, do not count. Raises `ProvisionError`."""
     if path is None:
         return frozenset()
     tokens = frozenset(_secrets_in(path, "auth.tokens_file"))
@@ -34,12 +37,12 @@ def read_tokens(path: Path | None) -> frozenset[str]:
 
 
 def _secrets_in(path: Path, option: str) -> list[str]:
-    """The lines of the file that count, without the blanks around them."""
+    """The lines of the file that count, without comments and the blanks around them."""
     try:
         lines = credential(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ProvisionError(f"{option}: cannot read {credential(path)}: {error}") from error
-    return [line for line in map(str.strip, lines) if line and not line.startswith("#")]
+    return list(filter(None, (COMMENT.sub("", line).strip() for line in lines)))
 
 
 def read_certificate(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
