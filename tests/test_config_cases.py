@@ -30,6 +30,7 @@ class Demo(Component):
     class Config(Options):
         beam_size: int = 1
         model: str = "base"
+        notes: Path | None = None
         guards: Guards = Guards()
 
         @model_validator(mode="after")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from typing_extensions import TypeVar
 
 from wlkd.contract.host import Context, Http, Sessions
@@ -46,6 +46,14 @@ class Options(BaseModel):
     former: ClassVar[Mapping[str, str | None]] = {}
     """Names that options had in the version before, each with the new name; None: the option has no effect any more.
     They are accepted with a warning, so that an update stops nobody's service."""
+
+    @field_validator("*")
+    @classmethod
+    def _no_home(cls, value: Any) -> Any:
+        # Not expanded: the service has another home than the one who writes the configuration and checks it.
+        if isinstance(value, Path) and str(value).startswith("~"):
+            raise ValueError(f"{value}: ~ does not stand for a home here; write the whole path, from / on")
+        return value
 
 
 def shown(*, decide: bool = False, group: str = "") -> dict[str, Any]:
