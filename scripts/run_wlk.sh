@@ -34,6 +34,12 @@ while [ $# -gt 0 ]; do
                 --models) models=$2 ;;
             esac
             shift 2 ;;
+        --gpus | --gpus=*)
+            # Docker's option, which stood in the script of the former image: all, 2, "device=2" with its quotes.
+            device=$1
+            [ "$1" != --gpus ] || device=${2-}
+            device=$(tr -d \"\' <<<"${device##*=}")
+            fail "--gpus is an option of docker; write --gpu ${device:-N}" 64 ;;
         base | small | medium | large-v3)
             [ -z "$model" ] || fail "one model, not two: $model and $1" 64
             model=$1; shift ;;
@@ -43,7 +49,20 @@ done
 [ -n "$model" ] || { usage >&2; exit 64; }
 case $gpu in '' | all | none) ;; *[!0-9]*) fail "--gpu takes a number, all or none, not $gpu" 64 ;; esac
 case $port in *[!0-9]*) fail "--port takes a number, not $port" 64 ;; esac
-case $language in *[!a-z]*) fail "--lan takes auto or a code like en, not $language" 64 ;; esac
+case $language in
+    *[!a-z]*)
+        code=$(tr '[:upper:]' '[:lower:]' <<<"${language%%[-_]*}") script=''
+        case $language in
+            zh?TW | zh?Hant) script=traditional ;;
+            zh?HK | zh?MO) script=traditional_hk ;;
+        esac
+        case $code in
+            [a-z][a-z] | [a-z][a-z][a-z])
+                fail "--lan takes auto or a code like en, not $language; write --lan $code${script:+, and for these\
+ characters \`recognition: {chinese_script: $script\}\` in /etc/wlkd.yaml}" 64 ;;
+        esac
+        fail "--lan takes auto or a code like en, not $language" 64 ;;
+esac
 
 here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 program=''
