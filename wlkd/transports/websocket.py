@@ -34,6 +34,9 @@ CLOSE_CODES: Mapping[Code, int] = {
 
 MESSAGE_BYTES = 256
 """Memory that a message takes beside its data."""
+DRAIN_SECONDS = 1.0
+"""For the rest of a message that is too big. If it were still on its way when the connection is closed, TCP would reset
+the connection, and the client could lose what it was told."""
 MAX_REASON_BYTES = 123
 """RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the close code."""
 
@@ -76,6 +79,8 @@ class Socket(web.WebSocketResponse):
         """What was read and nobody has asked for yet. The last message stays: it says that none will come."""
         self._ahead_bytes = 0
         self._reading: asyncio.Task[None] | None = None
+        self._refused: tuple[int, str] | None = None
+        """What to close with after a message that was too big."""
         self._room = asyncio.Event()
         self._room.set()
 
@@ -112,6 +117,9 @@ class Socket(web.WebSocketResponse):
         """See one client through `conversation`. Raises nothing but cancellation: errors are sent to the client."""
         async with running(self._read_ahead(), self._keep_pinging()) as (self._reading, _):
             await see_through(conversation, self.fail, peer)
+        if self._refused and not self.closed:
+            await asyncio.sleep(DRAIN_SECONDS)
+            await self.hang_up(*self._refused)
 
     async def feed(self, session: Session, take: Callable[[WSMessage], Awaitable[bool]]) -> None:
         """Give each message to `take` until it says that no more are wanted, or raises `SessionError`; return when
@@ -182,11 +190,12 @@ class Socket(web.WebSocketResponse):
             self._room.clear()
 
     async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
-        # aiohttp closes by itself when a frame announces too many bytes, before it holds any of them: without a word.
+        # aiohttp closes by itself when a frame announces too many bytes, before it holds any of them: without a word,
+        # and before they came. It reads and drops them from now on; `serve` closes.
         if code == WSCloseCode.MESSAGE_TOO_BIG and not message and not self.closed:
             error = SessionError(Code.MESSAGE_TOO_BIG, "a message is larger than this server takes; send smaller ones")
-            code, reason = await self._say_parting(error)
-            message = _cut(reason)
+            self._refused = await self._say_parting(error)
+            return False
         # It reads the client's answer itself, unless somebody else is reading: then it waits for none.
         if self._reading not in (None, asyncio.current_task()):
             await cancel(self._reading)

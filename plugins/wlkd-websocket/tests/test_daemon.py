@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+import websockets.sync.client
+from websockets.exceptions import ConnectionClosedError
 
 from tests.scripted import WORDS, spoken
 from wlkd.client import connect
@@ -146,6 +149,21 @@ async def test_a_client_that_misbehaves_hurts_nobody_else(http, serve, misbehave
                 message = await bad.receive_json(timeout=20)
         assert (message["type"], message["code"]) == ("error", code)
         assert text((await good)[-2]["lines"]) == SPOKEN
+
+
+async def test_a_client_that_sends_on_reads_why_its_message_was_refused(serve):
+    def send_all_then_read(url: str) -> tuple[str | None, int | None]:
+        said: list[dict[str, Any]] = []
+        with websockets.sync.client.connect(url) as socket:
+            with contextlib.suppress(ConnectionClosedError):
+                for _ in range(100):
+                    socket.send(bytes(40_000))
+                said.extend(json.loads(message) for message in socket)
+            return said[-1].get("code") if said else None, socket.close_code
+
+    async with serve(max_message_bytes=32_768) as daemon:
+        told = [await asyncio.to_thread(send_all_then_read, f"{daemon.ws}/asr") for _ in range(3)]
+    assert told == [("message_too_big", 1009)] * 3
 
 
 async def test_a_client_that_disappears_gives_its_place_back(http, serve):
