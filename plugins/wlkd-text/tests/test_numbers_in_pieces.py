@@ -16,7 +16,7 @@ SPOKEN = {
     "Millionen Milliarde und Komma zweite zwanzigste Haus, Prozent",
     "en": "zero oh two five ten fifteen twenty forty-five hundred thousand million and point a an at until first "
     "second seven-eleven twenty-twenty-five hundredths thirty-second nineties March tens "
-    "of double to sold it share dollars p.m. we every, stop.",
+    "of double to or sold it share dollars p.m. we every, stop.",
     "es": "cero un dos cinco diez veinte treinta cien ciento doscientos mil millones y coma primero casa, para",
     "fr": "zéro un deux quatre onze dix-sept vingt vingts soixante quatre-vingt-dix cent cents mille millions milliard "
     "et virgule deuxième maison, pour",

@@ -27,6 +27,8 @@ DATED = {
     *("december", "quarter", "q"),
 }
 """A day, or the number of the quarter, and a year may follow: March twenty-one twenty twenty-five."""
+JOINTS = {"to", "or", "and"}
+"""Ten to twenty thousand, twenty or thirty thousand, between ten and twenty thousand."""
 REPEATED = {"double", "triple", "treble"}
 TRADED = re.compile(
     "sells?|sold|selling|buy|buys|buying|bought|priced|trad(?:es?|ed|ing)|retail(?:s|ed|ing)?|valued|quoted"
@@ -55,6 +57,42 @@ def decides(token: Token) -> bool:
 
 def is_year(group: Sequence[Number], digits: str) -> bool:
     return len(group) == 2 and group[0].value in CENTURIES and len(digits) == 4
+
+
+def is_two_thousand(group: Sequence[Number], digits: str) -> bool:
+    """Whether it is a year such as two thousand oh eight, whose `digits` one after the other are 200008."""
+    return len(group) == 2 and group[0].text == "2000" and re.fullmatch("20000[1-9]", digits) is not None
+
+
+def is_joint(tokens: Sequence[Token]) -> bool:
+    """Whether what stands between two numbers makes a range of them, or a choice."""
+    return len(tokens) == 1 and tokens[0].text().casefold() in JOINTS
+
+
+def is_toll_free(group: Sequence[Number], tokens: Sequence[Token]) -> bool:
+    """Whether a group begins as a telephone number such as one eight hundred five five five, which is no 805: hundreds
+    with one more figure, and others behind it."""
+    at = _area(group)
+    if len(group) < at + 2 or group[at].value not in range(100, 1000):
+        return False
+    said = [token for token in tokens[group[at].first : group[at].stop] if token.text() != "-"]
+    return len(said) == 3 and said[1].text().casefold() == "hundred" and group[at + 1].spelt
+
+
+def toll_free(group: Sequence[Number], tokens: Sequence[Token]) -> str | None:
+    """The digits of such a number; None: there are too few, or too many."""
+    at = _area(group)
+    area = group[at].text
+    parts = [f"{area[0]}00{area[2]}"]
+    for before, number in itertools.pairwise(group[at:]):
+        parts.append("0" * ohs(tokens[before.stop : number.first]) + number.text)
+    digits = "".join(parts)
+    return f"{'1' * at}{digits}" if re.fullmatch("[0-9]{10}", digits) else None
+
+
+def _area(group: Sequence[Number]) -> int:
+    """Where the number of the area stands: behind a one, with which one dials it in America."""
+    return 1 if len(group) > 1 and group[0].text == "1" else 0
 
 
 def may_be_range(group: Sequence[Number], tokens: Sequence[Token]) -> bool:

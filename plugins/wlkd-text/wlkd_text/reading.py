@@ -122,6 +122,10 @@ class Reading:
                 # What multiplies it stays a word: 1.2 million.
                 at = decimal.stop + 1
                 continue
+            if version := self._version(tokens, start, stop):
+                yield version
+                at = version.stop
+                continue
             at = self._parted(tokens, start, stop)
             for first, end in self._pieces(tokens, start, at):
                 yield from self._read(tokens, first, end)
@@ -146,6 +150,21 @@ class Reading:
             return None
         found = find_numbers(tokens[start:scale], self._language, 0.0)[0]
         return Number(start, scale, found.text, found.value, ordinal=False, spelt=False)
+
+    def _version(self, tokens: Sequence[Token], start: int, stop: int) -> Number | None:
+        """The number from `start` to `stop` with two figures behind its point that are said as one number, as in three
+        point eleven. text2num reads those of English one by one only."""
+        if self._language != "en" or stop >= len(tokens) or not self.is_point(tokens[stop]):
+            return None
+        whole = find_numbers(tokens[start:stop], self._language, 0.0)[0]
+        end = next((place for place in range(stop + 1, len(tokens)) if self.is_point(tokens[place])), len(tokens))
+        found = find_numbers(tokens[stop + 1 : end], self._language, 0.0)
+        if whole.is_ordinal or whole.value not in range(100) or not found or found[0].start > 0:
+            return None
+        if found[0].is_ordinal or found[0].value not in range(10, 100):
+            return None
+        text = f"{whole.text}.{found[0].text}"
+        return Number(start, stop + 1 + found[0].end, text, float(text), ordinal=False, spelt=False)
 
     def _parted(self, tokens: Sequence[Token], start: int, stop: int) -> int:
         """Where the number from `start` to `stop` ends.
@@ -235,6 +254,14 @@ class Reading:
     def value(self, token: Token) -> float | None:
         """Of a token that is a number on its own."""
         return _value_of(token.text().casefold(), self._language)
+
+    def multiplier(self, tokens: Sequence[Token], number: Number) -> float:
+        """Of how many thousands, or another scale, `number` is; 0: it names none or does not say of how many."""
+        for place in range(number.first + 1, number.stop):
+            if self.is_scale(tokens[place]):
+                found = find_numbers(tokens[number.first : place], self._language, 0.0)
+                return float(found[0].value) if found else 0
+        return 0
 
     def is_one(self, tokens: Sequence[Token]) -> bool:
         found = find_numbers(tokens, self._language, 0.0)

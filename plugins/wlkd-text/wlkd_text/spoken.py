@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from wlkd.contract.text import Edit
@@ -27,7 +28,11 @@ class Numerals:
     def edits(self, text: str) -> list[Edit]:
         tokens = self._reading.tokens(text)
         edits = []
-        for group in self._reading.groups(tokens):
+        groups = list(self._reading.groups(tokens))
+        unclear = [pair for pair in itertools.pairwise(groups) if self._is_unclear_range(*pair, tokens)]
+        for group in groups:
+            if any(group in pair for pair in unclear):
+                continue
             for first, stop, digits in self._written(group, tokens):
                 edits.append(Edit(tokens[first].start, tokens[stop - 1].stop, digits))
         return edits
@@ -35,7 +40,7 @@ class Numerals:
     def settled(self, text: str) -> int:
         tokens = self._reading.tokens(text)
         end = len(tokens)
-        while end and tokens[end - 1].text().casefold() in CONNECTORS[self._language]:
+        while end and (tokens[end - 1].text().casefold() in CONNECTORS[self._language] or self._joins(tokens, end - 1)):
             end -= 1
         waits = bool(end) and (self._reading.is_article(tokens[end - 1]) or self._decides(tokens[end - 1]))
         end -= waits
@@ -47,12 +52,23 @@ class Numerals:
             # What is directly before it waits too, for it is read by what follows: at three ten, point two, a share.
             first = min(first, groups.pop()[0].first)
             first -= first > 0 and self._leads(tokens[first - 1])
+            first -= self._joins(tokens, first - 1)
             first = self._trade(tokens, first)
         if not waits:
             if not (tokens and self._reading.is_point(tokens[-1])):
                 return len(text)
             first = len(tokens) - 1
         return len(text[: tokens[first].start].rstrip())
+
+    def _is_unclear_range(self, low: Sequence[Number], high: Sequence[Number], tokens: Sequence[Token]) -> bool:
+        """Whether nobody can say where a range begins: ten to twenty thousand, at 10 or 10000."""
+        is_range = len(low) == 1 and english.is_joint(tokens[low[0].stop : high[0].first])
+        return self._language == "en" and is_range and low[0].value < self._reading.multiplier(tokens, high[0])
+
+    def _joins(self, tokens: Sequence[Token], place: int) -> bool:
+        """Whether a range or a choice may have begun with the token there and the number before it."""
+        is_joint = self._language == "en" and place > 0 and english.is_joint(tokens[place : place + 1])
+        return is_joint and self._reading.value(tokens[place - 1]) is not None
 
     def _decides(self, token: Token) -> bool:
         return self._language == "en" and english.decides(token)
@@ -83,6 +99,10 @@ class Numerals:
             yield from self._written(group[1:], tokens)
             return
         if self._language == "en" and english.is_repeated(group, tokens):
+            return
+        if self._language == "en" and english.is_toll_free(group, tokens):
+            if telephone := english.toll_free(group, tokens):
+                yield group[0].first, group[-1].stop, telephone
             return
         together = _together(group, tokens)
         if together is not None:
@@ -131,6 +151,8 @@ def _together(group: Sequence[Number], tokens: Sequence[Token]) -> str | None:
         # Each oh between them is a zero.
         parts.append(number.text + "0" * (ohs(tokens[number.stop : following.first]) if following else 0))
     digits = "".join(parts)
+    if english.is_two_thousand(group, digits):
+        return f"20{digits[4:]}"
     if any(number.ordinal for number in group) or not digits.isdigit():
         return None
     if all(number.spelt for number in group) and len(digits) >= FEWEST_DIGITS:
