@@ -46,6 +46,11 @@ WEEKDAY = (
 )
 """Their figures are no part of what follows: 星期三十点 is Wednesday at ten, and 每周三十个小时 are thirty hours."""
 HOURS = frozenset(map(str, range(25)))
+MONTH_AND_DAY = (
+    f"(?:十[一二]?|(?<![{DIGIT}{SCALE}])[一二三四五六七八九])月"
+    f"(?:二?十[一二三四五六七八九]?|三十一?)(?![{DIGIT}{SCALE}点點几幾分])"
+)
+"""A day need not say that it is one: 三月二十一. What is below ten stays, as in 三月五."""
 BEFORE = "第初正腊臘大午晨夜早晚上今昨明这這那哪每另快慢双雙庆慶"
 """What decides about a number behind it waits for it."""
 TWO_DIGITS = re.compile("[一二三四五六七八九]{2}")
@@ -114,7 +119,7 @@ PATTERN = re.compile(
     f"|(?:(?P<clock>{CLOCK})|(?<!第)(?<!版本))(?P<hour>{NUMERAL})(?P<point>[点點])(?!十分(?:{VERY}))"
     f"(?P<minute>(?:[零〇]?[{DIGIT}]|{MINUTE})(?=分(?![之钟鐘]))|{MINUTE}(?![{DIGIT}{SCALE}分])"
     f"|(?(clock)|(?<![零〇][点點])){OH_FIVE}(?(clock)|(?!{MEASURED})))"
-    f"|(?P<date>{NUMERAL}(?:[年月]{NUMERAL})+(?:(?P<day>[日号號])[到至]{NUMERAL}(?=(?P=day)))?)(?=[月日号號])"
+    f"|(?P<date>{NUMERAL}(?:[年月]{NUMERAL})+(?:(?P<day>[日号號])[到至]{NUMERAL}(?=(?P=day)))?(?=[月日号號])|{MONTH_AND_DAY})"
     f"|(?:(?<=第)|{CLOCK})(?P<whole>{NUMERAL})(?=[点點])"
     f"|(?P<main>{NUMERAL})(?P<of>[块塊度])(?P<part>[一二三四五六七八九])(?=$|\\W|毛(?![{DIGIT}])|[的钱錢左吧吗嗎呢了就是])"
     f"|(?P<number>{DECIMAL})"
