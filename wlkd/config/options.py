@@ -21,7 +21,11 @@ Count = Annotated[int, Field(ge=1)]
 
 def _language_code(text: str) -> str:
     if not re.fullmatch("[a-z]{2,3}", text):
-        raise ValueError(f'"{text}" is not an ISO 639-1 code, like en')
+        code = re.fullmatch("([A-Za-z]{2,3})([-_].+)?", text)
+        remedy = f"; write {code[1].lower()}" if code else ""
+        if code and code[1].lower() == "zh" and code[2]:
+            remedy += ", and recognition.chinese_script says in which characters"
+        raise ValueError(f'"{text}" is not an ISO 639-1 code, like en{remedy}')
     return text
 
 
