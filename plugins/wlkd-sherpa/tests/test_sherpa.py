@@ -89,6 +89,16 @@ async def test_a_pause_without_speech_commits_nothing(models: Path) -> None:
         assert (commit.words, commit.until, commit.segment_end) == ((), 100, True)
 
 
+@pytest.mark.parametrize("hotword", ["#MeToo", "one #1", "a :x", "@someone", "and/or", ":)"])
+async def test_a_hotword_may_have_marks_that_sherpa_onnx_would_read(models: Path, hotword: str) -> None:
+    async with sherpa(models, hotwords_unit="cjkchar") as backend:
+        stream = backend.open(RecognitionParams(hotwords=(hotword,)))
+        stream.accept(Frame(0, speech_like(2.0)))
+        stream.end_segment(2 * SAMPLE_RATE)
+        [commit] = backend.run([StepPlan(stream)])
+        assert commit.words
+
+
 async def test_it_serves_in_the_daemon_beside_another_engine(models: Path) -> None:
     values = {
         "models_dir": str(models),

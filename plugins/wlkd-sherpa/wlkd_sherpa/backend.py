@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ from wlkd_sherpa.words import Token, tokens_of
 
 MEMORY_OF_FILES = 2.0
 """Of main memory over the sizes of the networks: a guess, as ONNX Runtime keeps weights and a packed copy."""
+MARKS = re.compile("[:#@/]")
+"""What sherpa-onnx reads as a score, a threshold, a phrase, and the end of a hotword. `#MeToo` would be a number to it,
+and an error."""
 
 
 class Sherpa(Backend[SherpaOptions]):
@@ -73,7 +77,7 @@ class Sherpa(Backend[SherpaOptions]):
             raise SessionError("bad_request", f"language {params.language}: this model knows {', '.join(known)}")
         if params.task == "translate":
             raise SessionError("bad_request", "task translate: this model does not translate")
-        hotwords = "/".join(params.hotwords) if self.config.hotwords_unit else ""
+        hotwords = _joined(params.hotwords) if self.config.hotwords_unit else ""
 
         def make_handle() -> Any:
             recognizer = self._loaded()
@@ -105,6 +109,12 @@ class Sherpa(Backend[SherpaOptions]):
         if self._recognizer is None:
             raise RuntimeError("the backend was used before it was provisioned, or after it was closed")
         return self._recognizer
+
+
+def _joined(hotwords: Sequence[str]) -> str:
+    """As sherpa-onnx takes them."""
+    plain = (MARKS.sub(" ", word).strip() for word in hotwords)
+    return "/".join(filter(None, plain))
 
 
 def _load(files: ModelFiles, options: SherpaOptions, threads: int) -> Any:
