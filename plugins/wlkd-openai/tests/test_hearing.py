@@ -61,7 +61,7 @@ def test_a_turn_whose_end_no_update_told_of_ends_where_the_next_begins():
     items.on_update(Update(speech_start=0, lag=16_000))
     next_starts = items.on_update(Update(speech_start=32_000, lag=16_000))
     kinds = [event["type"].rpartition(".")[2] for event in next_starts]
-    assert kinds == ["speech_stopped", "committed", "added", "speech_started"]
+    assert kinds == ["speech_stopped", "committed", "added", "done", "speech_started"]
     words = (Word(" one", 0, 8_000), Word(" two", 32_000, 40_000))
     last = Update(committed=words, segment_end=True, speech_start=32_000, speech_end=48_000)
     assert [event["transcript"] for event in items.on_update(last) if "transcript" in event] == ["one", "two"]

@@ -98,6 +98,7 @@ async def test_turns_found_by_the_server(serving, says):
                 "input_audio_buffer.speech_stopped",
                 "input_audio_buffer.committed",
                 "conversation.item.added",
+                "conversation.item.done",
                 COMPLETED,
             ]
             started, stopped = events[0], next(e for e in events if e.type.endswith("stopped"))
@@ -114,7 +115,7 @@ async def test_a_commit_behind_which_nobody_has_spoken_is_answered(serving):
             await append(connection, SECOND["audio/pcm"])
             await connection.input_audio_buffer.commit()
             events = await receive(connection, COMPLETED)
-            kinds = ["input_audio_buffer.committed", "conversation.item.added", COMPLETED]
+            kinds = ["input_audio_buffer.committed", "conversation.item.added", "conversation.item.done", COMPLETED]
             assert [event.type for event in events] == kinds
             assert (transcript(events), events[-1].usage.seconds) == ("", 1)
 
@@ -162,7 +163,7 @@ async def test_the_shape_of_the_beta(serving, says):
         kinds = []
         while (event := await socket.receive_json(timeout=5))["type"] != COMPLETED:
             kinds.append(event["type"])
-        assert "conversation.item.created" in kinds
+        assert "conversation.item.created" in kinds and "conversation.item.done" not in kinds
         assert event["transcript"] == says(2)
 
 

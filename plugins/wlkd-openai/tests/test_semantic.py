@@ -27,7 +27,7 @@ def said(text: str, **fields: Any) -> Update:
     return Update(committed=(Word(f" {text}", 0, SECOND),), segment_end=True, **fields)
 
 
-ENDED = ["speech_stopped", "committed", "added"]
+ENDED = ["speech_stopped", "committed", "added", "done"]
 
 
 def test_a_pause_for_thought_stays_in_the_turn() -> None:

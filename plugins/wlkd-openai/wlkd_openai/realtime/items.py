@@ -51,7 +51,7 @@ class Items:
     """
 
     def __init__(self, *, beta: bool) -> None:
-        self._added = "conversation.item.created" if beta else "conversation.item.added"
+        self._added = ("conversation.item.created",) if beta else ("conversation.item.added", "conversation.item.done")
         self._open: deque[Item] = deque()
         self._last_id: str | None = None
         self._speech_start: int | None = None
@@ -208,7 +208,7 @@ class Items:
         }
         return [
             {"type": "input_audio_buffer.committed", "item_id": item.id, "previous_item_id": previous},
-            {"type": self._added, "previous_item_id": previous, "item": added},
+            *({"type": kind, "previous_item_id": previous, "item": added} for kind in self._added),
         ]
 
     def _deltas(self, update: Update) -> list[Event]:
