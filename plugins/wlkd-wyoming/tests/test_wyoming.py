@@ -115,8 +115,21 @@ async def test_words_are_streamed_while_the_client_speaks():
 
 async def test_streaming_can_be_switched_off():
     async with listening(streaming=False) as port, client(port) as wyoming:
-        await speak(wyoming, 2)
-        assert [event.type for event in await answer(wyoming)] == ["transcript"]
+        await wyoming.write_event(Describe().event())
+        assert not Info.from_event(await wyoming.read_event()).asr[0].supports_transcript_streaming
+        for seconds in (2, 0):
+            await speak(wyoming, seconds)
+            assert [event.type for event in await answer(wyoming)] == ["transcript"]
+
+
+@pytest.mark.parametrize("seconds", [0, 2], ids=["without-audio", "silence"])
+async def test_a_stream_without_a_word_begins_and_ends_too(seconds):
+    async with listening({"vad": {"name": "silero"}}) as port, client(port) as wyoming:
+        for _ in range(2):
+            await speak(wyoming, seconds)
+            events = [await wyoming.read_event() for _ in range(3)]
+            assert [event.type for event in events] == ["transcript-start", "transcript", "transcript-stop"]
+            assert Transcript.from_event(events[1]).text == ""
 
 
 @pytest.mark.parametrize(

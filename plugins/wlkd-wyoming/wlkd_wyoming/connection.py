@@ -22,7 +22,7 @@ from wlkd.transports.queries import engine_wish
 from wlkd.transports.tcp import Client
 from wlkd_wyoming.events import read_event
 from wlkd_wyoming.info import USUAL_MODELS, info
-from wlkd_wyoming.utterance import Utterance
+from wlkd_wyoming.utterance import Utterance, last_events
 
 if TYPE_CHECKING:
     from wlkd_wyoming.transport import WyomingOptions
@@ -93,7 +93,8 @@ class Connection:
     async def _take(self, event: Event) -> None:
         if Describe.is_type(event.type):
             endpointing = self._options.endpoint_seconds is not None
-            await self._write(info(self._sessions.capabilities(), endpointing=endpointing).event())
+            about = info(self._sessions.capabilities(), streaming=self._options.streaming, endpointing=endpointing)
+            await self._write(about.event())
         elif Ping.is_type(event.type):
             await self._write(Pong(_text(event, "text")).event())
         elif Transcribe.is_type(event.type):
@@ -151,7 +152,8 @@ class Connection:
         if self._answered:
             self._answered = False
         elif self._utterance is None:
-            await self._write(Transcript("").event())
+            for event in last_events(Transcript(""), streaming=self._options.streaming):
+                await self._write(event)
         else:
             await self._utterance.finish()
             await self._end(self._utterance)

@@ -17,10 +17,11 @@ USUAL_MODELS = re.compile("wlkd")
 """The default engine, or that of the language."""
 
 
-def info(capabilities: Capabilities, *, endpointing: bool = False) -> Info:
+def info(capabilities: Capabilities, *, streaming: bool = True, endpointing: bool = False) -> Info:
     """The answer to `describe`: one program with a model for each engine, the first for all languages.
 
-    `endpointing`: the server ends a request when its speaker pauses."""
+    `streaming`: words are sent while somebody still speaks. `endpointing`: the server ends a request when its speaker
+    pauses."""
     default, *further = capabilities.engines
     models = [_model("wlkd", default, capabilities.languages)]
     models += [_model(engine.name, engine, engine.languages) for engine in further]
@@ -31,7 +32,7 @@ def info(capabilities: Capabilities, *, endpointing: bool = False) -> Info:
         description="Live speech-to-text on this machine",
         version=__version__,
         models=models,
-        supports_transcript_streaming=True,
+        supports_transcript_streaming=streaming,
         requires_external_vad=not endpointing,
     )
     return Info(asr=[program])

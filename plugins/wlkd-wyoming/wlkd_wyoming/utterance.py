@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 
 from wyoming.asr import Transcript, TranscriptChunk, TranscriptStart, TranscriptStop
@@ -49,9 +49,9 @@ class Utterance:
         """
         if not self._heard.final:
             return
-        await self._write(Transcript(self._heard.text.strip(), language=self._heard.language).event())
-        if self._begun:
-            await self._write(TranscriptStop().event())
+        transcript = Transcript(self._heard.text.strip(), language=self._heard.language)
+        for event in last_events(transcript, streaming=self._streaming, begun=self._begun):
+            await self._write(event)
 
     async def _hear(self) -> None:
         async with aclosing(timed_updates(self._session, self._patience)) as updates:
@@ -80,3 +80,13 @@ class Utterance:
         if not self._begun:
             self._begun = True
             await self._write(TranscriptStart(language=update.language).event())
+
+
+def last_events(transcript: Transcript, *, streaming: bool, begun: bool = False) -> Iterator[Event]:
+    """What ends a transcription. Where transcripts are streamed, one without a word is too: its client waits for the
+    end. `begun`: the start was sent."""
+    if streaming and not begun:
+        yield TranscriptStart(language=transcript.language).event()
+    yield transcript.event()
+    if streaming:
+        yield TranscriptStop().event()
