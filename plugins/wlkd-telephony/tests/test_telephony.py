@@ -266,6 +266,12 @@ def test_several_speakers_of_one_channel_stay_on_it() -> None:
     assert "speaker" not in right["data"]["words"][0]
 
 
+def test_words_that_wait_for_their_speaker_are_shown_before_the_tentative_ones() -> None:
+    update = Update(waiting=(Word(" hello", 0, 8_000),), tentative=(Word(" there", 8_000, 16_000),))
+    [message] = transcriptions(update, "c-1")
+    assert (message["data"]["is_final"], message["data"]["text"]) == (False, " hello there")
+
+
 def test_metadata_that_says_nothing() -> None:
     assert freeswitch.metadata("just text") == freeswitch.metadata("[1]") == {}
     assert freeswitch.opening({}, {}).offer.sample_rate == 8_000

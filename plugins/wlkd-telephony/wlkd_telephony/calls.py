@@ -124,7 +124,8 @@ class Calls:
 
 
 def transcriptions(update: Update, call: str, first: int = 0, *, apart: bool = False) -> list[Message]:
-    """What `update` adds, as mod_audio_fork wants it: committed words of each channel, then the tentative ones.
+    """What `update` adds, as mod_audio_fork wants it: committed words of each channel, then those that may change, or
+    wait for their speaker.
 
     `first`: the number of its first channel in the call. `apart`: the speakers are its channels; else it has one, on
     which several people may speak."""
@@ -133,7 +134,7 @@ def transcriptions(update: Update, call: str, first: int = 0, *, apart: bool = F
         return first + (word.speaker or 1) - 1 if apart else first
 
     messages = []
-    for words, final in ((update.committed, True), (update.tentative, False)):
+    for words, final in ((update.committed, True), ((*update.waiting, *update.tentative), False)):
         for channel in dict.fromkeys(map(channel_of, words)):
             said = [word for word in words if channel_of(word) == channel]
             data = {
