@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from websockets.exceptions import InvalidStatus
 from wlkd_openai.realtime.settings import Settings
 
 from .realtime import COMPLETED, MANUAL, SECOND, append, connected, receive, transcript
@@ -93,3 +95,28 @@ async def test_turns_that_are_found_from_now_on_end_that_of_the_client(serving, 
         await connection.input_audio_buffer.commit()
         [refused] = await receive(connection, "error")
         assert refused.error.code == "input_audio_buffer_commit_empty"
+
+
+ENGINES = {"korean": {"name": "scripted", "options": {"languages": ["ko"], "script": [" hana"]}}}
+
+
+async def test_the_model_may_be_named_in_the_address(serving, says):
+    async with serving({"engines": ENGINES}) as daemon:
+        for model, text in (("korean", "hana hana"), ("gpt-4o-transcribe", says(1))):
+            async with connected(daemon, model=model) as connection:
+                await connection.session.update(session=MANUAL)
+                [updated] = await receive(connection, "session.updated")
+                assert updated.session.audio.input.transcription.model == model
+                await append(connection, SECOND["audio/pcm"])
+                await connection.input_audio_buffer.commit()
+                assert transcript(await receive(connection, COMPLETED)) == text
+
+
+async def test_a_model_of_the_address_that_is_not_there_is_refused(serving):
+    async with serving({"engines": ENGINES}) as daemon:
+        with pytest.raises(InvalidStatus) as refused:
+            async with connected(daemon, model="suomi"):
+                raise AssertionError("connected")
+    body = json.loads(refused.value.response.body)
+    assert refused.value.response.status_code == 400
+    assert "known: default, korean" in body["error"]["message"]

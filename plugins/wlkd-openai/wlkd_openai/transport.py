@@ -77,6 +77,7 @@ class OpenAI(Transport[OpenAIOptions]):
         if not socket.can_prepare(request).ok:
             raise ApiError(426, "this is a WebSocket: connect with ws:// or wss://", code="upgrade_required")
         beta = "realtime=v1" in request.headers.get("OpenAI-Beta", "") or BETA_PROTOCOL in offered
+        settings = settings_of(token, self._sessions).naming(request.query.get("model", ""), self._sessions.languages())
         connection = Connection(
             socket,
             self.config,
@@ -84,7 +85,7 @@ class OpenAI(Transport[OpenAIOptions]):
             peer=peer_of(request),
             token=token,
             beta=beta,
-            settings=settings_of(token, self._sessions),
+            settings=settings,
         )
         await socket.prepare(request)
         await connection.serve()

@@ -124,6 +124,12 @@ class Settings(_Strict):
             return None
         return EAGERNESS[detection.eagerness or "auto"]
 
+    def naming(self, model: str, languages: Collection[str]) -> Settings:
+        """With the `model` that the address names, unless one was set."""
+        if self.model or not model:
+            return self
+        return self.updated({"audio": {"input": {"transcription": {"model": model}}}}, languages)
+
     def updated(self, change: Any, languages: Collection[str]) -> Settings:
         """With what the `session` of a `session.update` says. Raises `ApiError`."""
         if not isinstance(change, dict):
