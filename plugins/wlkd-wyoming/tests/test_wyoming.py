@@ -97,6 +97,19 @@ async def test_home_assistant_asks_and_is_answered():
     assert (heard.text, heard.language) == (spoken(3), "de")
 
 
+async def test_more_names_than_a_model_takes_are_no_mistake(caplog):
+    names = [f"Lamp number {number} of the upper floor" for number in range(200)]
+    async with listening() as port, client(port) as wyoming:
+        await wyoming.write_event(Transcribe(transcript_names=names).event())
+        await speak(wyoming, 1)
+        assert (await transcript(wyoming)).text == spoken(1)
+        await wyoming.read_event()
+        await wyoming.write_event(Transcribe(language="xx", transcript_names=names).event())
+        await speak(wyoming, 1)
+        assert Error.from_event((await answer(wyoming))[-1]).code == "bad_request"
+    assert "words to expect beyond the first ones are left out: hotwords has" in caplog.text
+
+
 async def test_words_are_streamed_while_the_client_speaks():
     async with listening() as port, client(port) as wyoming:
         await wyoming.write_event(AudioStart(16_000, 2, 1).event())

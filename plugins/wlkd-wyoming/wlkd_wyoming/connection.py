@@ -21,6 +21,7 @@ from wlkd.transports.conversation import cancel
 from wlkd.transports.queries import engine_wish
 from wlkd.transports.tcp import Client
 from wlkd_wyoming.events import read_event
+from wlkd_wyoming.home_assistant import fitting
 from wlkd_wyoming.info import USUAL_MODELS, info
 from wlkd_wyoming.utterance import Utterance, last_events
 
@@ -132,15 +133,21 @@ class Connection:
             await self._end(self._utterance)
 
     async def _open(self, offer: StreamOffer) -> Session:
-        if self._names and "hotwords" not in self._wishes:
-            try:
-                return await self._enter(offer, {**self._wishes, "hotwords": self._names})
-            except SessionError as error:
-                if error.code is not Code.BAD_REQUEST:
-                    raise
-                # More than the model takes, beside a prompt of the configuration. Nobody asked for them.
-                logger.warning("the names of Home Assistant are left out: %s", error.message)
-        return await self._enter(offer, self._wishes)
+        named = self._wishes.get("hotwords", "")
+        if not (named or self._names):
+            return await self._enter(offer, self._wishes)
+        try:
+            return await self._enter(offer, {**self._wishes, "hotwords": named or self._names})
+        except SessionError as error:
+            fewer = ",".join(fitting(named.split(",")))
+            if error.code is not Code.BAD_REQUEST or (named and fewer == named):
+                raise
+            # More than the model takes, perhaps beside a prompt of the configuration. A client names all that it has,
+            # and without names it is understood well enough; those of Home Assistant nobody asked for.
+            whose = "words to expect beyond the first ones" if named else "the names of Home Assistant"
+            logger.warning("%s are left out: %s", whose, error.message)
+        others = {name: value for name, value in self._wishes.items() if name != "hotwords"}
+        return await self._enter(offer, {**others, "hotwords": fewer} if fewer else others)
 
     async def _enter(self, offer: StreamOffer, query: dict[str, str]) -> Session:
         peer = self._client.peer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,16 @@ class Names:
         return json.loads(body)
 
 
+def fitting(names: Iterable[str]) -> Iterator[str]:
+    """The first of `names`, as many as a model takes, each once."""
+    tokens = 0.0
+    for name in list(dict.fromkeys(filter(None, names)))[:MAX_NAMES]:
+        tokens += _tokens(name)
+        if tokens > MAX_TOKENS:
+            return
+        yield name
+
+
 def names_in(states: Any) -> Iterator[str]:
     """The names to expect, of the list of states as `/api/states` gives it. Raises `ValueError`."""
     if not isinstance(states, list) or not all(isinstance(state, dict) for state in states):
@@ -90,12 +100,7 @@ def names_in(states: Any) -> Iterator[str]:
     attributes = [state["attributes"] for state in spoken_to if isinstance(state.get("attributes"), dict)]
     # Commas part the words to expect.
     found = [str(one.get("friendly_name") or "").replace(",", " ").strip() for one in attributes]
-    tokens = 0.0
-    for name in list(dict.fromkeys(filter(None, found)))[:MAX_NAMES]:
-        tokens += _tokens(name)
-        if tokens > MAX_TOKENS:
-            return
-        yield name
+    return fitting(found)
 
 
 def _tokens(name: str) -> float:
