@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from wlkd_scripted.backend import _Speaker
+from wlkd_silero.everything import Everything, EverythingStream
 
 from tests.resuming_client import RATE, Client, node, undisturbed
 from tests.whole_core import opened, pcm
 from wlkd.contract.errors import SessionError
-from wlkd.contract.types import Word
+from wlkd.contract.types import Frame, SpeechEvent, Word
 
 
 @pytest.mark.parametrize("seconds", [4.0, 30.0])
@@ -52,6 +53,39 @@ async def test_words_that_begin_together_come_once(key: Path, monkeypatch: pytes
     whole = await undisturbed(audio)
     assert len(whole.words) == 12
     assert [word.text for word in client.words] == [word.text for word in whole.words]
+
+
+class LateStream(EverythingStream):
+    """Notices half a second late that somebody speaks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begin: list[Frame] | None = []
+
+    def feed(self, frame: Frame) -> list[SpeechEvent]:
+        if self._begin is None:
+            return super().feed(frame)
+        self._begin.append(frame)
+        if frame.end - self._begin[0].start < RATE // 2:
+            return []
+        begin, self._begin = self._begin, None
+        return [event for each in begin for event in super(LateStream, self).feed(each)]
+
+
+async def test_a_connection_that_is_lost_before_the_vad_hears_the_words_again(
+    key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Everything, "open", lambda _: LateStream())
+    audio = pcm(6)
+    client = Client(audio)
+    async with node(key) as first, node(key) as second, node(key) as third:
+        async with client.connected(first) as session:
+            await client.hear(session, 6)
+        async with client.connected(second) as session:
+            await client.hear(session, len(client.words))
+        async with client.connected(third) as session:
+            await client.hear_the_end(session)
+    assert client.words == (await undisturbed(audio)).words
 
 
 @pytest.mark.parametrize(("scope", "language", "engine"), [("session", "en", "small"), ("segment", None, "default")])

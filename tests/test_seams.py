@@ -50,3 +50,13 @@ def test_words_that_begin_together_are_told_apart_by_where_they_begin() -> None:
     commit = in_order.follow(Commit(words[:2], until=100))
     assert [(word.start, word.end) for word in commit.words] == [(6, 100), (7, 7)] and commit.until == 100
     assert in_order.follow(Commit(words[2:])).words == (Word(" three", 8, 300), words[3])
+
+
+def test_in_silence_a_word_that_ends_behind_the_seam_stays_told() -> None:
+    seams = Seams(can_tell=True, at=0, told=(ONE, TWO))
+    seams.silent(SECOND // 2)
+    assert (seams.at, seams.context, seams.known()) == (0, "", (ONE, TWO)), "they are still to be heard again"
+    seams.silent(5 * SECOND // 2)
+    assert (seams.at, seams.context, seams.known()) == (SECOND, " one", (TWO,))
+    seams.silent(3 * SECOND)
+    assert (seams.at, seams.context, seams.known()) == (2 * SECOND, " one two", ())

@@ -73,16 +73,21 @@ class Seams:
         elif commit.segment_end or commit.until - self.at > (LONGEST if self._can_tell else LONGEST_UNTOLD):
             heard_again = HEARD_AGAIN if self._can_tell and not commit.segment_end else 0
             limit = commit.until - heard_again
-            limit = limit if waits_from is None else min(limit, waits_from)
-            # A word that ends behind the seam is heard again, and has to be told.
-            count = sum(1 for _ in takewhile(lambda word: word.end <= limit, self.known(waits_from)))
-            beyond = self._told[count].start if count < len(self._told) else limit
-            before = self._told[count - 1].end if count else self.at
-            self._move(max(before, min(limit, beyond)), count)
+            self._move_between_words(limit if waits_from is None else min(limit, waits_from), self.known(waits_from))
 
     def silent(self, until: int) -> None:
         """Nobody speaks, all that was said is committed, and the stream has been heard up to `until`."""
-        self._move(until - QUIET, len(self._told))
+        # Words from elsewhere may end behind: while they are heard again, a VAD takes a moment to notice that somebody
+        # speaks.
+        self._move_between_words(until - QUIET, self._told)
+
+    def _move_between_words(self, limit: int, known: Sequence[Word]) -> None:
+        """To `limit`, or to before the first of the `known` words that reaches over it."""
+        # A word that ends behind the seam is heard again, and has to be told.
+        count = sum(1 for _ in takewhile(lambda word: word.end <= limit, known))
+        beyond = self._told[count].start if count < len(self._told) else limit
+        before = self._told[count - 1].end if count else self.at
+        self._move(max(before, min(limit, beyond)), count)
 
     def _move(self, at: int, count: int) -> None:
         """Behind the first `count` told words."""
