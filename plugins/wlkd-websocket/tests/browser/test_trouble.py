@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
+from tests.waiting import until_metric
 from tests.wav import wav
 from wlkd.contract.audio import SAMPLE_RATE
 from wlkd.testing import running_daemon
@@ -311,6 +312,32 @@ async def test_a_full_server_keeps_what_is_said_and_counts_down(scripted, browse
             await visit.sees_no(NOTICE)
             await visit.hears("six")
             assert script(await visit.finishes(), 6)
+
+
+async def test_who_comes_back_to_a_full_server_goes_on_when_there_is_a_place(proxied, scripted, browse, script):
+    sessions = {"max_sessions": 1, "resume_seconds": 0}
+    async with (
+        scripted({"sessions": sessions}) as daemon,
+        proxied(daemon) as proxy,
+        aiohttp.ClientSession() as http,
+        browse() as visit,
+    ):
+        await visit.goto(proxy.url)
+        await visit.click("#record")
+        await visit.hears("four")
+        proxy.cut()
+        await visit.is_in("waiting")
+        # As where the place that the balancer knew of has been given to somebody else.
+        await until_metric(daemon.http, "wlkd_sessions_open", 0)
+        other = await http.ws_connect(f"{daemon.ws}/asr")
+        proxy.accepting = True
+        await visit.retries()
+        await visit.sees(NOTICE, "The server is full")
+        await other.close()
+        await visit.retries()
+        await visit.hears("ten")
+        assert script(await visit.finishes(), 10)
+        assert len(await spans(visit)) == 1
 
 
 async def test_a_token_is_asked_for_in_words(tmp_path, scripted, browse, script):

@@ -7,6 +7,9 @@ import { trouble } from "./trouble.js";
 
 const MAX_BUFFERED_BYTES = 2 ** 18; // what the browser is given to send at once
 const LOOK_AGAIN_MS = 50;
+// Errors after which a stream can go on where it was. Nobody else has our continuation: what took a stream over is a
+// connection that we gave up, and that came late.
+const SAYS_NOTHING_OF_THE_STREAM = ["server_full", "draining", "idle_timeout", "taken_over"];
 
 /**
  * A subclass calls `connect()` and has: `begin(config)`; `nextPiece()`, null when there is none now; `isComplete`, no more
@@ -86,9 +89,7 @@ export class Stream extends EventTarget {
 
   #lost(reason) {
     this.connection = null;
-    // Only a connection that broke, and one whose server moves, can be continued; and one whose stream was taken over, by
-    // a connection that we gave up, and that came late: nobody else has our continuation.
-    if (reason?.type === "error" && reason.code !== "taken_over") this.continuation = null;
+    if (reason?.type === "error" && !SAYS_NOTHING_OF_THE_STREAM.includes(reason.code)) this.continuation = null;
     const problem = trouble(reason, this.#attempts++, this.#served);
     if (problem.seconds === null) {
       this.refuse(problem);
