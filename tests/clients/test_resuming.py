@@ -291,6 +291,17 @@ async def test_a_connection_that_was_given_up_and_comes_late_costs_not_a_word(ke
         listener.check(await asyncio.wait_for(listener.task, 20))
 
 
+async def test_a_machine_that_slept_longer_than_the_server_waits_costs_not_a_word(key: Path) -> None:
+    values = {**configuration(key, port := free_port()), "sessions": {"idle_timeout_seconds": 1}}
+    async with running_daemon(values):
+        listener = Listener(f"ws://127.0.0.1:{port}/asr")
+        await listener.audio.add(AUDIO[: len(AUDIO) // 2])
+        await listener.hears("idle_timeout")
+        await listener.audio.add(AUDIO[len(AUDIO) // 2 :])
+        await listener.audio.end()
+        listener.check(await asyncio.wait_for(listener.task, 20))
+
+
 async def test_a_backend_that_fails_costs_not_a_word(key: Path) -> None:
     ports = free_port(), free_port()
     failing, sound = configuration(key, ports[0], fail_on=" seven"), configuration(key, ports[1])

@@ -330,8 +330,9 @@ def _server_error(content: dict[str, Any]) -> ClientError:
         return Refused(f"{code}: {message}")
     if code == "cannot_resume":
         return CannotResume(message)
-    # Nobody else has our continuation: what took over is a connection that we gave up, and that came late.
-    if code in ("too_slow", "backend_failed", "internal", "taken_over"):
+    # A machine that slept hears of the first when it wakes up. Nobody else has our continuation: what took over is a
+    # connection that we gave up, and that came late.
+    if code in ("idle_timeout", "too_slow", "backend_failed", "internal", "taken_over"):
         return Lost(f"{code}: {message}")
     return ClientError(f"{code}: {message}")
 
