@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from tests.relay import relay
+from tests.waiting import until_metric
 from wlkd.testing import RunningDaemon, running_daemon, speech_like
 
 from .test_api_document import blocks
@@ -150,6 +151,29 @@ async def test_the_examples_lose_nothing_over_broken_connections_and_another_nod
     assert spoken(lines) == 4 * WORDS
     assert stream.kept_from > len(AUDIO) / 3
     assert [line["start_seconds"] for line in lines] == sorted(line["start_seconds"] for line in lines)
+
+
+@pytest.mark.parametrize("language", [Python, JavaScript])
+async def test_the_examples_wait_for_a_place_where_there_is_none(
+    key: Path, language: type[Python | JavaScript]
+) -> None:
+    async with (
+        node(key) as first,
+        node(key, sessions={"max_sessions": 1}) as second,
+        relay(first.port) as way,
+        aiohttp.ClientSession() as http,
+    ):
+        stream = language(f"ws://127.0.0.1:{way.port}/asr")
+        running = asyncio.create_task(stream.run())
+        stream.add(AUDIO[: len(AUDIO) // 2])
+        await until(stream, 5)
+        async with http.ws_connect(f"{second.ws}/asr"):
+            way.ports = [second.port]
+            way.cut()
+            await until_metric(second.http, "wlkd_sessions_refused_total", 1, reason="server_full")
+        stream.add(AUDIO[len(AUDIO) // 2 :])
+        stream.end()
+        assert spoken(await asyncio.wait_for(running, 20)) == 4 * WORDS
 
 
 @pytest.mark.parametrize("language", [Python, JavaScript])
