@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wlkd_scripted.backend import Scripted
 
 from tests.waiting import until
 from wlkd import Problem
-from wlkd.config import make_config
+from wlkd.config import Certificate, make_config
 from wlkd.config.ports import ports_in_use
 from wlkd.contract.errors import ProvisionError
 from wlkd.daemon.listeners import bind
+from wlkd.daemon.pipeline import running_core
+from wlkd.daemon.reload import Reload
 from wlkd.host.systemd import InheritedSockets
 from wlkd.plugins import load_plugins
 from wlkd.testing import free_port, running_daemon
@@ -98,6 +101,36 @@ async def test_a_reload_serves_a_certificate_that_was_renewed(
         key.write_text(new_key)
         await reload("reloaded: changed the certificate in server.tls_certificate")
         assert await served() == second != first
+
+
+@pytest.mark.parametrize("server", ["https"], indirect=True)
+async def test_a_certificate_that_is_half_renewed_while_a_model_loads_changes_nothing(
+    values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Scripted] = []
+    close = Scripted.close
+
+    async def noted(backend: Scripted) -> None:
+        closed.append(backend)
+        await close(backend)
+
+    monkeypatch.setattr(Scripted, "close", noted)
+    plugins = load_plugins()
+    config = make_config(values, plugins)
+    slow = make_config({**values, "backend": {"name": "scripted", "options": {"load_seconds": 0.2}}}, plugins)
+    certificate = Certificate(tmp_path / "cert.pem", tmp_path / "key.pem")
+    old_key = (tmp_path / "key.pem").read_text()
+
+    def loading(status: str) -> None:
+        make_certificate(tmp_path)
+        (tmp_path / "key.pem").write_text(old_key)
+
+    async with running_core(config, plugins) as core:
+        before = core.engines
+        reload = Reload(config, plugins, core, certificate, lambda: slow, loading)
+        assert not await reload.run()
+        assert core.engines is before
+        assert [backend.config.load_seconds for backend in closed] == [0.2]
 
 
 async def test_no_proxy_is_asked_whether_a_daemon_runs_here(

@@ -61,6 +61,11 @@ class Core:
             name = f"closing the replaced engine {gone.engine.name}"
             self._leaving[gone] = asyncio.create_task(self._see_off(gone), name=name)
 
+    async def give_back(self, engines: EngineSet) -> None:
+        """Close those of `engines` that are not in use."""
+        for one in set(engines.all) - set(self.engines.all):
+            await one.close()
+
     async def close(self) -> None:
         """Close every engine."""
         leaving, self._leaving = self._leaving, {}

@@ -74,7 +74,14 @@ class Reload:
         core = self._core
         opening = Opening(self._in_force(new), self._plugins, core.metrics, core.turns, self._status, self._free_memory)
         # What stays the same is kept; what could not be loaded gets another try.
-        core.switch(await open_engines(opening, core.engines))
+        engines = await open_engines(opening, core.engines)
+        try:
+            # Again: a certificate and its key may have been renewed one after the other while a model was loading.
+            self._certificate.check()
+        except ProvisionError:
+            await core.give_back(engines)
+            raise
+        core.switch(engines)
         renewed = self._certificate.renew()
         others = core.admission.apply(self._in_force(new), tokens, keys)
         if new.log_level != self.config.log_level:
