@@ -32,8 +32,8 @@ SPECIAL = [
 
 
 def small_tokenizer() -> Tokenizer:
-    """One token a byte, one each for "<space>th" and "<space>T", and Whisper's special tokens that the program uses, with
-    three languages."""
+    """One token a byte, one each for "<space>th" and "<space>T", and those of Whisper's special tokens that the program
+    uses, with three languages."""
     letters = {byte: letter for letter, byte in byte_alphabet().items()}
     space, t, h = letters[0x20], "t", "h"
     vocabulary = {letters[byte]: byte for byte in range(256)}
