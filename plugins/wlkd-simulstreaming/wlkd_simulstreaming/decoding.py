@@ -58,7 +58,7 @@ class Row:
             return
         self.said.append(choice)
         tokens, frames = [one.token for one in self.said], [one.frame for one in self.said]
-        told = self.request.prefix[len(self.request.prefix) - self.request.told :]
+        told = self.request.prefix[self.request.first_told :]
         if (start := loop_start(tokens, frames, self.inside)) is not None:
             self._cut(start, Guard.LOOP)
         elif (start := retelling_start(told, self.request.floor, tokens, frames)) is not None or (
@@ -218,11 +218,12 @@ class GreedyDecoding:
         asked = [(row, index) for row, request in enumerate(requests) for index in request.open]
         for start in range(0, len(asked), MOST_PLACES):
             some = asked[start : start + MOST_PLACES]
-            rows, indices = zip(*some, strict=True)
-            places = [_first_told(requests[row], hidden) + index - 1 for row, index in some]
+            rows = [row for row, _ in some]
+            # What the model says in place of a token stands where it has read the one before.
+            places = [_begin(requests[row], hidden) + requests[row].first_told + index - 1 for row, index in some]
             best = (self._decoder.logits(hidden[rows, places]) + self._banned).argmax(-1).tolist()
-            for row, index, token in zip(rows, indices, best, strict=True):
-                if token != requests[row].prefix[index - requests[row].told]:
+            for (row, index), token in zip(some, best, strict=True):
+                if token != requests[row].prefix[requests[row].first_told + index]:
                     found[row][index] = token
         return found
 
@@ -230,7 +231,7 @@ class GreedyDecoding:
         asked = [index for index, request in enumerate(requests) if not request.told]
         found: list[float | None] = [None] * len(requests)
         if asked:
-            places = [_first_told(r, hidden) + r.told - len(r.prefix) + r.sot for r in (requests[i] for i in asked)]
+            places = [_begin(requests[index], hidden) + requests[index].sot for index in asked]
             starts = hidden[asked, places]
             probabilities = self._decoder.logits(starts).softmax(-1)[:, self._vocabulary.no_speech].tolist()
             for index, probability in zip(asked, probabilities, strict=True):
@@ -238,9 +239,9 @@ class GreedyDecoding:
         return found
 
 
-def _first_told(request: Request, hidden: Tensor) -> int:
-    """Where in its row of `hidden` (rows, n, width) the first of the `told` tokens is read."""
-    return hidden.shape[1] - request.told - len(request.begun) - len(request.draft)
+def _begin(request: Request, hidden: Tensor) -> int:
+    """Where the prefix of `request` begins in its row of `hidden` (rows, n, width)."""
+    return hidden.shape[1] - len(request.prefix) - len(request.begun) - len(request.draft)
 
 
 def _choices(said: Tensor) -> list[Choice]:

@@ -47,6 +47,11 @@ class Request:
     begun: tuple[Choice, ...] = ()
     """What the hypothesis begins with, whatever the model would say."""
 
+    @property
+    def first_told(self) -> int:
+        """Index in `prefix` of the first of the `told` tokens."""
+        return len(self.prefix) - self.told
+
 
 @dataclass(frozen=True)
 class Hypothesis:
