@@ -169,11 +169,11 @@ async def test_a_recorder_that_cannot_go_on_after_a_pause_ends_the_recording(scr
         await visit.finishes()
 
 
-# As of a recorder that breaks at `place` in its source, after so many blocks of 128 samples.
+# As of a recorder that breaks once, at `place` in its source, after so many blocks of 128 samples.
 BREAK_RECORDER = """
 const load = AudioWorklet.prototype.addModule;
 AudioWorklet.prototype.addModule = async function (url) {
-  const source = (await (await fetch(url)).text()).replace(place, `${place} if (heard++ >= blocks) throw Error();`);
+  const source = (await (await fetch(url)).text()).replace(place, `${place} if (heard++ === blocks) throw Error();`);
   const parts = [`let heard = 0; const blocks = ${blocks};`, source];
   await load.call(this, URL.createObjectURL(new Blob(parts, { type: "text/javascript" })));
 };
@@ -192,6 +192,8 @@ async def test_a_recorder_that_breaks_is_explained_and_what_it_heard_is_kept(scr
         assert script(await visit.said(), 4), "what was said in two seconds"
         await visit.click("#record")
         await visit.sees_no(NOTICE)
+        await visit.sees("#lines .line:nth-child(2)", "two")
+        await visit.finishes()
 
 
 async def test_a_recorder_that_never_begins_ends_the_recording(scripted, browse):
