@@ -97,14 +97,14 @@ async def test_the_websocket_tells_channels_as_speakers(call: np.ndarray[Any, An
     async with serving() as daemon, aiohttp.ClientSession() as http:
         query = "format=pcm&channels=2&multichannel=1&words=1"
         async with http.ws_connect(f"{daemon.ws}/asr?{query}") as socket:
-            assert (await socket.receive_json(timeout=5))["diarization"] is True
+            assert (await socket.receive_json(timeout=30))["diarization"] is True
             await socket.send_bytes(call.tobytes())
             await socket.send_bytes(b"")
             last: dict[str, Any] = {}
             while (message := json.loads(await socket.receive_str(timeout=10)))["type"] != "ready_to_stop":
                 last = message
         async with http.ws_connect(f"{daemon.ws}/asr?{query}&resume=1") as socket:
-            assert "cannot resume" in (await socket.receive_json(timeout=5))["message"]
+            assert "cannot resume" in (await socket.receive_json(timeout=30))["message"]
     left, right = ([line for line in last["lines"] if line["speaker"] == speaker] for speaker in (1, 2))
     assert left and right and len(left) + len(right) == len(last["lines"])
     assert left[-1]["end_seconds"] < 3.8 and right[0]["start_seconds"] > 2.5

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -45,9 +44,9 @@ def test_every_problem_is_printed_and_the_status_is_78(tmp_path: Path) -> None:
 
 def test_a_good_configuration_says_what_would_run(tmp_path: Path) -> None:
     (tmp_path / "wlkd.yaml").write_text("backend: {name: scripted}\nserver: {port: 7200}\n")
-    began = time.monotonic()
+    before = os.times().children_user
     done = wlkd("check", "--config", "wlkd.yaml", "--no-host", folder=tmp_path)
-    assert time.monotonic() - began < 10, "no model may be loaded (about a second on an idle machine)"
+    assert os.times().children_user - before < 10, "no model may be loaded (about a second)"
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("wlkd.yaml: ok: decoders pcm, av, vad silero, backend scripted, ")
     assert "transports websocket" in done.stdout

@@ -52,7 +52,7 @@ async def test_a_stream_may_be_silent_for_longer(monkeypatch: pytest.MonkeyPatch
         await socket.receive_json()
         await asyncio.sleep(0.5)
         await socket.send_bytes(b"")
-        while (await socket.receive_json(timeout=5))["type"] != "ready_to_stop":
+        while (await socket.receive_json(timeout=30))["type"] != "ready_to_stop":
             continue
 
 

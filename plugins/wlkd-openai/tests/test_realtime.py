@@ -155,13 +155,13 @@ async def test_the_shape_of_the_beta(serving, says):
     }
     audio = base64.b64encode(SECOND["audio/pcmu"] * 2).decode()
     async with serving() as daemon, raw(daemon, headers={"OpenAI-Beta": "realtime=v1"}) as socket:
-        assert (await socket.receive_json(timeout=5))["type"] == "transcription_session.created"
+        assert (await socket.receive_json(timeout=30))["type"] == "transcription_session.created"
         await socket.send_json(update)
-        assert (await socket.receive_json(timeout=5))["type"] == "transcription_session.updated"
+        assert (await socket.receive_json(timeout=30))["type"] == "transcription_session.updated"
         await socket.send_json({"type": "input_audio_buffer.append", "audio": audio})
         await socket.send_json({"type": "input_audio_buffer.commit"})
         kinds = []
-        while (event := await socket.receive_json(timeout=5))["type"] != COMPLETED:
+        while (event := await socket.receive_json(timeout=30))["type"] != COMPLETED:
             kinds.append(event["type"])
         assert "conversation.item.created" in kinds and "conversation.item.done" not in kinds
         assert event["transcript"] == says(2)
@@ -189,8 +189,8 @@ async def test_tokens_places_and_idle_clients(serving, tmp_path):
         protocols = ("realtime", "openai-insecure-api-key.sesame", "openai-beta.realtime-v1")
         async with http.ws_connect(f"{daemon.ws}/v1/realtime", protocols=protocols) as socket:
             assert socket.protocol == "realtime"
-            assert (await socket.receive_json(timeout=5))["type"] == "transcription_session.created"
-            assert (await socket.receive_json(timeout=5))["error"]["code"] == "idle_timeout"
+            assert (await socket.receive_json(timeout=30))["type"] == "transcription_session.created"
+            assert (await socket.receive_json(timeout=30))["error"]["code"] == "idle_timeout"
         async with connected(daemon, "sesame") as first:
             await append(first, SECOND["audio/pcm"] * 2)
             await receive(first, "input_audio_buffer.speech_started")

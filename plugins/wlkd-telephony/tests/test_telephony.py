@@ -101,13 +101,13 @@ async def test_twilio_brings_its_token_in_a_parameter(tmp_path) -> None:
     async with serving(values) as daemon, aiohttp.ClientSession() as http:
         async with http.ws_connect(f"{daemon.ws}/telephony/twilio") as caller:
             await caller.send_json(START)
-            answer = await caller.receive_json(timeout=5)
+            answer = await caller.receive_json(timeout=30)
             assert (answer["type"], answer["data"]["code"]) == ("error", "unauthorized")
         async with http.ws_connect(f"{daemon.ws}/telephony/twilio") as caller:
             start = {**START, "start": {**START["start"], "customParameters": {"token": "sesame"}}}  # type: ignore[dict-item]
             await caller.send_json(start)
             await caller.send_json({"event": "stop"})
-            assert (await caller.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+            assert (await caller.receive(timeout=30)).type is aiohttp.WSMsgType.CLOSE
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await http.ws_connect(f"{daemon.ws}/telephony/calls/CA0123456789")
 
@@ -128,7 +128,7 @@ async def test_a_stranger_does_not_end_a_call_for_those_who_wait_for_it(tmp_path
                     for track in ("inbound", "outbound"):
                         await caller.send_json(media(track, b"\xff" * 160))
                 await caller.send_json({"event": "stop"})
-                while (await caller.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT:
+                while (await caller.receive(timeout=30)).type is aiohttp.WSMsgType.TEXT:
                     pass
         assert await heard(listener) == {0: SPOKEN, 1: SPOKEN}
 
@@ -144,7 +144,7 @@ async def test_freeswitch_brings_its_token_in_the_query_or_the_first_text(where:
             await switch.send_json({"call": "c-7", **text})
             await switch.send_bytes(bytes(16_000))
             await switch.send_bytes(b"")
-            told: dict[str, Any] = await switch.receive_json(timeout=5)
+            told: dict[str, Any] = await switch.receive_json(timeout=30)
             return told
 
     async with serving({"auth": {"tokens_file": str(tokens)}}) as daemon, aiohttp.ClientSession() as http:

@@ -20,8 +20,8 @@ HELLO = Update(
 
 async def closing(socket: aiohttp.ClientWebSocketResponse) -> tuple[dict, int | None, str]:
     """The error message, the close code and its reason."""
-    error = await socket.receive_json(timeout=5)
+    error = await socket.receive_json(timeout=30)
     assert error["type"] == "error"
-    end = await socket.receive(timeout=5)
+    end = await socket.receive(timeout=30)
     assert end.type is WSMsgType.CLOSE
     return error, end.data, end.extra

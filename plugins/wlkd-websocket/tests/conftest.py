@@ -42,8 +42,8 @@ class Rig:
     async def open(self, query: str = "") -> tuple[aiohttp.ClientWebSocketResponse, MadeUpSession]:
         """A connection that has received its config message and the first update, and the session behind it."""
         socket = await self.connect(query)
-        assert (await socket.receive_json(timeout=5))["type"] == "config"
-        first = await socket.receive_json(timeout=5)
+        assert (await socket.receive_json(timeout=30))["type"] == "config"
+        first = await socket.receive_json(timeout=30)
         assert (first["type"], first["status"], first["lines"]) == ("transcript_update", "no_audio_detected", [])
         return socket, self.sessions.opened[-1]
 

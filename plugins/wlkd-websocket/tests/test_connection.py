@@ -24,7 +24,7 @@ async def test_a_client_of_the_old_service_sees_what_it_always_saw(rig):
     await socket.send_bytes(b"\x1a\x45")
     await socket.send_bytes(b"\xdf\xa3")
     session.says.put_nowait(HELLO)
-    update = await socket.receive_json(timeout=5)
+    update = await socket.receive_json(timeout=30)
     kept = {key: update[key] for key in list(update) if key not in ADDED}
     assert kept == {
         "type": "transcript_update",
@@ -47,7 +47,7 @@ async def test_a_client_of_the_old_service_sees_what_it_always_saw(rig):
         "remaining_time_diarization": 0.0,
     }
     await socket.send_bytes(b"")
-    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert await socket.receive_json(timeout=30) == {"type": "ready_to_stop"}
     assert (session.fed, session.finished) == ([b"\x1a\x45", b"\xdf\xa3"], True)
     assert await socket.close()
     assert socket.close_code == 1000
@@ -59,7 +59,7 @@ ADDED = {"new_words", "language", "received_seconds", "final", "remaining_time_t
 async def test_added_fields_carry_times_and_confidence(rig):
     socket, session = await (await rig()).open("?words=true")
     session.says.put_nowait(HELLO)
-    update = await socket.receive_json(timeout=5)
+    update = await socket.receive_json(timeout=30)
     word = {"text": " Hello", "start": 0.2, "end": 1.0, "confidence": 0.913}
     assert update["new_words"] == [word]
     assert update["lines"][0]["words"] == [word]
@@ -69,24 +69,24 @@ async def test_added_fields_carry_times_and_confidence(rig):
 async def test_status_says_whether_speech_was_heard(rig):
     socket, session = await (await rig()).open()
     session.says.put_nowait(Update(received=16_000))
-    update = await socket.receive_json(timeout=5)
+    update = await socket.receive_json(timeout=30)
     assert (update["status"], update["lines"]) == ("no_audio_detected", [])
 
 
 async def test_silence_is_a_line_without_text(rig):
     socket, session = await (await rig()).open()
     session.says.put_nowait(Update(lines=(Line(0, 16_000 * 3_725),)))
-    line = (await socket.receive_json(timeout=5))["lines"][0]
+    line = (await socket.receive_json(timeout=30))["lines"][0]
     assert (line["speaker"], line["text"], line["end"]) == (-2, "", "1:02:05")
 
 
 async def test_a_page_can_ask_whether_the_server_is_there(rig):
     socket, session = await (await rig()).open()
     await socket.send_str("ping")
-    assert await socket.receive_json(timeout=5) == {"type": "pong"}
+    assert await socket.receive_json(timeout=30) == {"type": "pong"}
     await socket.send_bytes(b"sound")
     await socket.send_bytes(b"")
-    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert await socket.receive_json(timeout=30) == {"type": "ready_to_stop"}
     assert session.fed == [b"sound"]
 
 
@@ -100,9 +100,9 @@ async def test_a_page_can_ask_while_its_last_words_are_to_come(rig):
     for pause in (0, 2 * GRACE_SECONDS):
         await asyncio.sleep(pause)
         await socket.send_str("ping")
-        assert await socket.receive_json(timeout=5) == {"type": "pong"}
+        assert await socket.receive_json(timeout=30) == {"type": "pong"}
     session.says.put_nowait(None)
-    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert await socket.receive_json(timeout=30) == {"type": "ready_to_stop"}
     assert session.fed == [b"sound"]
 
 
@@ -113,7 +113,7 @@ async def test_the_recorders_last_piece_may_come_after_the_end(rig):
     await asyncio.sleep(2 * AT_ONCE_SECONDS)  # the recorder is in the middle of a piece
     await socket.send_bytes(b"")
     await socket.send_bytes(b"last piece")
-    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert await socket.receive_json(timeout=30) == {"type": "ready_to_stop"}
     assert session.fed == [b"sound", b"last piece"]
 
 
@@ -122,7 +122,7 @@ async def test_what_comes_after_the_end_is_ignored(rig):
     socket, session = await built.open()
     for data in (b"audio", b"", b"late", b""):
         await socket.send_bytes(data)
-    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert await socket.receive_json(timeout=30) == {"type": "ready_to_stop"}
     await socket.close()
     await asyncio.wait_for(session.closed.wait(), 5)
     assert session.fed == [b"audio"]
@@ -131,15 +131,15 @@ async def test_what_comes_after_the_end_is_ignored(rig):
 async def test_a_client_that_never_closes_is_closed(rig):
     socket, _ = await (await rig(close_timeout_seconds=0.05)).open()
     await socket.send_bytes(b"")
-    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
-    end = await socket.receive(timeout=5)
+    assert await socket.receive_json(timeout=30) == {"type": "ready_to_stop"}
+    end = await socket.receive(timeout=30)
     assert (end.type, end.data) == (WSMsgType.CLOSE, 1000)
 
 
 async def test_the_place_is_free_when_a_client_reads_that_it_is_done(rig):
     socket, session = await (await rig()).open()
     await socket.send_bytes(b"")
-    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert await socket.receive_json(timeout=30) == {"type": "ready_to_stop"}
     assert session.closed.is_set()
     await socket.close()
 
@@ -155,7 +155,7 @@ async def test_a_busy_session_slows_its_client_and_loses_nothing(rig):
     assert not session.fed and not session.closed.is_set()
     session.takes.set()
     await sending
-    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert await socket.receive_json(timeout=30) == {"type": "ready_to_stop"}
     assert session.fed == pieces
 
 
@@ -163,16 +163,16 @@ async def test_a_ping_does_not_wait_behind_audio(rig):
     """Python's websockets closes a connection that does not answer within 20 s."""
     built = await rig()
     socket = await built.connect(autoping=False)
-    assert [(await socket.receive_json(timeout=5))["type"] for _ in range(2)] == ["config", "transcript_update"]
+    assert [(await socket.receive_json(timeout=30))["type"] for _ in range(2)] == ["config", "transcript_update"]
     session = built.sessions.opened[-1]
     session.takes.clear()
     pieces = [bytes([number]) * 100_000 for number in range(1, 41)]
     await send_all(socket, pieces)
     await socket.ping(b"there?")
-    pong = await socket.receive(timeout=5)
+    pong = await socket.receive(timeout=30)
     assert (pong.type, pong.data, session.fed) == (WSMsgType.PONG, b"there?", [])
     session.takes.set()
-    assert await socket.receive_json(timeout=5) == {"type": "ready_to_stop"}
+    assert await socket.receive_json(timeout=30) == {"type": "ready_to_stop"}
     assert session.fed == pieces
 
 
@@ -203,19 +203,19 @@ async def test_a_plain_get_is_told_what_this_is(rig):
 async def test_diff_mode_says_so_and_numbers_its_messages(rig):
     built = await rig()
     socket = await built.connect("?mode=diff")
-    assert await socket.receive_json(timeout=5) == {
+    assert await socket.receive_json(timeout=30) == {
         "type": "config",
         "useAudioWorklet": False,
         "ping": True,
         "mode": "diff",
     }
     built.sessions.opened[0].says.put_nowait(HELLO)
-    snapshot = await socket.receive_json(timeout=5)
+    snapshot = await socket.receive_json(timeout=30)
     assert (snapshot["type"], snapshot["seq"], snapshot["lines"]) == ("snapshot", 1, [])
-    first = await socket.receive_json(timeout=5)
+    first = await socket.receive_json(timeout=30)
     assert (first["type"], first["seq"], first["n_lines"], len(first["new_lines"])) == ("diff", 2, 1, 1)
     built.sessions.opened[0].says.put_nowait(HELLO)
-    second = json.loads((await socket.receive(timeout=5)).data)
+    second = json.loads((await socket.receive(timeout=30)).data)
     assert (second["type"], second["seq"], second["n_lines"]) == ("diff", 3, 1)
     assert not {"lines", "lines_pruned", "new_lines"} & set(second)
 

@@ -24,7 +24,7 @@ from .asr import closing
 async def test_the_format_comes_from_the_query_or_the_options(rig, options, query, offer, worklet):
     built = await rig(**options)
     socket = await built.connect(query)
-    assert await socket.receive_json(timeout=5) == {"type": "config", "useAudioWorklet": worklet, "ping": True}
+    assert await socket.receive_json(timeout=30) == {"type": "config", "useAudioWorklet": worklet, "ping": True}
     assert built.sessions.opened[0].info.offer == offer
 
 
@@ -47,7 +47,7 @@ async def test_wishes_reach_the_session_and_what_is_the_transport_s_own_does_not
 async def test_a_token_in_the_header_counts_before_the_query(rig):
     built = await rig()
     socket = await built.connect("?token=query", headers={"Authorization": "Bearer header"})
-    assert (await socket.receive_json(timeout=5))["type"] == "config"
+    assert (await socket.receive_json(timeout=30))["type"] == "config"
     assert built.sessions.opened[0].token == "header"
 
 

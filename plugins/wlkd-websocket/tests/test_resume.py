@@ -234,7 +234,7 @@ async def resumed(http: aiohttp.ClientSession, daemon: RunningDaemon, continuati
     """The answer to a continuation."""
     socket = await connect(http, daemon, "continue")
     await socket.send_json({"type": "resume", "continuation": continuation})
-    return await socket.receive_json(timeout=5)
+    return await socket.receive_json(timeout=30)
 
 
 async def test_diffs_go_on_behind_the_lines_that_the_client_has(key: Path) -> None:
@@ -285,7 +285,7 @@ async def test_what_is_no_continuation_is_refused_before_any_work(key: Path, sai
             await socket.send_bytes(said)
         elif said is not None:
             await socket.send_str(said)
-        answer = await socket.receive_json(timeout=5)
+        answer = await socket.receive_json(timeout=30)
         assert (answer["type"], answer["code"]) == ("error", code)
         assert await until_closed(socket) == 1008
         async with http.get(f"{daemon.http}/metrics") as metrics:
@@ -305,7 +305,7 @@ async def test_who_goes_on_finds_his_place_in_a_full_house(key: Path) -> None:
         socket = await connect(http, daemon)
         await socket.receive_json()
         await socket.send_bytes(AUDIO[: 2 * 32_000])
-        while not (update := await socket.receive_json(timeout=5))["new_words"]:
+        while not (update := await socket.receive_json(timeout=30))["new_words"]:
             continue
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await connect(http, daemon)
