@@ -111,10 +111,21 @@ async def test_nobody_there(manifest):
     assert "cannot reach" in recording.failure
 
 
+TONE = (np.sin(np.arange(40_000) / 20) * 8000).astype(np.int16)
+
+
+@pytest.mark.parametrize("encoding", ["pcm", "webm"])
+def test_pieces_are_as_long_as_a_client_makes_them(encoding):
+    few, many = (cut(TONE, encoding, seconds) for seconds in (0.5, 0.1))
+    assert few[0].end == pytest.approx(0.5, abs=0.06), "Opus comes in packets of 20 ms, and begins late"
+    assert many[0].end == pytest.approx(0.1, abs=0.06)
+    assert len(many) > 4 * len(few)
+
+
 def test_webm_is_cut_at_clusters_and_loses_no_byte():
     from wlkd_bench.pieces import cut_webm, encode_webm
 
-    samples = (np.sin(np.arange(40_000) / 20) * 8000).astype(np.int16)
+    samples = TONE
     stream = encode_webm(samples)
     pieces = cut_webm(stream, 2.5)
     assert b"".join(piece.data for piece in pieces) == stream

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from wlkd import __version__
 from wlkd_bench.clips import Clip, ManifestError, read_manifest, select
 from wlkd_bench.limits import LIMITS, add_limits, missed
-from wlkd_bench.pieces import Piece, cut, read_samples
+from wlkd_bench.pieces import PIECE_SECONDS, Piece, cut, read_samples
 from wlkd_bench.report import document, new_file, table
 from wlkd_bench.runner import run
 from wlkd_bench.score import score
@@ -57,6 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pace", type=positive(float), default=1.0,
                         help="seconds of audio sent in a second (default: 1, as people speak)")  # fmt: skip
     parser.add_argument("--format", choices=("pcm", "webm"), default="pcm", help="what is sent (default: pcm)")
+    parser.add_argument("--piece", type=positive(float), default=PIECE_SECONDS, metavar="SECONDS",
+                        help="how much sound is sent at once (default: %(default)s; wlkd's page: 0.1)")  # fmt: skip
     parser.add_argument("--language", default="manifest", metavar="CODE",
                         help="auto, a code for all clips, or each clip's own (default: manifest)")  # fmt: skip
     parser.add_argument("--patience", type=positive(float), default=120.0, metavar="SECONDS",
@@ -70,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
     try:
         clips = select(read_manifest(args.manifest), args.sets, args.limit)
         pieces = {
-            clip: cut(read_samples(clip), args.format)
+            clip: cut(read_samples(clip), args.format, args.piece)
             for clip in tqdm(clips, desc="reading", unit="clip", leave=False, disable=None)
         }
     except ManifestError as error:
@@ -116,6 +118,7 @@ def _measure(args: argparse.Namespace, clips: Sequence[Clip], pieces: Mapping[Cl
             "duration": args.duration,
             "pace": args.pace,
             "format": args.format,
+            "piece": args.piece,
             "language": args.language,
             "limits": limits,
         }

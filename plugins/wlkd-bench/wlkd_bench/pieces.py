@@ -15,6 +15,7 @@ from wlkd.contract.types import Samples
 from wlkd_bench.clips import Clip, ManifestError
 
 PIECE_SECONDS = 0.25
+"""As the pages and scripts of most servers send it."""
 Format = Literal["pcm", "webm"]
 
 SEGMENT = 0x18538067
@@ -53,23 +54,23 @@ def read_audio(clip: Clip) -> Samples:
     return read_samples(clip).astype(np.float32) / np.float32(32768)
 
 
-def cut(samples: NDArray[np.int16], encoding: Format) -> list[Piece]:
-    """Pieces of `PIECE_SECONDS` of the samples, shape (n,) at 16 kHz, in the encoding asked for."""
+def cut(samples: NDArray[np.int16], encoding: Format, seconds: float = PIECE_SECONDS) -> list[Piece]:
+    """Pieces of `seconds` of the samples, shape (n,) at 16 kHz, in the encoding asked for."""
     if encoding == "pcm":
-        return cut_pcm(samples)
-    return cut_webm(encode_webm(samples), len(samples) / SAMPLE_RATE)
+        return cut_pcm(samples, seconds)
+    return cut_webm(encode_webm(samples, seconds), len(samples) / SAMPLE_RATE)
 
 
-def cut_pcm(samples: NDArray[np.int16]) -> list[Piece]:
+def cut_pcm(samples: NDArray[np.int16], seconds: float = PIECE_SECONDS) -> list[Piece]:
     """16-bit little-endian PCM; the last piece may be shorter."""
-    size = round(PIECE_SECONDS * SAMPLE_RATE)
+    size = round(seconds * SAMPLE_RATE)
     pieces = (samples[start : start + size] for start in range(0, len(samples), size))
     ends = (min(start + size, len(samples)) / SAMPLE_RATE for start in range(0, len(samples), size))
     return [Piece(end, piece.astype("<i2").tobytes()) for end, piece in zip(ends, pieces, strict=True)]
 
 
-def encode_webm(samples: NDArray[np.int16]) -> bytes:
-    """Opus in WebM, a cluster every `PIECE_SECONDS`, as a browser's `MediaRecorder` streams it.
+def encode_webm(samples: NDArray[np.int16], seconds: float = PIECE_SECONDS) -> bytes:
+    """Opus in WebM, a cluster every so many `seconds`, as a browser's `MediaRecorder` streams it.
 
     Raises `ManifestError` when there is no ffmpeg or it fails.
     """
@@ -77,7 +78,7 @@ def encode_webm(samples: NDArray[np.int16]) -> bytes:
         raise ManifestError("--format webm needs ffmpeg on the PATH; install it, or use --format pcm")
     command = ["ffmpeg", "-v", "error", "-f", "s16le", "-ar", str(SAMPLE_RATE), "-ac", "1", "-i", "pipe:0"]
     command += ["-c:a", "libopus", "-b:a", "64k", "-f", "webm"]
-    command += ["-cluster_time_limit", str(round(PIECE_SECONDS * 1000)), "pipe:1"]
+    command += ["-cluster_time_limit", str(round(seconds * 1000)), "pipe:1"]
     encoded = subprocess.run(command, input=samples.astype("<i2").tobytes(), capture_output=True, check=False)
     if encoded.returncode:
         raise ManifestError(f"ffmpeg cannot encode WebM: {encoded.stderr.decode(errors='replace').strip()}")

@@ -2,7 +2,7 @@
 
     python -m wlkd_bench.simulate speech/manifest.jsonl --models models --set en_librispeech_test_clean
 
-Clips arrive in pieces of 0.25 s, `--streams` of them side by side. A step is due as in the daemon: after a chunk of
+Clips arrive in pieces of 0.25 s (`--piece`), `--streams` of them side by side. A step is due as in the daemon: after a chunk of
 new speech, or at a pause, and the backend is told the time to spare of a worker that takes such steps (`--spare` tells
 another). Latency is counted in audio time, as if computing took none, so that a busy machine does
 not blur the comparison of settings; the time for computing is given as a ratio to the audio's duration.
@@ -59,9 +59,10 @@ HELD_SECONDS = 0.5 + HOLD_SECONDS
 
 @dataclass
 class Speaker:
-    """One clip on its way through a VAD and a recognizer."""
+    """One clip on its way through a VAD and a recognizer, in pieces of so many `piece` samples."""
 
     clip: Clip
+    piece: int
     audio: Samples
     vad: VadStream
     recognizer: Recognizer
@@ -84,7 +85,7 @@ class Speaker:
 
     def feed(self) -> None:
         """One more piece."""
-        end = min(self.fed + samples(PIECE_SECONDS), len(self.audio))
+        end = min(self.fed + self.piece, len(self.audio))
         self.queue += (
             replace(event, over=False) if isinstance(event, Pause) else event
             for event in self.vad.feed(Frame(self.fed, self.audio[self.fed : end]))
@@ -150,6 +151,7 @@ class Simulation:
     language_scope: LanguageScope = "session"
     languages: tuple[str, ...] = ()
     """Those that detection may choose; empty: all that the model knows."""
+    piece_seconds: float = PIECE_SECONDS
 
     def run(self, clips: Sequence[Clip]) -> Iterator[tuple[Speaker, float]]:
         """Each clip's speaker when it is over, and the seconds of computing since the one before."""
@@ -186,7 +188,8 @@ class Simulation:
                 language=language, languages=self.languages, language_scope=self.language_scope, hotwords=hotwords
             )
         )
-        return Speaker(clip, read_audio(clip), self.vad.open(), recognizer, Recording(clip, 0.0))
+        piece = samples(self.piece_seconds)
+        return Speaker(clip, piece, read_audio(clip), self.vad.open(), recognizer, Recording(clip, 0.0))
 
 
 def spare_at(chunk_seconds: float) -> float:
@@ -219,7 +222,16 @@ async def simulate(args: argparse.Namespace) -> None:
     spare = spare_at(args.chunk) if args.spare is None else args.spare
     languages = tuple(filter(None, args.languages.split(",")))
     simulation = Simulation(
-        backend, vad, args.streams, args.chunk, args.language, args.hotwords, spare, args.language_scope, languages
+        backend,
+        vad,
+        args.streams,
+        args.chunk,
+        args.language,
+        args.hotwords,
+        spare,
+        args.language_scope,
+        languages,
+        args.piece,
     )
     folded = unaccented(clips)
     scores, words, spent, right, early, recordings = [], {}, 0.0, [], 0, []
@@ -266,6 +278,12 @@ def main() -> None:
     parser.add_argument("--vad", default="silero")
     add_choice(parser)
     parser.add_argument("--streams", type=int, default=1, help="clips side by side, in one batch")
+    parser.add_argument(
+        "--piece",
+        type=float,
+        default=PIECE_SECONDS,
+        help="seconds of sound that arrive at once (default: %(default)s; from wlkd's page: 0.1)",
+    )
     parser.add_argument(
         "--chunk",
         type=float,
