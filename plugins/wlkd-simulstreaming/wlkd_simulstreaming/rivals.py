@@ -54,7 +54,7 @@ def with_second_opinions(
             better = not is_echo(requests[row], rival) and is_better(rival, best[row], at)
             metrics.second_opinions.labels("changed" if better else "kept").inc()
             if better:
-                best[row] = rival
+                best[row] = replace(rival, instead=best[row].instead)
     return best
 
 
@@ -77,7 +77,7 @@ def rival_request(request: Request, heard: Hypothesis, at: int) -> Request:
     choice = heard.choices[at]
     token, logprob = choice.runner_up
     instead = Choice(token, logprob, choice.frame, (choice.token, choice.logprob), choice.mark)
-    # The sentence may go on as before.
+    # The sentence may go on as before, and how the text before it is spelled is known.
     return replace(
         request,
         open=(),
