@@ -1,8 +1,18 @@
-"""Words whose capital or whose mark before them is in doubt. No model."""
+"""Words whose capital or whose mark before them is in doubt. No model, or one of small random weights."""
 
 import dataclasses
 
 import pytest
+import torch
+from prometheus_client import CollectorRegistry
+from wlkd_simulstreaming.crew import Crew
+from wlkd_simulstreaming.decoder import TextDecoder
+from wlkd_simulstreaming.encoder import TorchEncoder
+from wlkd_simulstreaming.guards import Guard
+from wlkd_simulstreaming.inference import Inference
+from wlkd_simulstreaming.layers import FloatLinear
+from wlkd_simulstreaming.mel import LogMel
+from wlkd_simulstreaming.metrics import Metrics
 
 from .talk import hypothesis, texts
 
@@ -57,3 +67,33 @@ def test_a_mark_and_then_a_capital(talk, vocabulary):
 def test_a_word_that_the_model_is_sure_of_stays_as_it_is(talk):
     talk.step(3, (" one", 20), (" two", 90), (" three", 140))
     assert talk.request().open == ()
+
+
+class Scripted:
+    """Decodes requests to `answers`, a batch after the other."""
+
+    def __init__(self, *answers):
+        self.asked, self._answers = [], list(answers)
+
+    def decode(self, memory, requests):
+        self.asked.append(requests)
+        return self._answers.pop(0)
+
+
+def test_without_context_the_model_is_not_asked_for_a_spelling(talk, vocabulary, dims, weights):
+    """It would often spell the first word of a window otherwise: as the first of a sentence, or of none."""
+    talk.conclude(talk.hear(3), in_doubt(vocabulary, " T"))
+    [place] = talk.request().open
+    wrong = hypothesis(vocabulary, (" three", 140), ended=False, guards=[Guard.REWIND])
+    wrong = dataclasses.replace(wrong, instead={place: ord(",")})
+    decoding = Scripted([wrong], [hypothesis(vocabulary, (" three", 140), (" four", 160))])
+    cpu, options, metrics = torch.device("cpu"), talk.stream.brief.options, Metrics(CollectorRegistry())
+    encoder = TorchEncoder(dims, weights, cpu, torch.float32, FloatLinear)
+    decoder = TextDecoder(dims, weights, [(1, 0)], cpu, torch.float32, FloatLinear)
+    mel = LogMel(dims.n_mels)
+    inference = Inference(options, mel, encoder, None, decoder, decoding, metrics, Crew(1), torch.get_num_threads())
+    [heard] = inference.hear([talk.hear(1, pause=True)])
+    assert texts(talk.conclude(heard.step, heard.hypothesis).words) == [" three", " four"]
+    assert [request.open for [request] in decoding.asked] == [(place,), ()]
+    told = talk.request()
+    assert vocabulary.text(told.prefix[-told.told :]) == " one, two three four"

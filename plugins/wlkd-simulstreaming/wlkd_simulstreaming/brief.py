@@ -109,8 +109,8 @@ def first_state(brief: Brief, params: RecognitionParams) -> State:
 
 
 def request(step: Step, language: str | None, *, afresh: bool = False) -> Request:
-    """What to decode for `step`, taking the speech for `language`; `afresh`: without context, which loops feed on, and
-    without a guess."""
+    """What to decode for `step`, taking the speech for `language`; `afresh`: without context, which loops feed on,
+    without a guess, and without asking for a spelling, which depends on the context."""
     brief, state = step.brief, step.state
     room = brief.dims.max_previous - len(brief.prompt)
     context = () if afresh else _last(state.context, min(brief.options.context_tokens, room))
@@ -124,7 +124,7 @@ def request(step: Step, language: str | None, *, afresh: bool = False) -> Reques
         prefix=prefix,
         draft=() if afresh else state.draft.tokens[: most - 1],
         told=len(state.said_tokens),
-        open=state.open_places,
+        open=() if afresh else state.open_places,
         floor=state.window.offset(state.last_end) // FRAME_SAMPLES if state.said else 0,
         sot=len(before),
         last_frame=state.content - END_FRAMES if step.end is None else None,

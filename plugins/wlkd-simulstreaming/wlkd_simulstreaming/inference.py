@@ -147,7 +147,7 @@ class Inference:
             [states] = encoder(self._mel(step.state.window.samples, frames)[None])
         memory = self._remember([Encoded(states, encoder.heard_silence)], [step])
         [again] = self._decoding.decode(memory, [request(step, heard.language, afresh=True)])
-        return replace(heard, hypothesis=again)
+        return replace(heard, hypothesis=replace(again, instead=heard.hypothesis.instead))
 
     def _rest(self, heard: Heard, gap: Hole) -> Heard:
         """The speech of `heard` from `gap` on, as it is heard by itself, and without context."""
