@@ -2,10 +2,10 @@
 
     python -m wlkd_bench.simulate speech/manifest.jsonl --models models --set en_librispeech_test_clean
 
-Clips arrive in pieces of 0.25 s (`--piece`), `--streams` of them side by side. A step is due as in the daemon: after a chunk of
-new speech, or at a pause, and the backend is told the time to spare of a worker that takes such steps (`--spare` tells
-another). Latency is counted in audio time, as if computing took none, so that a busy machine does
-not blur the comparison of settings; the time for computing is given as a ratio to the audio's duration.
+Clips arrive in pieces of 0.25 s (`--piece`), `--streams` of them side by side. A step is due as in the daemon: after a
+chunk of new speech, or at a pause, and the backend is told the time to spare of a worker that takes such steps
+(`--spare` tells another). Latency is counted in audio time, as if computing took none, so that a busy machine does not
+blur the comparison of settings; the time for computing is given as a ratio to the audio's duration.
 `wlkd bench` measures the daemon itself.
 """
 

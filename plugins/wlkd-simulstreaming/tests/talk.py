@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from wlkd_simulstreaming.brief import Listener, first_state, make_brief, request, with_firm_pauses
+from wlkd_simulstreaming.brief import Listener, first_state, make_brief, request, spelled_anew, with_firm_pauses
 from wlkd_simulstreaming.hypothesis import Choice, Hypothesis
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.settling import Heard, conclude
@@ -58,7 +58,7 @@ class Talk:
         return self.conclude(step, hypothesis(self.vocabulary, *words, **how), language)
 
     def conclude(self, step, heard, language="en"):
-        conclusion = conclude(Heard(step, language, heard))
+        conclusion = conclude(Heard(spelled_anew(step, heard), language, heard))
         self.stream.adopt(conclusion.state)
         self.guards = conclusion.guards
         return conclusion.commit

@@ -71,14 +71,6 @@ def test_what_was_left_out_is_told_behind_the_words_before_it(talk):
     assert [round(word.start / SECOND, 2) for word in whole.words[:2]] == [0.3, 0.02 * (60 + gap.frame) - 0.1]
 
 
-def test_what_was_left_out_does_not_change_how_committed_words_are_spelled(talk):
-    """They are not in the part that is heard by itself."""
-    short = heard(talk, 8, (" one", 20), (" four", 200), (" five", 260), (" six", 390))
-    short = dataclasses.replace(short, hypothesis=dataclasses.replace(short.hypothesis, instead={0: ord(",")}))
-    rest = heard(talk, 0, (" two", 60), (" three", 130), (" four", 179), (" five", 239), (" six", 369))
-    assert filled(short, hole(short), rest).hypothesis.instead == {0: ord(",")}
-
-
 def test_what_leaves_out_as_much_is_not_taken(talk):
     short = heard(talk, 8, (" four", 200), (" five", 260), (" six", 390))
     assert filled(short, hole(short), heard(talk, 0, (" won", 199), (" five", 259), (" six", 389))) is None

@@ -121,13 +121,6 @@ def test_the_next_doubt_is_looked_for_behind_the_last_and_not_for_ever():
     assert [len(requests[0].begun) for _, requests in opinions.asked] == [1, 2, 3]
 
 
-def test_committed_words_are_spelled_as_before_whoever_wins():
-    asked = dataclasses.replace(HEARD, instead={0: 9})
-    good = rival((50, -0.1, 30), (51, -0.1, 40))
-    opinions = Opinions([asked], {0: [1]}, [good])
-    assert opinions.result == [dataclasses.replace(good, instead={0: 9})]
-
-
 def test_what_a_guard_will_see_to_gets_no_second_opinion():
     assert Opinions([dataclasses.replace(HEARD, guards=frozenset({Guard.RETOLD}))], {0: [1]}).asked == []
     echoing = dataclasses.replace(REQUEST, prefix=(1, 2, 3, 4, 9), sot=4)

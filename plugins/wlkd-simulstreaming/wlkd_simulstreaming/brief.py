@@ -9,7 +9,7 @@ from wlkd_whisper.dims import WhisperDims
 
 from wlkd import RecognitionParams
 from wlkd.contract.audio import seconds
-from wlkd_simulstreaming.hypothesis import Request
+from wlkd_simulstreaming.hypothesis import Hypothesis, Request
 from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.state import State
 from wlkd_simulstreaming.timing import FRAME_SAMPLES, Said
@@ -106,6 +106,11 @@ def first_state(brief: Brief, params: RecognitionParams) -> State:
     state = State(context=tuple(context[-brief.dims.max_previous :]), language=params.language or brief.only_language)
     # As if it had committed them itself: the decoder goes on behind them once their audio has come again.
     return state.saying(told)
+
+
+def spelled_anew(step: Step, first: Hypothesis) -> Step:
+    """`step` with its committed words as the model would spell them by now, as its `first` reading says."""
+    return replace(step, state=step.state.respelled(first.instead, step.brief.vocabulary))
 
 
 def request(step: Step, language: str | None, *, afresh: bool = False) -> Request:

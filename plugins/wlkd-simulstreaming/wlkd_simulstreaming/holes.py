@@ -59,7 +59,6 @@ def filled(heard: Heard, gap: Hole, rest: Heard) -> Heard | None:
     whole = replace(
         rest.hypothesis,
         choices=(*heard.hypothesis.choices[: gap.tokens], *later),
-        instead=heard.hypothesis.instead,
         no_speech=heard.hypothesis.no_speech if gap.tokens else rest.hypothesis.no_speech,
     )
     better = replace(heard, hypothesis=whole)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wlkd.contract.audio import SAMPLE_RATE, seconds
-from wlkd_simulstreaming.brief import Step, request
+from wlkd_simulstreaming.brief import Step, request, spelled_anew
 from wlkd_simulstreaming.crew import Crew
 from wlkd_simulstreaming.decoder import TextDecoder
 from wlkd_simulstreaming.decoding import GreedyDecoding
@@ -121,8 +121,8 @@ class Inference:
         first = self._decoding.decode(memory, requests)
         best = with_second_opinions(requests, first, doubt, decode, self._metrics)
         return [
-            (Heard(step, language, hypothesis), asked)
-            for step, language, hypothesis, asked in zip(steps, languages, best, requests, strict=True)
+            (Heard(spelled_anew(step, said), language, hypothesis), asked)
+            for step, said, language, hypothesis, asked in zip(steps, first, languages, best, requests, strict=True)
         ]
 
     def _checked(self, heard: Heard, asked: Request) -> Heard:
@@ -147,7 +147,7 @@ class Inference:
             [states] = encoder(self._mel(step.state.window.samples, frames)[None])
         memory = self._remember([Encoded(states, encoder.heard_silence)], [step])
         [again] = self._decoding.decode(memory, [request(step, heard.language, afresh=True)])
-        return replace(heard, hypothesis=replace(again, instead=heard.hypothesis.instead))
+        return replace(heard, hypothesis=again)
 
     def _rest(self, heard: Heard, gap: Hole) -> Heard:
         """The speech of `heard` from `gap` on, as it is heard by itself, and without context."""

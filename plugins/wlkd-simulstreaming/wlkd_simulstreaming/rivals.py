@@ -54,7 +54,7 @@ def with_second_opinions(
             better = not is_echo(requests[row], rival) and is_better(rival, best[row], at)
             metrics.second_opinions.labels("changed" if better else "kept").inc()
             if better:
-                best[row] = replace(rival, instead=best[row].instead)
+                best[row] = rival
     return best
 
 

@@ -73,7 +73,6 @@ def conclude(heard: Heard) -> Conclusion:
     """The state after `heard`, and what to tell the session."""
     step, reading = heard.step, read(heard)
     guards = reading.guards
-    step = replace(step, state=step.state.respelled(heard.hypothesis.instead, step.brief.vocabulary))
     # The context may be what a loop feeds on; an echo certainly is of the context.
     state = step.state.without_context() if guards & {Guard.LOOP, Guard.ECHO} else step.state
     settled = in_order(reading.settled, state.last_end)
