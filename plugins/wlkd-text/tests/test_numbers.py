@@ -74,7 +74,21 @@ def spelling(component: Numbers) -> TextFilter:
         ),
         ("en", " in two thousand oh eight, May second two thousand zero nine", " in 2008, May second 2009"),
         ("en", " version three point eleven, one point twenty-five percent", " version 3.11, 1.25 percent"),
-        ("en", " three point eleven point two, three point twenty-five million", None),
+        (
+            "en",
+            " three point eleven point two, three point twenty-five million",
+            " 3.11.2, three point twenty-five million",
+        ),
+        (
+            "en",
+            " one point two point ten, ten point zero point zero point one, two point oh point one, two point zero",
+            " 1.2.10, 10.0.0.1, two point oh point one, 2.0",
+        ),
+        (
+            "en",
+            " one nine two point one six eight point one point one hundred and one, two point zero point one point of",
+            " 192.168.1.101, 2.0.1 point of",
+        ),
         (
             "en",
             " call one eight hundred five five five one two oh two, or eight hundred five five five twelve twelve",
@@ -124,10 +138,10 @@ def spelling(component: Numbers) -> TextFilter:
         (
             "en",
             " version three point two point one, three point two, point one",
-            " version three point two point one, 3.2, point one",
+            " version 3.2.1, 3.2, point one",
         ),
         ("en", " at twelve o'clock, at nineteen forty five", " at 12 o'clock, at 1945"),
-        ("de", " eine Million zweihunderttausend", " 1200000"),
+        ("de", " eine Million zweihunderttausend, zwei Komma null", " 1200000, 2,0"),
         ("de", " fünf und achtzig Leute, am ein und zwanzigsten Mai", " 85 Leute, am 21. Mai"),
         ("fr", " zéro six vingt-deux soixante quatre-vingt-dix vingt et un", " 06 22 60 90 21"),
         ("fr", " plus de cent mille", " plus de 100000"),

@@ -36,6 +36,8 @@ PLURALS_APART = {"tens", "hundreds", "thousands", "millions", "billions"}
 """English ones that text2num takes for the singular: tens of thousands, the nineteen hundreds."""
 CIEN = "cien"
 """The Spanish hundred that nothing follows but thousands; with more behind it is ciento."""
+LEAST_DOTTED = 3
+"""Parts of what is no decimal but a version: 3.11.2."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,10 @@ class Reading:
                 yield from self._numbers(tokens[:apart], start)
                 at = apart
                 continue
+            if dotted := self._dotted(tokens, start):
+                yield dotted
+                at = dotted.stop
+                continue
             if decimal := self._decimal(tokens, start, stop):
                 yield decimal
                 # What multiplies it stays a word: 1.2 million.
@@ -165,6 +171,39 @@ class Reading:
             return None
         text = f"{whole.text}.{found[0].text}"
         return Number(start, stop + 1 + found[0].end, text, float(text), ordinal=False, spelt=False)
+
+    def _dotted(self, tokens: Sequence[Token], start: int) -> Number | None:
+        """The number with several points that begins at `start`, as a version or an address has: three point eleven
+        point two. text2num reads only one point in a number."""
+        if self._language != "en":
+            return None
+        parts: list[str] = []
+        stop = at = start
+        while part := self._part(tokens, at):
+            stop, figures = part
+            parts.append(figures)
+            if stop == len(tokens) or not self.is_point(tokens[stop]):
+                break
+            at = stop + 1
+        if len(parts) < LEAST_DOTTED:
+            return None
+        return Number(start, stop, ".".join(parts), float(".".join(parts[:2])), ordinal=False, spelt=False)
+
+    def _part(self, tokens: Sequence[Token], start: int) -> tuple[int, str] | None:
+        """Where a part of a dotted number ends that begins at `start`, and its figures: they are said as one number
+        below a thousand, or one by one."""
+        stop = start
+        while stop < len(tokens) and (self.value(tokens[stop]) is not None or tokens[stop].text() in ("-", "and")):
+            stop += 1
+        end, figures = start, ""
+        for found in find_numbers(tokens[start:stop], self._language, 0.0):
+            is_spelt = all(self.value(token) in range(10) for token in tokens[start + found.start : start + found.end])
+            if start + found.start != end or found.is_ordinal or found.value >= 1000 or (figures and not is_spelt):
+                break
+            end, figures = start + found.end, figures + found.text
+            if not is_spelt:
+                break
+        return (end, figures) if figures else None
 
     def _parted(self, tokens: Sequence[Token], start: int, stop: int) -> int:
         """Where the number from `start` to `stop` ends.

@@ -131,10 +131,11 @@ class Numerals:
         following = tokens[number.stop : number.stop + 2]
         is_before_point = len(following) == 2 and self._reading.is_point(following[0])
         if not number.value.is_integer() and is_before_point and self._reading.value(following[1]) is not None:
-            # Three point two point one is a version, and no 3.2.
+            # Three point two point second is no 3.2.
             return True
         leading_zero = number.text.startswith("0") and len(number.text) > 1
-        return number.value < self._least and number.value.is_integer() and not leading_zero
+        has_point = any(map(self._reading.is_point, tokens[number.first : number.stop]))
+        return number.value < self._least and not has_point and not leading_zero
 
     def _is_only_scales(self, tokens: Sequence[Token]) -> bool:
         """Whether `tokens`, which are a number, do not say of how many. One of several, like the French cent mille,
