@@ -24,6 +24,8 @@ LEAST_CUE_SECONDS = 1.0
 """What is said faster than anybody reads stays on the screen so long, if nothing follows."""
 MAX_GAP_SECONDS = 1.0
 """A longer silence between two words takes the text off the screen."""
+SHORTENED = "…: "
+"""Behind a speaker's name that would be wider than a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,19 @@ def cues(lines: Sequence[Line], label: Callable[[int | None], str] = lambda spea
 
 
 def _cues(line: Line, label: str) -> Iterator[Cue]:
-    # A name that takes a row leaves the words the other one, and would leave them none if it took both.
-    counted = label if columns(label) <= ROW_COLUMNS else ""
-    for phrase in _phrases(line, counted):
-        for group in _split(phrase, line.language, counted):
+    label = _on_a_row(label)
+    for phrase in _phrases(line, label):
+        for group in _split(phrase, line.language, label):
             text = label + _one_line(text_of(group))
             yield Cue(group[0].start, group[-1].end, text, line.speaker, line.language)
+
+
+def _on_a_row(label: str) -> str:
+    """`label`, cut short if it is wider than a row: it leaves the words the other one."""
+    if columns(label) <= ROW_COLUMNS:
+        return label
+    room, ends = ROW_COLUMNS - columns(SHORTENED), accumulate(map(columns, label))
+    return "".join(mark for mark, end in zip(label, ends, strict=True) if end <= room) + SHORTENED
 
 
 def _visible(cue: Cue, following: Cue | None) -> Cue:

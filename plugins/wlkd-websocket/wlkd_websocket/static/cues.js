@@ -9,6 +9,7 @@ const MAX_CUE_COLUMNS = 2 * ROW_COLUMNS;
 const MAX_CUE_MS = 7000;
 const LEAST_CUE_SECONDS = 1; // what is said faster than anybody reads stays so long, if nothing follows
 const MAX_GAP_MS = 1000; // a longer silence between two words takes the text off the screen
+const SHORTENED = "…: "; // behind a speaker's name that would be wider than a row
 
 const ms = (seconds) => Math.round(1000 * seconds); // 4.3 - 3.3 is more than 1
 const textOf = (words) => words.map((word) => word.text).join("");
@@ -100,11 +101,16 @@ function split(phrase, language, label) {
   return [...split(before, language, label), [phrase[place]], ...split(after, language, label)];
 }
 
+/** `label`, cut short if it is wider than a row: it leaves the words the other one. */
+function onARow(label) {
+  if (columns(label) <= ROW_COLUMNS) return label;
+  let width = columns(SHORTENED);
+  return [...label].filter((mark) => (width += columns(mark)) <= ROW_COLUMNS).join("") + SHORTENED;
+}
+
 /** The words of each cue of `line`, which has `label` before them. */
 function groups(line, label) {
-  // A name that takes a row leaves the words the other one, and would leave them none if it took both.
-  const counted = columns(label) <= ROW_COLUMNS ? label : "";
-  return phrases(line, counted).flatMap((phrase) => split(phrase, line.language, counted));
+  return phrases(line, label).flatMap((phrase) => split(phrase, line.language, label));
 }
 
 /** The speaker, where they are told apart. */
@@ -116,15 +122,16 @@ export const oneLine = (text) => text.trim().replace(/\s*[\r\n]\s*/g, " ");
 /** Cues `{start, end, text, language, speaker}` of lines with words; times in seconds. `label`: what stands before each
  * text of a line. */
 export function cues(lines, label = () => "") {
-  const made = lines.flatMap((line) =>
-    groups(line, label(line)).map((group) => ({
+  const made = lines.flatMap((line) => {
+    const shown = onARow(label(line));
+    return groups(line, shown).map((group) => ({
       start: group[0].start,
       end: group.at(-1).end,
-      text: label(line) + oneLine(textOf(group)),
+      text: shown + oneLine(textOf(group)),
       language: line.language,
       ...whoOf(line),
-    })),
-  );
+    }));
+  });
   // WebVTT wants them by their start, and in a call two may speak at once.
   made.sort((one, other) => one.start - other.start);
   return made.map((cue, place) => ({ ...cue, end: visibleEnd(cue, made[place + 1]) }));
