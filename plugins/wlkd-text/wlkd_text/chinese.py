@@ -95,6 +95,8 @@ FOOL = (
 """It is also what people call a fool; a number where it is counted or measured."""
 DOTTED = f"(?<![{DIGIT}{SCALE}]){NUMERAL}(?:[点點]{FIGURE}){{2,}}(?![{SCALE}刻点點])"
 """三点二点一 is a version or a list of times, but never 3点2.1."""
+VERSION = f"(?<=版本)(?P<version>{NUMERAL}+(?:[点點]{NUMERAL}+)++)(?![刻点點分])"
+"""版本三点十一点二 is 3.11.2."""
 BEGINNINGS = sorted({name[:length] for name in FIXED.split("|") for length in range(2, len(name))})
 FIXED_OPEN = re.compile(f"(?<![{DIGIT}{SCALE}])(?:{'|'.join(BEGINNINGS)})$")
 """The beginning of one, at the end of a text."""
@@ -110,7 +112,8 @@ RANGE = (
 MULTIPLIED = re.compile(f"([{DIGIT}十]+)[十百千]")
 """五到八千 may be 5 or 5000 to 8000."""
 PATTERN = re.compile(
-    f"(?P<fixed>(?<![{DIGIT}{SCALE}])(?:{FIXED}|{HOLIDAY}|{FOOL})|{LUNAR}|{OCTOBER}|{DOTTED})"
+    f"{VERSION}"
+    f"|(?P<fixed>(?<![{DIGIT}{SCALE}])(?:{FIXED}|{HOLIDAY}|{FOOL})|{LUNAR}|{OCTOBER}|{DOTTED})"
     f"|(?P<bit>{BIT})"
     f"|(?P<weekday>{WEEKDAY})"
     f"|{RANGE}"
@@ -161,6 +164,9 @@ def _written(match: re.Match[str], least: int) -> str | None:
     """Digits for what was found, or None: it stays as it is."""
     if match["fixed"] or match["bit"] or match["weekday"]:
         return None
+    if match["version"]:
+        parts = re.split("[点點]", match["version"])
+        return _joined(".".join("{}" for _ in parts), *parts)
     if match["joint"]:
         return _range(match)
     if match["percent"]:
