@@ -1,7 +1,10 @@
 """What travels with a client: it is taken as it was sealed, by whoever has the key, and else refused in words."""
 
 import base64
+import hashlib
+import json
 import random
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +17,8 @@ from tests.whole_core import PCM, pcm
 from wlkd.config.options import SessionOptions
 from wlkd.contract.errors import SessionError
 from wlkd.contract.types import Line, Restart, Word
-from wlkd.sessions.continuation import VERSION, Continuation, Keys
-from wlkd.sessions.sealing import MAC_BYTES
+from wlkd.sessions.continuation import KEY_BYTES, VERSION, Continuation, Keys
+from wlkd.sessions.sealing import MAC_BYTES, seal_and_body, sealed
 from wlkd.sessions.transcript import MOST_KEPT_WORDS
 
 
@@ -81,11 +84,27 @@ def of_another_version(continuation: str) -> str:
     return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
 
+def of_a_later_release(change: Callable[[dict[str, Any]], object]) -> Callable[[str], str]:
+    """As a release writes it that adds something, while everything before keeps its meaning."""
+
+    def changed(continuation: str) -> str:
+        _, body = seal_and_body(continuation)
+        head, content = body[: 1 + KEY_BYTES], body[1 + KEY_BYTES :]
+        plain = json.loads(zlib.decompress(content))
+        change(plain)
+        key = hashlib.sha256(b"wlkd continuation\0" + SECRET.strip().encode()).digest()
+        return sealed(key, head + zlib.compress(json.dumps(plain).encode()))
+
+    return changed
+
+
 @pytest.mark.parametrize(
     ("same_key", "change", "reason", "told"),
     [
         (False, str, "another key", "the same auth.continuation_key"),
         (True, of_another_version, f"version {VERSION + 1}, and this server knows", "another version of wlkd"),
+        (True, of_a_later_release(lambda plain: plain.update(mood="calm")), "another release", "sealed by wlkd"),
+        (True, of_a_later_release(lambda plain: plain["restart"].append(1)), "another release", "sealed by wlkd"),
     ],
 )
 async def test_a_continuation_of_another_fleet_is_refused_and_the_log_says_so_once(

@@ -18,7 +18,7 @@ from wlkd.contract.types import Line, Restart, StreamOffer, Translation, Word
 from wlkd.sessions.sealing import is_seal_of, seal_and_body, sealed
 
 VERSION = 1
-"""Of everything in here. Another one is refused: the client begins anew."""
+"""Of everything in here. Another one is refused: the client begins anew. So is one with a field that is not known."""
 MAX_CHARACTERS = 48 * 1024
 """Characters of a sealed continuation at most. A minute of fast speech in one line takes 4,000; with all the voices
 that a diarizer may tell apart and as many untranslated words as are kept, it takes 28,000; with the longest lines that
@@ -108,11 +108,21 @@ class Keys:
             )
         if not is_seal_of(seal, key, body):
             raise _refused("it was changed on the way")
-        return _unpacked(json.loads(_inflated(content)))
+        plain = json.loads(_inflated(content))
+        try:
+            return _unpacked(plain)
+        except (KeyError, TypeError, ValueError):
+            # Taken whole or not at all: what this release would leave out may be words, as in lines that wait for
+            # translations.
+            raise ForeignContinuation(
+                "the continuation was sealed by another release of wlkd, and holds what this one does not know",
+                f"it was sealed by {plain.get('node', 'another release')}, and holds what this release does not know; "
+                "machines between which clients may move need the same one",
+            ) from None
 
 
 class ForeignContinuation(SessionError):
-    """Sealed by a daemon that differs from this one: by its key or its version."""
+    """Sealed by a daemon that differs from this one: by its key or its release."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         """`reason`: for the client; `remedy`: for the log."""
