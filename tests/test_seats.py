@@ -137,6 +137,22 @@ async def test_a_session_waits_no_longer_than_told(key: Path) -> None:
         assert len(client.words) == 6
 
 
+async def test_a_waiting_session_that_fails_leaves_its_place_to_its_client(key: Path) -> None:
+    values = {
+        "backend": {"name": "scripted", "options": {"fail_on": " three"}},
+        "sessions": {"max_sessions": 1, "resume_seconds": 600},
+    }
+    client = Client(pcm(1))
+    async with node(key, **values) as admission:
+        async with client.connected(admission) as session:
+            await client.hear(session, 1)
+        (waiting,) = admission.sessions
+        await waiting.feed(pcm(2))
+        async with asyncio.timeout(10):
+            await admission.drained()
+        assert admission.refusal() is None
+
+
 @pytest.mark.parametrize("back", [False, True])
 async def test_a_session_waits_for_nobody_who_cannot_name_it(key: Path, back: bool) -> None:
     client = Client(pcm(3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from enum import Enum
 
 from wlkd.contract.errors import Code, SessionError
@@ -22,6 +23,8 @@ class Life:
         self.stage = Stage.TAKING
         self.error: SessionError | None = None
         """What went wrong; None: nothing did."""
+        self.failed = asyncio.Event()
+        """There is an `error`."""
         self._reason: SessionError | None = None
 
     def end(self, reason: SessionError | None) -> None:
@@ -33,6 +36,7 @@ class Life:
     def fail(self, error: SessionError) -> None:
         """The audio ends because something went wrong. The first error is what counts."""
         self.error = self.error or error
+        self.failed.set()
         if self.stage is Stage.TAKING:
             self.stage = Stage.ENDING
 

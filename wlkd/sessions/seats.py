@@ -136,22 +136,23 @@ class _Leaving:
         self._seat = seat
         self._dismiss = dismiss
         self._forget = forget
-        self._no_longer = asyncio.Event()
+        self._failure = asyncio.create_task(seat.session.failure(), name=f"failure of session {seat.info.id}")
         self._task = asyncio.create_task(self._leave(seconds), name=f"session {seat.info.id} waits for its client")
 
     def cancel(self) -> None:
         """Its client is back."""
+        self._failure.cancel()
         self._task.cancel()
 
     async def now(self) -> None:
         """Do not wait any longer."""
-        self._no_longer.set()
+        self._failure.cancel()
         await asyncio.wait({self._task})
 
     async def _leave(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._no_longer.wait()
+        # Its client cannot go on with a session that failed, and needs the place for the next one.
+        await asyncio.wait({self._failure}, timeout=seconds)
+        self._failure.cancel()
         # From here on nobody finds the session, so nobody can call this off.
         self._forget(self._seat)
         await self._dismiss()

@@ -122,6 +122,10 @@ class LiveSession:
         """Nothing went wrong, and nobody has ended it."""
         return self._life.reason is None
 
+    async def failure(self) -> None:
+        """Wait until something goes wrong."""
+        await self._life.failed.wait()
+
     @property
     def taken_bytes(self) -> int:
         """Bytes of the client that came in."""
