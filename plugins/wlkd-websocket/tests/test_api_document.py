@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -72,6 +73,31 @@ def test_the_demo_is_the_javascript_of_the_document():
     assert "getUserMedia" in microphone[0]
     for block in microphone:
         assert textwrap.indent(block, "    ") in demo
+
+
+def test_the_microphone_example_sends_in_pieces_what_it_kept():
+    playwright = pytest.importorskip("playwright")
+    around = """
+        const config = { type: "config", resume: { header_bytes: 0, from_bytes: 0 } };
+        class Recorder {
+          static isTypeSupported = () => true;
+          start() { this.ondataavailable({ data: new Blob([new Uint8Array(100_000)]) }); }
+        }
+        class Socket {
+          constructor() { setTimeout(() => this.onmessage({ data: JSON.stringify(config) })); }
+          send({ size }) { console.log(size); }
+          close() {}
+        }
+        const mediaDevices = { getUserMedia: async () => ({ getTracks: () => [] }) };
+        Object.defineProperty(globalThis, "navigator", { value: { mediaDevices } });
+        Object.assign(globalThis, { MediaRecorder: Recorder, WebSocket: Socket });
+        await transcribe("ws://localhost/asr", () => {});
+        setTimeout(() => process.exit(), 100);
+    """
+    node = Path(playwright.__file__).parent / "driver" / "node"
+    command = [str(node), "--input-type=module", "--eval", blocks("js")[0] + around]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["65536", "34464"]
 
 
 def test_every_error_is_documented_with_its_close_code():

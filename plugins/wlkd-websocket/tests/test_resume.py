@@ -31,9 +31,9 @@ def key(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def node(key: Path | None, **values: Any) -> AsyncIterator[RunningDaemon]:
+async def node(key: Path | None, max_message_bytes: int = 2**24, **values: Any) -> AsyncIterator[RunningDaemon]:
     auth = {"continuation_key": str(key) if key else None}
-    transports = {"websocket": {"input": "pcm", "close_timeout_seconds": 0.5}}
+    transports = {"websocket": {"input": "pcm", "close_timeout_seconds": 0.5, "max_message_bytes": max_message_bytes}}
     async with running_daemon({"vad": {"name": "none"}, "auth": auth, "transports": transports, **values}) as daemon:
         yield daemon
 
@@ -133,7 +133,8 @@ async def until(stream: Python | JavaScript, words: int) -> None:
 async def test_the_examples_lose_nothing_over_broken_connections_and_another_node(
     key: Path, language: type[Python | JavaScript], query: str
 ) -> None:
-    async with node(key) as first, node(key) as second, relay(first.port) as way:
+    most = 100_000  # fewer bytes than are kept over a break
+    async with node(key, most) as first, node(key, most) as second, relay(first.port) as way:
         stream = language(f"ws://127.0.0.1:{way.port}/asr{query}")
         running = asyncio.create_task(stream.run())
         third = len(AUDIO) // 3
