@@ -75,29 +75,53 @@ def test_the_demo_is_the_javascript_of_the_document():
         assert textwrap.indent(block, "    ") in demo
 
 
-def test_the_microphone_example_sends_in_pieces_what_it_kept():
+def microphone(answers: list[list[dict[str, Any]]]) -> list[str]:
+    """What the example opens and sends, when each of its connections in turn gets one list of the `answers`."""
     playwright = pytest.importorskip("playwright")
     around = """
-        const config = { type: "config", resume: { header_bytes: 0, from_bytes: 0 } };
         class Recorder {
           static isTypeSupported = () => true;
           start() { this.ondataavailable({ data: new Blob([new Uint8Array(100_000)]) }); }
         }
         class Socket {
-          constructor() { setTimeout(() => this.onmessage({ data: JSON.stringify(config) })); }
+          constructor(url) {
+            const messages = answers.shift();
+            if (!messages) process.exit();
+            console.log(url.search);
+            setTimeout(() => { for (const one of messages) this.onmessage?.({ data: JSON.stringify(one) }); });
+          }
           send({ size }) { console.log(size); }
           close() {}
         }
         const mediaDevices = { getUserMedia: async () => ({ getTracks: () => [] }) };
         Object.defineProperty(globalThis, "navigator", { value: { mediaDevices } });
         Object.assign(globalThis, { MediaRecorder: Recorder, WebSocket: Socket });
-        await transcribe("ws://localhost/asr", () => {});
-        setTimeout(() => process.exit(), 100);
+        const { finished } = await transcribe("ws://localhost/asr", () => {});
+        await finished;
     """
     node = Path(playwright.__file__).parent / "driver" / "node"
-    command = [str(node), "--input-type=module", "--eval", blocks("js")[0] + around]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.split() == ["65536", "34464"]
+    code = f"const answers = {json.dumps(answers)};" + blocks("js")[0] + around
+    command = [str(node), "--input-type=module", "--eval", code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.split()
+
+
+CONFIG = {"type": "config", "resume": {"header_bytes": 0, "from_bytes": 0}}
+UPDATE = {
+    **{"type": "transcript_update", "lines": [], "first_line": 0, "continuation": "sealed"},
+    **{"settled_seconds": 0, "settled_bytes": 0, "header_bytes": 0},
+}
+MOVING = {"type": "moving", "message": "elsewhere"}
+FULL = {"type": "error", "code": "server_full", "message": "full"}
+DONE = {"type": "ready_to_stop"}
+
+
+def test_the_microphone_example_sends_in_pieces_what_it_kept():
+    assert microphone([[CONFIG, DONE]]) == ["?resume=true", "65536", "34464"]
+
+
+def test_the_microphone_example_waits_for_a_place_where_there_is_none():
+    told = microphone([[CONFIG, UPDATE, MOVING], [FULL], [CONFIG, DONE]])
+    assert [one for one in told if "resume" in one] == ["?resume=true", "?resume=continue", "?resume=continue"]
 
 
 def test_every_error_is_documented_with_its_close_code():
