@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="seconds of audio sent in a second (default: 1, as people speak)")  # fmt: skip
     parser.add_argument("--format", choices=("pcm", "webm"), default="pcm", help="what is sent (default: pcm)")
     parser.add_argument("--piece", type=positive(float), default=PIECE_SECONDS, metavar="SECONDS",
-                        help="how much sound is sent at once (default: %(default)s; wlkd's page: 0.1)")  # fmt: skip
+                        help="how much sound is sent at once (default: %(default)s, as by most pages)")  # fmt: skip
     parser.add_argument("--language", default="manifest", metavar="CODE",
                         help="auto, a code for all clips, or each clip's own (default: manifest)")  # fmt: skip
     parser.add_argument("--patience", type=positive(float), default=120.0, metavar="SECONDS",

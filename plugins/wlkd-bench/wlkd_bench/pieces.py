@@ -15,7 +15,7 @@ from wlkd.contract.types import Samples
 from wlkd_bench.clips import Clip, ManifestError
 
 PIECE_SECONDS = 0.25
-"""As the pages and scripts of most servers send it."""
+"""As most pages send it, wlkd's own too."""
 Format = Literal["pcm", "webm"]
 
 SEGMENT = 0x18538067

@@ -282,7 +282,7 @@ def main() -> None:
         "--piece",
         type=float,
         default=PIECE_SECONDS,
-        help="seconds of sound that arrive at once (default: %(default)s; from wlkd's page: 0.1)",
+        help="seconds of sound that arrive at once (default: %(default)s, as from most pages)",
     )
     parser.add_argument(
         "--chunk",
