@@ -99,6 +99,16 @@ def spelling(component: Numbers) -> TextFilter:
             " call one eight hundred two five five, nine hundred five",
             " call one eight hundred two five five, 905",
         ),
+        (
+            "en",
+            " oh two oh seven nine four six oh nine five eight, double oh four four two oh seven nine four six nine",
+            " 02079460958, 00442079469",
+        ),
+        (
+            "en",
+            " five five double oh two one, five oh oh two, five triple oh one, oh five five six, double oh seven",
+            " 550021, 5002, 50001, oh 556, double oh seven",
+        ),
         ("en", " nineteen oh five, nineteen oh-five, nineteen-oh-five", " 1905, 1905, 1905"),
         ("en", " at eleven oh five, or eleven oh-five", " at 11:05, or 11 05"),
         ("en", " the nineteen eighties, the twenty-twenties, the nineties", " the 1980s, the 2020s, the nineties"),

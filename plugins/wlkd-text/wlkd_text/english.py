@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from wlkd_text.reading import ARTICLES, Number, Token, is_hyphen, ohs
+from wlkd_text.reading import ARTICLES, REPEATED, Number, Token, is_hyphen, zeros
 
 CENTURIES = range(13, 22)
 """Nineteen ninety nine, twenty twenty four. Eleven fifteen and twelve thirty are times of the day."""
@@ -29,7 +29,6 @@ DATED = {
 """A day, or the number of the quarter, and a year may follow: March twenty-one twenty twenty-five."""
 JOINTS = {"to", "or", "and"}
 """Ten to twenty thousand, twenty or thirty thousand, between ten and twenty thousand."""
-REPEATED = {"double", "triple", "treble"}
 TRADED = re.compile(
     "sells?|sold|selling|buy|buys|buying|bought|priced|trad(?:es?|ed|ing)|retail(?:s|ed|ing)?|valued|quoted"
 )
@@ -85,7 +84,7 @@ def toll_free(group: Sequence[Number], tokens: Sequence[Token]) -> str | None:
     area = group[at].text
     parts = [f"{area[0]}00{area[2]}"]
     for before, number in itertools.pairwise(group[at:]):
-        parts.append("0" * ohs(tokens[before.stop : number.first]) + number.text)
+        parts.append("0" * zeros(tokens[before.stop : number.first]) + number.text)
     digits = "".join(parts)
     return f"{'1' * at}{digits}" if re.fullmatch("[0-9]{10}", digits) else None
 
@@ -182,7 +181,7 @@ def _two_figures(group: Sequence[Number], tokens: Sequence[Token]) -> str | None
     if len(group) != 2 or any(number.ordinal for number in group):
         return None
     first, second = group
-    figures = "0" * ohs(tokens[first.stop : second.first]) + second.text
+    figures = "0" * zeros(tokens[first.stop : second.first]) + second.text
     return figures if first.value < 100 and len(figures) == 2 and figures.isdigit() else None
 
 

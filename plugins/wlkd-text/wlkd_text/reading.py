@@ -25,6 +25,8 @@ POINTS = {
 ARTICLES: Mapping[str, Collection[str]] = {"de": {"eine"}, "en": {"a", "an"}}
 """What stands for a one before a hundred or a million, and text2num does not read: a hundred and twenty."""
 OH = {"oh", "o"}
+REPEATED = {"double": 2, "triple": 3, "treble": 3}
+"""How often the English figure behind it comes."""
 SCALES = {100, 1000, 10**6, 10**9, 10**12}
 PLURALS = {"it": {"milioni": 10**6, "miliardi": 10**9}}
 """Scales that text2num does not read alone."""
@@ -99,12 +101,12 @@ class Reading:
         return value is not None and value >= 20
 
     def groups(self, tokens: Sequence[Token]) -> Iterator[list[Number]]:
-        """Numbers that follow each other with nothing between them but an English oh or hyphen. An ordinal ends a
-        group: in the twenty-first twenty twenty-five a year follows the day."""
+        """Numbers that follow each other with nothing between them but English ohs or a hyphen. An ordinal ends
+        a group: in the twenty-first twenty twenty-five a year follows the day."""
         group: list[Number] = []
         for number in self._numbers(tokens):
             ends = bool(group) and group[-1].ordinal and group[-1].stop == number.first
-            if group and (ends or not self._adjoin(tokens, group[-1].stop, number.first)):
+            if group and (ends or not self._adjoin(tokens, group[-1], number)):
                 yield group
                 group = []
             group.append(number)
@@ -306,15 +308,18 @@ class Reading:
         found = find_numbers(tokens, self._language, 0.0)
         return len(found) == 1 and (found[0].start, found[0].end) == (0, len(tokens))
 
-    def _adjoin(self, tokens: Sequence[Token], stop: int, first: int) -> bool:
-        """Whether a number that ends before `stop` and one that begins at `first` belong to one group."""
-        between = tokens[stop:first]
+    def _adjoin(self, tokens: Sequence[Token], before: Number, number: Number) -> bool:
+        """Whether `number` and the one before it belong to one group."""
+        between = tokens[before.stop : number.first]
         if not between or self._language != "en":
             return not between
-        if len(between) == 1 and is_hyphen(tokens, stop):
+        if len(between) == 1 and is_hyphen(tokens, before.stop):
             return True
         # Whisper writes nineteen oh-five.
-        return ohs(between) == 1 and all(_is_oh(token) or token.text() == "-" for token in between)
+        said = [place for place in range(before.stop, number.first) if tokens[place].text() != "-"]
+        # Two zeros are said among figures only: five double oh two.
+        may_be_two = before.spelt and number.spelt
+        return all(_is_zero(tokens, place) for place in said) and (zeros(between) == 1 or (bool(said) and may_be_two))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -331,10 +336,24 @@ def is_hyphen(tokens: Sequence[Token], place: int) -> bool:
     return tokens[place - 1].stop == tokens[place].start and tokens[place].stop == tokens[place + 1].start
 
 
-def _is_oh(token: Token) -> bool:
+def is_oh(token: Token) -> bool:
     return token.text().casefold() in OH
 
 
-def ohs(tokens: Sequence[Token]) -> int:
-    """How many of them are an English oh."""
-    return sum(map(_is_oh, tokens))
+def _is_zero(tokens: Sequence[Token], place: int) -> bool:
+    """Whether the token there is an English oh, or says that the oh behind it is said twice or more."""
+    is_repeated = tokens[place].text().casefold() in REPEATED and place + 1 < len(tokens)
+    return is_oh(tokens[place + is_repeated])
+
+
+def zeros_before(tokens: Sequence[Token], stop: int) -> int:
+    """Where the English ohs begin that end before the token at `stop`; or `stop`."""
+    while stop > 0 and _is_zero(tokens, stop - 1):
+        stop -= 1
+    return stop
+
+
+def zeros(tokens: Sequence[Token]) -> int:
+    """How many zeros their English ohs are: double oh is two."""
+    words = [token.text().casefold() for token in tokens]
+    return sum(REPEATED.get(before, 1) for before, word in zip(["", *words], words, strict=False) if word in OH)

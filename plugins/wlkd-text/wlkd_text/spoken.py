@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from wlkd.contract.text import Edit
 from wlkd_text import english
-from wlkd_text.reading import AND, ARTICLES, POINTS, Number, Reading, Token, ohs
+from wlkd_text.reading import AND, ARTICLES, POINTS, Number, Reading, Token, is_oh, zeros, zeros_before
 
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pt")
 OTHERS = {"en": {"oh", "o", "-"}, "fr": {"-"}}
@@ -15,6 +15,8 @@ CONNECTORS = {code: {word, *POINTS[code], *OTHERS.get(code, ())} for code, word 
 """Behind a number they may join it to another."""
 FEWEST_DIGITS = 3
 """Digits said one by one are one number from three on: five five five is 555, one two may be anything."""
+FEWEST_BEHIND_OH = 9
+"""Of a telephone number that begins with an oh. Before fewer digits an oh may be an exclamation."""
 
 
 class Numerals:
@@ -44,13 +46,15 @@ class Numerals:
             end -= 1
         waits = bool(end) and (self._reading.is_article(tokens[end - 1]) or self._decides(tokens[end - 1]))
         end -= waits
+        waits |= self._language == "en" and bool(tokens) and is_oh(tokens[-1])
         groups = list(self._reading.groups(tokens))
         first = self._trade(tokens, end)
         waits |= first < end
+        first = self._zeros_before(tokens, first)
         while groups and groups[-1][-1].stop >= first - self._may_rejoin(groups[-1][-1], tokens, first):
             waits = True
             # What is directly before it waits too, for it is read by what follows: at three ten, point two, a share.
-            first = min(first, groups.pop()[0].first)
+            first = self._zeros_before(tokens, min(first, groups.pop()[0].first))
             first -= first > 0 and self._leads(tokens[first - 1])
             first -= self._joins(tokens, first - 1)
             first = self._trade(tokens, first)
@@ -85,6 +89,9 @@ class Numerals:
         """Where the words before the token at `stop` begin that say a price follows, as sold it; or `stop`."""
         return english.trade(tokens, stop) if self._language == "en" else stop
 
+    def _zeros_before(self, tokens: Sequence[Token], stop: int) -> int:
+        return zeros_before(tokens, stop) if self._language == "en" else stop
+
     def _written(self, group: Sequence[Number], tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
         """First token, the one behind the last, and the digits, for what is written as digits."""
         if self._language == "en" and (
@@ -106,7 +113,10 @@ class Numerals:
             return
         together = _together(group, tokens)
         if together is not None:
-            yield group[0].first, group[-1].stop, together
+            first = group[0].first
+            if len(together) >= FEWEST_BEHIND_OH:
+                first = self._zeros_before(tokens, first)
+            yield first, group[-1].stop, "0" * zeros(tokens[first : group[0].first]) + together
             return
         decade = english.decade(group[-1], tokens) if self._language == "en" else None
         if self._language == "en" and not decade and english.is_unclear(group, tokens, self._least):
@@ -115,7 +125,7 @@ class Numerals:
             begin = group[place - 1].stop if place else number.first
             if begin < number.first and number.spelt:
                 # Eleven oh five: 11 05, a time or a year.
-                yield begin, number.stop, f"0{number.text}"
+                yield begin, number.stop, f"{'0' * zeros(tokens[begin : number.first])}{number.text}"
             elif not self._stays(number, tokens):
                 yield number.first, number.stop, number.text
         if decade:
@@ -150,7 +160,7 @@ def _together(group: Sequence[Number], tokens: Sequence[Token]) -> str | None:
     parts = []
     for number, following in zip(group, [*group[1:], None], strict=True):
         # Each oh between them is a zero.
-        parts.append(number.text + "0" * (ohs(tokens[number.stop : following.first]) if following else 0))
+        parts.append(number.text + "0" * (zeros(tokens[number.stop : following.first]) if following else 0))
     digits = "".join(parts)
     if english.is_two_thousand(group, digits):
         return f"20{digits[4:]}"
