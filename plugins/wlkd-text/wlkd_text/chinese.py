@@ -93,10 +93,13 @@ FOOL = (
     "本件条條份次倍])"
 )
 """It is also what people call a fool; a number where it is counted or measured."""
-DOTTED = f"(?<![{DIGIT}{SCALE}]){NUMERAL}(?:[点點]{FIGURE}){{2,}}(?![{SCALE}刻点點])"
-"""三点二点一 is a version or a list of times, but never 3点2.1."""
-VERSION = f"(?<=版本)(?P<version>{NUMERAL}+(?:[点點]{NUMERAL}+)++)(?![刻点點分])"
-"""版本三点十一点二 is 3.11.2."""
+DOTTED = f"(?<![{DIGIT}{SCALE}]){NUMERAL}+(?:[点點]{NUMERAL}+)+[点點]{FIGURE}++(?![{SCALE}刻点點])"
+"""三点二点一 and 三点十一点二 are a version or a list of times, but never 3点2.1 or 3点11点二."""
+VERSION = (
+    f"(?:(?<=版本)|(?={NUMERAL}(?:[点點]{NUMERAL}){{2,}}版本))"
+    f"(?P<version>{NUMERAL}+(?:[点點]{NUMERAL}+)++)(?![刻点點分])"
+)
+"""版本三点十一点二 is 3.11.2, and 三点十一点二版本, too. 三点十二版本 may be a time of the day."""
 BEGINNINGS = sorted({name[:length] for name in FIXED.split("|") for length in range(2, len(name))})
 FIXED_OPEN = re.compile(f"(?<![{DIGIT}{SCALE}])(?:{'|'.join(BEGINNINGS)})$")
 """The beginning of one, at the end of a text."""
