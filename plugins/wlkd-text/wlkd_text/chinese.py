@@ -63,6 +63,10 @@ SIMPLE = str.maketrans("〇幺两兩萬億", "零一二二万亿")
 VALUE = {digit: str(value) for value, digit in enumerate("零一二三四五六七八九")}
 AND_SOME = re.compile("[零〇].(?=[个個天周週小分秒块塊毛角米厘寸公斤两兩钱錢])")
 """一年零三个月 are one year and three months."""
+WHOLE = re.compile(f"(?<![{DIGIT}{SCALE}])[{DIGIT}][米块塊]$")
+"""What stays in characters before 零五, in 两米零五, keeps it there."""
+OVER = re.compile(f"[{DIGIT}{SCALE}][几幾]$")
+"""Behind 十几 a number is no exact one: 十几二十个人."""
 IDIOMS = frozenset(["七七八八", "一五一十", "三三两两", "三三兩兩", "九九八十一", "千千万万", "千千萬萬", "一五一零"])
 FIXED = (
     "三十而立|四十不惑|四十而不惑|五十知天命|五十而知天命|六十耳顺|六十耳順|六十而耳顺|六十而耳順"
@@ -131,7 +135,7 @@ PATTERN = re.compile(
     f"|(?P<number>{DECIMAL})"
 )
 OPEN = re.compile(
-    f"(?:百分之?|版本?|星期?|[礼禮]拜?|[周週]|[{BEFORE}{DIGIT}{SCALE}点點分之年月日号號岁歲度块塊毛到至比乘{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])++$"
+    f"(?:百分之?|版本?|星期?|[礼禮]拜?|[周週]|[{BEFORE}{DIGIT}{SCALE}点點分之年月日号號岁歲度米块塊毛到至比乘{SEVERAL}]|(?<=[点點]一)[个個]|(?<=[点點]十分)[重关關明清高感满滿必有])++$"
 )
 """An end of a text in which a number may go on."""
 ALONE = re.compile(f"[{BEFORE}{DIGIT}{SCALE}{SEVERAL}星礼禮周週版]|百分")
@@ -167,6 +171,10 @@ def _written(match: re.Match[str], least: int) -> str | None:
     """Digits for what was found, or None: it stays as it is."""
     if match["fixed"] or match["bit"] or match["weekday"]:
         return None
+    before = match.string[: match.start()]
+    if OVER.search(before) or match.string[match.end() : match.end() + 1] in ("几", "幾"):
+        # 十几二十个人, 二十几岁, 一九九几年.
+        return None
     if match["version"]:
         parts = re.split("[点點]", match["version"])
         return _joined(".".join("{}" for _ in parts), *parts)
@@ -188,16 +196,15 @@ def _written(match: re.Match[str], least: int) -> str | None:
     numeral = match["whole"] or match["number"]
     if len(numeral) == 1 or numeral in IDIOMS:
         return None
-    if len(numeral) == 2 and AND_SOME.match(match.string, match.start()):
+    if len(numeral) == 2 and (
+        AND_SOME.match(match.string, match.start()) or (numeral[0] in "零〇" and WHOLE.search(before))
+    ):
         return None
     if _is_pair(numeral) and (numeral in ABOUT or not YEAR.match(match.string, match.end())):
         # 一一, 三四: one by one, three or four.
         return None
-    if match.string[: match.start()].endswith(tuple(SEVERAL)) and not set(numeral) & set(DIGIT):
+    if before.endswith(tuple(SEVERAL)) and not set(numeral) & set(DIGIT):
         # 几十万 is not of how many ten thousands.
-        return None
-    if match.string[match.end() : match.end() + 1] in ("几", "幾"):
-        # 二十几岁, 一九九几年.
         return None
     written = _number(numeral)
     return None if written is None or (written.isdigit() and written[0] != "0" and int(written) < least) else written
