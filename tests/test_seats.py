@@ -1,6 +1,7 @@
 """A session waits for its client, who comes back to it: not too long, and to nobody else."""
 
 import asyncio
+import logging
 from pathlib import Path
 
 import pytest
@@ -137,7 +138,10 @@ async def test_a_session_waits_no_longer_than_told(key: Path) -> None:
         assert len(client.words) == 6
 
 
-async def test_a_waiting_session_that_fails_leaves_its_place_to_its_client(key: Path) -> None:
+async def test_a_waiting_session_that_fails_leaves_its_place_to_its_client(
+    key: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     values = {
         "backend": {"name": "scripted", "options": {"fail_on": " three"}},
         "sessions": {"max_sessions": 1, "resume_seconds": 600},
@@ -151,6 +155,7 @@ async def test_a_waiting_session_that_fails_leaves_its_place_to_its_client(key: 
         async with asyncio.timeout(10):
             await admission.drained()
         assert admission.refusal() is None
+        assert "closed: reason=backend_failed" in caplog.text
 
 
 @pytest.mark.parametrize("back", [False, True])

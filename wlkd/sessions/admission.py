@@ -296,6 +296,8 @@ class Admission:
     async def _dismiss(self, session: LiveSession, reason: str) -> None:
         info = session.info
         lag = session.lag / SAMPLE_RATE
+        if not session.unharmed:
+            reason = session.outcome  # it may have failed while it waited for its client
         try:
             await session.close()
         finally:

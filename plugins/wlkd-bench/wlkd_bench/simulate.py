@@ -231,7 +231,7 @@ async def simulate(args: argparse.Namespace) -> None:
         spare,
         args.language_scope,
         languages,
-        args.piece,
+        piece_seconds=args.piece,
     )
     folded = unaccented(clips)
     scores, words, spent, right, early, recordings = [], {}, 0.0, [], 0, []
