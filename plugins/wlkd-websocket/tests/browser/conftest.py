@@ -60,10 +60,16 @@ class Visit:
         await expect(self.page.locator(selector)).to_be_hidden(timeout=WAIT_MS)
 
     async def until(self, condition: str) -> None:
-        """Wait for an expression in JavaScript to be true."""
+        """Wait for an expression in JavaScript to be true. It is looked at with each frame that is drawn, so this also
+        finds what is over soon; the other waits look once in a while."""
         # As a function: an expression is evaluated again at each look, which the page's own policy forbids after the
         # first one ('unsafe-eval'), so that it fails where the condition is not true at once.
-        await self.page.wait_for_function(f"() => {condition}")
+        await self.page.wait_for_function(f"() => {condition}", timeout=WAIT_MS)
+
+    async def has_recorded(self, seconds: int) -> None:
+        """Wait until the page's clock says so, or more: a busy machine does not look at each second."""
+        clock = "document.getElementById('elapsed').textContent.split(':').reduce((sum, part) => 60 * sum + +part, 0)"
+        await self.until(f"{clock} >= {seconds}")
 
     async def hears(self, word: str) -> None:
         """Wait until `word` stands in the committed lines."""

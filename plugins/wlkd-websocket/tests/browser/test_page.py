@@ -224,7 +224,7 @@ async def test_a_file_is_transcribed(scripted, browse, script, tmp_path):
     async with scripted() as daemon, browse() as visit:
         await visit.goto(daemon.http)
         await visit.set_input_files("#file", path)
-        await visit.sees("#status", re.compile(r"meeting\.wav: \d+ %"))
+        await visit.until(r"/meeting\.wav: \d+ %/.test(document.getElementById('status').textContent)")
         await visit.is_in("idle")
         assert script(await visit.said(), 600)
         await visit.sees("#elapsed", "5:00")

@@ -37,12 +37,12 @@ async def test_the_words_on_the_page_are_the_words_spoken(restart, whisper, spee
             await visit.goto(daemon.http)
             await visit.click("#record")
             # The clip plays once, in real time; stopping delivers what is not yet committed.
-            await visit.sees("#elapsed", f"0:{5 if restart else round(clip['seconds']) + 1:02}")
+            await visit.has_recorded(5 if restart else round(clip["seconds"]) + 1)
             if not restart:
                 found = await visit.finishes()
         if restart:
             async with running_daemon({**values, "server": {"port": daemon.port}}):
                 await visit.is_in("recording")
-                await visit.until("parseInt(document.getElementById('elapsed').textContent.slice(2)) > 12")
+                await visit.has_recorded(13)
                 found = await visit.finishes()
     assert jiwer.wer(" ".join(words(clip["text"])), " ".join(found)) <= 0.15
