@@ -1,12 +1,13 @@
 """The bench against a made-up server: pace, failures, lanes."""
 
+import argparse
 import asyncio
 import time
 
 import numpy as np
 import pytest
 from wlkd_bench.clips import read_manifest
-from wlkd_bench.pieces import cut, read_samples
+from wlkd_bench.pieces import cut, piece_seconds, read_samples
 from wlkd_bench.runner import run
 from wlkd_bench.stream import Target
 
@@ -122,11 +123,16 @@ def test_pieces_are_as_long_as_a_client_makes_them(encoding):
     assert len(many) > 4 * len(few)
 
 
+@pytest.mark.parametrize("text", ["0", "-1", "0.00001", "nan", "inf"])
+def test_pieces_that_no_client_sends_are_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=r"must be 0\.01 to 60 s"):
+        piece_seconds(text)
+
+
 def test_webm_is_cut_at_clusters_and_loses_no_byte():
     from wlkd_bench.pieces import cut_webm, encode_webm
 
-    samples = TONE
-    stream = encode_webm(samples)
+    stream = encode_webm(TONE)
     pieces = cut_webm(stream, 2.5)
     assert b"".join(piece.data for piece in pieces) == stream
     ends = [piece.end for piece in pieces]

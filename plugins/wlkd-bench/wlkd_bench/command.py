@@ -23,7 +23,7 @@ from tqdm import tqdm
 from wlkd import __version__
 from wlkd_bench.clips import Clip, ManifestError, read_manifest, select
 from wlkd_bench.limits import LIMITS, add_limits, missed
-from wlkd_bench.pieces import PIECE_SECONDS, Piece, cut, read_samples
+from wlkd_bench.pieces import PIECE_SECONDS, Piece, cut, piece_seconds, read_samples
 from wlkd_bench.report import document, new_file, table
 from wlkd_bench.runner import run
 from wlkd_bench.score import score
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pace", type=positive(float), default=1.0,
                         help="seconds of audio sent in a second (default: 1, as people speak)")  # fmt: skip
     parser.add_argument("--format", choices=("pcm", "webm"), default="pcm", help="what is sent (default: pcm)")
-    parser.add_argument("--piece", type=positive(float), default=PIECE_SECONDS, metavar="SECONDS",
+    parser.add_argument("--piece", type=piece_seconds, default=PIECE_SECONDS, metavar="SECONDS",
                         help="how much sound is sent at once (default: %(default)s, as by most pages)")  # fmt: skip
     parser.add_argument("--language", default="manifest", metavar="CODE",
                         help="auto, a code for all clips, or each clip's own (default: manifest)")  # fmt: skip

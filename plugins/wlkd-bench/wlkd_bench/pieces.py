@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from wlkd_bench.clips import Clip, ManifestError
 
 PIECE_SECONDS = 0.25
 """As most pages send it, wlkd's own too."""
+PIECES_SECONDS = (0.01, 60.0)
+"""How short and how long they may be."""
 Format = Literal["pcm", "webm"]
 
 SEGMENT = 0x18538067
@@ -30,6 +33,15 @@ class Piece:
 
     end: float
     data: bytes
+
+
+def piece_seconds(text: str) -> float:
+    """A command's argument: how long pieces are to be. Raises `ArgumentTypeError`."""
+    shortest, longest = PIECES_SECONDS
+    value = float(text)
+    if not shortest <= value <= longest:
+        raise argparse.ArgumentTypeError(f"{text}: must be {shortest:g} to {longest:g} s")
+    return value
 
 
 def read_samples(clip: Clip) -> NDArray[np.int16]:

@@ -45,7 +45,7 @@ from wlkd_bench import simulstream
 from wlkd_bench.clips import Clip, add_choice, chosen, read_manifest
 from wlkd_bench.components import add_options, component
 from wlkd_bench.mistakes import told_plainly
-from wlkd_bench.pieces import PIECE_SECONDS, read_audio
+from wlkd_bench.pieces import PIECE_SECONDS, piece_seconds, read_audio
 from wlkd_bench.report import document, new_file, table
 from wlkd_bench.score import ClipScore, score
 from wlkd_bench.stream import Event, Recording
@@ -280,7 +280,8 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1, help="clips side by side, in one batch")
     parser.add_argument(
         "--piece",
-        type=float,
+        type=piece_seconds,
+        metavar="SECONDS",
         default=PIECE_SECONDS,
         help="seconds of sound that arrive at once (default: %(default)s, as from most pages)",
     )
