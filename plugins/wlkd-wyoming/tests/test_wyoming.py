@@ -324,7 +324,8 @@ async def test_a_format_that_changes_is_refused():
         await wyoming.write_event(AudioStart(16_000, 2, 1).event())
         await wyoming.write_event(AudioChunk(48_000, 2, 1, bytes(100)).event())
         [error] = await answer(wyoming)
-    assert "changed" in Error.from_event(error).text
+    told = "changed from s16le (16000 Hz, channels: 1) to s16le (48000 Hz, channels: 1); begin a new request"
+    assert told in Error.from_event(error).text
 
 
 async def test_a_failing_backend_is_told():

@@ -118,7 +118,8 @@ class Connection:
             return
         offer = _offer(event)
         if self._offer is not None and offer != self._offer:
-            raise SessionError("bad_request", f"audio-chunk: the format changed from {self._offer} to {offer}")
+            told = f"the format changed from {_format(self._offer)} to {_format(offer)}"
+            raise SessionError("bad_request", f"audio-chunk: {told}; begin a new request with audio-start")
         self._offer = offer
         if self._utterance is None:
             session = await self._open(offer)
@@ -192,6 +193,10 @@ def _offer(event: Event) -> StreamOffer:
     return StreamOffer(
         encoding=ENCODINGS[width], sample_rate=_number(event, "rate"), channels=_number(event, "channels")
     )
+
+
+def _format(offer: StreamOffer) -> str:
+    return f"{offer.encoding} ({offer.sample_rate} Hz, channels: {offer.channels})"
 
 
 def _wishes(event: Event, capabilities: Capabilities) -> dict[str, str]:
