@@ -104,6 +104,7 @@ async def test_a_client_that_ends_its_turns_itself_changes_its_mind_about_thresh
             {"thresholds": {"eot_threshold": 10**400}},
             {"keyterms": ["Mason"]},
             {"thresholds": 1},
+            {"numerals": "true"},
         ):
             await socket.send_configure({"type": "Configure", **wrong})
             refused = (await hear(socket, until="ConfigureFailure"))[-1]

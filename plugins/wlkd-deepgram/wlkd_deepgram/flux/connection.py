@@ -103,8 +103,10 @@ class FluxConnection:
                 if value is not None and value != list(known) and [value] != list(known):
                     raise BadParameter(name, f"{name} cannot change inside a stream; name them in the address")
             numerals = message.get("numerals")
+            if not isinstance(numerals, bool | None):
+                raise BadParameter("numerals", f"numerals={numerals!r}: must be true or false")
             if numerals is not None:
-                session.change(filter_wishes({"numerals": numerals is True}))
+                session.change(filter_wishes({"numerals": numerals}))
         except SessionError as error:
             return {"type": "ConfigureFailure", "code": "INVALID_CONFIGURATION", "description": error.message}
         self._turns.thresholds = changed
