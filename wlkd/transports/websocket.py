@@ -193,7 +193,9 @@ class Socket(web.WebSocketResponse):
         # aiohttp closes by itself when a frame announces too many bytes, before it holds any of them: without a word,
         # and before they came. It reads and drops them from now on; `serve` closes.
         if code == WSCloseCode.MESSAGE_TOO_BIG and not message and not self.closed:
-            error = SessionError(Code.MESSAGE_TOO_BIG, "a message is larger than this server takes; send smaller ones")
+            limit = self._bounds.max_message_bytes
+            told = f"a message is larger than the {limit} bytes that this server takes; send smaller ones"
+            error = SessionError(Code.MESSAGE_TOO_BIG, told)
             self._refused = await self._say_parting(error)
             return False
         # It reads the client's answer itself, unless somebody else is reading: then it waits for none.

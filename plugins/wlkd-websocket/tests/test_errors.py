@@ -58,6 +58,7 @@ async def test_a_message_that_is_too_big_is_refused_before_it_is_held(rig):
     await socket.send_bytes(b"\0" * 4096)
     error, code, reason = await closing(socket)
     assert (error["code"], code, reason) == ("message_too_big", 1009, error["message"])
+    assert "larger than the 1024 bytes" in reason
     assert session.fed == []
 
 
