@@ -40,7 +40,17 @@ BAD = [
     (
         {"type": "transcription_session.update", "session": {"input_audio_format": "mp3"}},
         "invalid_value",
-        "session.audio.input.format.type",
+        "session.input_audio_format",
+    ),
+    (
+        {"type": "transcription_session.update", "session": {"turn_detection": {"threshold": 7}}},
+        "invalid_value",
+        "session.turn_detection.threshold",
+    ),
+    (
+        {"type": "transcription_session.update", "session": {"input_audio_transcription": {"language": "tlh"}}},
+        "invalid_value",
+        "session.input_audio_transcription.language",
     ),
 ]
 

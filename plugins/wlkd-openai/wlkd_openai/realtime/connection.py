@@ -22,7 +22,7 @@ from wlkd_openai.errors import ApiError, fields_of
 from wlkd_openai.models import model_wish
 from wlkd_openai.realtime.hearing import Hearing
 from wlkd_openai.realtime.items import Event, Items, new_id
-from wlkd_openai.realtime.settings import Settings, as_beta, from_beta
+from wlkd_openai.realtime.settings import Settings, as_beta, updated_by_beta
 
 if TYPE_CHECKING:
     from wlkd_openai.transport import OpenAIOptions
@@ -116,9 +116,10 @@ class Connection:
     async def _answer(self, event: dict[str, Any]) -> None:
         match event.get("type"):
             case "session.update":
-                await self._configure(event.get("session"))
+                await self._configure(self._settings.updated(event.get("session"), self._sessions.languages()))
             case "transcription_session.update":
-                await self._configure(from_beta(event.get("session")))
+                change = event.get("session")
+                await self._configure(updated_by_beta(self._settings, change, self._sessions.languages()))
             case "input_audio_buffer.append":
                 await self._append(_audio(event))
             case "input_audio_buffer.commit":
@@ -130,8 +131,7 @@ class Connection:
             case kind:
                 raise ApiError(400, f"unknown event type {kind!r}", code="invalid_event", param="type")
 
-    async def _configure(self, change: Any) -> None:
-        settings = self._settings.updated(change, self._sessions.languages())
+    async def _configure(self, settings: Settings) -> None:
         query = {**settings.query, **self._model_wish(settings.model)}
         if self._hearing is not None and (settings.offer, query) != (self._settings.offer, self._query):
             # What was said so far is heard as it was meant then.

@@ -9,7 +9,7 @@ from wlkd import BadParameter, Sessions
 from wlkd.transports.client_json import parsed
 from wlkd_openai.errors import ApiError
 from wlkd_openai.realtime.items import new_id
-from wlkd_openai.realtime.settings import Settings, as_beta, from_beta
+from wlkd_openai.realtime.settings import Settings, as_beta, updated_by_beta
 
 SECONDS, LEAST_SECONDS, MOST_SECONDS = 600, 10, 7200
 BETA_SECONDS = 60
@@ -49,7 +49,7 @@ def beta_session(body: Any, token: str | None, sessions: Sessions, kind: str) ->
     secret = _object(wish.pop("client_secret", None), "client_secret")
     secret = secret or {"expires_at": wish.pop("expires_after", None)}
     change = {name: value for name, value in wish.items() if name not in OF_ANSWERS}
-    settings = Settings().updated(from_beta(change), sessions.languages())
+    settings = updated_by_beta(Settings(), change, sessions.languages())
     seconds = _seconds(secret.get("expires_at"), BETA_SECONDS, "client_secret.expires_at")
     value, expires_at = _granted(settings, token, seconds, sessions)
     return as_beta(settings, new_id("sess"), kind) | {"client_secret": {"value": value, "expires_at": expires_at}}

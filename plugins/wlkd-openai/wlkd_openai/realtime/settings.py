@@ -161,13 +161,29 @@ BETA_NAMES = {
 }
 
 
-def from_beta(change: Any) -> Any:
-    """The `session` of a `transcription_session.update` as that of a `session.update`."""
+def updated_by_beta(settings: Settings, change: Any, languages: Collection[str]) -> Settings:
+    """`settings` with what the `session` of a `transcription_session.update` says. Raises `ApiError`, which names the
+    fields as the beta does."""
+    try:
+        return settings.updated(_from_beta(change), languages)
+    except ApiError as error:
+        param = error.param or ""
+        for beta, today in BETA_NAMES.items():
+            param = param.replace(f"session.audio.input.{today}", f"session.{beta}")
+        message = error.message.replace(error.param or param, param)
+        raise ApiError(error.status, message, code=error.name, param=param or None) from None
+
+
+def _from_beta(change: Any) -> Any:
     if not isinstance(change, dict):
         return change
     inner = {BETA_NAMES[name]: value for name, value in change.items() if name in BETA_NAMES}
     if "format" in inner:
-        inner["format"] = {"type": BETA_FORMATS.get(str(inner["format"]), inner["format"])}
+        name = "session.input_audio_format"
+        if inner["format"] not in list(BETA_FORMATS):
+            message = f"Invalid value for '{name}'; known: {', '.join(BETA_FORMATS)}."
+            raise ApiError(400, message, code="invalid_value", param=name)
+        inner["format"] = {"type": BETA_FORMATS[inner["format"]]}
     outer = {name: value for name, value in change.items() if name not in BETA_NAMES and name not in ("modalities",)}
     return {**outer, "audio": {"input": inner}}
 
