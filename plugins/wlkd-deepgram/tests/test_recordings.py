@@ -73,6 +73,8 @@ async def test_recordings_that_cannot_be():
         url = f"{daemon.http}/v1/listen"
         async with http.post(url, json={"url": "http://elsewhere/a.wav"}) as answer:
             assert (answer.status, "network" in (await answer.json())["err_msg"]) == (400, True)
+        async with http.post(url, data={"file": io.BytesIO(quiet(1))}) as answer:
+            assert (answer.status, "itself" in (await answer.json())["err_msg"]) == (400, True)
         raw = f"{url}?encoding=linear16&sample_rate=16000"
         async with http.post(raw, data=endless()) as answer:
             assert (answer.status, (await answer.json())["err_code"]) == (413, "PAYLOAD_TOO_LARGE")

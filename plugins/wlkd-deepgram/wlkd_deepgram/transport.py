@@ -94,6 +94,9 @@ class Deepgram(Transport[DeepgramOptions]):
             raise SessionError(
                 Code.BAD_REQUEST, "this server fetches nothing from the network: send the recording itself"
             )
+        if request.content_type == "multipart/form-data":
+            # Otherwise the lines around the recording would be heard as noise, or hide what it is.
+            raise SessionError(Code.BAD_REQUEST, "this is a form: send the recording itself as the body")
         if (request.content_length or 0) > self.config.max_upload_bytes:
             raise too_large(self.config)
         query = self._parse(request.query, _media_type(request))
