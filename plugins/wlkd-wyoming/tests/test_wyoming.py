@@ -322,8 +322,11 @@ async def test_mistakes_are_told_and_harm_nobody(sent, code):
 async def test_a_format_that_changes_is_refused():
     async with listening() as port, client(port) as wyoming:
         await wyoming.write_event(AudioStart(16_000, 2, 1).event())
+        await wyoming.write_event(AudioChunk(16_000, 2, 1, bytes(64_000)).event())
         await wyoming.write_event(AudioChunk(48_000, 2, 1, bytes(100)).event())
-        [error] = await answer(wyoming)
+        *_, before = await answer(wyoming)
+        _, error = await answer(wyoming)
+    assert Transcript.from_event(before).text == spoken(2)
     told = "changed from s16le (16000 Hz, channels: 1) to s16le (48000 Hz, channels: 1); begin a new request"
     assert told in Error.from_event(error).text
 

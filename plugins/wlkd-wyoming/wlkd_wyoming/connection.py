@@ -58,8 +58,7 @@ class Connection:
     async def _converse(self) -> None:
         try:
             async with self._session:
-                while (event := await self._next()) is not None:
-                    await self._take(event)
+                await self._take_all()
                 if self._utterance is not None:
                     # Only its direction may be closed: the audio ends here, and the client still reads.
                     await self._finish()
@@ -71,6 +70,17 @@ class Connection:
         finally:
             if self._reading is not None:
                 await cancel(self._reading)
+
+    async def _take_all(self) -> None:
+        """Answer every event. After a mistake of the client, the words of the audio before it come first."""
+        try:
+            while (event := await self._next()) is not None:
+                await self._take(event)
+        except SessionError as error:
+            if self._utterance is not None and error.code is not Code.TOO_SLOW:
+                await self._utterance.finish(error)
+                await self._end(self._utterance)
+            raise
 
     async def _next(self) -> Event | None:
         """The next event, unless the session ends before it."""

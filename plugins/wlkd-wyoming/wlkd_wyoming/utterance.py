@@ -9,7 +9,7 @@ from contextlib import aclosing
 from wyoming.asr import Transcript, TranscriptChunk, TranscriptStart, TranscriptStop
 from wyoming.event import Event
 
-from wlkd import Session, Update
+from wlkd import Session, SessionError, Update
 from wlkd.contract.audio import seconds
 from wlkd.transports.conversation import cancel, timed_updates
 
@@ -34,9 +34,9 @@ class Utterance:
     async def feed(self, audio: bytes) -> None:
         await self._session.feed(audio)
 
-    async def finish(self) -> None:
-        """The audio has ended."""
-        await self._session.finish()
+    async def finish(self, mistake: SessionError | None = None) -> None:
+        """The audio has ended, perhaps by a mistake of the client: `hearing` raises it, after the words before."""
+        await self._session.finish(mistake)
 
     async def cancel(self) -> None:
         await cancel(self.hearing)
