@@ -167,3 +167,28 @@ def test_a_continuation_keeps_all_of_a_word() -> None:
     one = Continuation("s", "n", PCM, {}, "en", 0, Restart(), "", (), 0, line, line.end, len(line.words))
     keys = Keys([SECRET.encode()])
     assert keys.open(keys.seal(one)).open_line == line
+
+
+@pytest.mark.parametrize(
+    ("values", "query", "reason"),
+    [
+        ({"engines": {"small": {"name": "scripted"}}}, {"model": "small"}, "there is no model 'small'"),
+        # A backend refuses a language that was detected elsewhere in the same way.
+        ({}, {"task": "translate"}, "task translate: not in the script"),
+    ],
+)
+async def test_a_machine_that_cannot_do_what_another_one_did_lets_the_client_begin_anew(
+    key: Path, caplog: pytest.LogCaptureFixture, values: dict[str, Any], query: dict[str, str], reason: str
+) -> None:
+    client = Client(pcm(2))
+    async with node(key, **values) as admission, client.connected(admission, query=query) as session:
+        await client.hear(session, 1)
+    assert client.seam is not None
+    poor = {"backend": {"name": "scripted", "options": {"tasks": ["transcribe"]}}}
+    async with node(key, **poor) as stranger:
+        for _ in range(2):
+            with pytest.raises(SessionError, match=reason) as caught:
+                async with stranger.open(PCM, transport="test", peer="here", resume=client.seam.continuation):
+                    pass
+            assert caught.value.code == "cannot_resume"
+    assert caplog.text.count("the same configuration, models and plugins") == 1

@@ -246,8 +246,13 @@ class Admission:
                 raise self._full(choice.engine)
             session = self._maker.make(asked, choice)
         except SessionError as error:
-            self._note(error, asked.transport, asked.peer)
-            raise
+            if asked.continuation is None or error.code is not Code.BAD_REQUEST:
+                self._note(error, asked.transport, asked.peer)
+                raise
+            # The client asked for nothing wrong, or not at all, as for a language that was detected: it may begin anew.
+            refusal = self._resumption.impossible(asked.continuation, error)
+            self._note(refusal, asked.transport, asked.peer)
+            raise refusal from error
         info = session.info
         self._open.add(session)
         self._addresses[info.peer] += 1

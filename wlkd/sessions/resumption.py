@@ -9,6 +9,7 @@ from typing import Any
 
 from wlkd import __version__
 from wlkd.config.options import Config
+from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.types import SessionInfo
 from wlkd.metrics import Metrics
 from wlkd.sessions.beginning import Beginning
@@ -56,6 +57,13 @@ class Resumption:
             message = "a client came from a machine with %s; this one has %s"
             self._tell_once(continuation.node, message, continuation.node, self._node)
         return continuation
+
+    def impossible(self, continuation: Continuation, error: SessionError) -> SessionError:
+        """The refusal for a stream that another machine took and this one does not, as `error` says."""
+        remedy = "machines between which clients may move need the same configuration, models and plugins"
+        message = "a client came from a machine with %s, and cannot go on here: %s; %s"
+        self._tell_once(f"unlike {continuation.node}", message, continuation.node, error.message, remedy)
+        return SessionError(Code.CANNOT_RESUME, f"cannot resume: another server took this stream: {error.message}")
 
     def _tell_once(self, stranger: str, message: str, *values: str) -> None:
         """The first time that one of its kind comes: a fleet whose machines differ would fill the log."""
