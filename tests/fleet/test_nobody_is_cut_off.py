@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -14,8 +15,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 
-from tests.fleet.balancer import Node, balancer
+from tests.fleet.balancer import FLEET, Node, balancer
 from tests.scripted import spoken
 from wlkd.client import LiveAudio, Transcript, connect_resuming
 from wlkd.testing import free_port, running_daemon, speech_like
@@ -148,3 +150,44 @@ async def test_one_machine_drains_and_one_dies_at_random_moments(tmp_path: Path,
         for listener in listeners:
             listener.check(await asyncio.wait_for(listener.task, 30))
         assert [machines[name].returncode for name in (drained, killed)] == [0, -signal.SIGKILL]
+
+
+def documented() -> dict[str, Any]:
+    """What docs/fleet.md says of `sessions`."""
+    text = (FLEET.parents[1] / "docs" / "fleet.md").read_text()
+    (block,) = (block for block in re.findall(r"```yaml\n(.+?)```", text, re.S) if block.startswith("auth:"))
+    sessions: dict[str, Any] = yaml.safe_load(block)["sessions"]
+    return sessions
+
+
+async def test_all_find_a_place_again_when_every_connection_of_a_full_fleet_breaks(tmp_path: Path) -> None:
+    await asyncio.to_thread((tmp_path / "key").write_text, "a secret of at least thirty-two characters\n")
+    nodes = {name: Node(free_port(), free_port()) for name in ("speech1", "speech2")}
+    async with AsyncExitStack() as stack:
+        for node in nodes.values():
+            sessions = {**documented(), "max_sessions": 2}
+            await stack.enter_async_context(running_daemon({**configuration(node, tmp_path), "sessions": sessions}))
+        front = await stack.enter_async_context(balancer(nodes, tmp_path))
+        for name in nodes:
+            await front.shows(name, status="UP", weight="2")
+        listeners = [Listener(front.url, [len(AUDIO) // 2]) for _ in range(4)]
+        for listener in listeners:
+            await listener.connected.wait()
+            # Without a word of its server, a client has nothing to come back with.
+            await until_told(listener)
+        for name in nodes:
+            await front.shows(name, weight="0")
+        # As when their balancer dies.
+        await front.command("; ".join(f"shutdown sessions server live/{name}" for name in nodes))
+        async with asyncio.timeout(15):
+            while not all(listener.resumed for listener in listeners):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        for listener in listeners:
+            listener.may_go_on[0].set()
+            listener.check(await asyncio.wait_for(listener.task, 30))
+
+
+async def until_told(listener: Listener) -> None:
+    async with asyncio.timeout(15):
+        while not listener.texts:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
