@@ -73,6 +73,9 @@ def printed(nodes: Mapping[str, Node], folder: Path, ports: Mapping[str, int]) -
             text = swapped(text, "\nbackend live\n", f"\nbackend live\n    server {name} {address}\n")
     # Whoever runs the tests may not have so many descriptors.
     text = swapped(text, "maxconn 20000", "maxconn 200")
+    if os.geteuid() != 0:
+        # Only root can change to another account.
+        text = swapped(text, "    user haproxy\n    group haproxy\n", "")
     text = swapped(text, "/etc/haproxy/wlkd.pem", str(certificate(folder)))
     text = swapped(text, "\nglobal\n", f"\nglobal\n    stats socket {folder / ADMIN} level admin\n")
     for old, port in ports.items():

@@ -32,6 +32,8 @@ def test_haproxy_accepts_its_file(tmp_path: Path) -> None:
     (tmp_path / "haproxy.cfg").write_text(text)
     told = accepted([program("haproxy"), "-c", "-f", "haproxy.cfg"], tmp_path)
     assert "WARNING" not in told
+    # Without them, it stays root after the start.
+    assert "    user haproxy\n    group haproxy\n" in text
 
 
 class NameServer(asyncio.DatagramProtocol):
