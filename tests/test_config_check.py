@@ -105,7 +105,7 @@ def test_columns_are_aligned() -> None:
     assert table([("A", "B"), ("long", "x"), ("y", "z")]) == "A     B\nlong  x\ny     z"
 
 
-BASE = "backend: {name: simulstreaming, options: {model: bsae}}\nmodels_dir: nowhere\n"
+BASE = "backend: {name: simulstreaming, options: {model: bsae}}\nmodels_dir: .\n"
 
 
 def test_what_a_look_at_the_machine_tells_is_told_with_its_line(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_what_a_look_at_the_machine_tells_is_told_with_its_line(tmp_path: Path) 
         done = wlkd("check", "--config", "wlkd.yaml", folder=tmp_path)
     assert done.returncode == 78
     assert f"wlkd.yaml:5: server.port: another program listens on port {port}" in done.stderr
-    assert "wlkd.yaml:1: backend.options.model: nowhere" in done.stderr
+    assert "wlkd.yaml:1: backend.options.model: faster-whisper-bsae: is missing" in done.stderr
     assert wlkd("check", "--config", "wlkd.yaml", "--no-host", folder=tmp_path).returncode == 0
 
 

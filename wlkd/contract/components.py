@@ -7,6 +7,7 @@ a backend that asks for it gets several calls of `run` at once.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ from wlkd.contract.types import (
     Word,
 )
 
+_VARIABLE = re.compile(r"\$\{[^}]+\}|(?<![^/])\$\w+(?![^/])")
+"""Of the environment, as somebody writes it in a path: `${NAME}` anywhere, or `$NAME` as a folder's whole name."""
+
 
 class Options(BaseModel):
     """Base of every component's options: unknown keys are refused, values are fixed once read.
@@ -49,10 +53,12 @@ class Options(BaseModel):
 
     @field_validator("*")
     @classmethod
-    def _no_home(cls, value: Any) -> Any:
-        # Not expanded: the service has another home than the one who writes the configuration and checks it.
+    def _no_shorthand(cls, value: Any) -> Any:
+        # Not expanded: the service has another home and environment than who writes the configuration and checks it.
         if isinstance(value, Path) and str(value).startswith("~"):
             raise ValueError(f"{value}: ~ does not stand for a home here; write the whole path, from / on")
+        if isinstance(value, Path) and (variable := _VARIABLE.search(str(value))):
+            raise ValueError(f"{value}: {variable[0]} stands for nothing here; write the whole path, from / on")
         return value
 
 

@@ -26,6 +26,8 @@ def contents(folder: Path) -> list[Path]:
 
 def explain(path: Path, error: OSError) -> str:
     """Why `path` cannot be read, with the remedy."""
+    if isinstance(error, NotADirectoryError) and path.exists():
+        return f"{path}: is not a folder"
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"{path}: is missing"
     if not isinstance(error, PermissionError):
@@ -47,6 +49,17 @@ def read_fault(path: Path) -> str | None:
         path.open("rb").close()
     except OSError as error:
         return explain(path, error)
+    return None
+
+
+def folder_fault(folder: Path) -> str | None:
+    """Why there is no folder at `folder`; None: there is one, or one may not look."""
+    try:
+        next(folder.iterdir(), None)
+    except PermissionError:
+        return None
+    except OSError as error:
+        return explain(folder.absolute(), error)
     return None
 
 

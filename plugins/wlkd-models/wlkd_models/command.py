@@ -130,8 +130,7 @@ def _list(models_dir: Path, args: argparse.Namespace) -> int:
     try:
         states = [state for family in known.values() for state in family.states(models_dir)]
     except OSError as error:
-        print(explain(models_dir, error), file=sys.stderr)
-        return 1
+        return _no_folder(models_dir, error)
     print(models_dir)
     if not states:
         print(f"  no models; copy them here, or run `wlkd models get NAME --models {models_dir}`")
@@ -148,8 +147,7 @@ def _verify(models_dir: Path, args: argparse.Namespace) -> int:
     try:
         here = {name: family for family in known.values() for name in family.present(models_dir)}
     except OSError as error:
-        print(explain(models_dir, error), file=sys.stderr)
-        return 1
+        return _no_folder(models_dir, error)
     # One that is named and not there is looked for all the same: its files are missing.
     fetchable = {name: family for family in known.values() for name in family.names()}
     wanted = args.names or list(here)
@@ -192,6 +190,11 @@ def _get(models_dir: Path, args: argparse.Namespace) -> int:
         for problem in family.problems(models_dir, name):
             _say(f"{name}: not usable yet: {problem}")
     return status
+
+
+def _no_folder(models_dir: Path, error: OSError) -> int:
+    print(f"wlkd: {explain(models_dir, error)}; another folder is named with --models", file=sys.stderr)
+    return 1
 
 
 def _say(line: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -26,13 +27,18 @@ def told(maker, config, dims):
     (folder / "vocabulary.txt").write_text("".join(f"{word}\n" for word in words))
     special = [{"id": words.index(word), "content": word} for word in WORDS]
     (folder / "tokenizer.json").write_text(json.dumps({"added_tokens": special}))
-    plugins = load_plugins()
 
     def tell(backend: str, model: str, **rest: object) -> list[str]:
-        values = {"models_dir": str(maker.root), "backend": engine(backend, model), "vad": {"name": "none"}, **rest}
-        return [f"{problem.path}: {problem.message}" for problem in plugins.check_host(make_config(values, plugins))]
+        return problems({"models_dir": str(maker.root), "backend": engine(backend, model), **rest})
 
     return tell
+
+
+def problems(values: Mapping[str, object]) -> list[str]:
+    """What a look at this machine finds wrong with a configuration."""
+    plugins = load_plugins()
+    config = make_config({"vad": {"name": "none"}, **values}, plugins)
+    return [f"{problem.path}: {problem.message}" for problem in plugins.check_host(config)]
 
 
 def engine(name: str, model: str) -> dict[str, object]:
@@ -62,6 +68,22 @@ def test_each_engine_is_asked_for_what_is_routed_to_it(told):
     german = {"german": engine("simulstreaming", "toy")}
     spoken = {"language": "de"}
     assert told("simulstreaming", "toy.en", engines=german, routing={"de": "german"}, recognition=spoken) == []
+
+
+@pytest.mark.parametrize("backend", ["simulstreaming", "localagreement"])
+def test_a_folder_of_models_that_is_none_is_told_at_its_option(tmp_path, backend):
+    nowhere, file = tmp_path / "nowhere", tmp_path / "file"
+    file.touch()
+    for place, fault in ((nowhere, "is missing"), (file, "is not a folder")):
+        values = {"models_dir": str(place), "backend": engine(backend, "base")}
+        assert problems(values) == [f"models_dir: {place}: {fault}; name the folder that holds the models"]
+
+
+def test_what_an_engine_may_lack_is_told_of_the_engine(tmp_path):
+    further = {"english": engine("simulstreaming", "base") | {"required": False}}
+    nowhere = str(tmp_path / "nowhere")
+    (problem,) = problems({"backend": {"name": "scripted"}, "engines": further, "models_dir": nowhere})
+    assert problem.startswith("engines.english.options.model: ")
 
 
 def test_a_model_that_is_missing_is_told_and_nothing_else(told):

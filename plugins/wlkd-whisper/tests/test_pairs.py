@@ -42,6 +42,12 @@ def test_both_missing_says_what_is_there(maker):
     maker.encoder("base")
     (problem,) = check_pair(maker.root, "medium")
     assert "faster-whisper-medium" in problem and "medium.pt" in problem and "holds: base" in problem
+    assert f"`wlkd models get medium --models {maker.root}`" in problem
+
+
+def test_a_model_that_nobody_knows_gets_the_list_of_those_that_can_be_fetched(maker):
+    (problem,) = check_encoder(maker.root, "mediun")
+    assert problem.endswith("holds no models; `wlkd models get --help` names models")
 
 
 def test_a_missing_folder_of_models_is_named(tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from wlkd_models.access import folder_fault
+
 from wlkd import Config, Problem
 from wlkd_whisper.folder import private_paths
 from wlkd_whisper.pairs import check_encoder, check_pair, known_languages
@@ -16,12 +18,12 @@ NVIDIA = Path("/dev/nvidiactl")
 def pair_problems(models_dir: Path, size: str, place: str = "backend") -> Iterator[Problem]:
     """Why encoder and decoder of `size` cannot be used, or not by the service's user. `place`: of the backend in the
     configuration."""
-    yield from _problems(check_pair(models_dir, size) or _private(models_dir, size), place)
+    yield from _problems(check_pair(models_dir, size) or _private(models_dir, size), models_dir, place)
 
 
 def encoder_problems(models_dir: Path, size: str, place: str = "backend") -> Iterator[Problem]:
     """The same of the encoder alone."""
-    yield from _problems(check_encoder(models_dir, size) or _private(models_dir, size), place)
+    yield from _problems(check_encoder(models_dir, size) or _private(models_dir, size), models_dir, place)
 
 
 def language_problems(config: Config, size: str, place: str = "backend") -> Iterator[Problem]:
@@ -54,5 +56,9 @@ def _private(models_dir: Path, size: str) -> list[str]:
     return [f"{path}: other users cannot read it; `chmod -R a+rX {path}`" for path in private_paths(models_dir, size)]
 
 
-def _problems(sentences: list[str], place: str) -> Iterator[Problem]:
-    return (Problem(f"{place}.options.model", sentence) for sentence in sentences)
+def _problems(sentences: list[str], models_dir: Path, place: str) -> Iterator[Problem]:
+    if sentences and place == "backend" and (fault := folder_fault(models_dir)):
+        # Said at the option that is wrong. Of a further engine it is not: `required: false` excuses what is said of it.
+        yield Problem("models_dir", f"{fault}; name the folder that holds the models")
+        return
+    yield from (Problem(f"{place}.options.model", sentence) for sentence in sentences)

@@ -9,6 +9,7 @@ from typing import Any
 
 from wlkd_models.access import absent, explain
 
+from wlkd_whisper.catalogue import MODELS
 from wlkd_whisper.checkpoint import read_dims
 from wlkd_whisper.dims import ModelFileError, WhisperDims
 from wlkd_whisper.folder import decoder_file, encoder_dir, sizes_in
@@ -29,7 +30,7 @@ def check_pair(models_dir: Path, size: str) -> list[str]:
     """
     encoder, decoder = encoder_dir(models_dir, size), decoder_file(models_dir, size)
     if absent(encoder) and absent(decoder):
-        return [f"{encoder}: is missing, and so is {decoder}; {_what_is_there(models_dir)}"]
+        return [f"{encoder}: is missing, and so is {decoder}; {_what_is_there(models_dir, size)}"]
     problems: list[str] = []
     encoder_dims = _dims_of_encoder(encoder, size, problems)
     decoder_dims = _dims_of_decoder(decoder, encoder, size, problems)
@@ -42,7 +43,7 @@ def check_encoder(models_dir: Path, size: str) -> list[str]:
     """Like `check_pair`, for backends that run on `faster-whisper-<size>` alone."""
     encoder = encoder_dir(models_dir, size)
     if absent(encoder):
-        return [f"{encoder}: is missing; {_what_is_there(models_dir)}"]
+        return [f"{encoder}: is missing; {_what_is_there(models_dir, size)}"]
     problems: list[str] = []
     _dims_of_encoder(encoder, size, problems)
     return problems
@@ -66,14 +67,15 @@ def known_languages(models_dir: Path, size: str) -> frozenset[str]:
     return frozenset(word[2:-2] for word in words if LANGUAGE_TOKEN.fullmatch(word))
 
 
-def _what_is_there(models_dir: Path) -> str:
+def _what_is_there(models_dir: Path, size: str) -> str:
     try:
         sizes = sizes_in(models_dir)
     except OSError as error:
         return explain(models_dir, error)
-    if not sizes:
-        return f"{models_dir} holds no models; copy them there, or run `wlkd models get SIZE --models {models_dir}`"
-    return f"{models_dir} holds: {', '.join(sizes)}"
+    there = f"{models_dir} holds: {', '.join(sizes)}" if sizes else f"{models_dir} holds no models"
+    if size in MODELS:
+        return f"{there}; copy {size} there, or run `wlkd models get {size} --models {models_dir}`"
+    return f"{there}; `wlkd models get --help` names models"
 
 
 def _dims_of_encoder(folder: Path, size: str, problems: list[str]) -> WhisperDims | None:
