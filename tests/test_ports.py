@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import shutil
 import socket
 import ssl
@@ -25,6 +27,9 @@ from wlkd.daemon.reload import Reload
 from wlkd.host.systemd import InheritedSockets
 from wlkd.plugins import load_plugins
 from wlkd.testing import free_port, running_daemon
+
+FIRST_FOR_ALL = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+"""The first port on which everybody may listen; those below are for root."""
 
 
 @pytest.fixture(params=["http", "https"])
@@ -154,6 +159,28 @@ async def test_an_ipv6_address_has_brackets(values: dict[str, Any], caplog: pyte
             bind("::1", port)
     with bind("::1", port) as sock:
         assert InheritedSockets([sock]).untaken == [f"[::1]:{port}"]
+
+
+@pytest.mark.parametrize("server", ["http"], indirect=True)
+async def test_a_port_that_is_for_root_alone(values: dict[str, Any], tmp_path: Path) -> None:
+    port = values["server"]["port"] = 981
+    if port >= FIRST_FOR_ALL:
+        pytest.skip("every user may listen on every port here")
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("needs root, to hold such a port, and setpriv")
+    (tmp_path / "wlkd.yaml").write_text(json.dumps(values))
+
+    def check() -> str:
+        """As the account of the service does it."""
+        command = ["setpriv", "--bounding-set=-net_bind_service", sys.executable, "-m", "wlkd", "check"]
+        return subprocess.run([*command, "--config", "wlkd.yaml"], cwd=tmp_path, capture_output=True, text=True).stderr
+
+    assert check().splitlines()[-1] == (
+        "wlkd.yaml:1: server.port: cannot listen on 127.0.0.1:981: Permission denied; "
+        "port 981 is for root alone: choose one from 1024 on, or let wlkd.socket listen there"
+    )
+    async with running_daemon(values):  # as with the socket unit
+        assert "cannot listen" not in await asyncio.to_thread(check)
 
 
 async def test_another_program_is_a_conflict(values: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from wlkd.config.options import Config
 from wlkd.contract.errors import Problem
-from wlkd.host.addresses import EVERYWHERE, with_port
+from wlkd.host.addresses import EVERYWHERE, refused, with_port
 
 ANSWER_SECONDS = 1.0
 """What a daemon here gets to say that it is one."""
@@ -50,11 +50,14 @@ def ports_in_use(config: Config) -> Iterator[Problem]:
             yield Problem(f"{place}port", f"{rival.section} listens on port {port} too; give one of them another port")
         elif (host, port) not in {(one.host, one.port) for one in before}:
             error = _refusal(host, port)
-            if error is not None and error.errno != errno.EADDRINUSE:
-                yield Problem(f"{place}host", f"cannot listen on {with_port(host, port)}: {error.strerror or error}")
+            if error is not None and error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                yield Problem(f"{place}host", refused(host, port, error))
             elif error is not None:
+                # systemd may hold a port for the daemon that the account of the service may not take.
                 ours = ours or (_is_ours(config) if not before else _is_held_by_wlkd(port))
-                if not ours:
+                if not ours and error.errno == errno.EACCES:
+                    yield Problem(f"{place}port", refused(host, port, error))
+                elif not ours:
                     yield Problem(
                         f"{place}port",
                         f"another program listens on port {port}: `ss -ltnp 'sport = :{port}'` names it",

@@ -18,7 +18,7 @@ from aiohttp.typedefs import Middleware
 
 from wlkd.contract.errors import ProvisionError
 from wlkd.daemon.origins import Origins
-from wlkd.host.addresses import EVERYWHERE, with_port
+from wlkd.host.addresses import EVERYWHERE, refused, with_port
 from wlkd.host.systemd import InheritedSockets
 
 logger = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ def bind(host: str, port: int) -> socket.socket:
         )[0]
         sock = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise ProvisionError(f"cannot listen on {with_port(host, port)}: {error.strerror or error}") from error
+        raise ProvisionError(refused(host, port, error)) from error
     try:
         # A restart must not wait until the old connections' TIME_WAIT is over.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -179,8 +179,5 @@ def bind(host: str, port: int) -> socket.socket:
         sock.bind(address)
     except OSError as error:
         sock.close()
-        raise ProvisionError(
-            f"cannot listen on {with_port(host, port)}: {error.strerror or error}; "
-            f"is another wlkd running? Change the port, or stop the other program"
-        ) from error
+        raise ProvisionError(refused(host, port, error)) from error
     return sock
