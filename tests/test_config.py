@@ -21,6 +21,7 @@ from wlkd.config import Config, credential, load_config, make_config, parse_sett
 from wlkd.config.document import read_document
 from wlkd.contract.kinds import KINDS, Kind
 from wlkd.plugins import load_plugins
+from wlkd.testing import free_port
 
 
 class Pcm(Component):
@@ -214,6 +215,17 @@ def test_plugins_check_what_was_read_and_their_problems_get_lines(tmp_path: Path
         "wlkd.yaml: something general",
     ]
     assert parts.checked[0].backend.options == Whisper.Config(model="huge")
+
+
+def test_what_an_engine_lacks_that_may_be_missing_is_a_warning_with_its_line(tmp_path: Path, caplog: Any) -> None:
+    class Lacking(Parts):
+        def check_host(self, config: Config) -> list[Problem]:
+            return [Problem("engines.korean.options.model", "is missing")]
+
+    korean = "engines:\n  korean: {name: scripted, required: false}\n"
+    path = write(tmp_path, f"server: {{host: 127.0.0.1, port: {free_port()}}}\n{korean}")
+    load_config(path, Lacking(), host=True)
+    assert f"{path}:3: engines.korean.options.model: is missing; the other engines go on" in caplog.text
 
 
 def test_plugins_are_not_asked_about_a_configuration_that_cannot_be_read(tmp_path: Path) -> None:

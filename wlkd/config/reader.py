@@ -163,7 +163,7 @@ class _Reading:
         config = Config(**dict(settings), **parts)
         found = [*_unusable(config), *self._plugins.check_config(config)]
         if host and not found:
-            found = [*ports_in_use(config), *_needed(self._plugins.check_host(config), config)]
+            found = [*ports_in_use(config), *_needed(map(self._located, self._plugins.check_host(config)), config)]
         if found:
             raise ConfigError(sorted(map(self._located, found), key=_place))
         return config
