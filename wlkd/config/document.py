@@ -114,7 +114,10 @@ def _words_of(error: yaml.MarkedYAMLError) -> str:
     if isinstance(error, ComposerError):
         return problem if "alias" in problem else "holds more than one document: remove the line `---`"
     context = f" {error.context}" if error.context else ""
-    return f"not valid YAML: {problem}{context}"
+    begin = error.context_mark.line + 1 if context and error.context_mark else _line_of(error)
+    # What is never closed is noticed lines behind it, or at the end of the file.
+    since = f" that begins in line {begin}" if begin != _line_of(error) else ""
+    return f"not valid YAML: {problem}{context}{since}"
 
 
 def _value(node: Node, place: Place, document: Document) -> Any:
