@@ -110,8 +110,12 @@ def test_a_reader_that_has_enough_is_no_error(
     assert talking.returncode == 141
 
 
-def test_a_full_disk_is_told_in_a_line(talk: Callable[..., subprocess.Popen[bytes]]) -> None:
-    with Path("/dev/full").open("wb") as full, talk(1, full) as talking:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("lines", [1, 10_000], ids=["kept until the end", "more than a buffer"])
+def test_a_full_disk_is_told_in_a_line(
+    lines: int, unbuffered: str, talk: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    with Path("/dev/full").open("wb") as full, talk(lines, full, unbuffered) as talking:
         assert talking.stderr is not None
         assert talking.stderr.read() == b"wlkd: what was printed cannot be written: No space left on device\n"
     assert talking.returncode == 74

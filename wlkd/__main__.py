@@ -90,6 +90,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         _leave_stdout()
         return BROKEN_PIPE
+    except OSError as error:
+        if not _cannot_print():
+            raise
+        _leave_stdout()
+        return _not_written(error)
 
 
 def _flushed(status: int) -> int:
@@ -100,10 +105,22 @@ def _flushed(status: int) -> int:
         raise
     except OSError as error:
         _leave_stdout()
-        if not status:
-            print(f"wlkd: what was printed cannot be written: {error.strerror}", file=sys.stderr)
-            return os.EX_IOERR
+        return status or _not_written(error)
     return status
+
+
+def _not_written(error: OSError) -> int:
+    print(f"wlkd: what was printed cannot be written: {error.strerror}", file=sys.stderr)
+    return os.EX_IOERR
+
+
+def _cannot_print() -> bool:
+    """Whether no line can be printed any more, as when the disk is full on which the output is kept."""
+    try:
+        print(flush=True)
+    except OSError:
+        return True
+    return False
 
 
 def _leave_stdout() -> None:
