@@ -13,6 +13,8 @@ from wlkd_av.options import AvOptions
 from wlkd import DecoderStream, Gap, Note, SessionError, StreamOffer
 from wlkd.testing import as_samples, check_decoder, decoded_items
 
+from .decoding import Recorded
+
 RATE = 48_000
 
 
@@ -72,3 +74,17 @@ def test_bytes_that_are_no_packets_end_the_stream() -> None:
     list(stream.feed(framed(tone(0.1))))
     with pytest.raises(SessionError, match="no Opus packet"):
         list(stream.feed(b"\x7f\xff\xff\xff"))
+
+
+def test_a_container_without_lengths_is_refused_at_once(recorded: Recorded) -> None:
+    """Its first bytes would be a length of a gigabyte, which nobody may fill the memory with."""
+    with pytest.raises(SessionError, match="need not be announced as opus"):
+        list(opened().feed(recorded("ogg")[:100]))
+
+
+def test_a_piece_of_a_container_is_heard_as_it_comes(recorded: Recorded) -> None:
+    data = recorded("ogg")
+    stream = opened()
+    heard = [len(as_samples(stream.feed(part))) for part in (framed([data])[:10_000], framed([data])[10_000:])]
+    stream.close()
+    assert min(heard) > 0

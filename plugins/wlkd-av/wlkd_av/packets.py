@@ -25,6 +25,8 @@ MAX_PACKET_BYTES = 64 * 1024
 """More than the largest that the codec can make; what is announced to be longer is not a packet."""
 CONTAINERS = (b"OggS", b"\x1aE\xdf\xa3", b"RIFF", b"RIFX", b"caff")
 """How Ogg, WebM, WAV and CAF begin. The first byte would be a packet of a sort that nobody sends in a call."""
+SIGNATURE_BYTES = 4
+"""Of each."""
 STEREO = 0x04
 """A bit of a packet's first byte (RFC 6716, section 3.1)."""
 HOPELESS_PACKETS = 50
@@ -51,8 +53,6 @@ class PacketStream(DecoderStream):
 
     def feed(self, data: bytes) -> Iterator[Decoded]:
         for packet in self._packets(data):
-            if self._container is None and self._codec is None and packet.startswith(CONTAINERS):
-                self._container = AvStream(self._options, replace(self._offer, encoding=None))
             if self._container is not None:
                 yield from self._container.feed(packet)
             elif packet:
@@ -70,16 +70,27 @@ class PacketStream(DecoderStream):
         self._held.clear()
 
     def _packets(self, data: bytes) -> Iterator[bytes]:
+        """Whole packets; of a container, whose pieces may be of any length, what there is of them."""
         self._held += data
         while len(self._held) >= LENGTH.size:
             (length,) = LENGTH.unpack_from(self._held)
-            if length > MAX_PACKET_BYTES and self._codec is not None:
-                raise SessionError("undecodable_audio", f"{length} bytes are no Opus packet")
-            if len(self._held) < LENGTH.size + length:
+            end = LENGTH.size + length
+            beginning = self._held[LENGTH.size : min(end, LENGTH.size + SIGNATURE_BYTES)]
+            if self._container is None and self._codec is None and beginning.startswith(CONTAINERS):
+                self._container = AvStream(self._options, replace(self._offer, encoding=None))
+            packet = bytes(self._held[LENGTH.size : end])
+            if len(packet) == length:
+                del self._held[:end]
+                yield packet
+            elif self._container is not None:
+                self._held[:] = LENGTH.pack(length - len(packet))
+                yield packet
                 return
-            packet = bytes(self._held[LENGTH.size : LENGTH.size + length])
-            del self._held[: LENGTH.size + length]
-            yield packet
+            elif length > MAX_PACKET_BYTES and (self._codec is not None or len(beginning) == SIGNATURE_BYTES):
+                remedy = "send packets, each behind its length; a recording need not be announced as opus"
+                raise SessionError("undecodable_audio", f"{length} bytes are no Opus packet: {remedy}")
+            else:
+                return
 
     def _decode(self, data: bytes) -> Iterator[Decoded]:
         codec = self._codec = self._codec or _decoder(self._offer.channels or (2 if data[0] & STEREO else 1))
