@@ -38,7 +38,7 @@ class Spool:
         try:
             self._file = await asyncio.to_thread(tempfile.TemporaryFile)
         except OSError as error:
-            raise _no_room(error) from error
+            raise no_room(error) from error
         return self
 
     async def __aexit__(
@@ -53,7 +53,7 @@ class Spool:
         try:
             await asyncio.shield(writing)
         except OSError as error:
-            raise _no_room(error) from error
+            raise no_room(error) from error
         finally:
             # The thread of a client that leaves goes on: by then, its descriptor might be that of another's upload.
             await asyncio.wait({writing})
@@ -91,7 +91,8 @@ class Spool:
         return self.file.fileno()
 
 
-def _no_room(error: OSError) -> SessionRefused:
+def no_room(error: OSError) -> SessionRefused:
+    """What to tell a client whose recording cannot be kept; the log tells the operator what to do."""
     folder = tempfile.tempdir or "the folder for temporary files"
     logger.error("an upload cannot be kept in %s: %s; make room there", folder, error.strerror)
     return SessionRefused(Code.SERVER_FULL, "the server has no room for the upload", RETRY_AFTER_SECONDS)

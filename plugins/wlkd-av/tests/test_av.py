@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import resource
+import signal
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -14,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wlkd_av import wlkd_choose_decoder
 
-from wlkd import SAMPLE_RATE, StreamOffer
+from wlkd import SAMPLE_RATE, SessionRefused, StreamOffer
 from wlkd.testing import as_samples, check_decoder, decoded_items
 
 from .decoding import KINDS, SECONDS, Recorded, decode, decode_in_pieces, likeness, notes, open_stream, refusal
@@ -116,6 +119,26 @@ def test_probing_is_bounded(recorded: Recorded) -> None:
 
 def test_an_mp4_with_its_index_last_is_kept_up_to_a_limit(recorded: Recorded) -> None:
     assert "faststart" in refusal(recorded("mp4 index last"), 1000, max_file_bytes=10_000)
+
+
+@pytest.mark.parametrize("room", [0, 5000])
+def test_a_full_disk_is_told(
+    recorded: Recorded, room: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a limit on the size of files, which the system reports in the same way."""
+    if not room:
+        monkeypatch.setattr(tempfile, "tempdir", "/no-such-folder")
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room or limits[0], limits[1]))
+    try:
+        with pytest.raises(SessionRefused, match="no room") as refused:
+            decode(recorded("mp4 index last"), 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert refused.value.code == "server_full"
+    assert "make room there" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tempfile
 from collections.abc import Iterator
 from typing import IO
 
+from wlkd.transports.spool import no_room
 from wlkd_av.errors import Undecodable
 
 
@@ -15,27 +17,38 @@ class Kept:
     """A recording that is kept until it is complete: the client's file where there is one, else a temporary one."""
 
     def __init__(self, file: IO[bytes] | None, limit: int, begin: int = 0) -> None:
-        """`begin`: where the recording begins in the client's file, which may hold others before it."""
+        """`begin`: where the recording begins in the client's file, which may hold others before it.
+
+        Raises `SessionRefused` when no file can be made.
+        """
         self._own = file is None
         self.begin = 0 if self._own else begin
         self._limit = limit
-        self.file = tempfile.TemporaryFile() if file is None else file  # noqa: SIM115 - closed by close()
+        try:
+            self.file = tempfile.TemporaryFile() if file is None else file  # noqa: SIM115 - closed by close()
+        except OSError as error:
+            raise no_room(error) from error
 
     def add(self, data: bytes) -> bool:
-        """More of it. False: it is larger than its limit."""
+        """More of it. False: it is larger than its limit. Raises `SessionRefused` when the disk takes no more."""
         if not self._own:
             return True
-        self.file.write(data)
+        try:
+            self.file.write(data)
+            self.file.flush()
+        except OSError as error:
+            raise no_room(error) from error
         return self.file.tell() <= self._limit
 
     @property
     def size(self) -> int:
-        self.file.flush()
         return os.fstat(self.file.fileno()).st_size
 
     def close(self) -> None:
         if self._own:
-            self.file.close()
+            # What the disk did not take would be written now: its client knows.
+            with contextlib.suppress(OSError):
+                self.file.close()
 
 
 class Window:
