@@ -43,6 +43,11 @@ def test_cuts_change_nothing(recorded: Recorded, name: str, data: st.DataObject)
     assert np.array_equal(decode(recording), decode_in_pieces(open_stream, recording, cuts))
 
 
+def test_an_mp4_in_fragments_may_come_byte_by_byte(recorded: Recorded) -> None:
+    beginning = recorded("fmp4")[:8000]
+    assert np.array_equal(decode(beginning, 1), decode(beginning))
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_the_contract_of_decoders(recorded: Recorded, name: str) -> None:
     check_decoder(open_stream, recorded(name))

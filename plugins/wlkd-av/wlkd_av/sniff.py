@@ -44,6 +44,9 @@ SIGNATURE_BYTES = 12
 MAX_BOXES = 1000
 """Of an MP4 header. A recording has a dozen before its index; a client that sends thousands is an attack."""
 
+SMALL_INDEX_BYTES = 16 * 1024
+"""An MP4 index up to this size is waited for: that of a recording in fragments, whose samples it does not name."""
+
 SIGNATURES = (
     (0, EBML_MAGIC, "matroska"),
     (0, b"OggS", "ogg"),
@@ -207,6 +210,9 @@ def mp4_index_first(head: bytes) -> bool | None:
         if at + 8 > len(head):
             return None
         size, kind = int.from_bytes(head[at : at + 4], "big"), head[at + 4 : at + 8]
+        if kind == b"moov" and at + size > len(head) and size <= SMALL_INDEX_BYTES:
+            # libav steps back in it, which it cannot where it comes a few bytes at a time.
+            return None
         if kind in (b"moov", b"moof"):
             return True
         if kind == b"mdat" or size == 0:
