@@ -169,6 +169,7 @@ def test_nothing_stays_out(recordings: dict[str, Path]) -> None:
 
 
 JOINED = ["Ogg, Opus", "WebM, Opus", "FLAC", "WAV, 16-bit", "MP3", "AAC (ADTS)", "MP4, AAC, in fragments", "MPEG-TS"]
+JOINED += ["ASF/WMA", "W64", "TTA"]
 
 
 @pytest.mark.parametrize("name", JOINED)

@@ -32,6 +32,11 @@ HEADERS = {
     "caf": re.compile(rb"caff\x00\x01\x00\x00desc"),
     "aiff": re.compile(rb"FORM.{4}AIF[FC]", re.DOTALL),
     "amr": re.compile(rb"#!AMR(?:-WB)?\n"),
+    # The GUID of a Header Object.
+    "asf": re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c"),
+    "w64": re.compile(rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"),
+    # Format 1, or 2 with a password, and a number of channels below 256.
+    "tta": re.compile(rb"TTA1[\x01\x02]\x00[^\x00]\x00"),
 }
 """What begins a new container in mid-stream, where libav would not notice: a recorder stopped and started again."""
 ANY_HEADER = re.compile(b"|".join(b"(?:" + pattern.pattern + b")" for pattern in HEADERS.values()), re.DOTALL)
