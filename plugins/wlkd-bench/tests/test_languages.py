@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
 import itertools
+import json
 import random
 from pathlib import Path
 
+import pytest
 from wlkd_bench.clips import Clip
-from wlkd_bench.languages import LONGEST_SECONDS, SHORTEST_SECONDS, Stretch, errors_of, in_pieces, tally, turns
+from wlkd_bench.languages import (
+    LONGEST_SECONDS,
+    SHORTEST_SECONDS,
+    Stretch,
+    errors_of,
+    in_pieces,
+    score,
+    tally,
+    turns,
+)
 
 
 def test_turns_keep_the_order_of_the_clips_and_are_as_long_as_people_speak() -> None:
@@ -42,3 +54,14 @@ def test_a_run_of_words_in_a_wrong_language_is_one_false_switch() -> None:
     assert (found.seconds, found.stretches, found.right, found.false_switches) == (6.0, 2, 0, 2)
     alone = tally(stretches[:1], heard[:4], {"1": [{"text": "a b c"}]}, tell=False)
     assert (alone.edits, alone.edits_alone, alone.units) == (0, 1, 4)
+
+
+def test_what_simulate_wrote_is_scored_by_stretches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stretch = {"start": 0.0, "end": 2.0, "language": "en", "text": "one two", "clips": ["a"]}
+    manifest, run, alone = (tmp_path / name for name in ("made.jsonl", "run.json", "alone.json"))
+    manifest.write_text(json.dumps({"id": "made", "stretches": [stretch]}) + "\n")
+    words = [{"text": " one", "start": 0.1, "end": 0.5, "language": "en"}]
+    run.write_text(json.dumps({"words": {"made": words}}))
+    alone.write_text(json.dumps({"words": {"a": [*words, {**words[0], "text": " two"}]}}))
+    score(argparse.Namespace(manifest=manifest, results=[run], alone=[alone], verbose=False))
+    assert capsys.readouterr().out.startswith("made: ")

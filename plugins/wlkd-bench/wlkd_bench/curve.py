@@ -12,13 +12,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
 from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.report import new_file, read_document
-
-matplotlib.use("svg")
-from matplotlib import pyplot
 
 
 def arguments() -> argparse.Namespace:
@@ -32,13 +27,20 @@ def arguments() -> argparse.Namespace:
 def read(run: str) -> tuple[str, dict[str, Any]]:
     """The label of a run and its summary."""
     label, _, path = run.rpartition("=")
-    return label, read_document(Path(path), "summary")
+    summary: dict[str, Any] = read_document(Path(path), "summary")["summary"]
+    return label, summary
 
 
 def main() -> None:
     args = arguments()
     with told_plainly():
         runs = [read(run) for run in args.runs]
+    # Not among what the measurements need: only this one draws.
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
     # The same runs give the same file, byte for byte.
     pyplot.rcParams["svg.hashsalt"] = "wlkd"
     figure, panels = pyplot.subplots(1, 2, figsize=(10, 4), sharey=True)

@@ -191,7 +191,7 @@ def tally(
 def score(args: argparse.Namespace) -> None:
     """Print what became of the stretches of each recording."""
     heard, alone = (
-        {name: words for path in paths for name, words in read_document(path, "words").items()}
+        {name: words for path in paths for name, words in read_document(path, "words")["words"].items()}
         for paths in (args.results, args.alone)
     )
 

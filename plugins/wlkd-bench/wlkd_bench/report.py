@@ -72,7 +72,7 @@ def document(scores: Sequence[ClipScore], *, setup: Mapping[str, Any], limits_mi
 
 
 def read_document(path: Path, part: str) -> dict[str, Any]:
-    """What a measurement wrote with `--json`. Raises `ReportError`, also where it lacks the `part`."""
+    """All that a measurement wrote with `--json`. Raises `ReportError`, also where it lacks the `part`."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
