@@ -32,8 +32,11 @@ def test_haproxy_accepts_its_file(tmp_path: Path) -> None:
     (tmp_path / "haproxy.cfg").write_text(text)
     told = accepted([program("haproxy"), "-c", "-f", "haproxy.cfg"], tmp_path)
     assert "WARNING" not in told
-    # Without them, it stays root after the start.
-    assert "    user haproxy\n    group haproxy\n" in text
+
+
+@pytest.mark.parametrize("file", [FLEET / "haproxy.cfg", DOCUMENT.with_name("haproxy.cfg")], ids=["fleet", "one"])
+def test_haproxy_does_not_stay_root(file: Path) -> None:
+    assert "    user haproxy\n    group haproxy\n" in file.read_text()
 
 
 class NameServer(asyncio.DatagramProtocol):

@@ -26,6 +26,7 @@ for number in 0 1; do
 server: {port: 710$((number + 1))}" /etc/wlkd/gpu$number.yaml
 done
 systemctl start wlkd@gpu0 wlkd@gpu1
+systemd-sysusers --inline 'u haproxy -'  # as its package does
 /usr/sbin/haproxy -db -q -f /opt/src/docs/haproxy.cfg &
 haproxy=$!
 within 10 answers /readyz 200
