@@ -88,6 +88,11 @@ class Visit:
         """Leave `settings` in the browser, as a visit of long ago."""
         await self.page.evaluate("kept => localStorage.setItem('wlkd.settings', JSON.stringify(kept))", settings)
 
+    async def is_told(self, key: str, text: str) -> None:
+        """Wait until what another tab kept as `key` has `text`. A browser tells its tabs a moment later, which is too
+        quick for a person to notice, but not for a test."""
+        await self.until(f"localStorage.getItem('wlkd.{key}')?.includes('{text}')")
+
     async def retries(self) -> None:
         """Press "Retry now", unless the page was quicker: it tries again by itself, and then the button is gone."""
         await self.page.evaluate("document.querySelector('#notice:not([hidden]) .notice-actions button')?.click()")

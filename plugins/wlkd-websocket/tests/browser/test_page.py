@@ -315,12 +315,15 @@ async def test_what_is_chosen_in_one_tab_keeps_what_was_chosen_in_another(script
         await other.goto(daemon.http)
         await one.click("#open-settings")
         await one.fill("#token", "sesame")
-        await one.click("#settings .primary")
+        chosen = "document.querySelector('#settings .primary').click(); localStorage.getItem('wlkd.settings')"
+        assert "sesame" in await one.evaluate(chosen), "at once: a hidden tab draws no frame to wait for"
+        await other.is_told("settings", "sesame")
         await other.sees("#language", "French")
         await other.select_option("#language", "fr")
         await other.click("#open-settings")
         await other.fill("#hotwords", "Shelley")
         await other.click("#settings .primary")
+        await one.is_told("settings", "Shelley")
         await one.reload()
         await one.sees("#language option:checked", "French")
         await one.click("#open-settings")

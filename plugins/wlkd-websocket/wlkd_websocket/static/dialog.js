@@ -17,15 +17,16 @@ export function openSettings(field = "server", problem = "") {
   $("server").placeholder = ownServer();
   $("token-problem").textContent = problem;
   $("token").setAttribute("aria-invalid", String(problem !== ""));
-  dialog.returnValue = "";
   dialog.showModal();
   $(field).focus();
 }
 
 /** Call `changed` whenever the person has changed the settings. */
 export function onSettings(changed) {
-  dialog.addEventListener("close", () => {
-    if (dialog.returnValue !== "done") return;
+  dialog.querySelector("form").addEventListener("submit", (event) => {
+    // A browser that closes the dialog itself says so with the next frame that it draws: too late in a hidden tab.
+    event.preventDefault();
+    dialog.close();
     for (const id of TEXTS) settings[id] = $(id).value;
     settings.translate = $("translate").checked;
     settings.diarize = $("diarize").checked;
