@@ -97,6 +97,11 @@ def test_a_near_relative_is_another_language(text: str, name: str) -> None:
         known_language(text, WHISPER)
 
 
+def test_a_model_of_few_languages_says_which():
+    with pytest.raises(BadParameter, match=r"german is not known here; known: en, fr$"):
+        known_language("de", {"fr", "en"})
+
+
 def test_names_are_those_that_clients_compare() -> None:
     assert [english_name(code) for code in ("en", "zh", "de", "jw")] == ["english", "chinese", "german", "javanese"]
 

@@ -18,6 +18,8 @@ WRITTEN_AS = {"yue": "zh"}
 """Spoken languages that a model which does not know them is asked to write as another one."""
 SHORTEST_NAME, LONGEST_NAME = 4, 60
 """Letters. What is shorter is a code, what is longer neither."""
+MOST_LISTED = 8
+"""Codes in a message; Whisper knows a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ def known_language(text: str, known: Collection[str]) -> LanguageTag:
     tag = read_language(text)
     code = _among(tag.language, frozenset(known))
     if code is None:
-        name = english_name(tag.language)
-        raise BadParameter("language", f"language {text!r}: {name} is not known here")
+        listed = f"; known: {', '.join(sorted(known))}" if len(known) <= MOST_LISTED else ""
+        raise BadParameter("language", f"language {text!r}: {english_name(tag.language)} is not known here{listed}")
     return LanguageTag(code, tag.script, tag.region)
 
 
