@@ -32,10 +32,10 @@ def test_a_doubtful_word_must_have_stood_for_a_while():
     assert not settled(50, doubt=0.5, stood=9)
 
 
-def test_half_a_second_more_is_enough_for_the_most_doubtful_word():
-    assert settled(109, doubt=9.0, stood=25)
-    assert not settled(110, doubt=9.0, stood=25)
-    assert not settled(109, doubt=9.0, stood=24)
+def test_four_tenths_of_a_second_more_are_enough_for_the_most_doubtful_word():
+    assert settled(114, doubt=9.0, stood=20)
+    assert not settled(115, doubt=9.0, stood=20)
+    assert not settled(114, doubt=9.0, stood=19)
 
 
 def test_a_short_stretch_of_speech_settles_what_is_certain_only():

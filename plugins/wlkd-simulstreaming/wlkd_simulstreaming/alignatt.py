@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-MOST_FOR_DOUBT = 25
-"""Frames, half a second: what has stood for so long mostly stays, however doubtful."""
+MOST_FOR_DOUBT = 20
+"""Frames, 0.4 s: what has stood for so long mostly stays, however doubtful."""
 SURE = 0.1
 """A word that is doubted less hardly ever changes: half the distance is enough."""
 SEGMENT_RATIO = 1.5

@@ -86,7 +86,7 @@ class SimulStreamingOptions(Options):
     doubt_threshold: float = Field(
         15,
         ge=0,
-        description="Further frames for each unit of doubt (negative log-probability), at most 25, for which the word "
+        description="Further frames for each unit of doubt (negative log-probability), at most 20, for which the word "
         "must also have stayed the same. Lower values bring words sooner and less accurately. A segment must be 1.5 "
         "times as long as both before its words are committed, and 4 s where the model doubts most of them.",
     )
