@@ -79,17 +79,21 @@ class Socket(web.WebSocketResponse):
         """What was read and nobody has asked for yet. The last message stays: it says that none will come."""
         self._ahead_bytes = 0
         self._reading: asyncio.Task[None] | None = None
-        self._refused: tuple[int, str] | None = None
-        """What to close with after a message that was too big."""
+        self._too_big: SessionError | None = None
+        """A message was, and nothing behind it can be read; None: none was."""
         self._room = asyncio.Event()
         self._room.set()
 
     async def receive(self, timeout: float | None = None) -> WSMessage:  # noqa: ASYNC109  # as aiohttp has it
-        """The next message, inside `serve`. One that is no text and not binary is the last."""
+        """The next message, inside `serve`. One that is no text and not binary is the last.
+
+        Raises `SessionError("message_too_big")` in place of one above the limit: no other can be read then."""
         async with asyncio.timeout(timeout):
             message = await self._ahead.get()
         if _is_last(message):
             self._ahead.put_nowait(message)
+            if self._too_big is not None:
+                raise self._too_big
         else:
             self._account(-_size(message))
         return message
@@ -108,7 +112,7 @@ class Socket(web.WebSocketResponse):
 
     async def await_close(self) -> None:
         """Let the client close, for as long as is configured; what it still sends is dropped."""
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, SessionError):
             async with asyncio.timeout(self._bounds.close_timeout_seconds):
                 async for _ in self:
                     continue
@@ -117,15 +121,13 @@ class Socket(web.WebSocketResponse):
         """See one client through `conversation`. Raises nothing but cancellation: errors are sent to the client."""
         async with running(self._read_ahead(), self._keep_pinging()) as (self._reading, _):
             await see_through(conversation, self.fail, peer)
-        if self._refused and not self.closed:
-            await asyncio.sleep(DRAIN_SECONDS)
-            await self.hang_up(*self._refused)
 
     async def feed(self, session: Session, take: Callable[[WSMessage], Awaitable[bool]]) -> None:
         """Give each message to `take` until it says that no more are wanted, or raises `SessionError`; return when
         the client has gone.
 
-        An error ends the session's audio: it is raised by `updates()`, after the words of the audio before.
+        An error ends the session's audio: it is raised by `updates()`, after the words of the audio before. Raises
+        `SessionError("message_too_big")` itself.
         """
         taking = True
         async for message in self:
@@ -143,15 +145,13 @@ class Socket(web.WebSocketResponse):
 
     async def fail(self, error: SessionError) -> None:
         """Tell what went wrong, then close."""
-        code, reason = await self._say_parting(error)
-        await self.hang_up(code, reason)
-
-    async def _say_parting(self, error: SessionError) -> tuple[int, str]:
         messages, code, reason = self.parting(error)
         with contextlib.suppress(ConnectionError, SessionError):
             for message in messages:
                 await self.say(message, self._bounds.close_timeout_seconds)
-        return code, reason
+        if self._too_big is not None:
+            await asyncio.sleep(DRAIN_SECONDS)
+        await self.hang_up(code, reason)
 
     def parting(self, error: SessionError) -> tuple[Iterable[str], int, str]:
         """The last messages, the close code and its reason, as the protocol says `error`."""
@@ -191,12 +191,11 @@ class Socket(web.WebSocketResponse):
 
     async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
         # aiohttp closes by itself when a frame announces too many bytes, before it holds any of them: without a word,
-        # and before they came. It reads and drops them from now on; `serve` closes.
+        # and before they came. It reads and drops them from now on; who reads the next message gets the error.
         if code == WSCloseCode.MESSAGE_TOO_BIG and not message and not self.closed:
             limit = self._bounds.max_message_bytes
             told = f"a message is larger than the {limit} bytes that this server takes; send smaller ones"
-            error = SessionError(Code.MESSAGE_TOO_BIG, told)
-            self._refused = await self._say_parting(error)
+            self._too_big = SessionError(Code.MESSAGE_TOO_BIG, told)
             return False
         # It reads the client's answer itself, unless somebody else is reading: then it waits for none.
         if self._reading not in (None, asyncio.current_task()):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 
+from tests.waiting import until_metric
+
 from .realtime import COMPLETED, SECOND, raw
 
 BAD = [
@@ -80,8 +82,11 @@ async def test_mistakes_are_told_and_the_conversation_goes_on(serving, says):
 async def test_an_event_too_big_closes_with_the_reason(serving):
     async with serving(max_message_bytes=65_536) as daemon, raw(daemon) as socket:
         await socket.receive_json(timeout=30)
+        audio = base64.b64encode(SECOND["audio/pcm"][:1000]).decode()
+        await socket.send_json({"type": "input_audio_buffer.append", "audio": audio})
         await socket.send_str("x" * 65_537)
         event = await socket.receive_json(timeout=30)
         assert (event["type"], event["error"]["code"]) == ("error", "message_too_big")
+        await until_metric(daemon.http, "wlkd_sessions_closed_total", 1, reason="message_too_big")
         closing = await socket.receive(timeout=30)
         assert (closing.data, "smaller" in closing.extra) == (1009, True)

@@ -15,7 +15,7 @@ from pydantic import Field
 from wlkd import Code, Http, Session, SessionError, Sessions, Transport
 from wlkd.transports import websocket
 from wlkd.transports.channels import Channels, open_channels
-from wlkd.transports.conversation import feed_all, running, turning_away
+from wlkd.transports.conversation import converse, feed_all, turning_away
 from wlkd.transports.http import STATUS, answering, bearer, check_token, error_headers, peer_of, subprotocols
 from wlkd.transports.websocket import SocketOptions
 from wlkd_telephony import asterisk, freeswitch, twilio
@@ -123,8 +123,7 @@ class Telephony(Transport[TelephonyOptions]):
 
     async def _tell(self, socket: Socket, name: str) -> None:
         with self._calls.call(name) as call:
-            async with running(_drop_all(socket), _send_all(socket, call)) as (leaving, telling):
-                await asyncio.wait({leaving, telling}, return_when=asyncio.FIRST_COMPLETED)
+            await converse(_send_all(socket, call), _drop_all(socket))
         await socket.hang_up(WSCloseCode.OK)
 
     def _refused(self, request: web.Request, error: SessionError) -> web.Response:

@@ -19,6 +19,7 @@ import websockets.sync.client
 from websockets.exceptions import ConnectionClosedError
 
 from tests.scripted import WORDS, spoken
+from tests.waiting import until_metric
 from wlkd.client import connect
 from wlkd.contract.audio import samples
 from wlkd.daemon.listeners import SHUTDOWN_SECONDS
@@ -148,6 +149,7 @@ async def test_a_client_that_misbehaves_hurts_nobody_else(http, serve, misbehave
             while message["type"] == "transcript_update":
                 message = await bad.receive_json(timeout=20)
         assert (message["type"], message["code"]) == ("error", code)
+        await until_metric(daemon.http, "wlkd_sessions_closed_total", 1, reason=code)
         assert text((await good)[-2]["lines"]) == SPOKEN
 
 

@@ -80,6 +80,7 @@ class Connection:
         except SessionError as error:
             with contextlib.suppress(ConnectionError, SessionError):
                 await self._send(self._items.failed(error))
+            await self._close_hearing(error)
             raise
         finally:
             await self._close_hearing()
@@ -214,9 +215,9 @@ class Connection:
         self._settled = self._appended
         await self._send([{"type": "input_audio_buffer.cleared"}])
 
-    async def _close_hearing(self) -> None:
+    async def _close_hearing(self, error: SessionError | None = None) -> None:
         if self._hearing is not None:
-            await self._hearing.close()
+            await self._hearing.close(error)
             self._hearing = None
 
     def _session(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
@@ -49,9 +50,13 @@ class Hearing:
         """Returns when the turns that are over have all their words."""
         await self._until(lambda: not self._items.pending)
 
-    async def close(self) -> None:
+    async def close(self, error: SessionError | None = None) -> None:
+        """`error`: what ends the conversation, and the session with it."""
         await cancel(self.sending)
-        await self._owner.aclose()
+        with contextlib.suppress(SessionError):
+            async with self._owner:
+                if error is not None:
+                    raise error
 
     async def _or_end(self, doing: Coroutine[Any, Any, None]) -> None:
         """Await `doing`. Raises why the session has ended, or that nobody is there any more to be told its words."""
