@@ -15,7 +15,7 @@ import soundfile
 import yaml
 from prometheus_client import CollectorRegistry
 
-from tests.in_other_words import Waiting
+from tests.in_other_words import Shouting, Waiting
 from tests.whole_core import PCM, pcm, rest
 from wlkd.cli.transcribe import add_arguments, main
 from wlkd.config import make_config
@@ -169,6 +169,22 @@ async def test_a_translator_that_recognition_leaves_no_time_is_not_stuck() -> No
         Waiting.gate.set()
     await asyncio.wait_for(done.wait(), 5)
     assert not service.stuck
+    await service.close()
+
+
+@pytest.mark.parametrize("rank", Rank)
+async def test_a_session_that_cannot_take_its_translation_costs_others_none(rank: Rank) -> None:
+    def fail(text: str | None) -> None:
+        raise ValueError("a defect of the session")
+
+    service = TranslationService(Shouting(TranslatorOptions()), Metrics())
+    service.give_way_to(lambda: 0.0)
+    await service.start(warm_up=False)
+    translated = asyncio.get_running_loop().create_future()
+    service.ask(Request(Passage("One.", "en", "de"), rank, fail))
+    await asyncio.sleep(0)
+    service.ask(Request(Passage("Two.", "en", "de"), Rank.UPLOAD, translated.set_result))
+    assert await asyncio.wait_for(translated, 5) == "TWO."
     await service.close()
 
 

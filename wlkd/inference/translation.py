@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 from wlkd.contract.components import Translator
@@ -50,7 +50,13 @@ class Request:
     """Called on the event loop; None: the translation failed."""
     cancelled: bool = False
     """Nobody waits for it any more, and `done` is not called."""
-    asked_at: float = field(default_factory=time.monotonic)
+
+    def answer(self, text: str | None) -> None:
+        """Tell whoever waits. Raises nothing: a defect of one session must not end the translation of all."""
+        try:
+            self.done(text)
+        except Exception:
+            logger.exception("a translation could not be applied")
 
 
 class TranslationService:
@@ -143,7 +149,7 @@ class TranslationService:
             while waiting and len(batch) < self._translator.max_batch:
                 request = waiting.popleft()
                 if rank is Rank.DRAFT and self._spare() < SPARE:
-                    request.done(None)
+                    request.answer(None)
                     continue
                 batch.append(request)
             if batch:
@@ -160,7 +166,7 @@ class TranslationService:
             if text is None and request.rank is not Rank.DRAFT:
                 self._metrics.translation_failures.inc()
             if not request.cancelled:
-                request.done(text)
+                request.answer(text)
 
     def _translated(self, passages: Sequence[Passage]) -> list[str | None]:
         """On the thread. None for a passage at which the translator fails."""
