@@ -1,5 +1,6 @@
 """Who may come in. A session that cannot be opened leaves nothing behind; of one that was, it is told how it ended."""
 
+import errno
 import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -142,6 +143,23 @@ async def test_who_leaves_before_the_end_was_disconnected(ends: bool, reason: st
             if ends:
                 await session.finish()
                 assert [update async for update in session.updates()][-1].final
+        labels = {"transport": "test", "reason": reason}
+        assert running.metrics.registry.get_sample_value("wlkd_sessions_closed_total", labels) == 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        (ConnectionResetError("it left"), "disconnected"),
+        (OSError(errno.ETIMEDOUT, "its network is gone"), "disconnected"),
+        (ValueError("a defect of the transport"), "internal"),
+    ],
+)
+async def test_a_defect_of_a_transport_does_not_count_as_a_client_that_left(raised: Exception, reason: str) -> None:
+    async with whole_core() as running:
+        with pytest.raises(type(raised)):
+            async with opened(running.admission):
+                raise raised
         labels = {"transport": "test", "reason": reason}
         assert running.metrics.registry.get_sample_value("wlkd_sessions_closed_total", labels) == 1
 

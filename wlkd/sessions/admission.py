@@ -25,6 +25,7 @@ from wlkd.sessions.resumption import Resumption
 from wlkd.sessions.seats import Seat
 from wlkd.sessions.session import LiveSession
 from wlkd.sessions.tokens import Tokens
+from wlkd.transports.conversation import is_lost
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +138,10 @@ class Admission:
         except SessionError as error:
             reason = error.code
             error.counted = True
+            raise
+        except Exception as error:
+            if not is_lost(error):
+                reason = Code.INTERNAL
             raise
         finally:
             dismiss = functools.partial(self._dismiss, session, reason)
