@@ -7,20 +7,22 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.in_turns import Hanging, Noting, Remembering
+from tests.in_turns import Hanging, Noting, Remembering, Stuck
 from tests.resuming_client import SECRET, Client
 from tests.wav import wav
 from tests.whole_core import PCM, core, pcm, rest
-from wlkd.contract.components import DecoderStream, DiarizerOptions, Options, Vad, VadStream
+from wlkd.contract.components import DecoderStream, DiarizerOptions, DiarizerStream, Options, Vad, VadStream
 from wlkd.contract.errors import BadParameter, SessionError
 from wlkd.contract.priority import SMALL_SHARE
 from wlkd.contract.types import (
     UNKNOWN_SPEAKER,
+    Diarization,
     DiarizationParams,
     Frame,
     KnownSpeaker,
@@ -159,6 +161,39 @@ async def test_a_diarizer_that_is_late_goes_on_with_the_latest_speech(diarizing:
         begin, first = await asyncio.to_thread(Hanging.heard.get, timeout=10)
         start, end = await asyncio.to_thread(Hanging.heard.get, timeout=10)
     assert begin == 0 and first < start and end > 7 * 16_000 and end - start <= 5 * 16_000
+
+
+async def test_who_flushes_again_and_again_leaves_a_late_diarizer_no_more_to_do() -> None:
+    settled = 0
+
+    class Counting(Stuck):
+        def settle(self) -> Diarization:
+            nonlocal settled
+            settled += 1
+            return Diarization()
+
+    class Late(Hanging):
+        def open(self, params: DiarizationParams) -> DiarizerStream:
+            return Counting(SimpleQueue())
+
+    transcript = Transcript(line_pause=32_000, silence_line=80_000, max_line=480_000)
+    progress = Progress(transcript, attribution=Attribution(0.3))
+    Hanging.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        service = DiarizerService(Late(DiarizerOptions(max_wait_seconds=0.3)), pool)
+        listening = Listening("one", service, DiarizationParams(), progress, Metrics())
+        listening.start()
+        listening.hand_in(Frame(0, np.zeros(16_000, np.float32)))
+        await asyncio.sleep(0.2)
+        for _ in range(100):
+            await listening.settle()
+        Hanging.gate.set()
+        async with asyncio.timeout(10):
+            while not settled:
+                await listening.settle()
+                await asyncio.sleep(0.01)
+        listening.close()
+    assert settled < 10
 
 
 async def test_everybody_keeps_his_number_on_another_node(diarizing: Diarizing, tmp_path: Path) -> None:

@@ -107,11 +107,11 @@ class Listening:
             self._task.cancel()
 
     async def _ask(self, call: Callable[[], Diarization]) -> None:
+        if self._failed or self._late:
+            return
         done = asyncio.get_running_loop().create_future()
         self._asked.append((call, done))
         self._wake.set()
-        if self._failed or self._late:
-            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._patience):
                 await done
