@@ -171,6 +171,25 @@ async def test_what_is_handed_in_after_the_end_is_void() -> None:
         assert outcomes == [] and stream.backlog == 0
 
 
+async def test_a_backend_that_warms_up_is_waited_for_before_it_is_closed() -> None:
+    class Slow(Echo):
+        def warm_up(self) -> None:
+            self.begun.set()
+            assert self.go_on.wait(10)
+
+    backend = Slow()
+    backend.go_on.clear()
+    worker = Worker(backend, WorkerOptions(), Metrics())
+    starting = asyncio.create_task(worker.start(warm_up=True))
+    await backend.begins()
+    starting.cancel()
+    closing = asyncio.create_task(worker.close())
+    done, _ = await asyncio.wait({closing}, timeout=0.1)
+    backend.go_on.set()
+    await closing
+    assert not done
+
+
 async def test_a_failing_self_test_leaves_the_guess() -> None:
     class Choosy(Echo):
         def run(self, batch: Sequence[StepPlan]) -> list[Commit]:

@@ -95,6 +95,7 @@ class Worker:
         self._vacated = asyncio.Event()
         self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="inference")
         self._self_tests = SelfTests(backend, self._threads, clock, name, capacity, retests)
+        self._warming_up: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._batches: set[asyncio.Future[list[Outcome]]] = set()
 
@@ -102,7 +103,8 @@ class Worker:
         """Warm the backend up, then serve. `measure`: first of all find out, within about a second of serving, how
         many sessions it keeps up with."""
         if warm_up:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._backend.warm_up)
+            self._warming_up = asyncio.get_running_loop().run_in_executor(self._threads, self._backend.warm_up)
+            await asyncio.shield(self._warming_up)
         self._task = asyncio.create_task(self._work(measure), name=f"inference worker of engine {self.name}")
         self._turns.join(self)
         if self._uploads is not None:
@@ -114,12 +116,14 @@ class Worker:
             self._wake.set()
 
     async def close(self) -> None:
-        """Stop serving. Running batches and the self-test end first, lest somebody close the backend under them, unless
-        one is stuck."""
+        """Stop serving. Running batches, the warm-up and the self-test end first, lest somebody close the backend under
+        them, unless one is stuck."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        if self._warming_up is not None:
+            await asyncio.wait({self._warming_up}, timeout=STUCK_SECONDS)
         await self._self_tests.end(STUCK_SECONDS)
         if self._batches:
             over, _ = await asyncio.wait(self._batches, timeout=STUCK_SECONDS)
