@@ -288,6 +288,20 @@ async def test_a_defect_of_a_decoder_costs_no_word_before_it(setup: Setup) -> No
     await session.close()
 
 
+async def test_a_decoder_that_cannot_be_closed_costs_no_word(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise RuntimeError("a defect of the decoder")
+
+    setup.decoding.close = fail  # type: ignore[method-assign]
+    session = setup.session()
+    session.start()
+    await session.feed(b"1")
+    await session.finish()
+    assert [update async for update in session.updates()][-1].text == " 1600"
+    await session.close()
+    assert "close() failed" in caplog.text
+
+
 async def test_who_asks_again_after_the_end_is_told_again(setup: Setup) -> None:
     session = setup.session()
     session.start()

@@ -7,6 +7,7 @@ its first sample, and it is kept here.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Executor
@@ -21,6 +22,7 @@ from wlkd.contract.opened import opened
 from wlkd.contract.types import Decoded, Frame, Gap, Note, Pause, Restart, Samples, SpeechEvent
 from wlkd.sessions.decoding import SLICE_SAMPLES, begin, take
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 Heard = Frame | Gap | Note
@@ -139,7 +141,11 @@ class Hearing:
         await asyncio.wait({work})
         if self._in_pool is not None:
             await asyncio.wait({self._in_pool})
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._decoder.close)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._decoder.close)
+        except Exception:
+            # The words are there: whoever waits for them must get no error.
+            logger.exception("%s.close() failed", type(self._decoder).__qualname__)
 
     async def _hear(self, call: Callable[..., Samples | Iterable[Decoded]], *args: object) -> AsyncIterator[Heard]:
         """What one call of the decoder makes, part by part, and the next part only when it is asked for."""
