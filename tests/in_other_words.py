@@ -41,9 +41,15 @@ class Waiting(Shouting):
     """Translates when `gate` is set."""
 
     gate = threading.Event()
+    at_work = False
+
+    def warm_up(self) -> None:
+        self.translate([])
 
     def translate(self, batch: Sequence[Passage]) -> Sequence[str]:
+        self.at_work = True
         self.gate.wait()
+        self.at_work = False
         return super().translate(batch)
 
 

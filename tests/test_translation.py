@@ -16,6 +16,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from tests.in_other_words import Shouting, Waiting
+from tests.waiting import until as eventually
 from tests.whole_core import PCM, pcm, rest
 from wlkd.cli.transcribe import add_arguments, main
 from wlkd.config import make_config
@@ -186,6 +187,22 @@ async def test_a_session_that_cannot_take_its_translation_costs_others_none(rank
     service.ask(Request(Passage("Two.", "en", "de"), Rank.UPLOAD, translated.set_result))
     assert await asyncio.wait_for(translated, 5) == "TWO."
     await service.close()
+
+
+@pytest.mark.parametrize("warm_up", [True, False])
+async def test_a_translator_at_work_is_waited_for_before_it_is_closed(warm_up: bool) -> None:
+    Waiting.gate.clear()
+    translator = Waiting(TranslatorOptions())
+    service = TranslationService(translator, Metrics())
+    starting = asyncio.create_task(service.start(warm_up=warm_up))
+    service.ask(Request(Passage("One.", "en", "de"), Rank.LIVE, lambda text: None))
+    await eventually(lambda: translator.at_work)
+    starting.cancel()
+    closing = asyncio.create_task(service.close())
+    done, _ = await asyncio.wait({closing}, timeout=0.1)
+    Waiting.gate.set()
+    await closing
+    assert not done and not translator.at_work
 
 
 async def test_what_the_listener_understands_is_passed_on_as_it_is(translating: Translating) -> None:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
+from typing import Any, TypeVar
 
 from wlkd.contract.components import Translator
 from wlkd.contract.priority import give_way
@@ -24,11 +26,14 @@ from wlkd.inference.left_time import LeftTime
 from wlkd.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 SPARE = 0.5
 """Time to spare, of 0 to 1, below which sentences that still grow are not translated."""
 STUCK_SECONDS = 60.0
 """A call that takes longer, not counting what recognition takes of the time, will never end."""
+CLOSE_SECONDS = 2.0
+"""What a call gets to end when the daemon stops, which cannot wait for one that is stuck."""
 
 
 class Rank(IntEnum):
@@ -79,6 +84,8 @@ class TranslationService:
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "translation", give_way, ("translation competes with recognition",))
         self._task: asyncio.Task[None] | None = None
+        self._calling: asyncio.Future[Any] | None = None
+        """What the thread does, or did last."""
         self._left = LeftTime(clock, lambda: self._spare())
         self._told_stuck = False
         metrics.translation_waiting.set_function(
@@ -89,7 +96,7 @@ class TranslationService:
         """Begin to translate. A translator that fails to warm up will do so again, and be heard of."""
         if warm_up:
             try:
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._translator.warm_up)
+                await asyncio.shield(self._call(self._translator.warm_up))
             except Exception:
                 logger.exception("the translator failed to warm up")
         self._task = asyncio.create_task(self._work(), name="translation")
@@ -99,11 +106,13 @@ class TranslationService:
         self._spare = spare
 
     async def close(self) -> None:
-        """Stop. A call that goes on ends by itself."""
+        """Stop. A call that goes on ends first, lest somebody close the translator under it, unless it is stuck."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        if self._calling is not None:
+            await asyncio.wait({self._calling}, timeout=CLOSE_SECONDS)
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     @property
@@ -159,14 +168,18 @@ class TranslationService:
     async def _run(self, batch: Sequence[Request]) -> None:
         began = self._clock()
         passages = [request.passage for request in batch]
-        calling = asyncio.get_running_loop().run_in_executor(self._thread, self._translated, passages)
-        texts = await self._left.count(calling)
+        texts = await self._left.count(self._call(partial(self._translated, passages)))
         self._metrics.translation_seconds.inc(self._clock() - began)
         for request, text in zip(batch, texts, strict=True):
             if text is None and request.rank is not Rank.DRAFT:
                 self._metrics.translation_failures.inc()
             if not request.cancelled:
                 request.answer(text)
+
+    def _call(self, call: Callable[[], T]) -> asyncio.Future[T]:
+        """`call`, on the thread."""
+        self._calling = calling = asyncio.get_running_loop().run_in_executor(self._thread, call)
+        return calling
 
     def _translated(self, passages: Sequence[Passage]) -> list[str | None]:
         """On the thread. None for a passage at which the translator fails."""
