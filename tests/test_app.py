@@ -17,7 +17,7 @@ import pytest
 from tests.waiting import until, until_metric
 from wlkd.config import Certificate, make_config
 from wlkd.config.options import Config
-from wlkd.contract.components import Component, Transport
+from wlkd.contract.components import Backend, Component, Transport
 from wlkd.contract.errors import ConfigError, Problem, ProvisionError, SessionError
 from wlkd.contract.types import StreamOffer
 from wlkd.daemon.app import Daemon
@@ -365,6 +365,18 @@ async def test_a_stuck_worker_is_seen_and_does_not_hold_the_end_up(monkeypatch: 
             await socket.send_bytes(HALF_SECOND)
         for page in ("/healthz", "/readyz"):
             await tells_of_a_stuck_worker(http, running.http + page)
+
+
+async def test_the_log_says_why_systemd_hears_nothing_any_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def place(self: Backend) -> str:
+        raise ArithmeticError("a mistake in the plugin")
+
+    async with running_daemon(BASE):
+        monkeypatch.setattr(Backend, "place", place)
+        await until(lambda: "a mistake in the plugin" in caplog.text)
+    assert "Daemon._keep_systemd_informed has ended" in caplog.text
 
 
 async def test_a_self_test_that_hangs_is_seen() -> None:

@@ -8,9 +8,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from wlkd import __version__
 from wlkd.config import Certificate
@@ -116,7 +116,7 @@ class Daemon:
         finally:
             patience.cancel()
         for watch in (self._keep_systemd_informed(health), health.measure_loop_delay(), keep_giving_back()):
-            task = asyncio.create_task(watch)
+            task = asyncio.create_task(_telling(watch))
             stack.callback(task.cancel)
         return core, transports, health
 
@@ -214,6 +214,15 @@ class Daemon:
         logger.info("%s", text)
         self._notifier.status(text)
         self._notifier.extend_timeout(PATIENCE_SECONDS)
+
+
+async def _telling(watch: Coroutine[Any, Any, None]) -> None:
+    """`watch`, which goes on for ever; a defect that ends it is logged."""
+    try:
+        await watch
+    except Exception:
+        # Nobody awaits this task, and systemd, which is not fed any more, says nothing of the reason.
+        logger.exception("%s has ended", watch.__qualname__)
 
 
 async def serve(config: Config, plugins: Plugins, read_config: Callable[[], Config]) -> NoReturn:
