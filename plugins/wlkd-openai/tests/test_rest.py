@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import struct
+import threading
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ import openai
 import pytest
 from openai.types.audio import TranscriptionStreamEvent
 from pydantic import TypeAdapter
+from wlkd_openai import formats
 from wlkd_openai.languages import languages
 from wlkd_openai.transport import OpenAI, OpenAIOptions
 
@@ -90,6 +92,19 @@ async def test_formats_that_are_text(serving, make_wav, format, expected):
             model="whisper-1", file=("a.wav", make_wav(1)), response_format=format
         )
     assert answer == expected
+
+
+async def test_a_long_answer_is_written_while_live_streams_go_on(serving, make_wav, monkeypatch):
+    threads, write = [], formats.response
+
+    def response(*arguments):
+        threads.append(threading.current_thread())
+        return write(*arguments)
+
+    monkeypatch.setattr(formats, "response", response)
+    async with serving() as daemon, client(daemon) as api:
+        await api.audio.transcriptions.create(model="m", file=("a.wav", make_wav(1)), response_format="srt")
+    assert [thread is threading.main_thread() for thread in threads] == [False]
 
 
 async def test_every_answer_of_today_names_the_language(serving, make_wav):

@@ -194,7 +194,8 @@ class Upload:
 
 
 async def _whole(session: Session, wishes: Wishes) -> web.StreamResponse:
-    return formats.response(await last_update(session), wishes)
+    # In a thread: to cut ten hours into subtitles takes seconds, in which live sessions would get no words.
+    return await asyncio.to_thread(formats.response, await last_update(session), wishes)
 
 
 def _offer(part: BodyPartReader, *, again: bool) -> StreamOffer:
