@@ -2,7 +2,9 @@
 
 import asyncio
 import errno
+import io
 import os
+import tempfile
 import threading
 
 import pytest
@@ -21,6 +23,21 @@ async def test_a_full_disk_is_told_to_the_client_and_to_the_operator(monkeypatch
             await spool.write(b"audio")
     assert refused.value.code == "server_full" and refused.value.retry_after_seconds
     assert "No space left on device; make room there" in caplog.text
+
+
+async def test_a_large_upload_is_thrown_away_while_live_streams_go_on(monkeypatch, tmp_path):
+    threads = []
+
+    class Large(io.FileIO):
+        def close(self):
+            threads.append(threading.current_thread())
+            super().close()
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: Large(tmp_path / "upload", "w+"))
+    async with Spool() as spool:
+        await spool.write(b"audio")
+        file = spool.file
+    assert file.closed and threads[0] is not threading.main_thread()
 
 
 async def test_a_client_that_leaves_writes_into_nobody_elses_upload(monkeypatch):
