@@ -376,7 +376,7 @@ async def test_the_log_says_why_systemd_hears_nothing_any_more(
     async with running_daemon(BASE):
         monkeypatch.setattr(Backend, "place", place)
         await until(lambda: "a mistake in the plugin" in caplog.text)
-    assert "Daemon._keep_systemd_informed has ended" in caplog.text
+    assert "a task that keeps watch has ended" in caplog.text
 
 
 async def test_a_self_test_that_hangs_is_seen() -> None:

@@ -222,7 +222,7 @@ async def _telling(watch: Coroutine[Any, Any, None]) -> None:
         await watch
     except Exception:
         # Nobody awaits this task, and systemd, which is not fed any more, says nothing of the reason.
-        logger.exception("%s has ended", watch.__qualname__)
+        logger.exception("a task that keeps watch has ended")
 
 
 async def serve(config: Config, plugins: Plugins, read_config: Callable[[], Config]) -> NoReturn:
