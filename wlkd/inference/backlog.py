@@ -148,8 +148,11 @@ class Stream:
         self._changed.set()
 
     def take(self, limit: int, spare: float = 1.0, *, over_pauses: bool = False) -> Step:
-        """The next step: queued frames of up to `limit` samples, to the end of the first pause that speech has not
-        followed if the recognizer bridges it, or `over_pauses`; `spare`: the worker's time to spare, 0 to 1."""
+        """The next step: queued speech of up to `limit` samples, and no further than a pause.
+
+        A recognizer that bridges pauses is not told of one that speech has followed, and its step goes on. With
+        `over_pauses` each is told, and none ends the step. `spare`: the worker's time to spare, 0 to 1.
+        """
         events: list[SpeechEvent] = []
         room = limit
         while self._queue:
