@@ -21,7 +21,7 @@ async def node(key: Path | None, **values: Any) -> AsyncIterator[Admission]:
     async with core({"auth": {"continuation_key": str(key) if key else None}, **values}) as admission:
         yield admission
         # As a daemon that stops: sessions that wait for their clients wait no longer.
-        await admission.empty()
+        await admission.drain()
 
 
 class Client:

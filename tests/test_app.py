@@ -322,7 +322,7 @@ async def test_a_drain_ends_live_audio_and_lets_uploads_go_on() -> None:
             for session in (live, upload):
                 await session.feed(HALF_SECOND)
             admission.draining = True
-            await admission.empty()
+            await admission.drain()
             with pytest.raises(SessionError, match="shutting down"):
                 await live.feed(HALF_SECOND)
             await upload.feed(HALF_SECOND)

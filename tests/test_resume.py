@@ -127,7 +127,7 @@ async def test_at_a_stop_a_client_moves_at_its_next_pause(key: Path) -> None:
             updates = session.updates()
             while not client.words:
                 client.take(await anext(updates))
-            emptying = asyncio.create_task(first.empty())
+            draining = asyncio.create_task(first.drain())
             await asyncio.sleep(0)
             assert "moves at its next pause" in str(*first.sessions)
             await session.flush()  # as if the speaker paused
@@ -135,7 +135,7 @@ async def test_at_a_stop_a_client_moves_at_its_next_pause(key: Path) -> None:
                 async for update in updates:
                     client.take(update)
             assert caught.value.code == "moving"
-            await emptying
+            await draining
         async with asyncio.timeout(5):
             await first.drained()
         assert len(client.words) == 4
@@ -150,10 +150,10 @@ async def test_who_cannot_move_may_go_on_for_a_while(key: Path) -> None:
         node(key, sessions={"linger_seconds": 0.3}) as admission,
         opened(admission) as session,
     ):
-        emptying = asyncio.create_task(admission.empty())
+        draining = asyncio.create_task(admission.drain())
         await asyncio.sleep(0)
         await session.feed(pcm(1))
         assert "still streams and cannot move" in str(*admission.sessions)
-        await emptying
+        await draining
         with pytest.raises(SessionError, match="shutting down"):
             await session.feed(pcm(1))

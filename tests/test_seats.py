@@ -181,5 +181,5 @@ async def test_a_waiting_session_does_not_hold_up_a_stop(key: Path) -> None:
             await client.hear(session, 1)
         assert admission.sessions
         async with asyncio.timeout(5):
-            await admission.empty()
+            await admission.drain()
             await admission.drained()

@@ -79,7 +79,7 @@ async def test_a_message_that_is_being_taken_when_the_daemon_stops_is_taken_whol
         while not (await anext(updates)).committed:
             pass
         assert not feeding.done()
-        await admission.empty()
+        await admission.drain()
         await feeding
         assert len((await rest_before(Code.DRAINING, session))[-1].text.split()) == 40
         with pytest.raises(SessionError, match="shutting down"):
@@ -162,7 +162,7 @@ async def test_draining_finishes_what_was_received() -> None:
     async with core() as admission, opened(admission) as session:
         await session.feed(pcm(1.5))
         admission.draining = True
-        await admission.empty()
+        await admission.drain()
         with pytest.raises(SessionError) as caught:
             await session.feed(pcm(1))
         assert caught.value.code == "draining"
@@ -187,10 +187,10 @@ async def test_who_has_ended_the_audio_is_not_told_of_the_drain(finished_before:
         await session.feed(pcm(1))
         if finished_before:
             await session.finish()
-            await admission.empty()
+            await admission.drain()
             assert (await rest(session))[-1].final
         else:
-            await admission.empty()
+            await admission.drain()
             await session.finish()
             assert (await rest_before(Code.DRAINING, session))[-1].final
 

@@ -170,7 +170,7 @@ class Daemon:
             await asyncio.sleep(ACCEPTED_SECONDS)
         admission.draining = True
         logger.info("draining: %d sessions to finish, at most %g s", len(admission.sessions), deadline)
-        ending = asyncio.create_task(admission.empty())
+        ending = asyncio.create_task(admission.drain())
         naming = asyncio.create_task(self._name_what_remains(core))
         hurry = asyncio.create_task(self._stop.wait())
         drained = asyncio.create_task(admission.drained())

@@ -199,7 +199,7 @@ class Admission:
         """Give new sessions to `engines`. Open ones stay where they are."""
         self._maker.engines = engines
 
-    async def empty(self) -> None:
+    async def drain(self) -> None:
         """Let clients that can resume go on elsewhere; end the audio of other live sessions where it is, after
         `sessions.linger_seconds`; uploads go on to their own end."""
         await self._resumption.send_away()
