@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 from tests.waiting import until_metric
 
@@ -77,6 +78,24 @@ async def test_mistakes_are_told_and_the_conversation_goes_on(serving, says):
         while (event := await socket.receive_json(timeout=30))["type"] != COMPLETED:
             pass
         assert event["transcript"] == says(1)
+
+
+async def test_answers_are_json_whatever_an_event_says(serving):
+    def no_json(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    async with serving() as daemon, raw(daemon) as socket:
+        await socket.receive_json(timeout=30)
+        change = '{"type": "session.update", "session": {"audio": {"input": {"noise_reduction": {"type": %s}}}}}'
+        for text, code in (
+            ('{"type": "nonsense", "event_id": 1e999}', "invalid_event"),
+            ('{"type": "nonsense", "event_id": NaN}', "invalid_json"),
+            (change % "1e999", "invalid_value"),
+            (change % ("[" * 900 + "]" * 900), "invalid_json"),
+        ):
+            await socket.send_str(text)
+            answer = json.loads(await socket.receive_str(timeout=30), parse_constant=no_json)
+            assert (answer["type"], answer["error"]["code"]) == ("error", code)
 
 
 async def test_an_event_too_big_closes_with_the_reason(serving):

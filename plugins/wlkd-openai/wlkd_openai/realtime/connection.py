@@ -111,7 +111,9 @@ class Connection:
             event = _parse(message)
             await self._answer(event)
         except ApiError as error:
-            fields = {**fields_of(error), "event_id": event.get("event_id")}
+            named = event.get("event_id")
+            # Of what is no text, JSON may be unable to say it again: 1e999 is read as infinity.
+            fields = {**fields_of(error), "event_id": named if isinstance(named, str) else None}
             await self._send([{"type": "error", "error": fields}])
 
     async def _answer(self, event: dict[str, Any]) -> None:

@@ -74,7 +74,7 @@ class Input(_Strict):
     format: Annotated[Annotated[Pcm, Tag("pcm")] | Annotated[G711, Tag("g711")], Discriminator(_format_tag)] = Pcm()
     transcription: Transcription | None = Transcription()
     turn_detection: TurnDetection | None = Field(default_factory=_usual_turns)
-    noise_reduction: dict[str, Any] | None = None
+    noise_reduction: dict[str, str] | None = None
 
 
 class Audio(_Strict):
