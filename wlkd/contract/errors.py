@@ -75,11 +75,17 @@ class Code(StrEnum):
     """A defect; the log says more than the message to the client."""
 
 
+MOST_CHARACTERS = 4_000
+"""Of a message. It may repeat what the client wrote, which may be megabytes, and goes to the log and into headers."""
+
+
 class SessionError(Exception):
     """Ends one session, and no other. Raises `ValueError` for a code that `Code` does not know."""
 
     def __init__(self, code: str, message: str) -> None:
-        message = one_line(message)  # It may repeat what the client wrote.
+        message = one_line(message[: MOST_CHARACTERS + 1])
+        if len(message) > MOST_CHARACTERS:
+            message = f"{message[: MOST_CHARACTERS - 1]}…"
         super().__init__(message)
         self.code = Code(code)
         self.message = message
