@@ -13,6 +13,8 @@ from wlkd.contract.errors import ProvisionError, SessionError
     [
         ({"language": "xx"}, "language 'xx' is not known"),
         ({"task": "sing"}, "task=sing: unknown; known: transcribe, translate"),
+        ({"languages": "en," * 6000}, "languages is a list of more than 16384 characters"),
+        ({"hotwords": "a," * 9000}, "hotwords is a list of more than 16384 characters"),
     ],
 )
 async def test_bad_wishes_are_refused(query: dict[str, str], message: str) -> None:

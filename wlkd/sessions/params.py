@@ -24,6 +24,8 @@ from wlkd.transports.queries import choice, whole_number
 
 MAX_PROMPT_CHARACTERS = 4096
 """Several times what a model can read, and little enough to be read on the event loop."""
+MAX_LIST_CHARACTERS = 4 * MAX_PROMPT_CHARACTERS
+"""With what stands between its items."""
 
 BETWEEN_HOTWORDS = re.compile("[,，、\n]")
 """Commas as people type them, in Chinese too; a list has each on a line of its own."""
@@ -33,6 +35,10 @@ def wishes(
     query: Mapping[str, str], defaults: RecognitionOptions, known: Collection[str], priority: Priority
 ) -> RecognitionParams:
     """What a session asks for. `known`: languages. Raises `SessionError("bad_request")`."""
+    for name in ("languages", "hotwords"):
+        # Before they are taken apart: megabytes of names would hold the event loop for seconds.
+        if len(query.get(name, "")) > MAX_LIST_CHARACTERS:
+            raise BadParameter(name, f"{name} is a list of more than {MAX_LIST_CHARACTERS} characters")
     # An engine that was asked for by name may not know what is configured for all.
     language = query.get("language") or (defaults.language if defaults.language in known else "auto")
     tag = None if language == "auto" else known_language(language, known)
