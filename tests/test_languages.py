@@ -84,11 +84,21 @@ def test_a_model_that_knows_cantonese_is_asked_for_it() -> None:
     assert known_language("yue", WHISPER | {"yue"}).language == "yue"
 
 
-@pytest.mark.parametrize("text", ["xx", "q", "", "--", "klingonish", "123", "a" * 5000])
+@pytest.mark.parametrize("text", ["xx", "q", "", "--", "klingonish", "123", "a" * 5000, "en-x" + "-abcdefgh" * 500])
 def test_an_unknown_one_is_refused_in_a_short_sentence(text: str) -> None:
     with pytest.raises(BadParameter, match="is not known") as caught:
         known_language(text, WHISPER)
     assert caught.value.name == "language" and len(caught.value.message) < 100
+
+
+def test_what_clients_ask_for_is_not_kept_for_good() -> None:
+    from langcodes import Language
+
+    for number in range(100):
+        known_language(f"en-x-{number}", WHISPER)
+        with pytest.raises(BadParameter):
+            known_language(f"xx-x-{number}", WHISPER)
+    assert len(Language._INSTANCES) + len(Language._PARSE_CACHE) < 10
 
 
 @pytest.mark.parametrize(("text", "name"), [("lb", "luxembourgish"), ("da", "danish"), ("Thai", "thai")])

@@ -41,6 +41,8 @@ def read_language(text: str) -> LanguageTag:
     from langcodes.tag_parser import LanguageTagError
 
     try:
+        if len(text) > LONGEST_NAME:
+            raise LanguageTagError(text)
         found = Language.get(text)
         if not Language.make(language=found.language).is_valid():
             raise LanguageTagError(text)
@@ -52,6 +54,10 @@ def read_language(text: str) -> LanguageTag:
         except LookupError:
             shown = text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}…"
             raise BadParameter("language", f"language {shown!r} is not known") from None
+    finally:
+        # langcodes keeps a kilobyte for each text that it was ever given, and clients choose what those are.
+        Language._INSTANCES.clear()
+        Language._PARSE_CACHE.clear()
     script = found.script or (found.maximize().script if found.territory else None)
     return LanguageTag(found.language or "und", script, found.territory)
 
