@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from multidict import MultiDict
 from wlkd_deepgram.paragraphs import paragraphs
@@ -45,6 +47,22 @@ def test_terms_are_found_in_whole_words_with_their_times() -> None:
         ]
     }
     assert found([], words) == {}
+
+
+def test_a_long_recording_is_gone_through_once_for_all_terms() -> None:
+    class Words(list[Word]):
+        readings = 0
+
+        def __iter__(self) -> Iterator[Word]:
+            self.readings += 1
+            return super().__iter__()
+
+    words = Words(Word(f" {number}", number, number + 1) for number in range(1000))
+    assert [len(one["hits"]) for one in found([str(number) for number in range(900, 1100)], words)["search"]] == [
+        *[1] * 100,
+        *[0] * 100,
+    ]
+    assert words.readings == 1
 
 
 def test_no_sentence_of_a_paragraph_ends_at_an_abbreviation() -> None:

@@ -41,15 +41,19 @@ def found(terms: Sequence[str], words: Sequence[Word]) -> dict[str, Any]:
     """The member `search` of a channel; nothing where no terms are looked for."""
     if not terms:
         return {}
-    return {"search": [{"query": term, "hits": [_hit(words[at]) for at in _places(term, words)]} for term in terms]}
-
-
-def _places(term: str, words: Sequence[Word]) -> list[slice]:
-    """Where `term` was said, in whole words."""
-    wanted = [_bare(part) for part in term.split()]
     said = [_bare(word.text) for word in words]
-    span = len(wanted)
-    return [slice(at, at + span) for at in range(len(said) - span + 1) if wanted and said[at : at + span] == wanted]
+    # An address has room for hundreds of terms, and a recording may have a hundred thousand words.
+    places: dict[str, list[int]] = {}
+    for place, word in enumerate(said):
+        places.setdefault(word, []).append(place)
+
+    def hits(term: str) -> list[dict[str, Any]]:
+        wanted = [_bare(part) for part in term.split()]
+        begins = places.get(wanted[0], []) if wanted else []
+        spans = (slice(at, at + len(wanted)) for at in begins)
+        return [_hit(words[span]) for span in spans if said[span] == wanted]
+
+    return {"search": [{"query": term, "hits": hits(term)} for term in terms]}
 
 
 def _bare(text: str) -> str:
