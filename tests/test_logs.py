@@ -21,6 +21,8 @@ logging.getLogger("library").info("chatter")
 logging.getLogger("library").warning("serious")
 logging.getLogger("aiohttp.websocket").warning("Client protocols ['secret'] don't overlap server-known ones ()")
 warnings.warn("old", stacklevel=1)
+from aiohttp.multipart import parse_content_disposition
+parse_content_disposition("form-data; secret")
 complain("a.yaml:1: wrong\\na.yaml:2: wrong")
 """
 
@@ -51,7 +53,7 @@ def test_on_a_terminal_lines_have_the_time_and_words() -> None:
     assert lines[-2:] == ["a.yaml:1: wrong", "a.yaml:2: wrong"]
 
 
-def test_what_clients_offer_as_subprotocols_is_kept_out() -> None:
+def test_what_clients_offer_as_subprotocols_or_write_into_forms_is_kept_out() -> None:
     assert "secret" not in "\n".join(output(journal=True))
 
 

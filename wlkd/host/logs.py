@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import warnings
 
 from wlkd.host.systemd import under_systemd
 
@@ -46,5 +47,7 @@ def set_up_logging(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(True)
+    # It warns of each header of a form that makes no sense, with all of it, and Python keeps every warning for good.
+    warnings.filterwarnings("ignore", module=r"aiohttp\.multipart")
     # It warns of subprotocols that nobody here knows, with all of them, and browsers send their token as one.
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
