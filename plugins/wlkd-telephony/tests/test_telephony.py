@@ -9,7 +9,7 @@ import logging
 import socket
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from wlkd_telephony import audiosocket, freeswitch, twilio
 from wlkd_telephony.audiosocket_port import AudioSocketPort
-from wlkd_telephony.calls import Calls, transcriptions
+from wlkd_telephony.calls import MAX_AWAITED, Calls, transcriptions
 from wlkd_telephony.real_time import Raw
 from wlkd_telephony.transport import Telephony, TelephonyOptions
 
@@ -337,6 +337,17 @@ async def test_a_call_without_audio_is_not_turned_away(hangs_up: bool, caplog: p
         await port.close()
     assert sessions.counted == []
     assert ("the call has no audio" in caplog.text) is not hangs_up
+
+
+async def test_calls_begin_however_many_are_waited_for() -> None:
+    calls = Calls()
+    with ExitStack() as listeners:
+        for number in range(MAX_AWAITED):
+            listeners.enter_context(calls.listened_to(f"c-{number}"))
+        with pytest.raises(SessionError, match="too many calls"):
+            listeners.enter_context(calls.listened_to("another"))
+        async with calls.speaking("another") as (call, channel):
+            assert (call.name, channel) == ("another", 0)
 
 
 async def test_a_listener_with_a_wrong_token_is_no_client_turned_away(tmp_path) -> None:

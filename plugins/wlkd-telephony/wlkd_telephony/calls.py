@@ -89,10 +89,16 @@ class Calls:
         self._calls: dict[str, Call] = {}
 
     @contextmanager
-    def call(self, name: str) -> Iterator[Call]:
-        """The call of that name, there as long as somebody speaks in it or listens to it. Raises `SessionError`."""
+    def listened_to(self, name: str) -> Iterator[Call]:
+        """The call of that name, perhaps before it begins. Raises `SessionError`."""
         if name not in self._calls and len(self._calls) >= MAX_AWAITED:
             raise SessionError("server_full", "too many calls are listened to")
+        with self._call(name) as call:
+            yield call
+
+    @contextmanager
+    def _call(self, name: str) -> Iterator[Call]:
+        """The call of that name, there as long as somebody speaks in it or listens to it."""
         call = self._calls.setdefault(name, Call(name))
         call.users += 1
         try:
@@ -106,7 +112,7 @@ class Calls:
     async def speaking(self, name: str, channels: int = 1) -> AsyncIterator[tuple[Call, int]]:
         """The call of that name, and the number of its first channel that is new: a switch may connect once for each
         side of a call. Listeners are told the error that this ends with, and the end of the call."""
-        with self.call(name) as call:
+        with self._call(name) as call:
             first = call.join(channels)
             try:
                 yield call, first

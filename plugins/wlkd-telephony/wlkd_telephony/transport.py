@@ -122,7 +122,7 @@ class Telephony(Transport[TelephonyOptions]):
         await socket.serve(hear(), peer)
 
     async def _tell(self, socket: Socket, name: str) -> None:
-        with self._calls.call(name) as call:
+        with self._calls.listened_to(name) as call:
             await converse(_send_all(socket, call), _drop_all(socket))
         await socket.hang_up(WSCloseCode.OK)
 
