@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from multidict import MultiDict
+from wlkd_websocket.query import parse_query
 
 from wlkd import StreamOffer
 
@@ -42,6 +44,13 @@ async def test_wishes_reach_the_session_and_what_is_the_transport_s_own_does_not
     }
     assert session.token == "secret"
     await socket.close()
+
+
+def test_what_is_asked_for_twice_counts_once():
+    twice = MultiDict(
+        [("diarize", "0"), ("diarize", "1"), ("multichannel", "1"), ("language", "en"), ("language", "de")]
+    )
+    assert parse_query(twice, "pcm").wishes == {"diarize": "0", "language": "en"}
 
 
 async def test_a_token_in_the_header_counts_before_the_query(rig):

@@ -59,7 +59,8 @@ def parse_query(query: Mapping[str, str], default_input: Input) -> Query:
     """Read the query of one connection. Raises `SessionError("bad_request")` for a value that makes no sense."""
     return Query(
         offer=_offer(query, default_input),
-        wishes={name: value for name, value in query.items() if value and name not in OWN},
+        # By its name, not with `items()`: a name that is there twice counts once, as it does for the readers here.
+        wishes={name: query[name] for name in query if query[name] and name not in OWN},
         mode=choice(query, "mode", get_args(Mode), "full"),
         channels=_channels(query),
         words=flag(query, "words"),
