@@ -85,6 +85,18 @@ async def test_a_request_that_makes_no_sense_has_one_line_in_the_log(
     assert "Traceback" not in told
 
 
+async def test_an_expectation_that_is_no_text_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "wlkd.daemon.listeners")
+    async with running_daemon(VALUES) as daemon:
+        reader, writer = await asyncio.open_connection("127.0.0.1", daemon.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: \xff\r\n\r\n")
+        async with asyncio.timeout(10):
+            await reader.read()
+        writer.close()
+    assert [message for message in caplog.messages if "bad_request" in message]
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("origin", "status"),
     [(None, 101), ("https://ours.example", 101), ("https://theirs.example", 403), ("null", 403)],

@@ -52,7 +52,8 @@ class _ServerLog(logging.LoggerAdapter[logging.Logger]):
     line at fault below a traceback, with the token in it."""
 
     def exception(self, msg: object, *args: object, exc_info: Any = True, **rest: Any) -> None:
-        if isinstance(exc_info, HttpProcessingError):
+        # The second: aiohttp repeats an `Expect` that it does not know, which may be bytes that are no text.
+        if isinstance(exc_info, HttpProcessingError | UnicodeEncodeError):
             logger.info("request refused: peer=%s reason=bad_request (%s)", *args, type(exc_info).__name__)
         elif not isinstance(exc_info, web.RequestPayloadError):  # its handler met it too, and has told
             super().exception(msg, *args, exc_info=exc_info, **rest)
