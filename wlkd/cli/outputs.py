@@ -26,6 +26,7 @@ MEDIA_SUFFIXES = frozenset(
 """What is looked for in folders. A file that is named itself may be called anything."""
 
 
+STANDARD_INPUT = Path("/dev/stdin")
 BILINGUAL = frozenset({"json"})
 """Formats that hold what was spoken and its translation together."""
 
@@ -167,7 +168,8 @@ class Folder:
 
     def is_done(self, source: Source) -> bool:
         """Everything is there, and no older than the source."""
-        if self._overwrite:
+        # Another recording may come through standard input each time, however old it is.
+        if self._overwrite or source.path == STANDARD_INPUT:
             return False
         try:
             changed = source.path.stat().st_mtime_ns

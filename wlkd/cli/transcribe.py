@@ -26,7 +26,7 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from wlkd.cli.common import add_config_arguments, configured
-from wlkd.cli.outputs import Folder, OutputFailed, OutputProblem, Printed, Source, formats, sources
+from wlkd.cli.outputs import STANDARD_INPUT, Folder, OutputFailed, OutputProblem, Printed, Source, formats, sources
 from wlkd.client import ClientError, FileAudio, Transcript, connect, connect_resuming
 from wlkd.contract.audio import seconds
 from wlkd.contract.errors import ConfigError, ProvisionError, SessionError
@@ -93,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _source(text: str) -> Path:
-    return Path("/dev/stdin" if text == "-" else text)
+    return STANDARD_INPUT if text == "-" else Path(text)
 
 
 def _formats(text: str) -> list[str]:
