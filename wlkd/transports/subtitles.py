@@ -202,9 +202,9 @@ def rows(text: str, language: str | None = None) -> str:
     return text
 
 
-def as_text(lines: Sequence[Line], source: str) -> str:
-    """One line of text for each line that has words."""
-    return "".join(f"{_prefix(line.speaker)}{_one_line(line.text)}\n" for line in lines if not line.is_silence)
+def as_text(lines: Sequence[Line], source: str, names: Mapping[int, str] = {}) -> str:
+    """One line of text for each line that has words. `names`: of speakers that have one, by number."""
+    return "".join(f"{_prefix(line.speaker, names)}{_one_line(line.text)}\n" for line in lines if not line.is_silence)
 
 
 def as_srt(lines: Sequence[Line], source: str, names: Mapping[int, str] = {}) -> str:

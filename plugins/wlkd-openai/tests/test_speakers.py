@@ -102,6 +102,11 @@ def test_those_whom_the_client_knows_have_their_names() -> None:
     assert [segment["speaker"] for segment in body["segments"]] == ["agent", "Z"], "the 26th who is not known"
     captions = response(UPDATE, known(["<A>"], [SOUND], response_format="vtt", diarize="true")).text or ""
     assert "<v &lt;A&gt;>Good morning." in captions and "<v Speaker 27>" in captions
+    text = response(UPDATE, known(["agent"], [SOUND], response_format="text", diarize="true")).text
+    assert text == "agent: Good morning.\nSpeaker 27: Morning.\n"
+    assert (
+        response(UPDATE, parse(FORM | {"response_format": ["text"]}, "transcribe")).text == "Good morning. Morning.\n"
+    )
 
 
 @pytest.mark.parametrize(

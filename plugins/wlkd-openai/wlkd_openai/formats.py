@@ -15,7 +15,7 @@ from wlkd.contract.audio import seconds
 from wlkd.contract.languages import english_name
 from wlkd.contract.text import joined
 from wlkd.transports.notes import note_headers, with_notes
-from wlkd.transports.subtitles import as_srt, as_vtt, translated
+from wlkd.transports.subtitles import as_srt, as_text, as_vtt, translated
 from wlkd_openai.errors import fields_of
 from wlkd_openai.form import Wishes
 from wlkd_openai.languages import languages
@@ -42,6 +42,8 @@ def response(update: Update, wishes: Wishes) -> web.Response:
             return _json(_verbose(update, wishes), update)
         case "diarized_json":
             return _json(_diarized(update, wishes), update)
+        case "text" if "diarize" in wishes.query:
+            text = as_text(_chosen(update, wishes), wishes.model, _names(wishes))
         case "text":
             text = (_translation(update) if "target_language" in wishes.query else update.text).strip() + "\n"
         case "srt":
