@@ -14,6 +14,7 @@ from wlkd.contract.types import (
     Abilities,
     ChineseScript,
     KnownSpeaker,
+    LanguageScope,
     Priority,
     SessionInfo,
     StreamOffer,
@@ -220,6 +221,8 @@ class Capabilities:
     """What it translates into: ISO 639-1 codes, sorted."""
     engines: tuple[EngineInfo, ...] = ()
     """Those that can be asked for by name (`model`); the first is the default one."""
+    language_scope: LanguageScope = "session"
+    """The configured one."""
 
 
 class Http(Protocol):

@@ -135,11 +135,14 @@ class Abilities:
     partial_text: bool = True
     """There is a tentative tail before words are final."""
     detects_language: bool = False
+    several_languages: bool = False
+    """Each stretch of speech may be in another language, where a client asks for that (`language_scope`)."""
 
     def __str__(self) -> str:
         """For people."""
         said = ["hears each sound once" if self.streaming else "hears windows again as they grow"]
         said += ["finds the language"] if self.detects_language else []
+        said += ["follows changes of the language"] if self.several_languages else []
         said += ["words with times"] if self.word_times else []
         said += ["tentative text"] if self.partial_text else []
         return ", ".join(said)

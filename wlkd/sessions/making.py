@@ -133,6 +133,7 @@ class Maker:
             diarization=self._parts.speakers is not None,
             target_languages=tuple(sorted(self._targets or ())),
             engines=engines,
+            language_scope=defaults.language_scope,
         )
 
     def choose(self, asked: Asked) -> Choice:

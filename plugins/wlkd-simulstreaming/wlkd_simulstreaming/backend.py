@@ -32,7 +32,7 @@ then 262 MB for uploads (145 MB once more), of which 130 came back."""
 class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
     """Whisper, decoded while people speak."""
 
-    abilities = Abilities(detects_language=True)
+    abilities = Abilities(detects_language=True, several_languages=True)
 
     def __init__(self, config: SimulStreamingOptions) -> None:
         super().__init__(config)

@@ -219,6 +219,7 @@ async def test_a_client_can_ask_what_it_may_offer(http, serve):
             "chinese_script": "simplified",
             "diarization": False,
             "target_languages": [],
+            "language_scope": "session",
         }
 
 

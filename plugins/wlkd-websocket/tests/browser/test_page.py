@@ -346,6 +346,37 @@ async def test_only_what_the_model_can_do_is_offered(scripted, browse):
         await visit.sees_no("#translate")
 
 
+async def test_a_meeting_may_be_in_several_languages_where_the_model_follows_them(scripted, browse):
+    engine = {"name": "default", "backend": "simulstreaming", "model": "base", "languages": ["en", "zh"]}
+    offer = {"languages": ["en", "zh"], "language": "en", "tasks": ["transcribe"], "chinese_script": "simplified"}
+    body = json.dumps({**offer, "engines": [{**engine, "abilities": {"several_languages": True}}]})
+    async with scripted() as daemon, browse(locale="zh-CN") as visit:
+        urls: list[str] = []
+        visit.on("websocket", lambda socket: urls.append(socket.url))
+        await visit.route("**/asr/capabilities", lambda route: route.fulfill(body=body))
+        await visit.goto(daemon.http)
+        await visit.sees_no("#language-hint")
+        await visit.select_option("#language", label="多种语言交替")
+        await visit.sees("#language-hint", "每次停顿后重新识别语种")
+        await visit.sees("#script-choice", "中文字形")
+        await visit.click("#record")
+        await visit.hears("one")
+        await visit.finishes()
+        assert urls == [f"{daemon.ws}/asr?language=auto&language_scope=segment&format=pcm&resume=true"]
+        await visit.reload()
+        await visit.click("#ui-language")
+        await visit.sees("#language option:checked", "Several languages in turn")
+        await visit.sees("#language-hint", "Recognized anew after each pause")
+
+
+async def test_the_page_says_how_long_a_language_that_was_found_is_kept(scripted, browse):
+    for scope, hint in (("session", "then kept"), ("segment", "anew after each pause")):
+        async with scripted({"recognition": {"language_scope": scope}}) as daemon, browse() as visit:
+            await visit.goto(daemon.http)
+            await visit.sees("#language", "French")
+            await visit.sees("#language-hint", hint)
+
+
 async def test_a_server_with_several_models_lets_people_choose(scripted, browse):
     korean = {"name": "scripted", "options": {"languages": ["ko"], "script": [" hana", " dul"]}}
     async with scripted({"engines": {"korean": korean}, "routing": {"ko": "korean"}}) as daemon, browse() as visit:

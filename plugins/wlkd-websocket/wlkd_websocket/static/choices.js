@@ -2,11 +2,12 @@
 
 import { languageName, spokenLanguages, t, uiLanguage } from "./i18n.js";
 import { offered } from "./server.js";
-import { save, settings } from "./settings.js";
+import { SEVERAL, save, settings } from "./settings.js";
 import { BOTH, SHARED, mayShare, microphones } from "./sound.js";
 
 const source = document.getElementById("source");
 const language = document.getElementById("language");
+const hint = document.getElementById("language-hint");
 const scripts = document.getElementById("script");
 const models = document.getElementById("model");
 const SCRIPTS = ["simplified", "traditional", "traditional_hk", "as_heard"];
@@ -35,16 +36,24 @@ export function showLanguages() {
   const offer = offered();
   const configured = offer?.language ?? "auto";
   const byDefault = configured === "auto" ? t("auto") : t("configured", { name: languageName(configured) });
-  const known = spokenLanguages((showModels(offer) ?? offer)?.languages);
+  const model = showModels(offer);
+  const known = spokenLanguages((model ?? offer)?.languages);
+  const automatic = configured === "auto" ? [] : [["auto", t("auto")]];
+  // Of several models, the default one hears those who change the language.
+  const follows = (model ?? offer?.engines?.[0])?.abilities.several_languages ?? offer === null;
+  const several = follows && !severalByDefault() ? [[SEVERAL, t("several")]] : [];
   // Nothing to recognize where the model knows one language.
-  const automatic = configured === "auto" ? [] : known.length > 1 ? [["auto", t("auto")]] : [];
-  fill(language, known.length === 1 ? known : [["", byDefault], ...automatic, ...known], settings.language);
+  const all = known.length === 1 ? known : [["", byDefault], ...automatic, ...several, ...known];
+  fill(language, all, settings.language);
   const script = offer?.chinese_script ?? SCRIPTS[0];
   fill(scripts, SCRIPTS.map((name) => [name === script ? "" : name, t(name)]), settings.script);
   // What this server does not have is not asked for; before it has answered, nothing is known to be missing.
   if (offer) Object.assign(settings, { language: language.value, script: scripts.value });
   showScript();
 }
+
+/** Whether "automatic" means several languages in turn at this server. */
+const severalByDefault = () => offered()?.language_scope === "segment";
 
 /** Offer the models of a server that has several. Returns the chosen one; null: that of the language. */
 function showModels(offer) {
@@ -60,8 +69,10 @@ function showModels(offer) {
 function showScript() {
   const chosen = settings.language;
   const automatic = chosen === "auto" || (chosen === "" && (offered()?.language ?? "auto") === "auto");
-  document.getElementById("language-hint").hidden = !automatic;
-  const mayBeChinese = ["zh", "yue"].includes(chosen) || (uiLanguage() === "zh" && ["", "auto"].includes(chosen));
+  hint.hidden = !automatic && chosen !== SEVERAL;
+  hint.textContent = t(automatic && !severalByDefault() ? "languageHint" : "severalHint");
+  const open = ["", "auto", SEVERAL].includes(chosen);
+  const mayBeChinese = ["zh", "yue"].includes(chosen) || (uiLanguage() === "zh" && open);
   document.getElementById("script-choice").hidden = !(offered()?.chinese_script && mayBeChinese);
 }
 

@@ -2,6 +2,9 @@
 
 import { keep, kept } from "./storage.js";
 
+/** As the language: several, in turn. */
+export const SEVERAL = "several";
+
 const DEFAULTS = {
   source: "", // of sound; empty: the default microphone
   language: "", // empty: as the server is configured
@@ -51,8 +54,10 @@ export function serverUrl() {
   if (!["ws:", "wss:"].includes(url.protocol)) return null;
   if (url.pathname === "/") url.pathname = "/asr";
   url.hash = "";
+  const several = settings.language === SEVERAL;
   const wishes = {
-    language: settings.language,
+    language: several ? "auto" : settings.language,
+    language_scope: several ? "segment" : "",
     token: settings.token,
     hotwords: settings.hotwords.trim(),
     initial_prompt: settings.prompt.trim(),
