@@ -286,6 +286,17 @@ def test_a_language_without_words_for_the_speech_is_not_its_language(
     assert commit.language == "en" and commit.words
 
 
+def test_latin_letters_with_which_a_window_begins_do_not_run_into_those_before_it(
+    upload: Upload, vocabulary: Vocabulary, hearing: Callable[..., WholeHearing]
+) -> None:
+    text = Text(tuple(vocabulary.encode("Is用GPS")), -0.2, False, 0.0)
+    upload.adopt(replace(upload.plan().state, language="zh"))
+    upload.accept(speech(0, 6))
+    upload.end_segment(samples(6))
+    [commit] = hearing(Model(lambda length: text)).run([upload])
+    assert [word.text for word in commit.words] == [" Is", "用", "GPS"]
+
+
 @pytest.mark.parametrize("fault", ["CUDA failed with error out of memory", "cuBLAS failed: CUBLAS_STATUS_ALLOC_FAILED"])
 def test_what_a_gpu_has_no_room_to_compute_is_heard_on_the_cpu(
     upload: Upload, hearing: Callable[..., WholeHearing], caplog: pytest.LogCaptureFixture, fault: str
