@@ -430,6 +430,20 @@ async def test_a_file_that_is_dropped_while_the_microphone_runs_is_not_opened_an
         await visit.sees_no(NOTICE)
 
 
+async def test_of_several_files_that_are_dropped_at_once_the_one_that_is_opened_is_named(scripted, browse):
+    drop = """(bytes) => {
+        const data = new DataTransfer();
+        for (const name of ["one.wav", "two.wav"]) data.items.add(new File([new Uint8Array(bytes)], name));
+        document.dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
+    }"""
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.evaluate(drop, list(wav(bytes(32_000))))
+        await visit.hears("two")
+        await visit.is_in("idle")
+        await visit.sees(NOTICE, "one.wav is the only one that was opened")
+
+
 async def test_an_empty_file_is_explained(scripted, browse, tmp_path):
     path = tmp_path / "meeting.wav"
     path.touch()

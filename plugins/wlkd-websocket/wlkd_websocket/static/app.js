@@ -194,7 +194,8 @@ async function openSound() {
   return sound;
 }
 
-async function upload(file) {
+/** Transcribe `file`; `others` came with it. */
+async function upload(file, ...others) {
   await opened;
   if (!file) return;
   if (stream || starting) {
@@ -206,6 +207,7 @@ async function upload(file) {
   dismiss();
   if (file.size) follow(new Upload(url, transcript, file));
   else explain("emptyFile", { name: file.name }, [["dismiss", () => dismiss()]]);
+  if (file.size && others.length) explain("others", { name: file.name }, [["dismiss", () => dismiss()]]);
 }
 
 /** Note in this tab whether it records: it may be loaded anew in the middle, as by a phone that is short of memory. */
@@ -370,7 +372,7 @@ $("file").addEventListener("change", ({ target }) => {
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
   event.preventDefault();
-  upload(event.dataTransfer.files[0]);
+  upload(...event.dataTransfer.files);
 });
 $("theme").addEventListener("click", () => {
   nextTheme();
