@@ -29,6 +29,7 @@ from wlkd.contract.types import (
     Word,
 )
 from wlkd.daemon.listeners import HttpServer
+from wlkd.testing.contracts import provisioned
 
 PORTS = range(20_000, 32_768)
 """Below those that the kernel gives to outgoing connections: nobody takes one of these between here and its use."""
@@ -322,12 +323,12 @@ async def _rehearsal(
     build: Callable[[int], Transport], prepare: Callable[[MadeUpSession], None]
 ) -> AsyncIterator[tuple[int, MadeUpSessions]]:
     port, sessions = free_port(), MadeUpSessions(prepare)
-    http, transport = HttpServer("127.0.0.1", port), build(port)
+    http = HttpServer("127.0.0.1", port)
     try:
-        await transport.start(sessions, http)
-        await http.start()
-        yield port, sessions
+        async with provisioned(build(port)) as transport:
+            await transport.start(sessions, http)
+            await http.start()
+            yield port, sessions
+            await transport.stop_accepting()
     finally:
-        await transport.stop_accepting()
-        await transport.close()
         await http.close()
