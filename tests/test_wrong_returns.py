@@ -54,6 +54,30 @@ def test_what_a_backend_returns_by_mistake(made, told, caplog):
     assert told in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (Commit((Word(" a", np.int64(0), np.int64(1)),)), "due are start and end as int"),
+        (Commit((Word(" a", 0, 1, np.float32(0.5)),)), "due is a confidence as float"),
+        (Commit(tentative=(Word(" a", 0, 1, np.float32(0.5)),)), "due is a confidence as float"),
+        (Commit(tentative=(Word(b" a", 0, 1),)), "due are Words with a text"),
+        (Commit((" a",)), "' a' among the words; due are Words"),
+        (Commit(until=np.int64(1)), "due is an int"),
+    ],
+)
+def test_what_of_a_commit_no_client_could_be_told(made, told, caplog):
+    class Counting(SimpleNamespace):
+        def run(self, batch):
+            return [made, Commit()]
+
+    plain = SimpleNamespace(bridges_pauses=False)
+    steps = [Step(Stream(None, plain, "live", print), [], 1.0) for _ in range(2)]
+    wrong, right = run_batch(Counting(), steps)
+    assert isinstance(wrong, SessionError) and wrong.code == "internal"
+    assert right == Commit(), "the other stream of the batch goes on"
+    assert "Counting.run gave " in caplog.text and told in caplog.text
+
+
 def test_an_open_without_return():
     class Forgetful(Vad):
         def open(self):

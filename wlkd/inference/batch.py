@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from wlkd.contract.components import Backend
 from wlkd.contract.errors import Code, SessionError
-from wlkd.contract.types import Commit, Frame
+from wlkd.contract.types import Commit, Frame, Word
 from wlkd.inference.backlog import Outcome, Step, Stream
 
 logger = logging.getLogger(__name__)
@@ -48,12 +48,15 @@ def _run(backend: Backend, steps: Sequence[Step]) -> dict[Stream, Outcome]:
         for step in steps:
             outcomes.update(_run(backend, [step]))
         return outcomes
-    return {step.stream: _outcome(step.stream, commit) for step, commit in zip(steps, commits, strict=True)}
+    return {step.stream: _outcome(backend, step.stream, commit) for step, commit in zip(steps, commits, strict=True)}
 
 
-def _outcome(stream: Stream, commit: Commit) -> Outcome:
+def _outcome(backend: Backend, stream: Stream, commit: Commit) -> Outcome:
     """`commit`, once it is known how the next step of `stream` may be taken."""
     try:
+        if fault := _fault_of(commit):
+            logger.error("%s.run gave %s", type(backend).__name__, fault)
+            return SessionError(Code.INTERNAL, "internal error: the recognized words are malformed")
         stream.bridges_pauses = stream.recognizer.bridges_pauses
     except Exception as error:
         return _failure(error)
@@ -66,6 +69,21 @@ def _check(backend: Backend, commits: object, due: int) -> None:
     if len(made) != due or not all(isinstance(commit, Commit) for commit in made):
         kinds = ", ".join(sorted({type(commit).__name__ for commit in made})) or "nothing"
         raise TypeError(f"{type(backend).__name__}.run gave {len(made)} x {kinds}; due is a list of {due} x Commit")
+
+
+def _fault_of(commit: Commit) -> str | None:
+    """What no client could be told of it. A number of NumPy's would fail only when it becomes JSON, far from the
+    backend, and for some clients alone."""
+    if not isinstance(commit.until, int):
+        return f"until={commit.until!r}; due is an int, like int(…)"
+    for word in (*commit.words, *commit.tentative):
+        if not isinstance(word, Word) or not isinstance(word.text, str):
+            return f"{word!r} among the words; due are Words with a text"
+        if not (isinstance(word.start, int) and isinstance(word.end, int)):
+            return f"{word!r}; due are start and end as int, sample indexes, like int(…)"
+        if not isinstance(word.confidence, float | int | None):
+            return f"{word!r}; due is a confidence as float, like float(…), or None"
+    return None
 
 
 def _failure(error: Exception) -> Exception:
