@@ -1,11 +1,15 @@
 """What `wlkd.testing` checks for plugins: it treats a component as the daemon does, and finds what breaks a rule."""
 
+from dataclasses import replace
+
 import aiohttp
+import numpy as np
+import pytest
 from aiohttp import web
 
-from wlkd import Options, StreamOffer
+from wlkd import Backend, Commit, Options, Recognizer, StreamOffer, Word
 from wlkd.contract.components import Transport
-from wlkd.testing import Told, check_transport
+from wlkd.testing import Told, check_backend, check_transport, speech_like
 from wlkd.transports.conversation import feed_all, last_update, running
 from wlkd.transports.http import STATUS, answering, peer_of, while_connected
 
@@ -54,3 +58,76 @@ async def test_a_transport_is_provisioned_before_it_starts_and_closed_twice():
 
     await check_transport(build, upload)
     assert built and all(transport.path and transport.closed == 2 for transport in built)
+
+
+class Whole(Backend):
+    """Says one word of each stretch, at its end."""
+
+    def languages(self):
+        return frozenset({"en"})
+
+    def open(self, params):
+        return Stretch()
+
+    def run(self, batch):
+        return [self.conclude(plan.recognizer) for plan in batch]
+
+    def conclude(self, stretch):
+        if not stretch.ended:
+            return Commit(until=stretch.start)
+        word = Word(" so", stretch.start, stretch.end, 0.5)
+        stretch.start, stretch.ended = None, False
+        return self.said(word, stretch.end)
+
+    def said(self, word, end):
+        return Commit((word,), (), "en", end, segment_end=True)
+
+
+class Stretch(Recognizer):
+    start = None
+    end = 0
+    ended = False
+
+    def accept(self, frame):
+        self.start = frame.start if self.start is None else self.start
+        self.end = frame.end
+
+    def end_segment(self, at):
+        self.ended = True
+
+
+@pytest.mark.parametrize(
+    ("of_word", "of_commit", "told"),
+    [
+        ({}, {"until": 48_000}, "a closed segment ends at 64000, and its commit says until=48000"),
+        ({}, {"language": None}, "the commits say None"),
+        ({"start": 32_000, "end": 48_000}, {}, "SpeechClock helps"),
+        ({"confidence": float("nan")}, {}, "confidence nan is not"),
+        ({"confidence": np.float32(0.5)}, {}, r"NumPy's become one by float\("),
+        ({"end": np.int64(64_000)}, {}, r"NumPy's numbers by int\("),
+    ],
+)
+def test_a_backend_that_breaks_a_rule_is_found(of_word, of_commit, told):
+    class Wrong(Whole):
+        def said(self, word, end):
+            last = replace(word, **of_word) if end == 64_000 else word
+            return replace(super().said(last, end), **of_commit)
+
+    speech = [speech_like(2), speech_like(1)]
+    check_backend(Whole(Options()), speech)
+    with pytest.raises(AssertionError, match=told):
+        check_backend(Wrong(Options()), speech)
+
+
+def test_a_word_from_before_what_was_settled_is_found():
+    class Hasty(Whole):
+        def conclude(self, stretch):
+            if not stretch.ended:
+                return Commit((), (), "en", stretch.end)
+            return super().conclude(stretch)
+
+        def said(self, word, end):
+            return super().said(replace(word, end=word.start + 1), end)
+
+    with pytest.raises(AssertionError, match="comes after a commit with until="):
+        check_backend(Hasty(Options()), [speech_like(2)])

@@ -6,7 +6,6 @@ import random
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -275,16 +274,24 @@ def recognized(
 
 
 def check_backend(backend: Backend, speech: Sequence[Samples], language: str = "en") -> list[Word]:
-    """The contract of backends: words in order, times inside the audio, every stretch closed, streams independent.
+    """The contract of backends: words in order, each inside the stretch in which it was spoken and behind what was
+    settled before, every stretch closed and settled, streams independent.
 
-    `speech`: stretches, each at least a second. Returns the words.
+    `speech`: stretches, each at least a second, a second of silence behind each. Returns the words.
     """
     params = RecognitionParams(language=language)
     commits = recognized(backend, speech, params=params)
     words = [word for commit in commits for word in commit.words]
-    assert all(isinstance(time, Integral) for word in words for time in (word.start, word.end)), (
-        "times are sample indexes, whole numbers: seconds become them by wlkd.contract.audio.samples"
+    times = [*(commit.until for commit in commits), *(time for word in words for time in (word.start, word.end))]
+    assert all(isinstance(time, int) for time in times), (
+        "times are sample indexes, whole numbers: seconds become them by wlkd.contract.audio.samples, "
+        "and NumPy's numbers by int(…)"
     )
+    for word in (*words, *(word for commit in commits for word in commit.tentative)):
+        sure = word.confidence
+        assert sure is None or (isinstance(sure, (float, int)) and 0 <= sure <= 1), (
+            f"confidence {sure!r} is not a Python number from 0 to 1, nor None: NumPy's become one by float(…)"
+        )
     assert all(word.start <= word.end for word in words)
     assert [word.start for word in words] == sorted(word.start for word in words)
     ends = sum(commit.segment_end for commit in commits)
@@ -293,6 +300,9 @@ def check_backend(backend: Backend, speech: Sequence[Samples], language: str = "
         assert not (commit.segment_end and commit.tentative), "a closed segment has no tentative words"
     untils = [commit.until for commit in commits]
     assert untils == sorted(untils), "settled audio became unsettled"
+    _check_times(commits, speech)
+    said = next((commit.language for commit in reversed(commits) if commit.language is not None), None)
+    assert said == language, f"the client asked for the language {language}, and the commits say {said}"
 
     first, second = (backend.open(params) for _ in range(2))
     for recognizer in (first, second):
@@ -301,3 +311,21 @@ def check_backend(backend: Backend, speech: Sequence[Samples], language: str = "
     pair = backend.run([StepPlan(first), StepPlan(second)])
     assert [word.text for word in pair[0].words] == [word.text for word in pair[1].words], "batch members differ"
     return words
+
+
+def _check_times(commits: Sequence[Commit], speech: Sequence[Samples]) -> None:
+    """Of the words, and of what is settled, for `recognized`."""
+    begin, settled = 0, 0
+    stretches = iter(speech)
+    end = len(next(stretches))
+    for commit in commits:
+        for word in commit.words:
+            assert (begin <= word.start or begin < word.end) and word.start <= end, (
+                f"{word} lies outside its stretch, from sample {begin} to {end}: times count from the session's first "
+                "sample, silence included; wlkd.contract.clock.SpeechClock helps an engine that does not hear silence"
+            )
+            assert word.end >= settled, f"{word} comes after a commit with until={settled}: all before is settled"
+        settled = commit.until
+        if commit.segment_end:
+            assert settled >= end, f"a closed segment ends at {end}, and its commit says until={settled}"
+            begin, end = end + SAMPLE_RATE, end + SAMPLE_RATE + len(next(stretches, ()))
