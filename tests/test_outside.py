@@ -23,7 +23,7 @@ from wlkd import Backend, Commit, Config, Options, Problem, RecognitionParams, R
 
 
 class EchoOptions(Options):
-    words: int = Field(3, ge=1, description="How many to say.")
+    words: int = Field(default=3, ge=1, description="How many to say.")
 
 
 class Echo(Backend[EchoOptions]):
@@ -45,6 +45,27 @@ def wlkd_register_backends(register: Registry) -> None:
 @hookimpl
 def wlkd_check_config(config: Config) -> list[Problem]:
     return [] if config.server.port else [Problem("server.port", "is not set")]
+"""
+
+TESTS = """
+from right import Echo, EchoOptions
+from wlkd import Http, Sessions, Transport, Translator, TranslatorOptions
+from wlkd.testing import Told, check_backend, check_translator, check_transport, provisioned, speech_like
+
+
+class Silent(Transport[EchoOptions]):
+    async def start(self, sessions: Sessions, http: Http) -> None: ...
+
+
+async def client(port: int, audio: bytes) -> Told:
+    return Told("")
+
+
+async def test_the_contracts(translator: Translator[TranslatorOptions]) -> None:
+    async with provisioned(Echo(EchoOptions())) as backend:
+        check_backend(backend, [speech_like(1)])
+    await check_transport(lambda port: Silent(EchoOptions()), client)
+    check_translator(translator, [])
 """
 
 
@@ -77,12 +98,14 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_plugin_from_outside_is_checked_against_the_installed_types(outside: Path, tmp_path: Path) -> None:
     (tmp_path / "right.py").write_text(PLUGIN)
+    (tmp_path / "tests.py").write_text(TESTS)
     (tmp_path / "misspelt.py").write_text(PLUGIN.replace("self.config.words", "self.config.wrods"))
-    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(outside), "right.py", "misspelt.py"]
+    files = ["right.py", "tests.py", "misspelt.py"]
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(outside), *files]
     output = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
     [found, summary] = output.splitlines()
     assert found.startswith("misspelt.py:") and '"EchoOptions" has no attribute "wrods"' in found
-    assert summary == "Found 1 error in 1 file (checked 2 source files)"
+    assert summary == "Found 1 error in 1 file (checked 3 source files)"
 
 
 @pytest.mark.parametrize("folder", [ROOT, *PLUGINS], ids=lambda folder: folder.name)

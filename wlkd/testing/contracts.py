@@ -233,7 +233,7 @@ def check_diarizer(open_stream: Callable[[], DiarizerStream], audio: Samples) ->
     assert len(set(found)) == 1, "the turns depend on how the audio was cut"
 
 
-def check_translator(translator: Translator, passages: Sequence[Passage]) -> list[str]:
+def check_translator(translator: Translator[Any], passages: Sequence[Passage]) -> list[str]:
     """The contract of translators: one text for each passage, the same in a batch, alone, and after others.
 
     `translator` is provisioned. Returns the texts.
@@ -252,7 +252,7 @@ def check_translator(translator: Translator, passages: Sequence[Passage]) -> lis
 
 
 def recognized(
-    backend: Backend,
+    backend: Backend[Any],
     speech: Sequence[Samples],
     *,
     chunk_seconds: float = 1.0,
@@ -273,7 +273,7 @@ def recognized(
     return commits
 
 
-def check_backend(backend: Backend, speech: Sequence[Samples], language: str = "en") -> list[Word]:
+def check_backend(backend: Backend[Any], speech: Sequence[Samples], language: str = "en") -> list[Word]:
     """The contract of backends: words in order, each inside the stretch in which it was spoken and behind what was
     settled before, every stretch closed and settled, streams independent.
 

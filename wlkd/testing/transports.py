@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from wlkd.contract.components import Transport
 from wlkd.contract.errors import Code, SessionError, SessionRefused
@@ -204,7 +205,7 @@ AUDIO = bytes(range(256)) * 50
 REFUSALS = (Code.UNAUTHORIZED, Code.SERVER_FULL, Code.DRAINING)
 
 
-async def check_transport(transport: Callable[[int], Transport], client: Client, *mistaken: Client) -> None:
+async def check_transport(transport: Callable[[int], Transport[Any]], client: Client, *mistaken: Client) -> None:
     """The contract of transports: every byte reaches the session; a client reads every word before it is told the
     end; each `Code` and each refusal is told with its message; a place is free once its client has been told; a
     client that leaves ends its session; who is turned away is counted once.
@@ -221,7 +222,7 @@ async def check_transport(transport: Callable[[int], Transport], client: Client,
     await _check_leaving(transport, client)
 
 
-async def _check_words(transport: Callable[[int], Transport], client: Client) -> None:
+async def _check_words(transport: Callable[[int], Transport[Any]], client: Client) -> None:
     """All goes well."""
     async with _rehearsal(transport, _all_goes_well) as (port, sessions):
         told = await client(port, AUDIO)
@@ -230,7 +231,7 @@ async def _check_words(transport: Callable[[int], Transport], client: Client) ->
         await _all_closed(sessions)
 
 
-async def _check_failure(transport: Callable[[int], Transport], client: Client, code: Code) -> None:
+async def _check_failure(transport: Callable[[int], Transport[Any]], client: Client, code: Code) -> None:
     """The session fails with `code` when it is fed."""
     error = SessionError(code, f"so that {code} is told")
 
@@ -244,7 +245,7 @@ async def _check_failure(transport: Callable[[int], Transport], client: Client, 
         assert not sessions.counted, "what ends a session is no refusal"
 
 
-async def _check_refusals(transport: Callable[[int], Transport], client: Client) -> None:
+async def _check_refusals(transport: Callable[[int], Transport[Any]], client: Client) -> None:
     """The client is turned away: before it says what it wants, and for what it wants."""
     refusals = [SessionRefused(code, f"so that {code} is told", 7) for code in Code if code in REFUSALS]
     async with _rehearsal(transport, _all_goes_well) as (port, sessions):
@@ -260,7 +261,7 @@ async def _check_refusals(transport: Callable[[int], Transport], client: Client)
         assert sessions.counted == [*refusals, mistake], "a client that is turned away is counted once"
 
 
-async def _check_mistake(transport: Callable[[int], Transport], mistaken: Client) -> None:
+async def _check_mistake(transport: Callable[[int], Transport[Any]], mistaken: Client) -> None:
     """The transport itself turns the client away."""
     async with _rehearsal(transport, _all_goes_well) as (port, sessions):
         told = await mistaken(port, AUDIO)
@@ -270,7 +271,7 @@ async def _check_mistake(transport: Callable[[int], Transport], mistaken: Client
         )
 
 
-async def _check_leaving(transport: Callable[[int], Transport], client: Client) -> None:
+async def _check_leaving(transport: Callable[[int], Transport[Any]], client: Client) -> None:
     """The client leaves in the middle."""
     async with _rehearsal(transport, lambda session: None) as (port, sessions):
         leaving = asyncio.ensure_future(client(port, AUDIO))
@@ -320,7 +321,7 @@ async def _all_closed(sessions: MadeUpSessions) -> None:
 
 @asynccontextmanager
 async def _rehearsal(
-    build: Callable[[int], Transport], prepare: Callable[[MadeUpSession], None]
+    build: Callable[[int], Transport[Any]], prepare: Callable[[MadeUpSession], None]
 ) -> AsyncIterator[tuple[int, MadeUpSessions]]:
     port, sessions = free_port(), MadeUpSessions(prepare)
     http = HttpServer("127.0.0.1", port)
