@@ -40,7 +40,7 @@ export function showLanguages() {
   const known = spokenLanguages((model ?? offer)?.languages);
   const automatic = configured === "auto" ? [] : [["auto", t("auto")]];
   // Of several models, the default one hears those who change the language.
-  const follows = (model ?? offer?.engines?.[0])?.abilities.several_languages ?? offer === null;
+  const follows = (model ?? offer?.engines?.[0])?.abilities?.several_languages ?? offer === null;
   const several = follows && !severalByDefault() ? [[SEVERAL, t("several")]] : [];
   // Nothing to recognize where the model knows one language.
   const all = known.length === 1 ? known : [["", byDefault], ...automatic, ...several, ...known];
