@@ -150,13 +150,26 @@ async def test_a_stream_that_is_configured_goes_on(change, answer, code):
         ("[1]", "must be a JSON object"),
         ('"KeepAlive"', "must be a JSON object"),
         ("{", "not JSON"),
-        ("[" * 100_000, "nested too deeply"),
+        ("[" * 15_000, "nested too deeply"),
+        ("[" * 100_000, "more than 20000 values"),
         (r'{"type": "\ud800"}', "half of a character"),
         ("CloseStream", "not JSON"),
         ("", "not JSON"),
         ("x" * 5_000, "not JSON"),
     ],
-    ids=["type", "no type", "list", "string", "cut short", "nested", "half a character", "text", "empty", "long"],
+    ids=[
+        "type",
+        "no type",
+        "list",
+        "string",
+        "cut short",
+        "nested",
+        "many values",
+        "half a character",
+        "text",
+        "empty",
+        "long",
+    ],
 )
 async def test_a_message_that_makes_no_sense_is_answered_and_harms_nothing(sent, said):
     async with serving() as daemon, aiohttp.ClientSession() as http:
