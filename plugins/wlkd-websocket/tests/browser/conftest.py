@@ -66,6 +66,11 @@ class Visit:
         # first one ('unsafe-eval'), so that it fails where the condition is not true at once.
         await self.page.wait_for_function(f"() => {condition}", timeout=WAIT_MS)
 
+    async def opens(self, address: str) -> None:
+        """Go there, and wait until the page has drawn what it had kept: later, it would draw over what a test shows."""
+        await self.page.goto(address)
+        await self.until("sessionStorage.getItem('wlkd.place') !== null")
+
     async def has_recorded(self, seconds: int) -> None:
         """Wait until the page's clock says so, or more: a busy machine does not look at each second."""
         clock = "document.getElementById('elapsed').textContent.split(':').reduce((sum, part) => 60 * sum + +part, 0)"

@@ -476,7 +476,7 @@ async def test_an_update_touches_only_the_lines_that_it_changes(scripted, browse
         return [all, ...some, document.querySelector("#lines").innerText.match(/one/g).length];
     }"""
     async with scripted() as daemon, browse() as visit:
-        await visit.goto(daemon.http)
+        await visit.opens(daemon.http)
         first, *later, seen = await visit.evaluate(update)
         assert first > 1000 and max(later) < 20
         assert seen == 1000
@@ -500,7 +500,7 @@ async def test_arabic_goes_from_right_to_left_and_english_beside_it_does_not(scr
         return [...seen, ...[".words", "#tail", ".who", ".translation"].map(direction)];
     }"""
     async with scripted() as daemon, browse() as visit:
-        await visit.goto(daemon.http)
+        await visit.opens(daemon.http)
         assert await visit.evaluate(show) == ["rtl", "rtl", "rtl", "ltr", "ltr"]
 
 
@@ -534,8 +534,7 @@ async def test_a_meeting_that_is_too_long_for_the_browser_is_kept_without_the_ti
         return answers;
     }"""
     async with scripted() as daemon, browse() as visit:
-        await visit.goto(daemon.http)
-        await visit.until(OPENED)
+        await visit.opens(daemon.http)
         assert await visit.evaluate(meet) == [[True, 1000], [False, 0]]
 
 
@@ -605,8 +604,7 @@ async def test_keeping_a_long_meeting_writes_only_what_is_new_and_a_crash_loses_
         return [all, answers];
     }"""
     async with scripted() as daemon, browse() as visit:
-        await visit.goto(daemon.http)
-        await visit.until(OPENED)
+        await visit.opens(daemon.http)
         all_of_it, answers = await visit.evaluate(meet)
         assert all_of_it[0] and all_of_it[1] > 100_000
         assert [answer for answer in answers if not answer[1] or answer[2] > 5_000] == []
@@ -647,8 +645,7 @@ async def test_tabs_keep_their_transcripts_apart_and_a_new_one_brings_back_what_
         await one.goto(daemon.http)
         first = await record(one, "two")
         other = type(one)(await one.context.new_page())
-        await other.goto(daemon.http)
-        await other.until(OPENED)
+        await other.opens(daemon.http)
         assert await other.said() == []
         second = await record(other, "six")
         assert len(second) > len(first)
@@ -674,8 +671,7 @@ async def test_tabs_keep_their_transcripts_apart_and_a_new_one_brings_back_what_
             await tab.page.close()
         for expected in (second, first, []):  # the last one first
             again = type(one)(await one.context.new_page())
-            await again.goto(daemon.http)
-            await again.until(OPENED)
+            await again.opens(daemon.http)
             await again.wait_for_timeout(200)
             assert await again.said() == expected
 
@@ -763,7 +759,7 @@ async def test_paper_has_the_whole_transcript_in_dark_letters(query, scripted, b
         new TranscriptView().render(transcript);
     }"""
     async with scripted() as daemon, browse(color_scheme="dark") as visit:
-        await visit.goto(f"{daemon.http}/{query}")
+        await visit.opens(f"{daemon.http}/{query}")
         await visit.evaluate(show)
         await visit.page.emulate_media(media="print")
         await visit.until("getComputedStyle(document.querySelector('.text')).color === 'rgb(0, 0, 0)'")

@@ -27,7 +27,7 @@ NAMES = """() => [...document.querySelectorAll(".who")].filter((who) => !who.hid
 
 async def test_speakers_have_names_that_can_be_changed(scripted, browse):
     async with scripted() as daemon, browse() as visit:
-        await visit.goto(daemon.http)
+        await visit.opens(daemon.http)
         await visit.page.evaluate(SHOW)
         await visit.page.evaluate("say(false)")
         assert await visit.page.evaluate(NAMES) == []
@@ -57,7 +57,7 @@ SAY_AGAIN = """() => {
 
 async def test_who_speaks_first_after_a_pause_is_not_taken_for_who_spoke_first_before_it(scripted, browse):
     async with scripted() as daemon, browse() as visit:
-        await visit.goto(daemon.http)
+        await visit.opens(daemon.http)
         await visit.page.evaluate(SHOW)
         await visit.page.evaluate("say(true)")
         visit.page.once("dialog", lambda dialog: dialog.accept("Anna"))
