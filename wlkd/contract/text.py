@@ -14,6 +14,7 @@ from wlkd.contract.types import SENTENCE_ENDS, Word
 
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue", "km", "bo"})
 """Written without spaces between words: each character counts as a word."""
+CHINESE = frozenset({"zh", "yue"})
 CLOSING = "\"'”’»)]」』）"
 """Marks that may follow the end of a sentence."""
 CLAUSE_ENDS = tuple(",;:，；：、")

@@ -13,14 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
-from wlkd.contract.text import is_abbreviation, text_of
+from wlkd.contract.text import CHINESE, is_abbreviation, text_of
 from wlkd.contract.types import ChineseScript, Word
 from wlkd.transports.queries import choice
 
 if TYPE_CHECKING:
     from opencc import OpenCC
 
-CHINESE = frozenset({"zh", "yue"})
 SIMPLIFY = "tw2s"
 """OpenCC's name of the conversion that everything begins with. It knows what is written in Taiwan, 看著 for 看着 and
 麻痺 for 麻痹, which `t2s` does not."""

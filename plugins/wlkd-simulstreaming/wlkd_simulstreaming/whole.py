@@ -18,6 +18,7 @@ from wlkd_whisper.window import Window
 from wlkd import Commit, ProvisionError, Word
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.priority import in_background
+from wlkd.contract.text import CHINESE
 from wlkd_simulstreaming.beam import ROWS, BeamSearch, States, Text, confidence
 from wlkd_simulstreaming.brief import start_sequence
 from wlkd_simulstreaming.holes import HOLE_FRAMES
@@ -42,7 +43,6 @@ LEAST_PROGRESS = samples(2.0)
 """By so much it is shorter each time after that: over noise, a model may tell a fiftieth of a second at a time, and to
 hear the rest costs as much as 30 s each time. Clear and noisy speech, also in a language that is not the window's,
 is heard four times at most."""
-CHINESE = frozenset({"zh", "yue"})
 COMPETE = "uploads compete with live streams"
 ON_CPU = (
     "uploads are recognized on the CPU meanwhile, more slowly: free memory of the GPU, or choose a smaller model, and "

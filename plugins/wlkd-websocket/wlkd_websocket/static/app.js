@@ -205,9 +205,12 @@ async function upload(file, ...others) {
   const url = address();
   if (url === null) return;
   dismiss();
-  if (file.size) follow(new Upload(url, transcript, file));
-  else explain("emptyFile", { name: file.name }, [["dismiss", () => dismiss()]]);
-  if (file.size && others.length) explain("others", { name: file.name }, [["dismiss", () => dismiss()]]);
+  if (!file.size) {
+    explain("emptyFile", { name: file.name }, [["dismiss", () => dismiss()]]);
+    return;
+  }
+  follow(new Upload(url, transcript, file));
+  if (others.length) explain("others", { name: file.name }, [["dismiss", () => dismiss()]]);
 }
 
 /** Note in this tab whether it records: it may be loaded anew in the middle, as by a phone that is short of memory. */
