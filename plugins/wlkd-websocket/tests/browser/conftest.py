@@ -14,6 +14,8 @@ import pytest_asyncio
 
 from wlkd.testing import RunningDaemon, running_daemon
 
+from .given import words
+
 CHROMIUM = Path("/usr/bin/chromium")
 FAKE_DEVICE = "--use-fake-device-for-media-stream"
 WAIT_MS = 60_000
@@ -28,10 +30,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(missing)
             # One event loop for all: that of the browser which they share.
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-
-
-def words(text: str) -> list[str]:
-    return re.findall(r"[a-z']+", text.lower())
 
 
 def says_script(found: list[str], at_least: int) -> bool:
