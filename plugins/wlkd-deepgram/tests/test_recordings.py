@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
 from functools import partial
 
 import aiohttp
 import numpy as np
 import pytest
 import soundfile
+from wlkd_deepgram.text import found
 from wlkd_deepgram.transport import Deepgram, DeepgramOptions
 
 from tests.scripted import spoken
@@ -30,6 +32,19 @@ async def test_a_recording():
     assert [(word.word, word.start, word.end) for word in alternative.words[:2]] == [("one", 0, 0.5), ("two", 0.5, 1)]
     assert [utterance.transcript for utterance in answer.results.utterances] == [spoken(3)]
     assert answer.metadata.duration == 3.0
+
+
+async def test_the_answer_is_written_beside_the_event_loop(monkeypatch):
+    threads = []
+
+    def noting(terms, words):
+        threads.append(threading.current_thread())
+        return found(terms, words)
+
+    monkeypatch.setattr("wlkd_deepgram.prerecorded.found", noting)
+    async with serving() as daemon:
+        await client(daemon).listen.v1.media.transcribe_file(request=quiet(1), model="nova-3")
+    assert [thread is threading.main_thread() for thread in threads] == [False]
 
 
 async def test_a_recording_that_may_be_in_several_languages():
