@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.whole_core import core
 from wlkd.config.options import RecognitionOptions
 from wlkd.contract.errors import SessionError
 from wlkd.contract.text import text_of
 from wlkd.contract.types import ChineseScript, Word
 from wlkd.sessions.params import wishes
-from wlkd.sessions.script import Script
+from wlkd.sessions.script import Script, _converter
 
 
 def words(texts: Sequence[str]) -> list[Word]:
@@ -142,3 +143,22 @@ def test_a_client_chooses_and_is_told_what_there_is() -> None:
         wishes({"language_scope": "word"}, options, {"zh"}, "live")
     with pytest.raises(SessionError, match="chinese_script=seal: unknown; known: simplified, traditional, trad"):
         wishes({"chinese_script": "seal"}, options, {"zh"}, "live")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [("simplified", ["tw2s"]), ("traditional", ["tw2s", "s2tw"]), ("as_heard", [])],
+)
+async def test_the_tables_are_there_before_the_first_word(
+    wanted: ChineseScript, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Loading holds the interpreter's lock for 0.1 s: live streams would wait.
+    loaded: list[str] = []
+
+    def noting(name: str) -> object:
+        loaded.append(name)
+        return _converter(name)
+
+    monkeypatch.setattr("wlkd.sessions.script._converter", noting)
+    async with core({"recognition": {"chinese_script": wanted}}):
+        assert loaded == expected

@@ -29,6 +29,7 @@ from wlkd.sessions.admission import Admission
 from wlkd.sessions.continuation import Keys
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.making import Parts
+from wlkd.sessions.script import load_tables
 from wlkd.sessions.speakers import DiarizerService
 
 logger = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ async def running_core(
     tokens = read_tokens(config.auth.tokens_file)
     keys = Keys(read_continuation_keys(config.auth.continuation_key))
     ctx = Context(models_dir=config.models_dir, metrics=metrics.registry, status=status)
+    load_tables(config.recognition.chinese_script)
     async with AsyncExitStack() as stack:
         parts = await _parts(config, plugins, ctx, stack, metrics)
         turns = Turns()

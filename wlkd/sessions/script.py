@@ -74,6 +74,14 @@ BY_SUBTAG: Mapping[str, ChineseScript] = {
 """How Chinese is written by region or script of a language tag; the first that is in it decides (zh-Hant-HK)."""
 
 
+def load_tables(wanted: ChineseScript) -> None:
+    """Load what the first Chinese word in the `wanted` script would have to wait for, and every stream with it.
+
+    OpenCC lets no other thread run while it loads: 0.1 s for traditional characters, more where processors are busy."""
+    if wanted != "as_heard":
+        Script(wanted).write([Word("中", 0, 0)], (), "zh")
+
+
 def _script_of_tag(tag: str) -> ChineseScript | None:
     language, *subtags = tag.lower().replace("_", "-").split("-")
     return next((script for name, script in BY_SUBTAG.items() if language in CHINESE and name in subtags), None)
