@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -89,3 +90,12 @@ def test_its_threads_compute_on_one_each() -> None:
     crew = Crew(2)
     torch.set_num_threads(2)
     assert crew.share(lambda _: torch.get_num_threads(), range(2))[1] == 1
+
+
+def test_its_threads_end_with_it() -> None:
+    crew = Crew(2)
+    _, other = crew.share(lambda _: threading.current_thread(), range(2))
+    del crew
+    gc.collect()
+    other.join(30)
+    assert not other.is_alive()

@@ -30,19 +30,13 @@ class Crew:
     def __init__(self, size: int) -> None:
         self._size = size
         self._ids: list[int] = []
-        self._others = ThreadPoolExecutor(max(size - 1, 1), "crew", self._begin)
+        # Not a method of the crew: a thread would hold on to it, and so keep itself alive when nobody else has it.
+        self._others = ThreadPoolExecutor(max(size - 1, 1), "crew", _begin, (self._ids,))
         self._steps = 0
         self._counting = threading.Lock()
         # All of them start now: a thread may run only where the one that starts it may, and that changes in `_apart`.
         everyone = threading.Barrier(size)
         self.share(lambda _: everyone.wait(), range(size))
-
-    def _begin(self) -> None:
-        """In each of the other threads."""
-        self._ids.append(threading.get_native_id())
-        # A thread takes what was set last anywhere when it first needs to know; from then on the number is its own.
-        torch.get_num_threads()
-        torch.set_num_threads(1)
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -88,3 +82,11 @@ class Crew:
         finally:
             with suppress(OSError):
                 os.sched_setaffinity(0, allowed)
+
+
+def _begin(ids: list[int]) -> None:
+    """In each of the other threads, whose own number goes to `ids`."""
+    ids.append(threading.get_native_id())
+    # A thread takes what was set last anywhere when it first needs to know; from then on the number is its own.
+    torch.get_num_threads()
+    torch.set_num_threads(1)
