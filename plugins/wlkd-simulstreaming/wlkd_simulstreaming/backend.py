@@ -96,8 +96,6 @@ class SimulStreaming(SteppedBackend[SimulStreamingOptions, Brief, State]):
             raise SessionError("bad_request", f"static_prompt and hotwords take {tokens} tokens; at most {most} fit")
         if model.whole is not None and params.in_long_pieces:
             return Upload(brief, first_state(brief, params))
-        if model.whole is not None:
-            model.whole.give_way()
         return Listener(brief, first_state(brief, params))
 
     def run(self, batch: Sequence[StepPlan]) -> list[Commit]:

@@ -1,8 +1,8 @@
 """Uploaded files heard in whole windows: what `upload.py` plans, `beam.py` computes.
 
 The model is CTranslate2's, loaded when the first file comes and a second time, beside that of live streams: its threads
-are its own, so that they can have a priority of their own. From the first live stream on they have the lowest that
-Linux knows; then the processors are theirs only while no live stream wants them.
+are its own, so that they can have a priority of their own. They have the lowest that Linux knows: the processors are
+theirs only while no live stream wants them.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Job:
 
 
 class WholeHearing:
-    """Hears the windows of files. `run` blocks, one call at a time; `give_way` may come from elsewhere meanwhile."""
+    """Hears the windows of files. `run` blocks, one call at a time."""
 
     def __init__(
         self,
@@ -82,12 +82,6 @@ class WholeHearing:
         self._metrics = metrics
         self._loads = loads
         self._beam: BeamSearch | None = None
-        self._gives_way = False
-        self._wanted_to = False
-
-    def give_way(self) -> None:
-        """Live streams are here, or may come: from the next `run` on."""
-        self._wanted_to = True
 
     @torch.inference_mode()
     def run(self, uploads: Sequence[Upload]) -> list[Commit]:
@@ -256,12 +250,8 @@ class WholeHearing:
     # The model -----------------------------------------------------------------------------------------------
 
     def _ready(self) -> BeamSearch:
-        if self._beam is None or self._gives_way != self._wanted_to:
-            self._beam = None
-            self._gives_way = self._wanted_to
-            load = self._loads[0]
-            model = in_background(load, COMPETE) if self._gives_way else load()
-            self._beam = BeamSearch(model, self._vocabulary)
+        if self._beam is None:
+            self._beam = BeamSearch(in_background(self._loads[0], COMPETE), self._vocabulary)
         return self._beam
 
 
