@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
-from aiohttp.http import WS_CLOSED_MESSAGE
+from aiohttp.http import WS_CLOSED_MESSAGE, WebSocketError
 from pydantic import Field
 
 from wlkd.contract.components import Options
@@ -87,13 +87,17 @@ class Socket(web.WebSocketResponse):
     async def receive(self, timeout: float | None = None) -> WSMessage:  # noqa: ASYNC109  # as aiohttp has it
         """The next message, inside `serve`. One that is no text and not binary is the last.
 
-        Raises `SessionError("message_too_big")` in place of one above the limit: no other can be read then."""
+        Raises `SessionError("message_too_big")` in place of one above the limit, and `SessionError("bad_request")` in
+        place of what is none: nothing behind it can be read then."""
         async with asyncio.timeout(timeout):
             message = await self._ahead.get()
         if _is_last(message):
             self._ahead.put_nowait(message)
             if self._too_big is not None:
                 raise self._too_big
+            if isinstance(message.data, WebSocketError):
+                # aiohttp has closed the connection, with the code that RFC 6455 has for it.
+                raise SessionError(Code.BAD_REQUEST, f"the client breaks the WebSocket protocol: {message.data}")
         else:
             self._account(-_size(message))
         return message
@@ -127,7 +131,7 @@ class Socket(web.WebSocketResponse):
         the client has gone.
 
         An error ends the session's audio: it is raised by `updates()`, after the words of the audio before. Raises
-        `SessionError("message_too_big")` itself.
+        what `receive` raises.
         """
         taking = True
         async for message in self:

@@ -168,6 +168,28 @@ async def test_a_client_that_sends_on_reads_why_its_message_was_refused(serve):
     assert told == [("message_too_big", 1009)] * 3
 
 
+@pytest.mark.parametrize(
+    ("frame", "close_code", "told"),
+    [
+        (b"\x81\x82\0\0\0\0\xff\xfe", 1007, "Invalid UTF-8 text message"),
+        (b"\xf2\x80\0\0\0\0", 1002, "Received frame with non-zero reserved bits"),
+    ],
+    ids=["a text that is no UTF-8", "reserved bits"],
+)
+async def test_a_client_that_breaks_the_protocol_is_told_from_one_that_leaves(
+    http, serve, caplog, frame, close_code, told
+):
+    caplog.set_level("INFO")
+    async with serve(input="pcm") as daemon, http.ws_connect(daemon.ws + "/asr") as socket:
+        await socket.receive_json(timeout=10)
+        socket._writer.transport.write(frame)
+        async for _ in socket:
+            pass
+        assert socket.close_code == close_code
+        await until_metric(daemon.http, "wlkd_sessions_closed_total", 1, reason="bad_request")
+    assert f"bad_request: the client breaks the WebSocket protocol: {told}" in caplog.text
+
+
 async def test_a_client_that_disappears_gives_its_place_back(http, serve):
     async with serve({"sessions": {"max_sessions": 1}}) as daemon:
         gone = await http.ws_connect(daemon.ws + "/asr?format=pcm")
