@@ -30,6 +30,28 @@ async def test_the_socket_is_found_behind_repeated_slashes() -> None:
         assert (await socket.receive_json())["type"] == "config"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"),
+    [
+        ("POST", "/audio/transcriptions", 404, "/audio/transcriptions is not here; /v1/audio/transcriptions is"),
+        ("POST", "//v1/v1/listen", 404, "//v1/v1/listen is not here; /v1/listen is"),
+        ("POST", "/v1/speak", 404, "/v1/speak is not here"),
+        ("GET", "/a%0Ab", 404, "/a\\nb is not here"),
+        ("GET", "/v1/audio/transcriptions", 405, "GET: this path takes POST"),
+        ("PUT", "/v1/listen", 405, "PUT: this path takes GET, HEAD, POST"),
+    ],
+)
+async def test_a_wrong_address_is_told_with_the_nearest_right_one(
+    method: str, path: str, status: int, message: str
+) -> None:
+    async with (
+        running_daemon({**VALUES, "transports": {"openai": {}, "deepgram": {}}}) as daemon,
+        aiohttp.request(method, daemon.http + path) as answer,
+    ):
+        assert (answer.status, (await answer.json())["error"]["message"]) == (status, message)
+        assert ("Allow" in answer.headers) == (status == 405)
+
+
 @pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nA:", b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"])
 async def test_a_connection_without_a_request_is_closed(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wlkd.daemon.listeners, "IDLE_SECONDS", 0.2)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import difflib
 import logging
 import re
 import socket
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.log import server_logger
 from aiohttp.typedefs import Middleware
 
 from wlkd.contract.errors import ProvisionError
+from wlkd.contract.one_line import one_line
 from wlkd.daemon.origins import Origins
 from wlkd.host.addresses import EVERYWHERE, refused, with_port
 from wlkd.host.systemd import InheritedSockets
@@ -31,6 +33,26 @@ IDLE_SECONDS = 75.0
 is an hour, in which clients that say nothing, with a token or without, could take every descriptor."""
 
 Address = tuple[str, int]
+
+
+@web.middleware
+async def name_the_nearest(request: web.Request, handler: web.Handler) -> web.StreamResponse:  # type: ignore[name-defined]
+    """Answer for a path or a method that nobody serves, with what there is. A client's base address is easily wrong,
+    and of an answer that is no JSON OpenAI's packages show the status alone."""
+    try:
+        return await handler(request)  # type: ignore[no-any-return]
+    except web.HTTPMethodNotAllowed as error:
+        takes = ", ".join(sorted(error.allowed_methods))
+        return _nowhere(error, f"{request.method}: this path takes {takes}", {hdrs.ALLOW: takes})
+    except web.HTTPNotFound as error:
+        paths = [resource.canonical for resource in request.app.router.resources()]
+        nearest = difflib.get_close_matches(request.path, paths, n=1, cutoff=0.8)
+        return _nowhere(error, f"{one_line(request.path)} is not here" + "".join(f"; {path} is" for path in nearest))
+
+
+def _nowhere(error: web.HTTPException, message: str, headers: Mapping[str, str] = {}) -> web.Response:
+    fields = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+    return web.json_response({"error": fields}, status=error.status, headers=headers)
 
 
 @web.middleware
@@ -74,7 +96,7 @@ class HttpServer:
         self._tls = tls
         # Outermost first. The last one looks a handler up and calls it by itself, so nothing behind it would be asked.
         self._origins = Origins(allowed_origins)
-        self._middlewares: list[Middleware] = [self._origins.check, self._count, collapse_slashes]
+        self._middlewares: list[Middleware] = [self._origins.check, self._count, name_the_nearest, collapse_slashes]
         self._sockets = sockets or InheritedSockets()
         self._apps: dict[Address, web.Application] = {}
         self._runners: list[web.AppRunner] = []
