@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 import wlkd.daemon.listeners
+from tests.waiting import until
 from wlkd.daemon.listeners import HttpServer
 from wlkd.testing import running_daemon
 
@@ -62,6 +63,23 @@ async def test_a_connection_without_a_request_is_closed(said: bytes, monkeypatch
             answer = await reader.read()
         writer.close()
     assert answer.startswith(b"HTTP/1.1 200") == said.endswith(b"\r\n\r\n")
+
+
+async def test_a_client_that_never_reads_does_not_keep_its_connection(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(wlkd.daemon.listeners, "UNREAD_SECONDS", 0.5)
+    async with running_daemon(VALUES) as daemon:
+        # So that it reads nothing ahead.
+        _, writer = await asyncio.open_connection("127.0.0.1", daemon.port, limit=1)
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 20_000)
+
+        def is_closed() -> bool:
+            writer.write(b"\r\n")
+            return writer.transport.is_closing()
+
+        await until(is_closed)
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
 async def test_a_stream_may_be_silent_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:

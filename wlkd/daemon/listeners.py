@@ -31,6 +31,9 @@ SHUTDOWN_SECONDS = 2.0
 IDLE_SECONDS = 75.0
 """How long a connection may be without a request: longer than proxies keep one for the next (60 s). aiohttp's own limit
 is an hour, in which clients that say nothing, with a token or without, could take every descriptor."""
+UNREAD_SECONDS = 300.0
+"""How long a client may leave unread what waits for it. aiohttp waits for ever, with a descriptor and the memory of the
+answer. As long as a session may be silent by default: a network that fails for less ends no stream."""
 
 Address = tuple[str, int]
 
@@ -146,7 +149,10 @@ class HttpServer:
             )
             await runner.setup()
             self._runners.append(runner)
-            site = web.SockSite(runner, self.bound_socket(host, port), ssl_context=self._tls)
+            listening = self.bound_socket(host, port)
+            # The sockets of its connections begin with the same.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000))
+            site = web.SockSite(runner, listening, ssl_context=self._tls)
             await site.start()
             self._sites.append(site)
         self.addresses = [address[:2] for runner in self._runners for address in runner.addresses]
