@@ -54,3 +54,45 @@ async def test_arabic_goes_from_right_to_left_and_english_beside_it_does_not(scr
     async with scripted() as daemon, browse() as visit:
         await visit.opens(daemon.http)
         assert await visit.evaluate(show) == ["rtl", "rtl", "rtl", "ltr", "ltr"]
+
+
+KEEP_LONG = """() => {
+  const line = (n) => ({ start: n, end: n + 1, text: " one two three", speaker: null, language: "en" });
+  const lines = [...Array(40)].map((_, n) => line(n));
+  const parts = [{ offset: 0, target: null, others: 0, lines, words: [], tail: "", draft: "" }];
+  for (const place of ["", ".2", ".3", ".4"]) localStorage.setItem(`wlkd.transcript${place}`, JSON.stringify(parts));
+}"""
+END_IS_SEEN = """(() => {
+  const [words, paper] = ["tail", "scroller"].map((id) => document.getElementById(id).getBoundingClientRect());
+  return words.top > paper.top && words.bottom < paper.bottom;
+})()"""
+
+
+async def test_the_end_is_followed_though_what_stands_below_it_comes_and_goes(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.evaluate(KEEP_LONG)
+        await visit.reload()
+        for _ in range(2):
+            await visit.sees("#earlier", "Earlier transcripts")
+            await visit.until(END_IS_SEEN)
+            await visit.evaluate("document.getElementById('scroller').scrollTop -= 1")
+            await visit.wait_for_timeout(100)
+            await visit.click("#record")
+            await visit.hears("two")
+            await visit.sees_no("#to-end")
+            await visit.until(END_IS_SEEN)
+            await visit.finishes()
+
+
+async def test_nobody_is_led_to_words_that_were_cleared(scripted, browse):
+    async with scripted() as daemon, browse(viewport={"width": 360, "height": 740}) as visit:
+        await visit.goto(daemon.http)
+        await visit.evaluate(KEEP_LONG)
+        await visit.reload()
+        await visit.sees("#kept", "kept in this browser")
+        await visit.evaluate("document.getElementById('scroller').scrollTop = 0")
+        await visit.wait_for_timeout(100)
+        await visit.click("#clear")
+        await visit.sees("#notice", "cleared")
+        await visit.sees_no("#to-end")

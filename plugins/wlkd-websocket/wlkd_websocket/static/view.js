@@ -20,11 +20,8 @@ export class TranscriptView {
 
   constructor() {
     this.#scroller.addEventListener("scroll", () => {
-      const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-      this.#following = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-      if (!this.#following) return;
-      focusTranscript(this.#toEnd);
-      this.#toEnd.hidden = true;
+      this.#following = this.#unseen < NEAR_END_PX;
+      if (this.#following) this.#hideToEnd();
     });
     this.#toEnd.addEventListener("click", () => this.follow());
     // Larger letters, or a turned phone: what was at the end shall stay there.
@@ -48,7 +45,7 @@ export class TranscriptView {
     });
     this.#showTail(transcript.tail, lines.at(-1));
     this.#empty.hidden = !transcript.isEmpty || lines.length > 0;
-    if (this.#following) this.follow();
+    if (this.#following || !this.#empty.hidden) this.follow();
     else this.#toEnd.hidden = false;
   }
 
@@ -75,12 +72,24 @@ export class TranscriptView {
     this.#list.parentElement.after(this.#tail);
   }
 
+  /** How far the end of the words is below what is seen, in pixels. What stands below the words does not count: the
+   * note that they are kept, and earlier transcripts, come and go while nobody scrolls. */
+  get #unseen() {
+    const bottom = (part) => part.getBoundingClientRect().bottom;
+    return Math.max(bottom(this.#list), bottom(this.#tail)) - bottom(this.#scroller);
+  }
+
   /** Show the end, and go on showing it. */
   follow() {
     this.#following = true;
+    this.#hideToEnd();
+    // Below an empty one stand earlier transcripts; below words, they shall not push them out of sight.
+    if (!this.#empty.hidden) this.#scroller.scrollTop = 0;
+    else this.#scroller.scrollTop += this.#unseen + this.#scroller.clientHeight / 4;
+  }
+
+  #hideToEnd() {
     focusTranscript(this.#toEnd);
     this.#toEnd.hidden = true;
-    // Below an empty one stand earlier transcripts.
-    this.#scroller.scrollTop = this.#empty.hidden ? this.#scroller.scrollHeight : 0;
   }
 }
