@@ -121,3 +121,19 @@ async def test_nothing_overflows_at_any_width(width, scripted, browse):
         assert await visit.evaluate("document.documentElement.scrollWidth") <= width
         box = await visit.locator("#record").bounding_box()
         assert box["x"] >= 0 and box["y"] + box["height"] <= 700
+
+
+async def test_an_earlier_transcript_is_cut_off_where_a_phone_ends(scripted, browse):
+    leave = """() => {
+        const line = { start: 0, end: 1, text: " one two three".repeat(20), speaker: null, language: "en" };
+        const part = { offset: 0, target: null, others: 0, lines: [line], words: [], tail: "", draft: "" };
+        localStorage.setItem("wlkd.transcript.2", JSON.stringify([part]));
+    }"""
+    async with scripted() as daemon, browse(viewport={"width": 360, "height": 740}) as visit:
+        await visit.goto(daemon.http)
+        await visit.evaluate(leave)
+        await visit.reload()
+        await visit.sees("#earlier", "one two three")
+        assert await visit.evaluate("document.documentElement.scrollWidth") <= 360
+        box = await visit.locator("#earlier button").bounding_box()
+        assert box["x"] + box["width"] <= 360
