@@ -14,12 +14,17 @@ from prometheus_client import (
     Metric,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
 )
 from prometheus_client.registry import Collector
 
 from wlkd import __version__
 from wlkd.contract.errors import Code
 from wlkd.host.build import commit
+
+# Of the whole process, so also of the plugins' metrics. Otherwise each counter and histogram has a second series, the
+# time at which it was made, which Prometheus would keep like any other and which no rule or alert uses.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
