@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from itertools import count
-from threading import Barrier
+from threading import Barrier, current_thread, main_thread
 
 import numpy as np
 import pytest
@@ -29,6 +29,7 @@ class Ear(Recognizer):
     heard = 0
 
     def accept(self, frame: Frame) -> None:
+        assert current_thread() is not main_thread(), "recognizers live on the inference threads"
         self.heard += len(frame.samples)
 
     def end_segment(self, at: int) -> None: ...
@@ -51,6 +52,7 @@ class Slow(Backend):
         return frozenset({"de"})
 
     def open(self, params: RecognitionParams) -> Recognizer:
+        assert current_thread() is main_thread(), "on the event loop, where sessions are opened too"
         assert params.language == "de", "a language that it knows, or detection is measured too"
         return Ear()
 

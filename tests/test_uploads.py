@@ -58,6 +58,7 @@ class Patient(Backend):
         return frozenset({"en"})
 
     def open(self, params: RecognitionParams) -> Recognizer:
+        assert threading.current_thread() is threading.main_thread(), "on the event loop, where sessions are opened too"
         return Ear()
 
     def run(self, batch: Sequence[StepPlan]) -> list[Commit]:

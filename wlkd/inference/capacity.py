@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 import numpy as np
@@ -104,24 +104,28 @@ async def self_test(backend: Backend, threads: Executor, clock: Callable[[], flo
 
 async def one_step(backend: Backend, rows: int, threads: Executor, clock: Callable[[], float]) -> float:
     """Seconds that a step of `rows` fresh streams on each of the `threads` takes."""
-    loop, each = asyncio.get_running_loop(), range(backend.concurrency)
-    batches = await asyncio.gather(*(loop.run_in_executor(threads, listeners, backend, rows) for _ in each))
+    loop = asyncio.get_running_loop()
+    batches = [listeners(backend, rows) for _ in range(backend.concurrency)]
+    await asyncio.gather(*(loop.run_in_executor(threads, speak_to, batch) for batch in batches))
     began = clock()
     await asyncio.gather(*(loop.run_in_executor(threads, backend.run, batch) for batch in batches))
     return max(clock() - began, 1e-6)
 
 
 def listeners(backend: Backend, rows: int, priority: Priority = "live") -> list[StepPlan]:
-    """Streams that have just heard a window of speech, in a full house: without time to spare."""
+    """Steps of fresh streams in a full house: without time to spare. On the event loop, like every `Backend.open`."""
     params = RecognitionParams(language=_a_language(backend), priority=priority)
-    recognizers = [backend.open(params) for _ in range(rows)]
+    return [StepPlan(backend.open(params), spare=0.0, upload=priority == "upload") for _ in range(rows)]
+
+
+def speak_to(batch: Sequence[StepPlan]) -> None:
+    """Let each stream hear a window of speech. On an inference thread, where recognizers live."""
     # The same speech from another syllable on for each: to make it takes longer than some steps.
     speech = _test_speech()
-    for number, recognizer in enumerate(recognizers):
-        recognizer.accept(Frame(0, np.roll(speech, number * samples(0.5))))
-        if priority == "upload":
-            recognizer.end_segment(len(speech))  # Before its end, a file may not be heard at all.
-    return [StepPlan(recognizer, spare=0.0, upload=priority == "upload") for recognizer in recognizers]
+    for number, plan in enumerate(batch):
+        plan.recognizer.accept(Frame(0, np.roll(speech, number * samples(0.5))))
+        if plan.upload:
+            plan.recognizer.end_segment(len(speech))  # Before its end, a file may not be heard at all.
 
 
 @functools.cache

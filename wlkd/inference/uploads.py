@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from wlkd.contract.components import Backend, Recognizer
 from wlkd.inference.backlog import Outcome, Step, Stream, waiting_since
 from wlkd.inference.batch import run_batch
-from wlkd.inference.capacity import listeners
+from wlkd.inference.capacity import listeners, speak_to
 from wlkd.inference.failures import Failures
 from wlkd.inference.left_time import LeftTime
 
@@ -119,7 +119,7 @@ class Uploads:
             while True:
                 self._wake.clear()
                 if self._failures.to_test:
-                    await self._failures.judge(self._compute(self._test))
+                    await self._failures.judge(self._test())
                 elif batch := self._next_batch():
                     await self._run(batch)
                 else:
@@ -153,8 +153,15 @@ class Uploads:
                 self._computing = None
                 self._see_whether_idle()
 
-    def _test(self) -> None:
-        self._backend.run(listeners(self._backend, 1, "upload"))
+    async def _test(self) -> None:
+        """Hear made-up speech. Raises what the backend raises."""
+        batch = listeners(self._backend, 1, "upload")
+
+        def hear() -> None:
+            speak_to(batch)
+            self._backend.run(batch)
+
+        await self._compute(hear)
 
     def _see_whether_idle(self) -> None:
         if not self._streams and self._computing is None:
