@@ -350,7 +350,7 @@ async def tells_of_a_stuck_worker(http: aiohttp.ClientSession, url: str) -> None
 
 
 async def test_a_stuck_worker_is_seen_and_does_not_hold_the_end_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wlkd.inference.worker.STUCK_SECONDS", 0.1)
+    monkeypatch.setattr("wlkd.inference.worker.CLOSE_SECONDS", 0.1)
     values = {**BASE, "transports": {"websocket": {"input": "pcm"}}}
     values["backend"] = {"name": "scripted", "options": {"step_seconds": 8}}
     values["worker"] = {"stall_seconds": 0.1}

@@ -46,7 +46,7 @@ LOOK_AGAIN_SECONDS = 5.0
 RELAXED, SATURATED = 0.7, 1.0
 """Busy share up to which the chunk stays at its minimum, and from which on it is at its maximum."""
 
-STUCK_SECONDS = 2.0
+CLOSE_SECONDS = 2.0
 """What a batch gets to end when the worker is closed while sessions are open: the daemon stops, and cannot wait for
 one that may be stuck."""
 UPLOAD_PATIENCE = 10.0
@@ -123,15 +123,15 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         if self._warming_up is not None:
-            await asyncio.wait({self._warming_up}, timeout=STUCK_SECONDS)
-        await self._self_tests.end(STUCK_SECONDS)
+            await asyncio.wait({self._warming_up}, timeout=CLOSE_SECONDS)
+        await self._self_tests.end(CLOSE_SECONDS)
         if self._batches:
-            over, _ = await asyncio.wait(self._batches, timeout=STUCK_SECONDS)
+            over, _ = await asyncio.wait(self._batches, timeout=CLOSE_SECONDS)
             for _ in over:
                 self._turns.give_back(self)
         self._turns.leave(self)
         if self._uploads is not None:
-            await self._uploads.close(STUCK_SECONDS)
+            await self._uploads.close(CLOSE_SECONDS)
         # A stuck batch must not keep the process: the daemon's exit does not wait for these threads.
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -284,9 +284,8 @@ class Worker:
                 if batch := self._next_batch(free):
                     running.create_task(self._conclude(batch, *self._begin(batch)))
                     continue
-                # When all threads are taken, only a batch's end can help; the timeout serves streams that went quiet
-                # with less than a chunk handed in.
-                # So it is while other engines have the processors.
+                # The timeout serves streams that went quiet with less than a chunk handed in. While all threads are
+                # taken, or other engines have the processors, nothing but the end of a batch can help.
                 idle = free and not self._turns.waits(self)
                 wait = self._schedule.seconds_to_next(self._streams, self._clock()) if idle else None
                 if (due_in := self._self_tests.due_in) is not None:
