@@ -2,6 +2,8 @@
 
 import errno
 import logging
+import re
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -162,6 +164,19 @@ async def test_a_defect_of_a_transport_does_not_count_as_a_client_that_left(rais
                 raise raised
         labels = {"transport": "test", "reason": reason}
         assert running.metrics.registry.get_sample_value("wlkd_sessions_closed_total", labels) == 1
+
+
+async def test_how_long_a_session_took_is_told_right_though_the_clock_was_set(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with core() as admission, opened(admission) as session:
+        today = time.time()
+        monkeypatch.setattr(time, "time", lambda: today + 86_400)  # as on a machine that had no time at its start
+        await session.finish()
+        await rest(session)
+    [took] = re.findall(r"session 1 closed: reason=finished after=([\d.]+)s", caplog.text)
+    assert float(took) < 600
 
 
 async def test_places_of_a_machine_that_drains_are_not_free() -> None:

@@ -53,7 +53,8 @@ class Admission:
         self._tokens = Tokens(tokens, keys)
         self._resumption = Resumption(config, keys, metrics)
         self._maker = Maker(config, plugins, parts, engines, self._resumption, metrics)
-        self._open: set[LiveSession] = set()
+        self._open: dict[LiveSession, float] = {}
+        """When each was opened, by a clock that nobody sets."""
         self._addresses: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -259,7 +260,7 @@ class Admission:
             self._note(refusal, asked.transport, asked.peer)
             raise refusal from error
         info = session.info
-        self._open.add(session)
+        self._open[session] = time.monotonic()
         self._addresses[info.peer] += 1
         self._empty.clear()
         self._metrics.sessions_open.labels(info.transport).inc()
@@ -311,7 +312,7 @@ class Admission:
         try:
             await session.close()
         finally:
-            self._open.discard(session)
+            opened = self._open.pop(session)
             self._addresses[info.peer] -= 1
             self._addresses += Counter()  # drops the zeros, or every address ever seen stays
             if not self._open:
@@ -322,7 +323,7 @@ class Admission:
                 "session %s closed: reason=%s after=%.1fs audio=%.1fs words=%d lag=%.1fs",
                 info.id,
                 reason,
-                time.time() - info.opened_at,
+                time.monotonic() - opened,
                 session.received_seconds,
                 session.words,
                 lag,
