@@ -108,9 +108,17 @@ async def test_a_reload_serves_a_certificate_that_was_renewed(
         assert await served() == second != first
 
 
+class Gone(Certificate):
+    """Whose files vanish in the moment in which they are to be served."""
+
+    def renew(self) -> bool:
+        raise FileNotFoundError("key.pem")
+
+
 @pytest.mark.parametrize("server", ["https"], indirect=True)
-async def test_a_certificate_that_is_half_renewed_while_a_model_loads_changes_nothing(
-    values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", [Certificate, Gone], ids=["half renewed", "gone"])
+async def test_a_certificate_that_cannot_be_used_once_a_model_is_loaded_changes_nothing(
+    values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Certificate]
 ) -> None:
     closed: list[Scripted] = []
     close = Scripted.close
@@ -123,12 +131,13 @@ async def test_a_certificate_that_is_half_renewed_while_a_model_loads_changes_no
     plugins = load_plugins()
     config = make_config(values, plugins)
     slow = make_config({**values, "backend": {"name": "scripted", "options": {"load_seconds": 0.2}}}, plugins)
-    certificate = Certificate(tmp_path / "cert.pem", tmp_path / "key.pem")
+    certificate = kind(tmp_path / "cert.pem", tmp_path / "key.pem")
     old_key = (tmp_path / "key.pem").read_text()
 
     def loading(status: str) -> None:
-        make_certificate(tmp_path)
-        (tmp_path / "key.pem").write_text(old_key)
+        if kind is Certificate:
+            make_certificate(tmp_path)
+            (tmp_path / "key.pem").write_text(old_key)
 
     async with running_core(config, plugins) as core:
         before = core.engines

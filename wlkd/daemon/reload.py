@@ -78,11 +78,11 @@ class Reload:
         try:
             # Again: a certificate and its key may have been renewed one after the other while a model was loading.
             self._certificate.check()
-        except ProvisionError:
+            renewed = self._certificate.renew()
+        except (ProvisionError, OSError):
             await core.give_back(engines)
             raise
         core.switch(engines)
-        renewed = self._certificate.renew()
         others = core.admission.apply(self._in_force(new), tokens, keys)
         if new.log_level != self.config.log_level:
             set_up_logging(new.log_level)
