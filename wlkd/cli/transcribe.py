@@ -151,18 +151,7 @@ async def _transcribe_all(
             for number, source in enumerate(waiting, start=1):
                 place = f"{number}/{len(waiting)} " if len(waiting) > 1 else ""
                 try:
-                    with _open(source.path) as file, ProgressBar(place + source.path.name) as report:
-                        result = await transcribe(file, report)
-                    tally.seconds += report.seconds
-                    for note in result.notes:
-                        at = f" at {seconds(note.start):.1f} s" if note.start else ""
-                        _complain(f"{source.path}: {note.code}{at}: {note.message}")
-                    if result.lines or result.failure is None:
-                        outputs.write(source, result.lines, complete=result.failure is None)
-                    if result.failure is not None:
-                        raise result.failure
-                    if all(line.is_silence for line in result.lines):
-                        _complain(f"{source.path}: nobody speaks in it")
+                    await _transcribe_one(source, place + source.path.name, transcribe, outputs, tally)
                     tally.done += 1
                 except BrokenPipeError:
                     raise  # Nobody reads what is printed, nor would anybody read what comes.
@@ -173,6 +162,23 @@ async def _transcribe_all(
     if args.output_dir is not None:
         print(tally, file=sys.stderr)
     return 1 if tally.failed else 0
+
+
+async def _transcribe_one(source: Source, label: str, transcribe: Transcriber, outputs: Outputs, tally: Tally) -> None:
+    """Write what a file says, and tell what else there is to say of it. Raises one of `FAILURES` where it could not be
+    heard to its end, once the words before are written."""
+    with _open(source.path) as file, ProgressBar(label) as report:
+        result = await transcribe(file, report)
+    tally.seconds += report.seconds
+    for note in result.notes:
+        at = f" at {seconds(note.start):.1f} s" if note.start else ""
+        _complain(f"{source.path}: {note.code}{at}: {note.message}")
+    if result.lines or result.failure is None:
+        outputs.write(source, result.lines, complete=result.failure is None)
+    if result.failure is not None:
+        raise result.failure
+    if all(line.is_silence for line in result.lines):
+        _complain(f"{source.path}: nobody speaks in it")
 
 
 def _complain(problem: str) -> None:
