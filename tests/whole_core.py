@@ -17,6 +17,16 @@ from wlkd.testing import speech_like
 
 PCM = StreamOffer(encoding="s16le", sample_rate=16000, channels=1)
 STEREO = StreamOffer(encoding="s16le", sample_rate=16000, channels=2)
+HALF_SECOND = b"\x00\x20" * 8000
+"""Of `PCM`: the scripted backend makes a word of it."""
+
+SCRIPTED: Mapping[str, Any] = {
+    "decoders": {"pcm": {}},
+    "vad": {"name": "none"},
+    "backend": {"name": "scripted"},
+    "warmup": False,
+}
+"""A configuration without a model."""
 
 
 @asynccontextmanager
@@ -28,15 +38,7 @@ async def core(values: Mapping[str, Any] = {}) -> AsyncIterator[Admission]:
 @asynccontextmanager
 async def whole_core(values: Mapping[str, Any] = {}) -> AsyncIterator[Core]:
     plugins = load_plugins()
-    complete = {
-        "decoders": {"pcm": {}},
-        "vad": {"name": "none"},
-        "backend": {"name": "scripted"},
-        "worker": {"min_chunk_seconds": 0.2},
-        "warmup": False,
-        **values,
-    }
-    async with running_core(make_config(complete, plugins), plugins) as running:
+    async with running_core(make_config({**SCRIPTED, **values}, plugins), plugins) as running:
         yield running
 
 
