@@ -11,8 +11,13 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
+from wlkd_simulstreaming.brief import first_state, make_brief
+from wlkd_simulstreaming.options import SimulStreamingOptions
 from wlkd_simulstreaming.tokens import Vocabulary, byte_alphabet
+from wlkd_simulstreaming.upload import Upload
 from wlkd_whisper.dims import WhisperDims
+
+from wlkd import RecognitionParams
 
 from .talk import Talk
 
@@ -133,3 +138,10 @@ def new_talk(vocabulary, dims):
 @pytest.fixture
 def talk(new_talk):
     return new_talk()
+
+
+@pytest.fixture
+def upload(vocabulary: Vocabulary, dims: WhisperDims) -> Upload:
+    params = RecognitionParams(priority="upload", initial_prompt="th")
+    brief = make_brief(SimulStreamingOptions(), vocabulary, dims, params, None)
+    return Upload(brief, first_state(brief, params))
