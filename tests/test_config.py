@@ -302,7 +302,10 @@ def test_secrets_that_the_daemon_could_not_use(tmp_path: Path) -> None:
         f"server:\n  tls_certificate: {secret}\n  tls_key: {secret}\n",
     )
     tokens, key, tls = problems(path)
-    assert tokens == f"wlkd.yaml:2: auth.tokens_file: {secret} holds no token, so nobody could connect"
+    assert tokens == (
+        f"wlkd.yaml:2: auth.tokens_file: {secret} holds no token, so nobody could connect; write one token a line, or "
+        "take the option out to let everybody in"
+    )
     assert key.startswith(f"wlkd.yaml:3: auth.continuation_key: {secret} holds no key of 32 characters or more; ")
     assert tls.startswith(f"wlkd.yaml:6: server.tls_key: cannot use {secret} with certificate {secret}: ")
 

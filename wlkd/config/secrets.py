@@ -32,7 +32,10 @@ def read_tokens(path: Path | None) -> frozenset[str]:
         return frozenset()
     tokens = frozenset(_secrets_in(path, "auth.tokens_file"))
     if not tokens:
-        raise ProvisionError(f"auth.tokens_file: {credential(path)} holds no token, so nobody could connect")
+        raise ProvisionError(
+            f"auth.tokens_file: {credential(path)} holds no token, so nobody could connect; write one token a line, or "
+            "take the option out to let everybody in"
+        )
     return tokens
 
 
@@ -124,4 +127,7 @@ def _kept_key(path: Path) -> bytes:
             new.replace(path)
         return path.read_bytes()
     except OSError as error:
-        raise ProvisionError(f"cannot keep a key in {path}: {error}") from error
+        raise ProvisionError(
+            f"cannot keep a key in {path}: {error}; make room there, or name a file that holds one with "
+            "auth.continuation_key"
+        ) from error
