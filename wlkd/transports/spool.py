@@ -19,8 +19,8 @@ from wlkd.contract.errors import Code, SessionRefused
 logger = logging.getLogger(__name__)
 
 READ_BYTES = 256 * 1024
-RETRY_AFTER_SECONDS = 60
-"""When the disk is full: uploads that are finished give their room back."""
+FULL_DISK_SECONDS = 60
+"""How long a client is asked to wait when the disk is full: uploads that are finished give their room back."""
 
 
 class Spool:
@@ -96,7 +96,7 @@ def no_room(error: OSError) -> SessionRefused:
     """What to tell a client whose recording cannot be kept; the log tells the operator what to do."""
     folder = tempfile.tempdir or "the folder for temporary files"
     logger.error("an upload cannot be kept in %s: %s; make room there", folder, error.strerror)
-    return SessionRefused(Code.SERVER_FULL, "the server has no room for the upload", RETRY_AFTER_SECONDS)
+    return SessionRefused(Code.SERVER_FULL, "the server has no room for the upload", FULL_DISK_SECONDS)
 
 
 def _write(descriptor: int, data: bytes, position: int) -> None:
