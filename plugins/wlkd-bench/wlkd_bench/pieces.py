@@ -23,8 +23,7 @@ Format = Literal["pcm", "webm"]
 
 SEGMENT = 0x18538067
 CLUSTER = 0x1F43B675
-TIMESTAMP = 0xE7
-"""Matroska element ids (RFC 9559). ffmpeg counts timestamps in milliseconds."""
+"""Matroska element ids (RFC 9559)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +111,7 @@ def cut_webm(stream: bytes, seconds: float) -> list[Piece]:
             continue
         at = len(stream) if size is None else body + size
         if element == CLUSTER:
+            # Its first child is its timestamp, which ffmpeg counts in milliseconds.
             _, length, timestamp = _element(stream, body)
             starts.append(int.from_bytes(stream[timestamp : timestamp + (length or 0)]) / 1000)
             ends.append(at)
