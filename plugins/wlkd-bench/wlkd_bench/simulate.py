@@ -16,7 +16,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -53,6 +53,8 @@ from wlkd_bench.text import unaccented, units
 
 logger = logging.getLogger(__name__)
 
+TELLING_SECONDS = 2.0
+"""Speech from which on it counts whether the language of a clip was found."""
 HELD_SECONDS = 0.5 + HOLD_SECONDS
 """Silence after which a session has held words committed: half a second until the VAD finds a pause, then a hold."""
 
@@ -82,6 +84,11 @@ class Speaker:
     @property
     def over(self) -> bool:
         return self.fed == len(self.audio)
+
+    @property
+    def tells_language(self) -> bool:
+        """Whether it says enough for that."""
+        return self.clip.is_speech and self.speech >= samples(TELLING_SECONDS)
 
     def feed(self) -> None:
         """One more piece."""
@@ -192,6 +199,53 @@ class Simulation:
         return Speaker(clip, piece, read_audio(clip), self.vad.open(), recognizer, Recording(clip, 0.0))
 
 
+@dataclass
+class Results:
+    """What became of the clips that are over."""
+
+    scores: list[ClipScore] = field(default_factory=list)
+    recordings: list[Recording] = field(default_factory=list)
+    words: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Of each clip, by its id."""
+    languages_right: list[bool] = field(default_factory=list)
+    """Of each clip that says enough."""
+    early: int = 0
+    """Words that were committed before their stretch of speech ended."""
+    spent: float = 0.0
+    """Seconds of computing."""
+
+    def add(self, speaker: Speaker, seconds: float, *, fold: bool) -> None:
+        """`speaker` is over, `seconds` of computing after the one before; `fold`: see `score`."""
+        self.scores.append(score(speaker.recording, fold=fold))
+        self.recordings.append(speaker.recording)
+        self.words[speaker.clip.id] = speaker.words
+        if speaker.tells_language:
+            self.languages_right.append(speaker.language == speaker.clip.language)
+        self.early += speaker.early
+        self.spent += seconds
+
+    @property
+    def audio_seconds(self) -> float:
+        return sum(one.clip.seconds for one in self.scores)
+
+    def document(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Everything, for machines. `options`: of the backend."""
+        setup = {"options": dict(options), "ratio": self.spent / self.audio_seconds}
+        return document(self.scores, setup=setup, limits_missed=[]) | {"words": self.words}
+
+    def __str__(self) -> str:
+        right, audio = self.languages_right, self.audio_seconds
+        heard, wanted = rare_words_heard(self.scores)
+        words = sum(map(len, self.words.values()))
+        return (
+            f"{table(self.scores)}\n\n"
+            f"language right: {sum(right)} of {len(right)} clips with {TELLING_SECONDS:g} s of speech or more\n"
+            f"rare words recognized: {heard} of {wanted}\n"
+            f"committed before their stretch of speech ended: {self.early} of {words} words\n"
+            f"computing {self.spent:.1f} s for {audio:.1f} s of audio: ratio {self.spent / audio:.3f}"
+        )
+
+
 def spare_at(chunk_seconds: float) -> float:
     """The time to spare of a worker with the default options whose steps have this much new speech."""
     options = WorkerOptions()
@@ -207,6 +261,15 @@ def rare_words_heard(scores: Iterable[ClipScore]) -> tuple[int, int]:
         heard += sum(said.issuperset(units(word, one.clip.language)) for word in one.clip.rare_words)
         wanted += len(one.clip.rare_words)
     return heard, wanted
+
+
+def tell_mistakes(speaker: Speaker, scored: ClipScore, *, verbose: bool) -> None:
+    """Print that a clip was taken for another language; `verbose`: also the text of one with errors."""
+    clip = speaker.clip
+    if speaker.tells_language and speaker.language != clip.language:
+        print(f"{clip.set}/{clip.id}: {clip.language} was taken for {speaker.language}")
+    if verbose and scored.errors is not None and scored.errors.total:
+        print(f"{clip.id}: {scored.errors}\n  {clip.text}\n {speaker.committed}")
 
 
 async def simulate(args: argparse.Namespace) -> None:
@@ -234,38 +297,22 @@ async def simulate(args: argparse.Namespace) -> None:
         piece_seconds=args.piece,
     )
     folded = unaccented(clips)
-    scores, words, spent, right, early, recordings = [], {}, 0.0, [], 0, []
+    results = Results()
     busy = time.process_time()
     for speaker, seconds in simulation.run(clips):
-        clip, spent = speaker.clip, spent + seconds
-        scores.append(score(speaker.recording, fold=(clip.set, clip.language) in folded))
-        words[clip.id] = speaker.words
-        early += speaker.early
-        recordings.append(speaker.recording)
-        if clip.is_speech and speaker.speech >= samples(2.0):
-            right.append(speaker.language == clip.language)
-            if not right[-1]:
-                print(f"{clip.set}/{clip.id}: {clip.language} was taken for {speaker.language}")
-        if args.verbose and scores[-1].errors is not None and scores[-1].errors.total:
-            print(f"{clip.id}: {scores[-1].errors}\n  {clip.text}\n {speaker.committed}")
+        results.add(speaker, seconds, fold=(speaker.clip.set, speaker.clip.language) in folded)
+        tell_mistakes(speaker, results.scores[-1], verbose=args.verbose)
         if args.json:
-            ratio = spent / sum(one.clip.seconds for one in scores)
-            result = document(scores, setup={"options": options, "ratio": ratio}, limits_missed=[])
-            args.json.write_text(json.dumps(result | {"words": words}, ensure_ascii=False))
-    print(table(scores))
-    print(f"\nlanguage right: {sum(right)} of {len(right)} clips with 2 s of speech or more")
-    print("rare words recognized: {} of {}".format(*rare_words_heard(scores)))
-    print(f"committed before their stretch of speech ended: {early} of {sum(map(len, words.values()))} words")
-    audio = sum(clip.seconds for clip in clips)
-    print(f"computing {spent:.1f} s for {audio:.1f} s of audio: ratio {spent / audio:.3f}")
+            args.json.write_text(json.dumps(results.document(options), ensure_ascii=False))
+    print(results)
     busy = time.process_time() - busy
-    print(f"processor time, with the VAD: {busy:.1f} s: {busy / audio:.3f} of a core for a stream")
+    print(f"processor time, with the VAD: {busy:.1f} s: {busy / results.audio_seconds:.3f} of a core for a stream")
     for metric in registry.collect():
         for sample in metric.samples:
             if sample.name.startswith("wlkd_simulstreaming") and not sample.name.endswith("_created"):
                 print(f"{sample.name}{sample.labels or ''} {sample.value:.1f}")
     if args.simulstream:
-        simulstream.write(recordings, args.simulstream)
+        simulstream.write(results.recordings, args.simulstream)
     await backend.close()
     await vad.close()
 
