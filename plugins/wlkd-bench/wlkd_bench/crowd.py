@@ -14,8 +14,8 @@ from socket import SHUT_RDWR, SO_LINGER, SOL_SOCKET
 import aiohttp
 
 from wlkd.contract.audio import SAMPLE_RATE
+from wlkd_bench.pieces import PIECE_SECONDS
 
-PIECE_SECONDS = 0.25
 PIECE_BYTES = round(PIECE_SECONDS * SAMPLE_RATE) * 2
 PATIENCE_SECONDS = 120.0
 """For whatever a client waits for; longer, and the server has lost it."""

@@ -12,7 +12,6 @@ import argparse
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from faster_whisper import WhisperModel
@@ -24,7 +23,7 @@ from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import read_audio
 from wlkd_bench.report import accuracy_table, document, new_file
 from wlkd_bench.score import ClipScore, score
-from wlkd_bench.stream import Event, Recording
+from wlkd_bench.stream import Recording, heard_whole
 from wlkd_bench.text import unaccented
 
 
@@ -51,9 +50,7 @@ def decode(model: WhisperModel, clips: Sequence[Clip]) -> Iterator[Recording]:
             condition_on_previous_text=False,
             vad_filter=False,
         )
-        text = "".join(segment.text for segment in segments)
-        # A whole recording at once has no latency: leave out what it would be counted from.
-        yield Recording(replace(clip, word_ends=()), 0.0, events=[Event(0.0, text, "", 0.0)])
+        yield heard_whole(clip, "".join(segment.text for segment in segments))
 
 
 def main() -> None:

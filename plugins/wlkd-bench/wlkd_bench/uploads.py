@@ -21,7 +21,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,7 +37,7 @@ from wlkd_bench.mistakes import told_plainly
 from wlkd_bench.pieces import read_audio
 from wlkd_bench.report import document, grid
 from wlkd_bench.score import ClipScore, score
-from wlkd_bench.stream import Event, Recording
+from wlkd_bench.stream import heard_whole
 from wlkd_bench.text import unaccented
 
 Listener = Callable[[Clip, Samples], str]
@@ -195,9 +195,7 @@ async def compare(args: argparse.Namespace, clips: Sequence[Clip]) -> None:
     until = time.monotonic() + 60 * args.minutes
     for clip, heard in in_turns(sets_in_turn(clips), listeners):
         for name, (text, cost) in heard.items():
-            # A whole recording at once has no latency: leave out what it would be counted from.
-            recording = Recording(replace(clip, word_ends=()), 0.0, events=[Event(0.0, text, "", 0.0)])
-            scores[name].append(score(recording, fold=(clip.set, clip.language) in folds))
+            scores[name].append(score(heard_whole(clip, text), fold=(clip.set, clip.language) in folds))
             costs[name][clip.set].append(cost)
         if args.verbose:
             _tell_differences(clip, {name: scores[name][-1] for name in listeners})
