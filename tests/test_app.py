@@ -212,6 +212,6 @@ async def test_what_may_be_counted_is_shown_at_0_from_the_start() -> None:
 
 
 async def test_no_series_says_when_another_one_was_made() -> None:
-    async with running_daemon(BASE) as daemon, aiohttp.request("GET", f"{daemon.http}/metrics") as answer:
+    async with running_daemon(SCRIPTED) as daemon, aiohttp.request("GET", f"{daemon.http}/metrics") as answer:
         text = await answer.text()
     assert "wlkd_inference_steps_total" in text and "_created" not in text
