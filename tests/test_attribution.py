@@ -159,6 +159,7 @@ def test_words_that_wait_keep_their_language_while_the_next_segment_has_another(
     progress.committed(Commit(language="fr"))
     progress.committed(Commit((word(2, 3),)))
     progress.speakers_told(told(3, turn(0, 3, 1)))
+    progress.release()
     due = [("en", " 0"), ("de", " 1"), ("fr", " 2")]
     assert [(line.language, line.text) for line in transcript.lines] == due
     assert [one.language for one in transcript.take_sentences()] == ["en", "de"], "it says what to translate from"

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.in_turns import Hanging, Noting, Remembering, Stuck
+from tests.in_turns import Hanging, Noting, Prompt, Remembering, Stuck
 from tests.resuming_client import SECRET, Client
 from tests.wav import wav
 from tests.whole_core import PCM, core, pcm, rest
@@ -22,6 +23,7 @@ from wlkd.contract.errors import BadParameter, SessionError
 from wlkd.contract.priority import SMALL_SHARE
 from wlkd.contract.types import (
     UNKNOWN_SPEAKER,
+    Commit,
     Diarization,
     DiarizationParams,
     Frame,
@@ -30,13 +32,14 @@ from wlkd.contract.types import (
     Samples,
     SpeechEvent,
     Update,
+    Word,
 )
 from wlkd.metrics import Metrics
 from wlkd.sessions.admission import Admission
 from wlkd.sessions.attribution import Attribution
 from wlkd.sessions.known_speakers import voices_of
 from wlkd.sessions.progress import Progress
-from wlkd.sessions.speakers import DiarizerService, Listening
+from wlkd.sessions.speakers import WORDS_AT_ONCE, DiarizerService, Listening
 from wlkd.sessions.transcript import Transcript
 
 Diarizing = Callable[..., AbstractAsyncContextManager[Admission]]
@@ -194,6 +197,29 @@ async def test_who_flushes_again_and_again_leaves_a_late_diarizer_no_more_to_do(
                 await asyncio.sleep(0.01)
         listening.close()
     assert settled < 10
+
+
+async def test_the_speakers_of_a_whole_recording_hold_nobody_up() -> None:
+    transcript = Transcript(line_pause=32_000, silence_line=80_000, max_line=480_000)
+    progress, second, written = Progress(transcript, attribution=Attribution(None)), 16_000, [0]
+
+    async def turn_over() -> None:
+        while written[-1] < 1_000:
+            await asyncio.sleep(0)
+            written.append(transcript.words)
+
+    with ThreadPoolExecutor(1) as pool:
+        service = DiarizerService(Prompt(DiarizerOptions()), pool)
+        listening = Listening("one", service, DiarizationParams(whole=True), progress, Metrics())
+        listening.start()
+        listening.hand_in(Frame(0, np.zeros(1_000 * second, np.float32)))
+        for at in range(0, 1_000 * second, second):
+            progress.committed(Commit((Word(" word", at, at + second),)))
+        assert transcript.words == 0
+        async with asyncio.timeout(20):
+            await asyncio.gather(listening.finish(), turn_over())
+        listening.close()
+    assert max(after - before for before, after in pairwise(written)) == WORDS_AT_ONCE
 
 
 async def test_everybody_keeps_his_number_on_another_node(diarizing: Diarizing, tmp_path: Path) -> None:

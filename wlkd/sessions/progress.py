@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -100,10 +101,9 @@ class Progress:
         self.tell()
 
     def speakers_told(self, diarization: Diarization) -> None:
-        """The diarizer has settled something."""
+        """The diarizer has settled something; `release` writes the words that waited for it."""
         if self._attribution is not None:
             self._attribution.told(diarization)
-            self.release()
 
     def speakers_late(self, late: bool) -> None:
         """Whether the diarizer is so late that words do not wait for it, for now."""
@@ -117,14 +117,20 @@ class Progress:
             self._attribution.fail()
             self.release()
 
-    def release(self) -> None:
-        """Write the words that need not wait for their speaker any longer."""
+    def release(self, enough: float = math.inf) -> bool:
+        """Write the words that need not wait for their speaker any longer. True: there were `enough`, and may be more,
+        for another call."""
         if self._attribution is None:
-            return
+            return False
+        written = 0
         for commit in self._attribution.take(self._clock()):
             self._write(replace(commit, tentative=self._transcript.tentative))
             self._translate()
             self.tell()
+            written += len(commit.words)
+            if written >= enough:
+                return True
+        return False
 
     def _write(self, commit: Commit) -> None:
         self._transcript.apply(commit)

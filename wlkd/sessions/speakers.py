@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 MAX_QUEUED = 5 * SAMPLE_RATE
 """Speech that may wait for the diarizer. A live stream skips what is older: its words have been sent long ago."""
+WORDS_AT_ONCE = 200
+"""Written before the event loop may turn: the end of a recording settles the speakers of all its words, and those of
+an hour would hold up every stream for some tenths of a second."""
 LATE = 1 / 3
 """Share of the time for which a word may wait. Speech that has waited so long for the diarizer shows that it gets too
 little time: then words do not wait. Three seconds allow one, and a call takes a tenth of that."""
@@ -175,6 +178,8 @@ class Listening:
         self._late_at = None
         told, self._progress.voices = calling.result()
         self._progress.speakers_told(told)
+        while self._progress.release(WORDS_AT_ONCE):  # noqa: ASYNC110 - nothing is waited for
+            await asyncio.sleep(0)
         self._progress.speakers_late(False)
 
     def _see_whether_late(self) -> None:
