@@ -4,10 +4,17 @@
 came back and when, `runner` keeps K streams going, `score` compares with the references, `summary` adds up,
 `limits` judges and `report` tells.
 
-Beside it stand instruments that are run as modules, `python -m wlkd_bench.NAME`: `simulate` streams recordings in
-virtual time, `offline` decodes them whole, `compare` tells chance from difference, `curve` draws error against latency,
-`turns` compares rules for the end of a turn, `final_segment` measures how soon last words are final,
-`soak`, `idle` and `long_recording` watch a daemon of their own.
+Beside it stand instruments that are run as modules, `python -m wlkd_bench.NAME`; the docstring of each has its command:
+
+* words: `simulate` streams recordings in virtual time, `offline` decodes them whole, `uploads` compares files with
+  faster-whisper, `languages` makes recordings that change language; `compare` tells chance from difference, `curve`
+  draws error against latency
+* the ends of words: `turns` compares rules for the end of a turn, `final_segment` tells how soon last words are final
+* sound: `conversations` makes conversations of single clips, `packet_loss` makes clips sound as after a bad connection
+* speakers: `diarization` measures a daemon, `voices` the diarizer alone, `telephone` makes one of its constants
+* translation: `translation` tells how late it is, `translation_cost` what it takes
+* endurance, each with a daemon of its own: `soak`, `idle`, `long_recording`
+* machines: `fleet` computes how many it takes, `fleet_proof` lets real ones die, `gpu` checks and measures a card
 """
 
 from __future__ import annotations
