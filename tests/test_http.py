@@ -1,6 +1,7 @@
 """The shared HTTP server, in front of every transport."""
 
 import asyncio
+import gzip
 import socket
 from typing import Any
 
@@ -103,7 +104,8 @@ async def test_a_stream_may_be_silent_for_longer(monkeypatch: pytest.MonkeyPatch
         b"GET /asr HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer secret\x01\r\n\r\n",
         b"GET http://[a/asr?token=secret HTTP/1.1\r\nHost: a\r\n\r\n",
         b"POST /v1/listen HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nsecret\r\n",
-        b"POST /v1/listen HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\nsecret",
+        b"POST /v1/listen HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nConnection: close\r\n"
+        b"Content-Length: 6\r\n\r\nsecret",
     ],
     ids=["address", "header", "target", "chunk", "compressed"],
 )
@@ -123,6 +125,37 @@ async def test_a_request_that_makes_no_sense_has_one_line_in_the_log(
     assert "bad_request" in told
     assert "secret" not in told
     assert "Traceback" not in told
+
+
+async def test_a_body_is_never_unpacked() -> None:
+    # aiohttp would unpack the gigabytes of one that nobody reads without letting the event loop go on.
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
+    server, body = HttpServer("127.0.0.1", 0), gzip.compress(bytes(1000))
+    server.app().router.add_post("/", echo)
+    await server.start()
+    host, port = server.addresses[0]
+    headers = {"Content-Encoding": "gzip"}
+    async with aiohttp.request("POST", f"http://{host}:{port}/", data=body, headers=headers) as answer:
+        assert await answer.read() == body
+    await server.close()
+
+
+@pytest.mark.parametrize(("encoding", "refused"), [("gzip", True), ("Identity", False)])
+async def test_a_body_that_is_compressed_is_refused_with_what_to_do(encoding: str, refused: bool) -> None:
+    async with (
+        running_daemon({**VALUES, "transports": {"deepgram": {}}}) as daemon,
+        aiohttp.request(
+            "POST",
+            f"{daemon.http}/v1/listen?encoding=linear16&sample_rate=16000",
+            data=gzip.compress(bytes(1000)),
+            headers={"Content-Encoding": encoding},
+            compress=False,
+        ) as answer,
+    ):
+        said = await answer.json()
+    assert (answer.status, "without Content-Encoding" in said.get("err_msg", "")) == (400 if refused else 200, refused)
 
 
 async def test_an_expectation_that_is_no_text_leaves_no_traceback(caplog: pytest.LogCaptureFixture) -> None:

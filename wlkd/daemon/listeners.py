@@ -146,6 +146,9 @@ class HttpServer:
                 logger=_ServerLog(server_logger),
                 shutdown_timeout=SHUTDOWN_SECONDS,
                 keepalive_timeout=IDLE_SECONDS,
+                # aiohttp unpacks even what no handler reads, without a break: two megabytes, from anybody, held up
+                # every stream for five seconds.
+                auto_decompress=False,
             )
             await runner.setup()
             self._runners.append(runner)

@@ -79,6 +79,7 @@ def answering(handle: Handler, refuse: Refuse) -> Handler:
 
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
+            _check_encoding(request)
             return await handle(request)
         except SessionError as error:
             return refuse(request, error)
@@ -90,6 +91,15 @@ def answering(handle: Handler, refuse: Refuse) -> Handler:
             return refuse(request, defect())
 
     return answer
+
+
+def _check_encoding(request: web.Request) -> None:
+    """Raises `SessionError("bad_request")` for a compressed body, which the server unpacks for nobody."""
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
+    if request.can_read_body and encoding.lower() != "identity":
+        raise SessionError(
+            Code.BAD_REQUEST, "the body cannot be read: it is compressed; send it without Content-Encoding"
+        )
 
 
 async def while_connected(request: web.Request, answer: Coroutine[Any, Any, T]) -> T:
