@@ -37,6 +37,14 @@ class Miscounting(Shouting):
         return [*super().translate(batch), "one too many"]
 
 
+class Speechless(Shouting):
+    """Lacks its `return`."""
+
+    def translate(self, batch: Sequence[Passage]) -> Sequence[str]:
+        super().translate(batch)
+        return None  # type: ignore[return-value]
+
+
 class Waiting(Shouting):
     """Translates when `gate` is set."""
 
@@ -58,4 +66,5 @@ def wlkd_register_translators(register: Registry) -> None:
     register("shouting", Shouting)
     register("choking", Choking)
     register("miscounting", Miscounting)
+    register("speechless", Speechless)
     register("waiting", Waiting)

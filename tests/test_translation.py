@@ -142,6 +142,13 @@ async def test_a_translator_that_fails_costs_translations_and_no_words(translati
     assert value(core, "wlkd_translation_failures_total") == {"choking": 1, "miscounting": 3}[name]
 
 
+async def test_a_translator_without_return_is_named(translating: Translating, caplog: pytest.LogCaptureFixture) -> None:
+    async with translating("speechless") as core, opened(core) as session:
+        last = await said(session, 3.5)
+    assert last.text == " One two. Three four five. Six seven."
+    assert "Speechless.translate gave 1 x NoneType; due is a list of 1 x str" in caplog.text
+
+
 async def test_a_translator_that_hangs_delays_the_end_no_longer_than_allowed(translating: Translating) -> None:
     async with translating("waiting", 0.1) as core, opened(core) as session:
         last = await said(session, 3.5)

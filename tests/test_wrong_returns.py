@@ -6,17 +6,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from wlkd.contract.components import Backend, Filter, FilterOptions, Options, TextFilter, Vad, VadStream
-from wlkd.contract.errors import ProvisionError, SessionError
-from wlkd.contract.opened import opened
-from wlkd.contract.types import Commit, Word
+from tests.whole_core import core, pcm, rest_before
+from tests.whole_core import opened as opened_session
+from wlkd import hookimpl
+from wlkd.contract.components import Backend, Diarizer, Filter, FilterOptions, Options, TextFilter, Vad, VadStream
+from wlkd.contract.errors import Code, ProvisionError, SessionError
+from wlkd.contract.returned import WrongReturn, diarization, likelihood, opened, speech_events
+from wlkd.contract.types import Commit, Diarization, Frame, Pause, Turn, Word
 from wlkd.daemon.starting import starting
 from wlkd.inference.backlog import Step, Stream
 from wlkd.inference.batch import run_batch
 from wlkd.sessions.decoding import begin
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.rendering import Rendering
-from wlkd.testing import check_backend, check_decoder, speech_like
+from wlkd.testing import check_backend, check_decoder, check_vad, speech_like
 
 
 @pytest.mark.parametrize(
@@ -93,14 +96,147 @@ def test_a_filter_of_strings(caplog):
         def rewrite(self, words, language):
             return "".join(word.text for word in words)
 
-    class OfStrings(Filter):
-        def open(self, wish):
-            return Strings()
+    assert "Strings.rewrite gave str; due are Words" in what_is_told_of(Strings, caplog)
 
-    filters = Filters({"strings": OfStrings(FilterOptions(active=True))})
+
+@pytest.mark.parametrize(
+    ("method", "made", "told"),
+    [
+        ("rewrite", None, "Odd.rewrite gave NoneType; due are Words"),
+        ("rewrite", [Word(None, 0, 1)], "due are Words with a text"),
+        ("rewrite", [Word(" one", 0.5, 1.0)], "gave a word from 0.5 to 1.0; due are start and end as int"),
+        ("settled", None, "Odd.settled gave None; due is how many"),
+        ("settled", -1, "Odd.settled gave -1; due is how many"),
+    ],
+)
+def test_what_a_filter_returns_by_mistake(method, made, told, caplog):
+    class Odd(TextFilter):
+        def rewrite(self, words, language):
+            return words
+
+    setattr(Odd, method, lambda self, words, language: made)
+    getattr(Odd, method).__name__ = method
+    assert told in what_is_told_of(Odd, caplog)
+
+
+def what_is_told_of(text_filter, caplog):
+    """What the log says of it when a session fails by it."""
+
+    class Of(Filter):
+        def open(self, wish):
+            return text_filter()
+
+    filters = Filters({"strings": Of(FilterOptions(active=True))})
     with pytest.raises(SessionError, match="the filter strings failed"):
         Rendering("simplified", filters, {}).render(Commit((Word(" one", 0, 1, 1.0),), segment_end=True))
-    assert "Strings.rewrite gave str; due are Words" in caplog.text
+    return caplog.text
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (None, "gave NoneType; due is a list of Frame, with float32 samples, and Pause"),
+        (0.75, "gave float; due"),
+        (np.array([0.5]), "gave float64; due"),
+        ([Frame(0, None)], "gave a Frame with start=0 and NoneType; due"),
+        ([Frame(0, np.zeros(3, np.int16))], "gave a Frame with start=0 and int16 samples; due"),
+        (
+            [Frame(np.int64(0), np.zeros(3, np.float32))],
+            r"start=(np.int64\()?0\)? and float32 samples",
+        ),
+        ([Pause(0.5)], r"gave Pause\(at=0.5.*their places are int"),
+    ],
+)
+def test_what_a_vad_returns_by_mistake(made, told):
+    def feed(frame):
+        return made
+
+    with pytest.raises(WrongReturn, match=told):
+        speech_events(feed, Frame(0, np.zeros(3, np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (None, "gave NoneType; due is a Diarization"),
+        ([Turn(0, 1, 1)], "gave list; due is a Diarization"),
+        (Diarization(settled=0.5), "gave settled=0.5; due is a sample index"),
+        (Diarization((Turn(0.0, 1.5, 1),)), "sample indexes as start and end"),
+        (Diarization(((0, 1, 1),)), r"gave \(0, 1, 1\) among the turns"),
+        (Diarization((Turn(0, 1, "Ann"),)), "due are a speaker as int"),
+        (Diarization((Turn(0, 1, 1, np.float32(0.5)),)), "a confidence as float"),
+    ],
+)
+def test_what_a_diarizer_returns_by_mistake(made, told):
+    def feed(events):
+        return made
+
+    with pytest.raises(WrongReturn, match=told):
+        diarization(feed, [])
+
+
+@pytest.mark.parametrize("made", [None, "yes", 7, -0.5, float("nan"), np.float32(0.5)])
+def test_what_a_turn_detector_returns_by_mistake(made):
+    def judge(samples):
+        return made
+
+    with pytest.raises(WrongReturn, match=r"judge gave .*; due is a float from 0 to 1"):
+        likelihood(judge, np.zeros(3, np.float32))
+    assert likelihood(lambda samples: 1, None) == 1
+
+
+class Speechless(VadStream):
+    """Its methods lack their `return`."""
+
+    def feed(self, frame):
+        pass
+
+    flush = finish = feed
+
+
+class OfSpeechless(Vad):
+    def open(self):
+        return Speechless()
+
+
+class Silent(Diarizer):
+    def open(self, params):
+        pass
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """This module, installed as a plugin from outside would be."""
+    info = tmp_path / "wrong-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wrong\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[wlkd]\nwrong = tests.test_wrong_returns\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@hookimpl
+def wlkd_register_vads(register):
+    register("speechless", OfSpeechless)
+
+
+@hookimpl
+def wlkd_register_diarizers(register):
+    register("silent", Silent)
+
+
+async def test_a_vad_without_return_is_named_in_the_journal(plugin, caplog):
+    async with core({"vad": {"name": "speechless"}}) as admission, opened_session(admission) as session:
+        await session.feed(pcm(0.5))
+        await session.finish()
+        await rest_before(Code.INTERNAL, session)
+    assert "tests.test_wrong_returns.Speechless.feed gave NoneType; due is a list of Frame" in caplog.text
+
+
+async def test_a_diarizer_that_opens_nothing_is_named(plugin):
+    async with core({"diarizer": {"name": "silent"}}) as admission:
+        with pytest.raises(WrongReturn, match=r"Silent.open\(\) returned None; due is a DiarizerStream"):
+            async with opened_session(admission, query={"diarize": "true"}):
+                pass
 
 
 def test_a_defect_in_a_start_is_told_with_its_place(caplog):
@@ -129,6 +265,9 @@ def test_the_checks_for_plugins_say_what_is_wrong():
 
     with pytest.raises(AssertionError, match="divide 16-bit ones by 32768"):
         check_decoder(Loud, bytes(range(256)))
+
+    with pytest.raises(WrongReturn, match=r"Speechless\.feed gave NoneType; due is a list of Frame"):
+        check_vad(Speechless, speech_like(1))
 
     class InSeconds(Backend):
         def languages(self):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from wlkd.contract.components import Backend
 from wlkd.contract.errors import Code, SessionError
-from wlkd.contract.types import Commit, Frame, Word
+from wlkd.contract.returned import fault_of_word, wrong
+from wlkd.contract.types import Commit, Frame
 from wlkd.inference.backlog import Outcome, Step, Stream
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def _outcome(backend: Backend, stream: Stream, commit: Commit) -> Outcome:
     """`commit`, once it is known how the next step of `stream` may be taken."""
     try:
         if fault := _fault_of(commit):
-            logger.error("%s.run gave %s", type(backend).__name__, fault)
+            logger.error("%s", wrong(backend.run, fault))
             return SessionError(Code.INTERNAL, "internal error: the recognized words are malformed")
         stream.bridges_pauses = stream.recognizer.bridges_pauses
     except Exception as error:
@@ -64,26 +65,19 @@ def _outcome(backend: Backend, stream: Stream, commit: Commit) -> Outcome:
 
 
 def _check(backend: Backend, commits: object, due: int) -> None:
-    """Raises `TypeError` for what is not a commit for each plan: it would fail far from the backend."""
+    """Raises `WrongReturn` for what is not a commit for each plan: it would fail far from the backend."""
     made = commits if isinstance(commits, Sequence) else [commits]
     if len(made) != due or not all(isinstance(commit, Commit) for commit in made):
         kinds = ", ".join(sorted({type(commit).__name__ for commit in made})) or "nothing"
-        raise TypeError(f"{type(backend).__name__}.run gave {len(made)} x {kinds}; due is a list of {due} x Commit")
+        raise wrong(backend.run, f"{len(made)} x {kinds}; due is a list of {due} x Commit")
 
 
 def _fault_of(commit: Commit) -> str | None:
-    """What no client could be told of it. A number of NumPy's would fail only when it becomes JSON, far from the
-    backend, and for some clients alone."""
+    """What no client could be told of it."""
     if not isinstance(commit.until, int):
         return f"until={commit.until!r}; due is an int, like int(…)"
-    for word in (*commit.words, *commit.tentative):
-        if not isinstance(word, Word) or not isinstance(word.text, str):
-            return f"{word!r} among the words; due are Words with a text"
-        if not (isinstance(word.start, int) and isinstance(word.end, int)):
-            return f"{word!r}; due are start and end as int, sample indexes, like int(…)"
-        if not isinstance(word.confidence, float | int | None):
-            return f"{word!r}; due is a confidence as float, like float(…), or None"
-    return None
+    words = (*commit.words, *commit.tentative)
+    return next((fault for word in words if (fault := fault_of_word(word)) is not None), None)
 
 
 def _failure(error: Exception) -> Exception:

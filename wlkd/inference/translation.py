@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from wlkd.contract.components import Translator
 from wlkd.contract.priority import give_way
+from wlkd.contract.returned import WrongReturn, wrong
 from wlkd.contract.types import Passage
 from wlkd.inference.left_time import LeftTime
 from wlkd.metrics import Metrics
@@ -184,21 +185,24 @@ class TranslationService:
     def _translated(self, passages: Sequence[Passage]) -> list[str | None]:
         """On the thread. None for a passage at which the translator fails."""
         try:
-            texts = self._translator.translate(passages)
-            if len(texts) != len(passages):
-                raise RuntimeError(f"the translator made {len(texts)} texts of {len(passages)} passages")
+            made: Any = self._translator.translate(passages)
+            texts: Sequence[Any] = made if isinstance(made, Sequence) and not isinstance(made, str) else [made]
+            if len(texts) != len(passages) or not all(isinstance(text, str) for text in texts):
+                kinds = ", ".join(sorted({type(text).__name__ for text in texts})) or "nothing"
+                fault = f"{len(texts)} x {kinds}; due is a list of {len(passages)} x str"
+                raise wrong(self._translator.translate, fault)
             return [text.strip() for text in texts]
         except Exception as error:
             if len(passages) > 1:
                 return [self._translated([passage])[0] for passage in passages]
-            # What was said is not for the log; the message of an exception may hold it.
+            # What was said is not for the log; the message of other exceptions may hold it.
             passage = passages[0]
             logger.warning(
                 "the translator failed at %d characters from %s to %s: %s",
                 len(passage.text),
                 passage.source,
                 passage.target,
-                type(error).__name__,
+                error if isinstance(error, WrongReturn) else type(error).__name__,
             )
             logger.debug("the translator failed", exc_info=error)
             return [None]

@@ -20,7 +20,7 @@ from functools import partial
 from wlkd.config.options import DEFAULT_ENGINE, WorkerOptions
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.components import Backend, Recognizer
-from wlkd.contract.opened import opened
+from wlkd.contract.returned import opened
 from wlkd.contract.types import RecognitionParams
 from wlkd.inference.backlog import Outcome, Step, Stream
 from wlkd.inference.batch import run_batch

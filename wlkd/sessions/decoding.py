@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from wlkd.contract.audio import SAMPLE_RATE
-from wlkd.contract.types import Decoded, Gap, Note, Samples
+from wlkd.contract.returned import decoded_items
+from wlkd.contract.types import Decoded, Samples
 
 SLICE_SAMPLES = 10 * SAMPLE_RATE
 """Decoded audio looked at in one go. Some formats pack an hour of silence into a piece: it must not hold a thread of
 the pool for seconds, nor go to the worker past the limit of the backlog."""
-DUE = "due are float32 samples of shape (n,), Gap or Note"
 MAX_ITEMS = 100
 """Gaps and notes in one go."""
 
@@ -36,22 +35,7 @@ def begin(call: Callable[..., Samples | Iterable[Decoded]], *args: object) -> Ta
         made = call(*args)
     except Exception as error:
         return Taken([], None, error)
-    return take(_checked(call, made))
-
-
-def _checked(call: Callable[..., Any], made: Samples | Iterable[Decoded]) -> Iterator[Decoded]:
-    """What `call` made, item by item. Raises `TypeError`: anything else would fail far from the decoder, or be heard
-    as noise."""
-    items: Iterable[object] = made if isinstance(made, Iterable) and not isinstance(made, np.ndarray) else (made,)
-    for item in items:
-        if isinstance(item, np.ndarray):
-            if item.dtype != np.float32 or item.ndim != 1:
-                raise TypeError(f"{call.__qualname__} gave {item.dtype} samples of shape {item.shape}; {DUE}")
-            yield item
-        elif isinstance(item, Gap | Note):
-            yield item
-        else:
-            raise TypeError(f"{call.__qualname__} gave {type(item).__name__}; {DUE}")
+    return take(decoded_items(call, made))
 
 
 def take(rest: Iterator[Decoded]) -> Taken:

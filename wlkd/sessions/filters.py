@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from wlkd.contract.components import Filter, TextFilter
 from wlkd.contract.errors import BadParameter
-from wlkd.contract.opened import opened
+from wlkd.contract.returned import opened
 
 QUERY_NAME = "filters"
 """What clients name filters under: `numbers,-profanity` switches one on and one off."""

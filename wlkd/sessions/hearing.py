@@ -18,7 +18,7 @@ import numpy as np
 
 from wlkd.contract.audio import SAMPLE_RATE, silence
 from wlkd.contract.components import DecoderStream, TurnDetector, Vad, VadStream
-from wlkd.contract.opened import opened
+from wlkd.contract.returned import likelihood, opened, speech_events
 from wlkd.contract.types import Decoded, Frame, Gap, Note, Pause, Restart, Samples, SpeechEvent
 from wlkd.sessions.decoding import SLICE_SAMPLES, begin, take
 
@@ -89,7 +89,7 @@ class Hearing:
             self._recent.append(frame)
             while self._recent[0].end < frame.end - self._turn_detector.samples - LATE:
                 self._recent.popleft()
-        events = await self._call(self._vad_stream.feed, frame)
+        events = await self._call(speech_events, self._vad_stream.feed, frame)
         return [replace(event, over=False) if isinstance(event, Pause) else event for event in events]
 
     async def judge(self, at: int) -> float | None:
@@ -98,7 +98,7 @@ class Hearing:
             return None
         audio = np.concatenate([frame.samples for frame in self._recent])
         audio = audio[: max(at + TURN_SILENCE - self._recent[0].start, 0)]
-        return await self._call(self._turn_detector.judge, audio[-self._turn_detector.samples :])
+        return await self._call(likelihood, self._turn_detector.judge, audio[-self._turn_detector.samples :])
 
     def judge_no_more(self) -> None:
         """The turn detector is of no use: pauses are only told."""
@@ -107,13 +107,13 @@ class Hearing:
 
     async def flush(self) -> list[SpeechEvent]:
         """What the VAD held back, as if the speaker had paused. What follows may begin a little before here."""
-        return await self._call(self._vad_stream.flush)
+        return await self._call(speech_events, self._vad_stream.flush)
 
     async def pause(self) -> list[SpeechEvent]:
         """What the VAD held back, as if the speaker had paused. What follows starts afresh: it does not follow on what
         was heard, or will never come."""
-        events = await self._call(self._vad_stream.finish)
-        self._vad_stream = self._vad.open()
+        events = await self._call(speech_events, self._vad_stream.finish)
+        self._vad_stream = opened(self._vad, self._vad.open(), VadStream)
         self._recent.clear()
         return events
 

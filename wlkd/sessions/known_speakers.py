@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from functools import partial
 
 import numpy as np
 
 from wlkd.contract.audio import samples, seconds
 from wlkd.contract.components import DecoderStream, Vad, VadStream
 from wlkd.contract.errors import BadParameter, Code, SessionError
+from wlkd.contract.returned import speech_events
 from wlkd.contract.types import MAX_KNOWN_SPEAKERS, DiarizationParams, Frame, KnownSpeaker, Samples, StreamOffer
 from wlkd.sessions.decoding import Taken, begin, take
 
@@ -63,7 +63,7 @@ def _speech(decoder: DecoderStream, vad: VadStream, recording: bytes) -> Samples
     if seconds(len(audio)) < LEAST_SECONDS - PADDING_SECONDS:
         raise _unfit(f"it lasts {seconds(len(audio)):.1f} s")
     spoken = np.zeros(len(audio), np.bool_)
-    for event in (*vad.feed(Frame(0, audio)), *vad.finish()):
+    for event in (*speech_events(vad.feed, Frame(0, audio)), *speech_events(vad.finish)):
         if isinstance(event, Frame):
             spoken[event.start : event.end] = True
         else:
@@ -87,8 +87,8 @@ def _decoded(decoder: DecoderStream, recording: bytes) -> Samples:
 
 
 def _pieces(decoder: DecoderStream, recording: bytes) -> Iterator[Samples]:
-    for call in (partial(decoder.feed, recording), decoder.finish):
-        part: Taken | None = begin(call)
+    for call, data in ((decoder.feed, [recording]), (decoder.finish, [])):
+        part: Taken | None = begin(call, *data)
         while part is not None:
             yield from (item for item in part.items if isinstance(item, np.ndarray))
             if part.error is not None:

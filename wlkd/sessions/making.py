@@ -17,7 +17,7 @@ from wlkd.contract.audio import samples
 from wlkd.contract.components import Decoder, DecoderStream, TurnDetector, Vad
 from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.host import Capabilities, EngineInfo
-from wlkd.contract.opened import opened
+from wlkd.contract.returned import opened
 from wlkd.contract.types import (
     DiarizationParams,
     KnownSpeaker,

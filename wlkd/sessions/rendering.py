@@ -8,11 +8,13 @@ are shown as tentative meanwhile.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 
 from wlkd.contract.components import TextFilter
 from wlkd.contract.errors import Code, SessionError
+from wlkd.contract.returned import fault_of_word, wrong
 from wlkd.contract.types import ChineseScript, Commit, Word
 from wlkd.sessions.filters import Filters
 from wlkd.sessions.script import Script, script_of
@@ -117,7 +119,7 @@ class _Stage:
     def _pass_on(
         self, words: tuple[Word, ...], tentative: tuple[Word, ...], language: str | None, end: bool
     ) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
-        count = self._filter.settled(words, language) if words else 0
+        count = self._settled(words, language) if words else 0
         is_over = end and self._rewritten(words[count:], language)
         if is_over or len(words) - count > MAX_HELD_WORDS:
             count = len(words)
@@ -127,8 +129,19 @@ class _Stage:
         return self._rewritten(words[:count], language), self._rewritten((*self._held, *tentative), language)
 
     def _rewritten(self, words: tuple[Word, ...], language: str | None) -> tuple[Word, ...]:
-        rewritten = tuple(self._filter.rewrite(words, language)) if words else ()
-        wrong = {type(word).__name__ for word in rewritten if not isinstance(word, Word)}
-        if wrong:
-            raise TypeError(f"{type(self._filter).__name__}.rewrite gave {', '.join(sorted(wrong))}; due are Words")
+        if not words:
+            return ()
+        made: object = self._filter.rewrite(words, language)
+        rewritten = tuple(made) if isinstance(made, Iterable) else (made,)
+        if others := {type(word).__name__ for word in rewritten if not isinstance(word, Word)}:
+            raise wrong(self._filter.rewrite, f"{', '.join(sorted(others))}; due are Words")
+        for word in rewritten:
+            if fault := fault_of_word(word):
+                raise wrong(self._filter.rewrite, fault)
         return rewritten
+
+    def _settled(self, words: tuple[Word, ...], language: str | None) -> int:
+        count: object = self._filter.settled(words, language)
+        if not isinstance(count, Integral) or count < 0:
+            raise wrong(self._filter.settled, f"{count!r}; due is how many of the words are settled, an int")
+        return int(count)

@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
 
 from wlkd.contract.audio import SAMPLE_RATE, seconds
-from wlkd.contract.components import Diarizer
+from wlkd.contract.components import Diarizer, DiarizerStream
+from wlkd.contract.returned import diarization, opened
 from wlkd.contract.types import Diarization, DiarizationParams, Frame, SpeechEvent
 from wlkd.metrics import Metrics
 from wlkd.sessions.progress import Progress
@@ -52,7 +52,7 @@ class Listening:
     ) -> None:
         """`name`: of the session, for the log. Raises `SessionError("bad_request")`."""
         self._name = name
-        self._stream = service.diarizer.open(params)
+        self._stream = opened(service.diarizer, service.diarizer.open(params), DiarizerStream)
         self._pool = service.pool
         self._patience = None if params.whole else service.max_wait_seconds
         self._progress = progress
@@ -129,10 +129,10 @@ class Listening:
                     self._queue.clear()
                     self._queued = 0
                     self._room.set()
-                    await self._call(partial(self._stream.feed, events), since)
+                    await self._call(since, self._stream.feed, events)
                 elif self._asked:
                     call, done = self._asked[0]
-                    await self._call(call, _now())
+                    await self._call(_now(), call)
                     self._asked.popleft()
                     if not done.done():
                         done.set_result(None)
@@ -164,12 +164,14 @@ class Listening:
             return wait
         return min(wait, self._late_at - now)
 
-    async def _call(self, call: Callable[[], Diarization], since: float) -> None:
+    async def _call(self, since: float, call: Callable[..., Diarization], *args: object) -> None:
         """Call the stream in the pool; words that become due meanwhile do not wait for it, and none do when it is late.
 
         `since`: when the oldest of what it is to listen to came in."""
         # What the stream remembers is read in the thread that writes it.
-        calling = asyncio.get_running_loop().run_in_executor(self._pool, lambda: (call(), self._stream.memory()))
+        calling = asyncio.get_running_loop().run_in_executor(
+            self._pool, lambda: (diarization(call, *args), self._stream.memory())
+        )
         self._late_at = None if self._patience is None else since + LATE * self._patience
         while not calling.done():
             self._see_whether_late()
