@@ -1,5 +1,7 @@
 """What `wlkd.testing` checks for plugins: it treats a component as the daemon does, and finds what breaks a rule."""
 
+import struct
+import threading
 from dataclasses import replace
 
 import aiohttp
@@ -7,9 +9,9 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from wlkd import Backend, Commit, Options, Recognizer, StreamOffer, Word
+from wlkd import Backend, Commit, DecoderStream, Options, Recognizer, SessionError, StreamOffer, Word
 from wlkd.contract.components import Transport
-from wlkd.testing import Told, check_backend, check_transport, speech_like
+from wlkd.testing import Told, check_backend, check_decoder, check_transport, speech_like
 from wlkd.transports.conversation import feed_all, last_update, running
 from wlkd.transports.http import STATUS, answering, peer_of, while_connected
 
@@ -58,6 +60,57 @@ async def test_a_transport_is_provisioned_before_it_starts_and_closed_twice():
 
     await check_transport(build, upload)
     assert built and all(transport.path and transport.closed == 2 for transport in built)
+
+
+class Frames(DecoderStream):
+    """Frames of 100 bytes, a sample each, decoded at the end."""
+
+    def __init__(self):
+        self.data = b""
+
+    def feed(self, data):
+        self.data += data
+        return np.zeros(0, np.float32)
+
+    def finish(self):
+        whole = len(self.data) // 100
+        if len(self.data) % 100:
+            self.broken_off()
+        return np.full(whole, 0.5, np.float32)
+
+    def broken_off(self):
+        raise SessionError("undecodable_audio", "it breaks off")
+
+
+class Hanging(Frames):
+    def broken_off(self):
+        threading.Event().wait()
+
+
+class Raising(Frames):
+    def broken_off(self):
+        raise struct.error("unpack requires a buffer of 100 bytes")
+
+
+class Losing(Frames):
+    def finish(self):
+        if len(self.data) % 100:
+            self.data = b""
+        return super().finish()
+
+
+@pytest.mark.parametrize(
+    ("stream", "told"),
+    [
+        (Hanging, "breaks off after 251 bytes, the stream has not ended after 0.5 s"),
+        (Raising, r"it raises error\('unpack requires .*; return what there is, or raise SessionError"),
+        (Losing, "nothing is heard, and no error says why"),
+    ],
+)
+def test_a_decoder_that_cannot_take_an_early_end_is_found(stream, told):
+    check_decoder(Frames, bytes(1000))
+    with pytest.raises(AssertionError, match=told):
+        check_decoder(stream, bytes(1000), within_seconds=0.5)
 
 
 class Whole(Backend):

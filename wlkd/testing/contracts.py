@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from wlkd.contract.components import (
     Translator,
     VadStream,
 )
+from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.host import Context
 from wlkd.contract.languages import read_language
 from wlkd.contract.returned import decoded_items as made_by
@@ -109,10 +111,10 @@ LOUDEST = 4.0
 """A resampler may go beyond 1, and a float format may hold more."""
 
 
-def check_decoder(open_stream: Callable[[], DecoderStream], data: bytes) -> Samples:
+def check_decoder(open_stream: Callable[[], DecoderStream], data: bytes, *, within_seconds: float = 30.0) -> Samples:
     """The contract of decoders: samples do not depend on where bytes are cut, and a stream may end at any point.
 
-    Returns what `data` decodes to.
+    `within_seconds`: what a part of `data` may take. Returns what `data` decodes to.
     """
     whole = decoded(open_stream(), [data])
     assert np.isfinite(whole).all(), "samples are numbers: there is a NaN, or an infinite one"
@@ -124,7 +126,38 @@ def check_decoder(open_stream: Callable[[], DecoderStream], data: bytes) -> Samp
     abandoned = open_stream()
     next(made_by(abandoned.feed, abandoned.feed(data[: len(data) // 2])), None)
     abandoned.close()
+    told = True
+    for part in range(1, 4):
+        # One byte more: in the middle of a sample, if samples have several.
+        told = _check_cut_short(open_stream, data[: len(data) * part // 4 + 1], within_seconds)
+    # The first quarter may be no more than a header.
+    assert told or not len(whole), "of three quarters of the bytes nothing is heard, and no error says why"
     return whole
+
+
+def _check_cut_short(open_stream: Callable[[], DecoderStream], data: bytes, within_seconds: float) -> bool:
+    """`data`, the beginning of a recording, is decoded, or said to be undecodable, and that in time. Returns whether
+    anything came of it."""
+    heard: list[Samples] = []
+    errors: list[Exception] = []
+
+    def decode() -> None:
+        try:
+            heard.append(decoded(open_stream(), [data]))
+        except Exception as error:
+            errors.append(error)
+
+    # A daemon: one that hangs must not keep the test from ending.
+    thread = threading.Thread(target=decode, daemon=True)
+    thread.start()
+    thread.join(within_seconds)
+    where = f"where the audio breaks off after {len(data)} bytes"
+    assert not thread.is_alive(), f"{where}, the stream has not ended after {within_seconds:g} s"
+    for error in errors:
+        if not isinstance(error, SessionError) or error.code is not Code.UNDECODABLE_AUDIO:
+            due = "return what there is, or raise SessionError('undecodable_audio', …)"
+            raise AssertionError(f"{where}, it raises {error!r}; {due}") from error
+    return bool(errors) or len(heard[0]) > 0
 
 
 def vad_events(stream: VadStream, audio: Samples, sizes: Iterable[int], position: int = 0) -> list[SpeechEvent]:
