@@ -90,6 +90,35 @@ async def test_a_restart_of_the_server_loses_nothing(scripted, browse, script):
     assert asked[0] == "true" and asked[-2:] == ["continue", "true"], "it has another key, and is asked once"
 
 
+# The titles of all messages, also of those that are shown for a moment.
+TELL_TITLES = """
+window.titles = new Set();
+addEventListener("DOMContentLoaded", () => {
+  const notice = document.getElementById("notice");
+  const look = () => notice.querySelector("strong") && titles.add(notice.querySelector("strong").textContent);
+  new MutationObserver(look).observe(notice, { childList: true });
+});
+"""
+
+
+async def test_what_is_tried_again_at_once_is_not_explained(scripted, browse):
+    async with browse() as visit:
+        await visit.add_init_script(TELL_TITLES)
+        async with scripted() as daemon:
+            await visit.goto(daemon.http)
+            await visit.click("#record")
+            await visit.hears("two")
+        await visit.sees(NOTICE, "Connection lost")
+        async with running_daemon(
+            {"vad": {"name": "none"}, "server": {"port": daemon.port}, "transports": {"websocket": {}}}
+        ):
+            await visit.retries()
+            await visit.is_in("recording")
+            await visit.finishes()
+        titles = await visit.evaluate("[...titles]")
+    assert "Connection lost" in titles and "The server had to end this connection" not in titles
+
+
 async def test_a_server_that_is_back_and_cannot_resume_is_asked_anew_at_once(scripted, browse):
     async with scripted() as daemon, browse() as visit:
         await visit.goto(daemon.http)

@@ -96,7 +96,8 @@ export class Stream extends EventTarget {
     } else if (this.isOwed) {
       this.#retryTimer = setTimeout(() => this.connect(), problem.seconds * 1000);
       this.waitForServer();
-      this.emit("problem", { ...problem, url: this.#url.origin + this.#url.pathname });
+      // What is tried again at once is over before anybody has read it.
+      if (problem.seconds > 0) this.emit("problem", { ...problem, url: this.#url.origin + this.#url.pathname });
     }
   }
 
