@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Any
 
 from wlkd.contract.audio import SAMPLE_RATE
@@ -69,7 +69,12 @@ class Attribution:
     @property
     def waiting(self) -> tuple[Word, ...]:
         """Words without a speaker, in order."""
-        return tuple(word for commit in self._queue for word in commit.words)
+        return tuple(chain.from_iterable(commit.words for commit in self._queue))
+
+    @property
+    def waits_from(self) -> int | None:
+        """Sample index where the first of them began; None: none waits."""
+        return next((commit.words[0].start for commit in self._queue if commit.words), None)
 
     @property
     def due(self) -> float | None:

@@ -93,7 +93,7 @@ class Progress:
             self._write(commit)
         else:
             # Those that wait may be of another language, which has to be written first.
-            language = None if self._attribution.waiting else commit.language
+            language = commit.language if self.waits_from is None else None
             self._transcript.apply(replace(commit, words=(), language=language, segment_end=False))
             self._attribution.add(commit, self._clock())
             self.release()
@@ -187,7 +187,7 @@ class Progress:
     @property
     def waits_from(self) -> int | None:
         """Sample index where the first word that waits for its speaker began; None: none does."""
-        return self._waiting[0].start if self._waiting else None
+        return None if self._attribution is None else self._attribution.waits_from
 
     def lag(self, *, idle: bool) -> int:
         """Samples received and not yet settled; silence is settled when it is heard. `idle`: the worker has none."""
