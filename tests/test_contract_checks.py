@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from wlkd import Backend, Commit, DecoderStream, Options, Recognizer, SessionError, StreamOffer, Word
+from wlkd import Backend, Commit, DecoderStream, Options, Recognizer, SessionError, StreamOffer, TurnDetector, Word
 from wlkd.contract.components import Transport
-from wlkd.testing import Told, check_backend, check_decoder, check_transport, speech_like
+from wlkd.testing import Told, check_backend, check_decoder, check_transport, check_turn_detector, speech_like
 from wlkd.transports.conversation import feed_all, last_update, running
 from wlkd.transports.http import STATUS, answering, peer_of, while_connected
 
@@ -111,6 +111,47 @@ def test_a_decoder_that_cannot_take_an_early_end_is_found(stream, told):
     check_decoder(Frames, bytes(1000))
     with pytest.raises(AssertionError, match=told):
         check_decoder(stream, bytes(1000), within_seconds=0.5)
+
+
+class Level(TurnDetector):
+    """The quieter, the likelier."""
+
+    samples = 32_000
+
+    def judge(self, samples):
+        return 1 - min(float(np.abs(samples).mean()), 1.0)
+
+
+class Remembering(Level):
+    before = 0.0
+
+    def judge(self, samples):
+        self.before, said = super().judge(samples) / 2, self.before
+        return said
+
+
+class Choosy(Level):
+    def judge(self, samples):
+        return super().judge(samples[-16_000:].reshape(16_000))
+
+
+class Certain(Level):
+    def judge(self, samples):
+        return 100 * super().judge(samples)
+
+
+@pytest.mark.parametrize(
+    ("detector", "error", "told"),
+    [
+        (Remembering, AssertionError, "depends on others, before or beside it"),
+        (Choosy, ValueError, "cannot reshape"),
+        (Certain, TypeError, "due is a float from 0 to 1"),
+    ],
+)
+def test_a_turn_detector_that_breaks_a_rule_is_found(detector, error, told):
+    assert len(check_turn_detector(Level(Options()), speech_like(3))) == 5
+    with pytest.raises(error, match=told):
+        check_turn_detector(detector(Options()), speech_like(3))
 
 
 class Whole(Backend):

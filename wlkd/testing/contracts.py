@@ -6,7 +6,9 @@ import random
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,13 +25,14 @@ from wlkd.contract.components import (
     StepPlan,
     TextFilter,
     Translator,
+    TurnDetector,
     VadStream,
 )
 from wlkd.contract.errors import Code, SessionError
 from wlkd.contract.host import Context
 from wlkd.contract.languages import read_language
 from wlkd.contract.returned import decoded_items as made_by
-from wlkd.contract.returned import diarization, speech_events
+from wlkd.contract.returned import diarization, likelihood, speech_events
 from wlkd.contract.text import text_of
 from wlkd.contract.types import (
     Commit,
@@ -261,6 +264,27 @@ def check_diarizer(open_stream: Callable[[], DiarizerStream], audio: Samples) ->
         assert settled >= len(audio), "not everything is settled at the end"
         found.append(speakers.tobytes() + others.tobytes())
     assert len(set(found)) == 1, "the turns depend on how the audio was cut"
+
+
+def check_turn_detector(detector: TurnDetector[Any], speech: Samples) -> list[float]:
+    """The contract of turn detectors: a likelihood for audio of any length, the same whatever was asked before, and
+    when several sessions ask at once.
+
+    `detector` is provisioned. Returns what it says of the first tenth of a second of `speech`, and of one, two, three
+    and four quarters of it.
+    """
+    assert isinstance(detector.samples, int) and detector.samples > 0, "samples: a whole number, how much it wants"
+    lengths = (samples(0.1), *(len(speech) * part // 4 for part in range(1, 5)))
+    asked = [np.concatenate([speech[:length], silence(samples(0.2))])[-detector.samples :] for length in lengths]
+    alone = [likelihood(detector.judge, audio) for audio in asked]
+    again = [*reversed(asked), *asked]
+    with ThreadPoolExecutor(len(again)) as pool:
+        together = list(pool.map(partial(likelihood, detector.judge), again))
+    # Networks on several threads add up in another order each time.
+    np.testing.assert_allclose(
+        together, [*reversed(alone), *alone], atol=1e-3, err_msg="a judgement depends on others, before or beside it"
+    )
+    return alone
 
 
 def check_translator(translator: Translator[Any], passages: Sequence[Passage]) -> list[str]:

@@ -15,7 +15,7 @@ from wlkd_turns.features import features, mel_filters
 from wlkd import Context, ProvisionError
 from wlkd.config import make_config
 from wlkd.plugins import load_plugins
-from wlkd.testing import provisioned
+from wlkd.testing import check_turn_detector, provisioned
 
 MODELS = Path(os.environ.get("WLKD_MODELS_DIR", Path(__file__).parents[3] / "models"))
 
@@ -54,4 +54,5 @@ async def test_a_sentence_that_ends_and_one_that_does_not(speech_dir: Path) -> N
     async with provisioned(SmartTurn(SmartTurnOptions()), models_dir=MODELS) as detector:
         whole = detector.judge(np.concatenate([spoken, np.zeros(3_200, np.float32)]))
         cut = detector.judge(np.concatenate([spoken[:64_000], np.zeros(3_200, np.float32)]))
+        check_turn_detector(detector, spoken)
     assert whole > 0.5 > cut
