@@ -17,7 +17,7 @@ from wlkd.cli.brought import brought_commands
 from wlkd.config import make_config
 from wlkd.config.document import read_document
 from wlkd.config.template import default_configuration
-from wlkd.contract.kinds import KINDS, Kind
+from wlkd.contract.kinds import KINDS, PARAMETERS, Kind
 from wlkd.contract.types import EMPTY_UPDATE
 from wlkd.plugins import Plugins, load_plugins
 
@@ -165,6 +165,11 @@ def test_a_plugin_that_fails_half_way_registers_nothing(install: Install) -> Non
             'filter "Speak Up": a name has small letters, digits, - and _, like my-filter',
         ),
         (
+            "from wlkd import Filter, hookimpl\nclass Tongue(Filter):\n    def open(self, wish): ...\n"
+            "@hookimpl\ndef wlkd_register_filters(register): register('language', Tongue)",
+            'filter "language": clients of /asr ask for something else by that name; choose another one',
+        ),
+        (
             "from wlkd import Filter, hookimpl\n"
             "class Late(Filter):\n    def close(self): ...\n    async def open(self, wish): ...\n"
             "@hookimpl\ndef wlkd_register_filters(register): register('late', Late)",
@@ -183,12 +188,20 @@ def test_a_plugin_that_fails_half_way_registers_nothing(install: Install) -> Non
         "options of no filter",
         "constructor",
         "name",
+        "parameter's name",
         "plain close",
     ],
 )
 def test_what_would_pass_silently_is_refused(install: Install, source: str, reason: str) -> None:
     install("acme-odd", "odd", source)
     assert reasons(load_plugins(), "odd") == [reason]
+
+
+def test_no_filter_may_have_the_name_of_a_parameter_of_asr() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "API.md").read_text(encoding="utf-8")
+    rows = page[page.index("| `language` | `auto`") :].partition("\n\n")[0].splitlines()
+    own = {"fillers", "numbers", "replace", "profanity"}
+    assert {row.split("`")[1] for row in rows} - own == PARAMETERS
 
 
 def test_an_unknown_hook_argument_is_refused(install: Install) -> None:

@@ -21,7 +21,7 @@ from wlkd import hookspecs
 from wlkd.config.options import Config
 from wlkd.contract.components import Component
 from wlkd.contract.errors import PluginError, Problem
-from wlkd.contract.kinds import KINDS, Kind, Registered
+from wlkd.contract.kinds import KINDS, PARAMETERS, Kind, Registered
 from wlkd.contract.types import StreamOffer
 from wlkd.discovery import GROUP, ImportFailed, discover, import_plugin, origin, reason
 from wlkd.hookspecs import registration_hooks
@@ -252,6 +252,8 @@ def _mistakes(entry: Registered, base: type[Component[Any]]) -> Iterable[str]:
         if inspect.iscoroutinefunction(method) != inspect.iscoroutinefunction(getattr(entry.component, name)):
             must = "has to be" if inspect.iscoroutinefunction(method) else "must not be"
             yield f'{entry.kind} "{entry.name}": {name} {must} async'
+    if entry.kind == "filter" and entry.name in PARAMETERS:
+        yield f'filter "{entry.name}": clients of /asr ask for something else by that name; choose another one'
     if not NAME.fullmatch(entry.name):
         yield f'{entry.kind} "{entry.name}": a name has small letters, digits, - and _, like my-{entry.kind}'
 

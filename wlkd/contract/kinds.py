@@ -18,6 +18,35 @@ from wlkd.contract.components import (
     Vad,
 )
 
+PARAMETERS = frozenset(
+    {
+        "channels",
+        "chinese_script",
+        "content_type",
+        "diarize",
+        "filters",
+        "format",
+        "hotwords",
+        "initial_prompt",
+        "language",
+        "language_scope",
+        "languages",
+        "max_speakers",
+        "mode",
+        "model",
+        "multichannel",
+        "priority",
+        "resume",
+        "sample_rate",
+        "static_prompt",
+        "target_language",
+        "task",
+        "token",
+        "words",
+    }
+)
+"""What clients of `/asr` name something else by (docs/API.md): a filter of that name would be switched on by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
