@@ -57,6 +57,17 @@ async def test_escape_leaves_the_settings_as_they_were(scripted, browse):
             await visit.keyboard.press("Escape")
 
 
+async def test_settings_bring_up_no_keyboard_until_a_field_is_pressed(scripted, browse):
+    async with scripted() as daemon, browse() as visit:
+        await visit.goto(daemon.http)
+        await visit.click("#open-settings")
+        assert await visit.evaluate("document.activeElement.id") == "settings"
+        await visit.keyboard.press("Tab")
+        assert await visit.evaluate("document.activeElement.id") == "server"
+        await visit.keyboard.press("Escape")
+        assert await visit.evaluate("document.activeElement.id") == "open-settings"
+
+
 async def test_what_is_chosen_in_one_tab_keeps_what_was_chosen_in_another(scripted, browse):
     async with scripted() as daemon, browse() as one:
         await one.goto(daemon.http)

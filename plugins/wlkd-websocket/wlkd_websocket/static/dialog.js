@@ -7,8 +7,8 @@ const $ = (id) => document.getElementById(id);
 const dialog = $("settings");
 const TEXTS = ["server", "token", "hotwords", "prompt"];
 
-/** Show the settings; `field` gets the focus, and `problem` says what is wrong with the token. */
-export function openSettings(field = "server", problem = "") {
+/** Show the settings; `field`, if it is not null, gets the focus, and `problem` says what is wrong with the token. */
+export function openSettings(field = null, problem = "") {
   for (const id of TEXTS) $(id).value = settings[id];
   $("translate").checked = settings.translate;
   $("translate-choice").hidden = offered()?.tasks.includes("translate") === false;
@@ -18,7 +18,8 @@ export function openSettings(field = "server", problem = "") {
   $("token-problem").textContent = problem;
   $("token").setAttribute("aria-invalid", String(problem !== ""));
   dialog.showModal();
-  $(field).focus();
+  // In a field, as the browser has it, the focus brings up a phone's keyboard, which covers half of the settings.
+  (field === null ? dialog : $(field)).focus();
 }
 
 /** Call `changed` whenever the person has changed the settings. */
