@@ -76,7 +76,7 @@ class SimulStreamingOptions(Options):
     )
 
     frame_threshold: float = Field(
-        20,
+        22,
         ge=1,
         le=100,
         description="AlignAtt: a word that attends to the last frames of the audio (this number, of 20 ms each) "
@@ -84,7 +84,7 @@ class SimulStreamingOptions(Options):
         json_schema_extra=shown(group="How soon a word is committed, and what a step sees."),
     )
     doubt_threshold: float = Field(
-        15,
+        17,
         ge=0,
         description="Further frames for each unit of doubt (negative log-probability), at most 20, for which the word "
         "must also have stayed the same. Lower values bring words sooner and less accurately. A segment must be 1.5 "
