@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from typing import ClassVar
+
 import numpy as np
 
 from wlkd import Registry, Samples, TurnDetector, hookimpl
@@ -26,7 +29,19 @@ class Broken(TurnDetector):
         raise ValueError("a defect")
 
 
+class Silent(TurnDetector):
+    """Answers when `gate` is set."""
+
+    samples = 2 * 16_000
+    gate: ClassVar[threading.Event] = threading.Event()
+
+    def judge(self, samples: Samples) -> float:
+        self.gate.wait()
+        return 1.0
+
+
 @hookimpl
 def wlkd_register_turn_detectors(register: Registry) -> None:
     register("ears", Ears)
     register("broken", Broken)
+    register("silent", Silent)

@@ -22,6 +22,7 @@ from wlkd.contract.errors import SessionError
 from wlkd.contract.types import Commit, Frame, Pause, RecognitionParams
 from wlkd.daemon.health import Health
 from wlkd.daemon.pipeline import running_core
+from wlkd.daemon.threads import Pools
 from wlkd.inference.failures import MOST_FAILED_STEPS
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
@@ -34,7 +35,7 @@ VALUES = {"warmup": False, "vad": {"name": "none"}, "decoders": {"pcm": {}}, "ba
 
 
 def health_of(worker: Worker, admission: Admission) -> Health:
-    return Health(lambda: [worker], admission, Metrics(), stall_seconds=60)
+    return Health(lambda: [worker], admission, Metrics(), Pools.start(), stall_seconds=60)
 
 
 async def test_a_worker_that_a_defect_has_ended_is_sick() -> None:
@@ -140,7 +141,7 @@ async def test_uploads_that_all_fail_are_told_and_live_clients_may_come_all_the_
     monkeypatch.setattr(Scripted, "run", hear_live_streams)
     plugins = load_plugins()
     async with running_core(make_config(VALUES, plugins), plugins) as core:
-        health = Health(core.workers, core.admission, core.metrics, stall_seconds=60)
+        health = Health(core.workers, core.admission, core.metrics, core.pools, stall_seconds=60)
         health.ready = True
 
         def metric() -> float | None:
@@ -161,7 +162,7 @@ async def test_uploads_that_all_fail_are_told_and_live_clients_may_come_all_the_
 async def test_ready_means_listening_and_not_draining() -> None:
     plugins = load_plugins()
     async with running_core(make_config(VALUES, plugins), plugins) as core:
-        health = Health(core.workers, core.admission, core.metrics, stall_seconds=60)
+        health = Health(core.workers, core.admission, core.metrics, core.pools, stall_seconds=60)
         assert health.not_ready_because() == "starting"
         health.ready = True
         assert health.not_ready_because() is None

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.of_turns import Silent
 from wlkd import StreamOffer, Update
 from wlkd.config import make_config
 from wlkd.daemon.pipeline import running_core
@@ -37,14 +38,28 @@ async def test_a_pause_of_live_speech_is_judged(plugin: None, speech_dir: Path, 
     assert all(update.turn_over is None for update in updates if update.speech_end is None)
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("broken", "the turn detector failed"), ("silent", "no word of the turn detector in 2 s")],
+)
 async def test_a_detector_that_fails_costs_no_words(
-    plugin: None, speech_dir: Path, caplog: pytest.LogCaptureFixture
+    plugin: None,
+    speech_dir: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    told: str,
 ) -> None:
-    sound, broken = await heard("ears", speech_dir, "live"), await heard("broken", speech_dir, "live")
-    assert broken[-1].final and broken[-1].text == sound[-1].text
-    assert {update.turn_over for update in broken} == {None}
+    monkeypatch.setattr("wlkd.sessions.session.JUDGING_SECONDS", 2.0)
+    Silent.gate.clear()
+    try:
+        sound, failing = await heard("ears", speech_dir, "live"), await heard(name, speech_dir, "live")
+    finally:
+        Silent.gate.set()
+    assert failing[-1].final and failing[-1].text == sound[-1].text
+    assert {update.turn_over for update in failing} == {None}
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
-        "session 1: the turn detector failed; no more pauses are judged"
+        f"session 1: {told}; no more pauses are judged"
     ]
 
 

@@ -199,6 +199,12 @@ class Metrics:
             "wlkd_build_info", "1; the labels say what runs", ["version", "commit"], registry=self.registry
         )
         build_info.labels(__version__, commit()).set(1)
+        self.stuck_threads = Gauge(
+            "wlkd_stuck_threads",
+            "Threads in a plugin's call that has not returned within worker.stall_seconds",
+            ["pool"],
+            registry=self.registry,
+        )
         self.plugin_failures = Gauge(
             "wlkd_plugin_load_failures", "Plugins that could not be loaded", registry=self.registry
         )

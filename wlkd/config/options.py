@@ -214,7 +214,8 @@ class WorkerOptions(Options):
     )
     stall_seconds: Seconds = Field(
         default=60.0,
-        description="A step that takes longer than this counts as stuck: systemd's watchdog then restarts the service.",
+        description="A step that takes longer than this counts as stuck: systemd's watchdog then restarts the service. "
+        "So does a decoder or VAD, for which that is done only when it has taken all threads that there are for them.",
     )
 
     @model_validator(mode="after")

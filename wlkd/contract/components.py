@@ -388,8 +388,8 @@ class TurnDetector(Component[OptionsT]):
     @abstractmethod
     def judge(self, samples: Samples) -> float:
         """How likely the turn is over, 0 to 1: `samples` are the last ones up to 0.2 s behind the last
-        speech. Blocking, in a thread pool, for several sessions at once. When it raises, the session goes on, and its
-        pauses are judged no more."""
+        speech. Blocking, in a thread pool, for several sessions at once. When it raises, or does not return in ten
+        seconds, the session goes on, and its pauses are judged no more."""
 
 
 class TranslatorOptions(Options):

@@ -111,11 +111,17 @@ class Daemon:
         patience = asyncio.create_task(self._ask_for_patience())
         try:
             core = await stack.enter_async_context(running_core(self._config, self._plugins, self._say))
-            health = Health(core.workers, core.admission, core.metrics, self._config.worker.stall_seconds)
+            stall_seconds = self._config.worker.stall_seconds
+            health = Health(core.workers, core.admission, core.metrics, core.pools, stall_seconds)
             transports = await self._start_transports(core, health, stack)
         finally:
             patience.cancel()
-        for watch in (self._keep_systemd_informed(health), health.measure_loop_delay(), keep_giving_back()):
+        for watch in (
+            self._keep_systemd_informed(health),
+            health.measure_loop_delay(),
+            health.watch_threads(),
+            keep_giving_back(),
+        ):
             task = asyncio.create_task(_telling(watch))
             stack.callback(task.cancel)
         return core, transports, health

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from wlkd import __version__
 from wlkd.config.options import DEFAULT_ENGINE
+from wlkd.daemon.threads import Pools
 from wlkd.host.build import build
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
@@ -16,6 +17,8 @@ from wlkd.sessions.admission import Admission
 
 TICK_SECONDS = 0.1
 """How often the event loop's delay is measured."""
+WATCH_SECONDS = 1.0
+"""How often calls that do not return are looked for."""
 
 
 class Health:
@@ -26,11 +29,13 @@ class Health:
         workers: Callable[[], Iterable[Worker]],
         admission: Admission,
         metrics: Metrics,
+        pools: Pools,
         stall_seconds: float,
     ) -> None:
         self._workers = workers
         self._admission = admission
         self._metrics = metrics
+        self._pools = pools
         self._stall_seconds = stall_seconds
         self.ready = False
 
@@ -45,6 +50,8 @@ class Health:
                 return f"inference has been stuck for {stalled:.0f} s{at}"
             if worker.is_broken:
                 return f"inference has failed {worker.failed_steps} times in a row{at}"
+        if self._pools.audio.all_stuck(self._stall_seconds):
+            return f"every thread for live audio has been stuck for {self._stall_seconds:.0f} s"
         return None
 
     def not_ready_because(self) -> str | None:
@@ -76,6 +83,13 @@ class Health:
             due = time.monotonic() + TICK_SECONDS
             await asyncio.sleep(TICK_SECONDS)
             self._metrics.loop_delay.observe(max(time.monotonic() - due, 0.0))
+
+    async def watch_threads(self) -> None:
+        """Log for ever the calls of plugins that do not return."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for threads in self._pools.all():
+                threads.tell(self._stall_seconds)
 
 
 def _at(worker: Worker) -> str:

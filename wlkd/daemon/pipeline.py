@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -13,11 +13,10 @@ from typing import Any
 from wlkd.config import Config, read_continuation_keys, read_tokens
 from wlkd.contract.components import Options
 from wlkd.contract.host import Context
-from wlkd.contract.priority import SMALL_SHARE, give_way
 from wlkd.contract.types import Priority
 from wlkd.daemon.running_engines import EngineSet, Opening, RunningEngine, open_engines
 from wlkd.daemon.starting import closed, starting
-from wlkd.host.cpu import audio_threads, cores
+from wlkd.daemon.threads import Pools
 from wlkd.host.memory import available_bytes
 from wlkd.inference.engines import Engine
 from wlkd.inference.translation import TranslationService
@@ -38,9 +37,11 @@ logger = logging.getLogger(__name__)
 class Core:
     """See the module. `running_core` makes one."""
 
-    def __init__(self, admission: Admission, engines: EngineSet, turns: Turns, metrics: Metrics) -> None:
+    def __init__(self, admission: Admission, engines: EngineSet, turns: Turns, metrics: Metrics, pools: Pools) -> None:
         self.admission = admission
         self.metrics = metrics
+        self.pools = pools
+        """Where plugins are called for sessions."""
         self.turns = turns
         """How engines share the processors."""
         self.engines = engines
@@ -125,18 +126,25 @@ async def running_core(
     ctx = Context(models_dir=config.models_dir, metrics=metrics.registry, status=status)
     load_tables(config.recognition.chinese_script)
     async with AsyncExitStack() as stack:
-        parts = await _parts(config, plugins, ctx, stack, metrics)
+        pools = Pools.start()
+        stack.callback(pools.shutdown)
+        for threads in pools.all():
+            stuck = partial(threads.stuck, config.worker.stall_seconds)
+            metrics.stuck_threads.labels(threads.name).set_function(stuck)
+        parts = await _parts(config, plugins, ctx, stack, metrics, pools)
         turns = Turns()
         engines = await open_engines(Opening(config, plugins, metrics, turns, status, available_bytes))
         admission = Admission(config, plugins, parts, engines.engines, metrics, tokens, keys)
-        core = Core(admission, engines, turns, metrics)
+        core = Core(admission, engines, turns, metrics, pools)
         if parts.translation is not None:
             parts.translation.give_way_to(lambda: min(worker.spare for worker in core.workers()))
         stack.push_async_callback(core.close)
         yield core
 
 
-async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExitStack, metrics: Metrics) -> Parts:
+async def _parts(
+    config: Config, plugins: Plugins, ctx: Context, stack: AsyncExitStack, metrics: Metrics, pools: Pools
+) -> Parts:
     """Provision what sessions share besides the engines; `stack` closes it again."""
 
     async def provision(kind: str, name: str, options: Options) -> Any:
@@ -146,23 +154,13 @@ async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExi
             await component.provision(ctx)
         return component
 
-    def pool(threads: int, name: str, initializer: Callable[[], None] = lambda: None) -> ThreadPoolExecutor:
-        made = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=initializer)
-        stack.callback(made.shutdown, wait=False, cancel_futures=True)
-        return made
-
-    threads = audio_threads(cores())
-    # A file may take a thread for many seconds at once, where a live stream takes milliseconds.
-    pools: dict[Priority, Executor] = {"live": pool(threads, "audio"), "upload": pool(threads // 2, "files")}
     decoders = {name: await provision("decoder", name, options) for name, options in config.decoders.items()}
     vad = await provision("vad", config.vad.name, config.vad.options)
     filters = {name: await provision("filter", name, options) for name, options in config.many("filters").items()}
     speakers = None
     if config.diarizer is not None:
         diarizer = await provision("diarizer", config.diarizer.name, config.diarizer.options)
-        # Apart from recognition and VAD, and behind them: a diarizer that is late must be late alone.
-        yields = partial(give_way, "telling speakers apart competes with recognition", SMALL_SHARE)
-        speakers = DiarizerService(diarizer, pool(max(cores() // 2, 1), "speakers", yields))
+        speakers = DiarizerService(diarizer, pools.speakers)
     turn_detector = None
     if (part := config.one("turn_detector")) is not None:
         turn_detector = await provision("turn_detector", part.name, part.options)
@@ -171,4 +169,5 @@ async def _parts(config: Config, plugins: Plugins, ctx: Context, stack: AsyncExi
         translation = TranslationService(await provision("translator", part.name, part.options), metrics)
         stack.push_async_callback(translation.close)
         await translation.start(warm_up=config.warmup)
-    return Parts(decoders, vad, Filters(filters), pools, speakers, turn_detector, translation)
+    hearing: dict[Priority, Executor] = {"live": pools.audio, "upload": pools.files}
+    return Parts(decoders, vad, Filters(filters), hearing, speakers, turn_detector, translation)

@@ -34,6 +34,12 @@ from wlkd.sessions.translating import Translating
 
 logger = logging.getLogger(__name__)
 
+JUDGING_SECONDS = 10.0
+"""What a turn detector gets to judge a pause, while the session's audio waits: it takes some hundredths of a second."""
+FREEING_SECONDS = 10.0
+"""How long a live session that is over keeps its place while a call of its decoder or VAD goes on: one that never
+returns must not take it for ever."""
+
 
 class LiveSession:
     """See `wlkd.contract.host.Session`. Built from finished parts; `start()` begins the work, `close()` ends it."""
@@ -245,7 +251,8 @@ class LiveSession:
             self._translating.close()
         if self._task is not None and self._freeing is not None:
             self._task.cancel()
-            await asyncio.shield(self._freeing)
+            # An upload's decoder may still read its file, which is deleted behind this.
+            await asyncio.wait({self._freeing}, timeout=FREEING_SECONDS if self.is_live else None)
 
     async def _run(self) -> None:
         try:
@@ -319,15 +326,23 @@ class LiveSession:
 
     async def _judge(self, at: int) -> None:
         """Whether the turn is over whose last speech ended at `at`."""
+        # A defect of the detector costs turns, never words.
         try:
-            turn_over = await self._hearing.judge(at)
+            async with asyncio.timeout(JUDGING_SECONDS):
+                turn_over = await self._hearing.judge(at)
+        except TimeoutError:
+            logger.error(
+                "session %s: no word of the turn detector in %g s; no more pauses are judged",
+                self.info.id,
+                JUDGING_SECONDS,
+            )
         except Exception:
-            # A defect of the detector costs turns, never words.
             logger.exception("session %s: the turn detector failed; no more pauses are judged", self.info.id)
-            self._hearing.judge_no_more()
+        else:
+            if turn_over is not None:
+                self._progress.judged(turn_over)
             return
-        if turn_over is not None:
-            self._progress.judged(turn_over)
+        self._hearing.judge_no_more()
 
     def _ends_recording(self, error: SessionError) -> bool:
         """Whether `error` only means that a recording has ended. A client that still speaks must get the error."""
