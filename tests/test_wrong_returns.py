@@ -5,13 +5,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from wlkd_scripted.backend import Scripted
 
 from tests.whole_core import core, pcm, rest_before
 from tests.whole_core import opened as opened_session
 from wlkd import hookimpl
 from wlkd.contract.components import Backend, Diarizer, Filter, FilterOptions, Options, TextFilter, Vad, VadStream
 from wlkd.contract.errors import Code, ProvisionError, SessionError
-from wlkd.contract.returned import WrongReturn, diarization, likelihood, opened, speech_events
+from wlkd.contract.returned import WrongReturn, diarization, likelihood, opened, speech_events, targets
 from wlkd.contract.types import Commit, Diarization, Frame, Pause, Turn, Word
 from wlkd.daemon.starting import starting
 from wlkd.inference.backlog import Step, Stream
@@ -237,6 +238,23 @@ async def test_a_diarizer_that_opens_nothing_is_named(plugin):
         with pytest.raises(WrongReturn, match=r"Silent.open\(\) returned None; due is a DiarizerStream"):
             async with opened_session(admission, query={"diarize": "true"}):
                 pass
+
+
+@pytest.mark.parametrize("made", [None, ["en"], {"en", 7}])
+async def test_a_backend_without_languages_is_named_at_the_start(made, monkeypatch):
+    monkeypatch.setattr(Scripted, "languages", lambda self: made)
+    with pytest.raises(ProvisionError, match=r"Scripted\.languages\(\) raised .* due is a frozenset of language codes"):
+        async with core():
+            pass
+
+
+@pytest.mark.parametrize("made", [None, {"en"}, {"en": "de"}, {"en": frozenset({7})}])
+def test_what_a_translator_says_of_its_languages_by_mistake(made):
+    def said():
+        return made
+
+    with pytest.raises(WrongReturn, match=r"said gave .*; due is a mapping of language codes, each to a frozenset"):
+        targets(said)
 
 
 def test_a_defect_in_a_start_is_told_with_its_place(caplog):

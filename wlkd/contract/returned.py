@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from numbers import Integral
 from types import MethodType
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -93,6 +93,22 @@ def likelihood(call: Callable[..., float], *args: object) -> float:
     return made
 
 
+def languages(call: Callable[[], frozenset[str]]) -> frozenset[str]:
+    """What `call` of a backend gives. Raises `WrongReturn`."""
+    made: object = call()
+    if not _are_codes(made):
+        raise wrong(call, f"{made!r}; due is a frozenset of language codes")
+    return frozenset(made)
+
+
+def targets(call: Callable[[], Mapping[str, frozenset[str]]]) -> Mapping[str, frozenset[str]]:
+    """What `call` of a translator gives. Raises `WrongReturn`."""
+    made: object = call()
+    if not isinstance(made, Mapping) or not _are_codes(made.keys()) or not all(map(_are_codes, made.values())):
+        raise wrong(call, f"{made!r}; due is a mapping of language codes, each to a frozenset of language codes")
+    return made
+
+
 def fault_of_word(word: object) -> str | None:
     """What no client could be told of a word. A number of NumPy's would fail only when it becomes JSON, far from its
     maker, and for some clients alone."""
@@ -107,6 +123,10 @@ def fault_of_word(word: object) -> str | None:
 
 def _listed(made: object) -> Iterable[object]:
     return made if isinstance(made, Iterable) else (made,)
+
+
+def _are_codes(made: object) -> TypeGuard[Set[str]]:
+    return isinstance(made, Set) and all(isinstance(code, str) for code in made)
 
 
 def _is_sound(samples: np.ndarray[Any, Any]) -> bool:

@@ -166,7 +166,9 @@ async def _parts(
         turn_detector = await provision("turn_detector", part.name, part.options)
     translation = None
     if (part := config.one("translator")) is not None:
-        translation = TranslationService(await provision("translator", part.name, part.options), metrics)
+        translator = await provision("translator", part.name, part.options)
+        with starting(translator, "targets"):
+            translation = TranslationService(translator, metrics)
         stack.push_async_callback(translation.close)
         await translation.start(warm_up=config.warmup)
     hearing: dict[Priority, Executor] = {"live": pools.audio, "upload": pools.files}

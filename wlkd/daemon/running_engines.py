@@ -15,6 +15,7 @@ from wlkd.config.options import DEFAULT_ENGINE, Config, EnginePart, Part
 from wlkd.contract.components import Backend
 from wlkd.contract.errors import ProvisionError
 from wlkd.contract.host import Context
+from wlkd.contract.returned import languages
 from wlkd.daemon.starting import closed, starting
 from wlkd.host.cpu import cores
 from wlkd.inference.engines import Engine, Engines
@@ -63,6 +64,8 @@ class RunningEngine:
             stack.push_async_callback(closed, backend)
             with starting(backend, "provision"):
                 await backend.provision(Context(config.models_dir, registry, status))
+            with starting(backend, "languages"):
+                languages(backend.languages)
             expected = backend.concurrency if backend.waits else SESSIONS_PER_CORE * cores()
             # Those who wait for another machine leave this one's processors to the others.
             turns = None if backend.waits else opening.turns

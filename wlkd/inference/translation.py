@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from wlkd.contract.components import Translator
 from wlkd.contract.priority import give_way
-from wlkd.contract.returned import WrongReturn, wrong
+from wlkd.contract.returned import WrongReturn, targets, wrong
 from wlkd.contract.types import Passage
 from wlkd.inference.left_time import LeftTime
 from wlkd.metrics import Metrics
@@ -74,9 +74,9 @@ class TranslationService:
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`translator` is provisioned."""
+        """`translator` is provisioned. Raises `WrongReturn`."""
         self._translator = translator
-        self.targets = translator.targets()
+        self.targets = targets(translator.targets)
         """See `Translator.targets`."""
         self._metrics = metrics
         self._spare: Callable[[], float] = lambda: 1.0
