@@ -33,7 +33,7 @@ async def test_files_that_take_long_to_unpack_hold_up_no_live_stream(monkeypatch
 
     plain = Pcm.open
     monkeypatch.setattr(Pcm, "open", lambda self, offer: Unpacking() if offer == STEREO else plain(self, offer))
-    monkeypatch.setattr("wlkd.daemon.pipeline.audio_threads", lambda cores: 2)
+    monkeypatch.setattr("wlkd.daemon.threads.audio_threads", lambda cores: 2)
     async with core() as admission, AsyncExitStack() as stack:
         for _ in range(3):
             upload = admission.open(STEREO, transport="test", peer="here", priority="upload")

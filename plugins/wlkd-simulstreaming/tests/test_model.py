@@ -27,7 +27,7 @@ from wlkd_whisper.folder import decoder_file
 from wlkd import Context, Frame, Pause, ProvisionError, RecognitionParams, SessionError, StepPlan
 from wlkd.config.options import WorkerOptions
 from wlkd.host.cpu import cores
-from wlkd.inference.capacity import listeners
+from wlkd.inference.capacity import listeners, speak_to
 from wlkd.inference.worker import Worker
 from wlkd.metrics import Metrics
 
@@ -361,15 +361,21 @@ def test_what_the_model_cannot_do_is_refused(backend):
 
 def test_test_speech_shows_whether_uploads_can_be_heard(models_dir, monkeypatch):
     backend = provisioned(models_dir, CollectorRegistry(), model="base")
-    backend.run(listeners(backend, 1, "upload"))
+
+    def hear_test_speech(priority):
+        batch = listeners(backend, 1, priority)
+        speak_to(batch)
+        backend.run(batch)
+
+    hear_test_speech("upload")
 
     def search(self, states, prompts):
         raise RuntimeError("a device that is gone")
 
     monkeypatch.setattr(BeamSearch, "search", search)
     with pytest.raises(RuntimeError, match="a device that is gone"):
-        backend.run(listeners(backend, 1, "upload"))
-    backend.run(listeners(backend, 1))
+        hear_test_speech("upload")
+    hear_test_speech("live")
 
 
 async def test_each_stretch_of_a_file_may_be_in_another_language(backend, speech):
