@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.distributions import write_distribution
 from tests.resuming_client import SECRET
 
 
@@ -23,15 +24,23 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., st
     def install_distribution(distribution: str, point: str, source: str) -> str:
         folder = tmp_path / f"{next(numbers)}"
         module = f"outside_{abs(hash((tmp_path, folder)))}"
-        info = folder / f"{distribution.replace('-', '_')}-1.2.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[wlkd]\n{point} = {module}\n")
+        write_distribution(folder, distribution, point, module)
         (folder / f"{module}.py").write_text(textwrap.dedent(source))
         monkeypatch.syspath_prepend(folder)
         return module
 
     return install_distribution
+
+
+@pytest.fixture
+def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`plug_in(name)` installs `tests.name` as a plugin from outside would be."""
+
+    def plug_in_module(name: str) -> None:
+        write_distribution(tmp_path, name.replace("_", "-"), name, f"tests.{name}")
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return plug_in_module
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.distributions import write_distribution
 from wlkd import __version__
 from wlkd.cli.plugins import table
 from wlkd.config.document import read_document
@@ -76,15 +77,9 @@ def test_a_malformed_setting_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_plugins_are_listed_with_what_was_left_out(tmp_path: Path) -> None:
-    info = tmp_path / "acme_broken-1.2.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-broken\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text("[wlkd]\nbroken = acme_broken\n")
+    write_distribution(tmp_path, "acme-broken", "broken", "acme_broken")
     (tmp_path / "acme_broken.py").write_text("import no_such_library_anywhere\n")
-    watcher = tmp_path / "acme_watcher-1.2.dist-info"
-    watcher.mkdir()
-    (watcher / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-watcher\nVersion: 1.2\n")
-    (watcher / "entry_points.txt").write_text("[wlkd]\nwatcher = acme_watcher\n")
+    write_distribution(tmp_path, "acme-watcher", "watcher", "acme_watcher")
     (tmp_path / "acme_watcher.py").write_text(
         "from wlkd import hookimpl\n@hookimpl\ndef wlkd_session_closed(info): pass\n"
     )

@@ -46,13 +46,9 @@ Diarizing = Callable[..., AbstractAsyncContextManager[Admission]]
 
 
 @pytest.fixture
-def diarizing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Diarizing:
-    """A core with one of the diarizers of `tests.in_turns`, which are installed as a plugin from outside would be."""
-    info = tmp_path / "in_turns-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: in-turns\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[wlkd]\nin_turns = tests.in_turns\n")
-    monkeypatch.syspath_prepend(tmp_path)
+def diarizing(plug_in: Callable[[str], None]) -> Diarizing:
+    """A core with one of the diarizers of `tests.in_turns`."""
+    plug_in("in_turns")
 
     @asynccontextmanager
     async def running(name: str, max_wait: float = 20.0, **values: Any) -> AsyncIterator[Admission]:

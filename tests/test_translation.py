@@ -36,13 +36,9 @@ SCRIPT = [" One", " two.", " Three", " four", " five.", " Six", " seven."]
 
 
 @pytest.fixture
-def translating(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Translating:
-    """A core with one of the translators of `tests.in_other_words`, installed as a plugin from outside would be."""
-    info = tmp_path / "in_other_words-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: in-other-words\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[wlkd]\nin_other_words = tests.in_other_words\n")
-    monkeypatch.syspath_prepend(tmp_path)
+def translating(tmp_path: Path, plug_in: Callable[[str], None]) -> Translating:
+    """A core with one of the translators of `tests.in_other_words`."""
+    plug_in("in_other_words")
     key = tmp_path / "key"
     key.write_text("a secret of at least thirty-two characters\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,8 @@ PCM = StreamOffer(encoding="s16le", sample_rate=16_000, channels=1)
 
 
 @pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`tests.of_turns`, installed as a plugin from outside would be."""
-    info = tmp_path / "of_turns-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: of-turns\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[wlkd]\nof_turns = tests.of_turns\n")
-    monkeypatch.syspath_prepend(tmp_path)
+def plugin(plug_in: Callable[[str], None]) -> None:
+    plug_in("of_turns")
 
 
 @pytest.mark.parametrize("priority", ["live", "upload"])

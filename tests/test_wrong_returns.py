@@ -206,13 +206,9 @@ class Silent(Diarizer):
 
 
 @pytest.fixture
-def plugin(tmp_path, monkeypatch):
-    """This module, installed as a plugin from outside would be."""
-    info = tmp_path / "wrong-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wrong\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[wlkd]\nwrong = tests.test_wrong_returns\n")
-    monkeypatch.syspath_prepend(tmp_path)
+def plugin(plug_in):
+    """This module."""
+    plug_in("test_wrong_returns")
 
 
 @hookimpl
