@@ -215,7 +215,8 @@ class WorkerOptions(Options):
     stall_seconds: Seconds = Field(
         default=60.0,
         description="A step that takes longer than this counts as stuck: systemd's watchdog then restarts the service. "
-        "So does a decoder or VAD, for which that is done only when it has taken all threads that there are for them.",
+        "The journal tells of a decoder or VAD that takes so long; the service is restarted when no thread is left for "
+        "live audio.",
     )
 
     @model_validator(mode="after")
